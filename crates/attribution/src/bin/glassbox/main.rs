@@ -1,0 +1,3 @@
+//! The `glassbox` program.
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! Why a convolutional network decides: CAM, Grad-CAM, guided backpropagation and their family.
+#![forbid(unsafe_code)]

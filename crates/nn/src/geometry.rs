@@ -1,0 +1,238 @@
+//! Where the windows of a convolution or a pooling lie.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Rows and columns of padding round a picture, in pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Padding {
+    /// Rows above.
+    pub top: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns to the left.
+    pub left: usize,
+    /// Columns to the right.
+    pub right: usize,
+}
+
+impl Padding {
+    /// The same padding on all four sides.
+    #[must_use]
+    pub const fn all(pixels: usize) -> Self {
+        Self { top: pixels, bottom: pixels, left: pixels, right: pixels }
+    }
+
+    /// `[rows above + rows below, columns left + columns right]`.
+    #[must_use]
+    pub const fn total(&self) -> [usize; 2] {
+        [self.top + self.bottom, self.left + self.right]
+    }
+}
+
+/// The free choices of a 2-d convolution: all that its operands' shapes don't say.
+///
+/// The default is stride 1, no padding, no dilation, one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Conv2d {
+    /// Steps `[down, right]` between neighbouring windows.
+    pub stride: [usize; 2],
+    /// Zeros round the picture.
+    pub padding: Padding,
+    /// Distance `[down, right]` between neighbouring taps of the kernel; 1 is an ordinary convolution.
+    pub dilation: [usize; 2],
+    /// Channels are split into this many groups that don't see one another; `Cin` groups is a depthwise convolution.
+    pub groups: usize,
+}
+
+impl Default for Conv2d {
+    fn default() -> Self {
+        Self { stride: [1, 1], padding: Padding::default(), dilation: [1, 1], groups: 1 }
+    }
+}
+
+/// The geometry of one convolution, operands' shapes included.
+///
+/// Input `[N, H, W, Cin]`, kernel `[Kh, Kw, Cin / groups, Cout]`, output `[N, Ho, Wo, Cout]`, with
+/// `Ho = ⌊(H + top + bottom − dilation·(Kh − 1) − 1) / stride⌋ + 1`, and `Wo` likewise. Output channel `o` belongs
+/// to group `o / (Cout / groups)`, which reads the input channels `[g·Cin/groups, (g + 1)·Cin/groups)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConvGeometry {
+    /// Images in the batch, N.
+    pub batch: usize,
+    /// Input `[H, W]`.
+    pub input: [usize; 2],
+    /// Input channels, Cin.
+    pub in_channels: usize,
+    /// Kernel `[Kh, Kw]`.
+    pub kernel: [usize; 2],
+    /// Output channels, Cout.
+    pub out_channels: usize,
+    /// Output `[Ho, Wo]`.
+    pub output: [usize; 2],
+    /// Stride, padding, dilation, groups.
+    pub conv: Conv2d,
+}
+
+/// Operands that don't fit together.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum GeometryError {
+    /// The input isn't `[N, H, W, C]`.
+    #[error("expected an input [N, H, W, C], found {0:?}")]
+    InputRank(Vec<usize>),
+    /// The kernel isn't `[Kh, Kw, Cin / groups, Cout]`.
+    #[error("expected a kernel [Kh, Kw, Cin/groups, Cout], found {0:?}")]
+    KernelRank(Vec<usize>),
+    /// The channels don't split into the groups, or the kernel reads another number of them.
+    #[error(
+        "an input of {in_channels} channels in {groups} groups doesn't fit a kernel [Kh, Kw, {kernel_in}, {out_channels}]"
+    )]
+    Channels {
+        /// Channels of the input.
+        in_channels: usize,
+        /// Groups asked for.
+        groups: usize,
+        /// Third dimension of the kernel.
+        kernel_in: usize,
+        /// Fourth dimension of the kernel.
+        out_channels: usize,
+    },
+    /// A stride, dilation, group count or kernel dimension of zero.
+    #[error("{0} is zero")]
+    Zero(&'static str),
+    /// The window doesn't fit into the padded picture even once.
+    #[error("a window of {window:?} (dilation included) doesn't fit into {padded:?} (padding included)")]
+    WindowTooLarge {
+        /// Extent of the window, `[rows, columns]`.
+        window: [usize; 2],
+        /// Extent of the padded picture, `[rows, columns]`.
+        padded: [usize; 2],
+    },
+}
+
+/// Output extent `[Ho, Wo]` of windows of `kernel` taps over `input`.
+///
+/// # Errors
+/// Where a stride, a dilation or a kernel dimension is zero, or no window fits.
+pub fn window_output(
+    input: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: &Padding,
+    dilation: [usize; 2],
+) -> Result<[usize; 2], GeometryError> {
+    for (what, pair) in [("stride", stride), ("dilation", dilation), ("kernel", kernel)] {
+        if pair.contains(&0) {
+            return Err(GeometryError::Zero(what));
+        }
+    }
+    let total = padding.total();
+    let padded = [0, 1].map(|d| input[d].saturating_add(total[d]));
+    let window = [0, 1].map(|d| dilation[d].saturating_mul(kernel[d] - 1).saturating_add(1));
+    if window[0] > padded[0] || window[1] > padded[1] {
+        return Err(GeometryError::WindowTooLarge { window, padded });
+    }
+    Ok([0, 1].map(|d| (padded[d] - window[d]) / stride[d] + 1))
+}
+
+impl Conv2d {
+    /// Stride 1 and, for a 3×3 kernel, an output as large as the input: one pixel of padding all round.
+    #[must_use]
+    pub fn same() -> Self {
+        Self::default().padding(1)
+    }
+
+    /// The same stride down and right.
+    #[must_use]
+    pub fn stride(self, stride: usize) -> Self {
+        Self { stride: [stride; 2], ..self }
+    }
+
+    /// The same padding on all four sides.
+    #[must_use]
+    pub fn padding(self, pixels: usize) -> Self {
+        Self { padding: Padding::all(pixels), ..self }
+    }
+
+    /// The same dilation down and right.
+    #[must_use]
+    pub fn dilation(self, dilation: usize) -> Self {
+        Self { dilation: [dilation; 2], ..self }
+    }
+
+    /// Groups of channels that don't see one another.
+    #[must_use]
+    pub fn groups(self, groups: usize) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// The geometry for an input `[N, H, W, Cin]` and a kernel `[Kh, Kw, Cin / groups, Cout]`.
+    ///
+    /// # Errors
+    /// Where the shapes don't fit together.
+    pub fn geometry(&self, input: &[usize], kernel: &[usize]) -> Result<ConvGeometry, GeometryError> {
+        let &[batch, h, w, in_channels] = input else {
+            return Err(GeometryError::InputRank(input.to_vec()));
+        };
+        let &[kh, kw, kernel_in, out_channels] = kernel else {
+            return Err(GeometryError::KernelRank(kernel.to_vec()));
+        };
+        if self.groups == 0 {
+            return Err(GeometryError::Zero("groups"));
+        }
+        if !in_channels.is_multiple_of(self.groups)
+            || !out_channels.is_multiple_of(self.groups)
+            || in_channels / self.groups != kernel_in
+        {
+            return Err(GeometryError::Channels { in_channels, groups: self.groups, kernel_in, out_channels });
+        }
+        let output = window_output([h, w], [kh, kw], self.stride, &self.padding, self.dilation)?;
+        Ok(ConvGeometry { batch, input: [h, w], in_channels, kernel: [kh, kw], out_channels, output, conv: *self })
+    }
+}
+
+impl ConvGeometry {
+    /// Input channels that one output channel reads, `Cin / groups`.
+    #[must_use]
+    pub const fn group_in(&self) -> usize {
+        self.in_channels / self.conv.groups
+    }
+
+    /// Output channels of one group, `Cout / groups`.
+    #[must_use]
+    pub const fn group_out(&self) -> usize {
+        self.out_channels / self.conv.groups
+    }
+
+    /// `[N, H, W, Cin]`.
+    #[must_use]
+    pub const fn input_shape(&self) -> [usize; 4] {
+        [self.batch, self.input[0], self.input[1], self.in_channels]
+    }
+
+    /// `[Kh, Kw, Cin / groups, Cout]`.
+    #[must_use]
+    pub const fn kernel_shape(&self) -> [usize; 4] {
+        [self.kernel[0], self.kernel[1], self.group_in(), self.out_channels]
+    }
+
+    /// `[N, Ho, Wo, Cout]`.
+    #[must_use]
+    pub const fn output_shape(&self) -> [usize; 4] {
+        [self.batch, self.output[0], self.output[1], self.out_channels]
+    }
+
+    /// Multiply–adds of the forward pass: N·Ho·Wo·Cout·(Cin/groups)·Kh·Kw.
+    #[must_use]
+    pub const fn multiply_adds(&self) -> u64 {
+        (self.batch * self.output[0] * self.output[1] * self.out_channels) as u64
+            * (self.group_in() * self.kernel[0] * self.kernel[1]) as u64
+    }
+
+    /// The same geometry for another number of images.
+    #[must_use]
+    pub const fn with_batch(self, batch: usize) -> Self {
+        Self { batch, ..self }
+    }
+}

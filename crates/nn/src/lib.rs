@@ -1,0 +1,5 @@
+//! Convolutional networks on SIMD kernels: operations, models, training, data, model files.
+
+mod geometry;
+
+pub use geometry::{Conv2d, ConvGeometry, GeometryError, Padding, window_output};
