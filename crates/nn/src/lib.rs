@@ -1,5 +1,6 @@
 //! Convolutional networks on SIMD kernels: operations, models, training, data, model files.
 
 mod geometry;
+pub mod simd;
 
 pub use geometry::{Conv2d, ConvGeometry, GeometryError, Padding, window_output};

@@ -1,0 +1,94 @@
+use super::{Kernel, Simd, Tier, dispatch_on};
+
+/// Every lane operation against its scalar meaning, at values that include signed zeros, infinities and NaN.
+struct Lanes;
+
+const VALUES: [f32; 11] = [0.0, -0.0, 1.0, -1.5, 2.5, 3.5, 1e30, -1e-30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+
+fn same(a: f32, b: f32) -> bool {
+    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+}
+
+impl Kernel for Lanes {
+    type Output = ();
+
+    fn run<S: Simd>(self, s: S) {
+        let all = |v: S::V| -> Vec<f32> {
+            let mut lanes = vec![0.0; S::LANES];
+            // SAFETY: `lanes` has LANES values.
+            unsafe { s.store(lanes.as_mut_ptr(), v) };
+            lanes
+        };
+        for a in VALUES {
+            for b in VALUES {
+                let (va, vb) = (s.splat(a), s.splat(b));
+                let cases: [(&str, S::V, f32); 11] = [
+                    ("add", s.add(va, vb), a + b),
+                    ("sub", s.sub(va, vb), a - b),
+                    ("mul", s.mul(va, vb), a * b),
+                    ("div", s.div(va, vb), a / b),
+                    ("min", s.min(va, vb), if a < b { a } else { b }),
+                    ("max", s.max(va, vb), if a > b { a } else { b }),
+                    ("fma", s.fma(va, vb, s.splat(0.25)), a * b + 0.25),
+                    ("sqrt", s.sqrt(va), a.sqrt()),
+                    ("abs", s.abs(va), a.abs()),
+                    ("round", s.round(s.splat(a.clamp(-9.0, 9.0))), a.clamp(-9.0, 9.0).round_ties_even()),
+                    ("select", s.select(s.gt(va, vb), va, vb), if a > b { a } else { b }),
+                ];
+                for (name, v, want) in cases {
+                    // Portable rounds the product too, unless the build enables FMA.
+                    let fused = if name == "fma" { a.mul_add(b, 0.25) } else { want };
+                    let right = |x: &f32| same(*x, want) || same(*x, fused);
+                    assert!(all(v).iter().all(right), "{}: {name}({a}, {b}) = {:?}", S::NAME, all(v));
+                }
+            }
+        }
+        for n in -126..=127_i16 {
+            assert!(all(s.exp2_whole(s.splat(f32::from(n)))).iter().all(|&x| x == f32::from(n).exp2()));
+        }
+    }
+}
+
+/// Partial loads and stores move exactly `n` values; reductions see every lane.
+struct Parts;
+
+impl Kernel for Parts {
+    type Output = ();
+
+    fn run<S: Simd>(self, s: S) {
+        for n in 0..=S::LANES {
+            let source: Vec<f32> = (1..=n).map(|i| i as f32).collect();
+            let mut target = vec![-1.0; S::LANES + 1];
+            // SAFETY: `source` has `n` values and no more, `target` has LANES + 1.
+            let v = unsafe { s.load_first(source.as_ptr(), n) };
+            // SAFETY: as above.
+            unsafe { s.store(target.as_mut_ptr(), v) };
+            assert_eq!(target[..n], source);
+            assert!(target[n..S::LANES].iter().all(|&x| x == 0.0));
+            assert_eq!(s.sum(v), (n * (n + 1) / 2) as f32);
+            assert_eq!(s.max_lane(v), n as f32);
+
+            let mut exact = vec![-1.0; n];
+            // SAFETY: `exact` has `n` values and no more.
+            unsafe { s.store_first(exact.as_mut_ptr(), v, n) };
+            assert_eq!(exact, source);
+        }
+    }
+}
+
+#[test]
+fn every_tier_means_the_same() {
+    for tier in Tier::available() {
+        dispatch_on(tier, Lanes);
+        dispatch_on(tier, Parts);
+    }
+}
+
+#[test]
+fn names_round_trip_and_unknown_ones_are_refused() {
+    for tier in Tier::ALL {
+        assert_eq!(tier.name().parse(), Ok(tier));
+    }
+    let error = "sse9".parse::<Tier>().unwrap_err();
+    assert_eq!(error.to_string(), r#"GLASSBOX_SIMD: expected portable, avx2 or avx512, found "sse9""#);
+}
