@@ -1,2 +1,6 @@
 //! Why a convolutional network decides: CAM, Grad-CAM, guided backpropagation and their family.
 #![forbid(unsafe_code)]
+
+mod files;
+pub mod npy;
+pub mod upsample;
