@@ -1,2 +1,48 @@
-//! An n-dimensional array and a reverse-mode tape, replayed under any backward rule.
+//! An n-dimensional array and a reverse-mode tape.
+//!
+//! A [`Tape`] lists what was computed, in order. Going through the list backwards, each operation turns the gradient of its
+//! output into gradients of its inputs: its *vector–Jacobian product*. How it does so can be read in more than one way,
+//! so the reading is an argument of the backward pass: a [`Rule`]. [`Exact`] is the chain rule; other rules replace the
+//! products of chosen operations, over the very same tape.
+//!
+//! ```
+//! use tensor::{Exact, Tape, Tensor};
+//!
+//! let tape = Tape::<f64>::new();
+//! let x = tape.leaf(Tensor::new([2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0])); // [2, 3]
+//! let w = tape.leaf(Tensor::new([3, 1], vec![0.5, -1.0, 2.0]));               // [3, 1]
+//! let scores = x.matmul(&w);                                                  // [2, 1]
+//! let total = scores.tanh().sum();                                            // []
+//!
+//! let gradients = tape.backward(&total, &Exact, [&w, &scores])?;              // any node, not only leaves
+//! assert_eq!(gradients[&w].shape().to_string(), "[3, 1]");
+//! # Ok::<(), tensor::BackwardError>(())
+//! ```
+//!
+//! An operation is a value that implements [`Op`], so a crate built on this one adds its own; [`gradcheck`] compares any
+//! gradient with central differences.
 #![forbid(unsafe_code)]
+
+mod backward;
+mod buffer;
+mod element;
+mod gradcheck;
+mod node;
+mod op;
+pub mod ops;
+#[doc(hidden)]
+pub mod pool;
+mod shape;
+mod sum;
+mod tape;
+mod tensor;
+
+pub use backward::{BackwardError, Coverage, Exact, Gradients, Rule};
+pub use element::Element;
+pub use gradcheck::{Gradcheck, GradcheckError, Worst, gradcheck};
+pub use node::{Node, NodeId};
+pub use op::{Grads, Linearity, Needs, Op, Wanted};
+pub use shape::{MAX_RANK, Shape};
+pub use sum::pairwise_sum;
+pub use tape::{Keep, Tape, Var};
+pub use tensor::Tensor;

@@ -1,0 +1,327 @@
+//! The backward pass: a function of the tape, the rule an argument of the call.
+
+use std::collections::BTreeMap;
+use std::ops::Index;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::element::Element;
+use crate::node::{Node, NodeId};
+use crate::op::{Grads, Wanted};
+use crate::shape::Shape;
+use crate::tape::{Tape, Var};
+use crate::tensor::Tensor;
+
+/// How gradients pass through operations on the way back. A rule answers for the operations that it reads differently
+/// from the chain rule, and for no other.
+pub trait Rule<T: Element> {
+    /// A short name, such as `"guided"`.
+    fn name(&self) -> &'static str;
+
+    /// What passes back through `node` in place of its own vector–Jacobian product; `None` leaves it to the operation.
+    fn vjp(&self, node: &Node<T>, upstream: &Tensor<T>, wanted: Wanted<'_>) -> Option<Grads<T>>;
+
+    /// Looks at the nodes that gradients will pass, output first, before any does.
+    ///
+    /// # Errors
+    /// Says in words why the rule has no meaning here: an operation that it has no reading for, say.
+    fn check(&self, path: &[Arc<Node<T>>]) -> Result<(), String> {
+        let _ = path;
+        Ok(())
+    }
+}
+
+/// The chain rule, unchanged.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exact;
+
+impl<T: Element> Rule<T> for Exact {
+    fn name(&self) -> &'static str {
+        "exact"
+    }
+
+    fn vjp(&self, _: &Node<T>, _: &Tensor<T>, _: Wanted<'_>) -> Option<Grads<T>> {
+        None
+    }
+}
+
+/// A backward pass that can't be run.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BackwardError {
+    /// The rule has no meaning for this tape.
+    #[error("the rule `{rule}` can't be applied: {reason}")]
+    Refused {
+        /// The rule's name.
+        rule: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How many operations of one name a backward pass went through, and how many of them the rule replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Operations on the path.
+    pub total: usize,
+    /// Those that the rule answered for.
+    pub replaced: usize,
+}
+
+/// The gradients of a backward pass, for the nodes that were asked for.
+#[derive(Debug)]
+pub struct Gradients<T: Element> {
+    wanted: BTreeMap<NodeId, (Shape, Option<Tensor<T>>)>,
+    coverage: BTreeMap<&'static str, Coverage>,
+}
+
+impl<T: Element> Gradients<T> {
+    /// The gradient for a variable that was asked for: of its shape, and zero where the output doesn't depend on it.
+    #[must_use]
+    pub fn get(&self, var: &Var<T>) -> Option<Tensor<T>> {
+        let (shape, gradient) = self.wanted.get(&var.id())?;
+        Some(gradient.clone().unwrap_or_else(|| Tensor::zeros(shape)))
+    }
+
+    /// Moves the gradient for a variable out; see [`get`](Self::get).
+    #[must_use]
+    pub fn take(&mut self, var: &Var<T>) -> Option<Tensor<T>> {
+        let (shape, gradient) = self.wanted.remove(&var.id())?;
+        Some(gradient.unwrap_or_else(|| Tensor::zeros(shape)))
+    }
+
+    /// What the rule replaced, by the operations' names.
+    #[must_use]
+    pub fn coverage(&self) -> &BTreeMap<&'static str, Coverage> {
+        &self.coverage
+    }
+}
+
+/// # Panics
+/// Where the gradient wasn't asked for, or the output doesn't depend on the variable ([`Gradients::get`] gives zeros there).
+impl<T: Element> Index<&Var<T>> for Gradients<T> {
+    type Output = Tensor<T>;
+
+    fn index(&self, var: &Var<T>) -> &Tensor<T> {
+        let entry = self.wanted.get(&var.id()).expect("the gradient for this variable was not asked for");
+        entry.1.as_ref().expect("the output doesn't depend on this variable")
+    }
+}
+
+impl<T: Element> Tape<T> {
+    /// The gradients of `output` (of the sum of its elements, if it has several) with respect to `wanted`, read by `rule`.
+    ///
+    /// Any node can be asked for, not only leaves. The pass visits what lies between `output` and `wanted` and nothing
+    /// else, leaves the tape as it was, and can be repeated.
+    ///
+    /// ```
+    /// use tensor::{Exact, Tape, Tensor};
+    /// let tape = Tape::<f64>::new();
+    /// let x = tape.leaf(Tensor::scalar(3.0));
+    /// let square = x.mul(&x);
+    /// let y = square.exp();                                       // y = exp(x²)
+    /// let gradients = tape.backward(&y, &Exact, [&x, &square])?;
+    /// assert_eq!(gradients[&square].item(), 9.0_f64.exp());       // ∂y/∂(x²) = y
+    /// assert_eq!(gradients[&x].item(), 6.0 * 9.0_f64.exp());      // ∂y/∂x = 2x·y
+    /// # Ok::<(), tensor::BackwardError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the rule can't be applied to what lies on the way.
+    ///
+    /// # Panics
+    /// Where `output` or a wanted variable stands on another tape.
+    pub fn backward<'a>(
+        &self,
+        output: &Var<T>,
+        rule: &dyn Rule<T>,
+        wanted: impl IntoIterator<Item = &'a Var<T>>,
+    ) -> Result<Gradients<T>, BackwardError> {
+        self.backward_from(output, Tensor::full(output.shape(), T::one()), rule, wanted)
+    }
+
+    /// As [`backward`](Self::backward), from a gradient `seed` of the shape of `output`.
+    ///
+    /// # Errors
+    /// Where the rule can't be applied to what lies on the way.
+    ///
+    /// # Panics
+    /// Where `seed` has another shape than `output`, or a variable stands on another tape.
+    pub fn backward_from<'a>(
+        &self,
+        output: &Var<T>,
+        seed: Tensor<T>,
+        rule: &dyn Rule<T>,
+        wanted: impl IntoIterator<Item = &'a Var<T>>,
+    ) -> Result<Gradients<T>, BackwardError> {
+        assert_eq!(seed.shape(), output.shape(), "the seed {} isn't of the output's shape", seed.shape());
+        let nodes = self.nodes();
+        let on_this_tape = |var: &Var<T>| nodes.get(var.id()).is_some_and(|node| std::ptr::eq(&**node, var.node()));
+        assert!(on_this_tape(output), "the output is on another tape");
+        let mut gradients = Gradients { wanted: BTreeMap::new(), coverage: BTreeMap::new() };
+        for var in wanted {
+            assert!(on_this_tape(var), "a wanted variable is on another tape");
+            gradients.wanted.insert(var.id(), (*var.shape(), None));
+        }
+
+        let path = path(&nodes, output.id(), &gradients);
+        rule.check(&path.nodes).map_err(|reason| BackwardError::Refused { rule: rule.name(), reason })?;
+
+        let mut pending: BTreeMap<NodeId, Tensor<T>> = BTreeMap::from([(output.id(), seed)]);
+        while let Some((id, upstream)) = pending.pop_last() {
+            if let Some((_, gradient)) = gradients.wanted.get_mut(&id) {
+                *gradient = Some(upstream.clone());
+            }
+            let node = &nodes[id];
+            let flags: Vec<bool> = node.input_ids().map(|input| path.leads_to_wanted[input]).collect();
+            if !flags.contains(&true) {
+                continue;
+            }
+            let coverage = gradients.coverage.entry(node.any_op().name()).or_default();
+            coverage.total += 1;
+            let grads = match rule.vjp(node, &upstream, Wanted::new(&flags)) {
+                Some(grads) => {
+                    coverage.replaced += 1;
+                    grads
+                }
+                None => node.any_op().vjp(node, upstream, Wanted::new(&flags)),
+            };
+            for ((input, flag), gradient) in node.inputs.iter().zip(flags).zip(grads.0) {
+                if let (true, Some(gradient)) = (flag, gradient) {
+                    assert_eq!(gradient.shape(), &input.shape, "{}: a gradient of another shape", node.any_op().name());
+                    let sum = match pending.remove(&input.id) {
+                        Some(other) => other.zip(&gradient, |a, b| a + b),
+                        None => gradient,
+                    };
+                    pending.insert(input.id, sum);
+                }
+            }
+        }
+        Ok(gradients)
+    }
+}
+
+/// The part of a tape between an output and the wanted nodes.
+struct Path<T: Element> {
+    /// For each node up to the output: whether it is wanted, or computed from one that is.
+    leads_to_wanted: Vec<bool>,
+    /// The nodes that gradients pass, output first.
+    nodes: Vec<Arc<Node<T>>>,
+}
+
+fn path<T: Element>(nodes: &[Arc<Node<T>>], output: NodeId, gradients: &Gradients<T>) -> Path<T> {
+    let mut leads_to_wanted = vec![false; output + 1];
+    for node in &nodes[..=output] {
+        leads_to_wanted[node.id()] =
+            gradients.wanted.contains_key(&node.id()) || node.input_ids().any(|input| leads_to_wanted[input]);
+    }
+    let mut reached = vec![false; output + 1];
+    reached[output] = true;
+    let mut passed = Vec::new();
+    for node in nodes[..=output].iter().rev() {
+        if reached[node.id()] && node.input_ids().any(|input| leads_to_wanted[input]) {
+            node.input_ids().for_each(|input| reached[input] = true);
+            passed.push(Arc::clone(node));
+        }
+    }
+    Path { leads_to_wanted, nodes: passed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::Exp;
+
+    fn tape_and_x() -> (Tape<f64>, Var<f64>) {
+        let tape = Tape::new();
+        let x = tape.leaf(Tensor::new([3], vec![0.5, -1.0, 2.0]));
+        (tape, x)
+    }
+
+    #[test]
+    fn a_value_used_twice_collects_both_gradients() {
+        let (tape, x) = tape_and_x();
+        let y = x.mul(&x).add(&x).sum(); // Σ x² + x
+        let gradients = tape.backward(&y, &Exact, [&x]).unwrap();
+        assert_eq!(gradients[&x].as_slice(), &[2.0, -1.0, 5.0]);
+    }
+
+    #[test]
+    fn one_tape_serves_many_passes_and_stays_as_it_was() {
+        let (tape, x) = tape_and_x();
+        let y = x.exp();
+        let before = tape.nodes().len();
+        let first = tape.backward(&y, &Exact, [&x]).unwrap();
+        let second = tape.backward(&y, &Exact, [&x]).unwrap();
+        assert_eq!(first[&x], second[&x]);
+        assert_eq!(tape.nodes().len(), before);
+        assert_eq!(first[&x], *y.value());
+    }
+
+    #[test]
+    fn a_pass_goes_no_further_than_what_is_wanted() {
+        #[derive(Debug)]
+        struct Wall;
+        impl Op<f64> for Wall {
+            fn name(&self) -> &'static str {
+                "wall"
+            }
+            fn vjp(&self, _: &Node<f64>, _: Tensor<f64>, _: Wanted<'_>) -> Grads<f64> {
+                panic!("nobody asked for what lies behind the wall")
+            }
+        }
+        use crate::op::Op;
+        let (tape, x) = tape_and_x();
+        let behind = tape.record(Wall, &[&x], x.value().clone());
+        let y = behind.exp();
+        let gradients = tape.backward(&y, &Exact, [&behind]).unwrap();
+        assert_eq!(gradients[&behind], *y.value());
+    }
+
+    #[test]
+    fn what_the_output_does_not_depend_on_has_gradient_zero() {
+        let (tape, x) = tape_and_x();
+        let other = tape.leaf(Tensor::new([2], vec![1.0, 1.0]));
+        let gradients = tape.backward(&x.exp(), &Exact, [&other]).unwrap();
+        assert_eq!(gradients.get(&other).unwrap().as_slice(), &[0.0, 0.0]);
+        assert!(gradients.get(&x).is_none(), "not asked for");
+    }
+
+    struct Flat;
+    impl Rule<f64> for Flat {
+        fn name(&self) -> &'static str {
+            "flat"
+        }
+        fn vjp(&self, node: &Node<f64>, upstream: &Tensor<f64>, _: Wanted<'_>) -> Option<Grads<f64>> {
+            node.op::<Exp>().map(|_| Grads::one(upstream.clone()))
+        }
+        fn check(&self, path: &[Arc<Node<f64>>]) -> Result<(), String> {
+            if path.iter().any(|node| node.op::<Exp>().is_some()) { Ok(()) } else { Err("no exp".into()) }
+        }
+    }
+
+    #[test]
+    fn a_rule_replaces_what_it_answers_for_and_says_how_often() {
+        let (tape, x) = tape_and_x();
+        let y = x.exp().exp().mul(&x.exp());
+        let gradients = tape.backward(&y, &Flat, [&x]).unwrap();
+        assert_eq!(gradients.coverage()["exp"], Coverage { total: 3, replaced: 3 });
+        assert_eq!(gradients.coverage()["mul"], Coverage { total: 1, replaced: 0 });
+    }
+
+    #[test]
+    fn a_rule_refuses_a_tape_it_has_no_reading_for() {
+        let (tape, x) = tape_and_x();
+        let error = tape.backward(&x.mul(&x), &Flat, [&x]).unwrap_err();
+        assert_eq!(error.to_string(), "the rule `flat` can't be applied: no exp");
+    }
+
+    #[test]
+    #[should_panic(expected = "another tape")]
+    fn variables_of_two_tapes_do_not_mix() {
+        let (_, x) = tape_and_x();
+        let (_, y) = tape_and_x();
+        let _ = x.add(&y);
+    }
+}

@@ -1,0 +1,73 @@
+//! The numbers a tensor holds.
+
+use std::fmt::{Debug, Display};
+use std::iter::Sum;
+use std::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
+
+use ndarray::LinalgScalar;
+use num_traits::Float;
+
+use crate::pool::Pool;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// `f32`, which networks are trained and explained in, or `f64`, which gradients are checked in.
+pub trait Element:
+    sealed::Sealed
+    + Float
+    + LinalgScalar
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + DivAssign
+    + Sum
+    + Debug
+    + Display
+    + Default
+    + Send
+    + Sync
+    + 'static
+{
+    /// `"f32"` or `"f64"`.
+    const NAME: &'static str;
+
+    /// The nearest number of this type.
+    fn from_f64(x: f64) -> Self;
+
+    /// The same number in double precision.
+    fn as_f64(self) -> f64;
+
+    /// Buffers of this type that wait to be used again.
+    #[doc(hidden)]
+    fn pool() -> &'static Pool<Self>;
+}
+
+macro_rules! element {
+    ($t:ident) => {
+        impl Element for $t {
+            const NAME: &'static str = stringify!($t);
+
+            #[inline]
+            fn from_f64(x: f64) -> Self {
+                x as Self
+            }
+
+            #[inline]
+            fn as_f64(self) -> f64 {
+                f64::from(self)
+            }
+
+            fn pool() -> &'static Pool<Self> {
+                static POOL: Pool<$t> = Pool::new();
+                &POOL
+            }
+        }
+    };
+}
+
+element!(f32);
+element!(f64);

@@ -1,0 +1,144 @@
+//! What an operation is: a name, and how gradients pass through it.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use crate::element::Element;
+use crate::node::Node;
+use crate::tensor::Tensor;
+
+/// An operation that a tape can record: a value that holds its settings and what its forward pass left behind.
+///
+/// The forward pass is ordinary code that computes a [`Tensor`] and hands it to [`Tape::record`](crate::Tape::record)
+/// together with the operation.
+pub trait Op<T: Element>: Any + Debug + Send + Sync {
+    /// A short name, such as `"conv2d"`.
+    fn name(&self) -> &'static str;
+
+    /// The vector–Jacobian products `(∂y/∂xᵢ)ᵀ · upstream` for the inputs that are `wanted`.
+    ///
+    /// `upstream` has the shape of the output, each gradient the shape of its input.
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T>;
+
+    /// The values that [`vjp`](Op::vjp) reads; a tape for training keeps no others. By default all.
+    fn needs(&self) -> Needs {
+        Needs::ALL
+    }
+
+    /// How the output depends on the inputs.
+    fn linearity(&self) -> Linearity {
+        Linearity::Nonlinear
+    }
+}
+
+/// How an operation's output depends on each of its inputs while the others are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linearity {
+    /// y = Ax + b, as in a convolution, or a product of two inputs.
+    Affine,
+    /// Affine on each of finitely many regions, as in ReLU or max pooling.
+    PiecewiseLinear,
+    /// Anything else.
+    Nonlinear,
+}
+
+/// The inputs whose gradients are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a>(&'a [bool]);
+
+impl<'a> Wanted<'a> {
+    /// One flag per input.
+    #[must_use]
+    pub fn new(flags: &'a [bool]) -> Self {
+        Self(flags)
+    }
+
+    /// Whether the gradient for `input` is asked for.
+    ///
+    /// # Panics
+    /// Where the operation has no such input.
+    #[must_use]
+    pub fn has(self, input: usize) -> bool {
+        self.0[input]
+    }
+
+    /// The gradient for `input`, computed only if it is asked for.
+    ///
+    /// # Panics
+    /// Where the operation has no such input.
+    pub fn then<T: Element>(self, input: usize, gradient: impl FnOnce() -> Tensor<T>) -> Option<Tensor<T>> {
+        self.has(input).then(gradient)
+    }
+}
+
+/// A gradient per input, where one was asked for.
+#[derive(Debug)]
+pub struct Grads<T: Element>(pub(crate) Vec<Option<Tensor<T>>>);
+
+impl<T: Element> Grads<T> {
+    /// The gradient for an operation's only input.
+    #[must_use]
+    pub fn one(gradient: Tensor<T>) -> Self {
+        Self(vec![Some(gradient)])
+    }
+
+    /// A gradient per input, in the order of the inputs.
+    #[must_use]
+    pub fn new(gradients: impl Into<Vec<Option<Tensor<T>>>>) -> Self {
+        Self(gradients.into())
+    }
+}
+
+/// The values a vector–Jacobian product reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    inputs: u32,
+    output: bool,
+}
+
+impl Needs {
+    /// All inputs and the output.
+    pub const ALL: Self = Self { inputs: u32::MAX, output: true };
+    /// Neither inputs nor output.
+    pub const NONE: Self = Self { inputs: 0, output: false };
+    /// The output.
+    pub const OUTPUT: Self = Self { inputs: 0, output: true };
+    /// All inputs, not the output.
+    pub const INPUTS: Self = Self { inputs: u32::MAX, output: false };
+
+    /// This input too (of the first 32).
+    #[must_use]
+    pub const fn input(self, index: usize) -> Self {
+        Self { inputs: self.inputs | 1 << index, ..self }
+    }
+
+    pub(crate) fn has_input(self, index: usize) -> bool {
+        index >= 32 && self.inputs == u32::MAX || index < 32 && self.inputs >> index & 1 == 1
+    }
+
+    pub(crate) fn has_output(self) -> bool {
+        self.output
+    }
+}
+
+/// A value that nothing on the tape produced: an image, a weight.
+#[derive(Debug)]
+pub(crate) struct Leaf;
+
+impl<T: Element> Op<T> for Leaf {
+    fn name(&self) -> &'static str {
+        "leaf"
+    }
+
+    fn vjp(&self, _: &Node<T>, _: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
+        Grads::new([])
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NONE
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Affine
+    }
+}

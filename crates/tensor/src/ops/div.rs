@@ -1,0 +1,58 @@
+//! Division: y = a/b, ∂y/∂a = 1/b, ∂y/∂b = −y/b.
+
+use super::broadcast::zip_broadcast;
+use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+
+/// Division: y = a/b, ∂y/∂a = 1/b, ∂y/∂b = −y/b.
+#[derive(Clone, Copy, Debug)]
+pub struct Div;
+
+impl<T: Element> Op<T> for Div {
+    fn name(&self) -> &'static str {
+        "div"
+    }
+
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
+        Grads::new([
+            wanted.then(0, || zip_broadcast(&upstream, node.input(1), |g, b| g / b).sum_to(node.input_shape(0))),
+            wanted.then(1, || {
+                zip_broadcast(&upstream.clone().zip(node.output(), |g, y| -g * y), node.input(1), |gy, b| gy / b)
+                    .sum_to(node.input_shape(1))
+            }),
+        ])
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::OUTPUT.input(1)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Nonlinear
+    }
+}
+
+impl<T: Element> Var<T> {
+    /// self / other, broadcasting.
+    ///
+    /// # Panics
+    /// Where the shapes don't broadcast, or the two stand on different tapes.
+    #[must_use]
+    pub fn div(&self, other: &Self) -> Self {
+        let value = zip_broadcast(self.value(), other.value(), |a, b| a / b);
+        self.tape().record(Div, &[self, other], value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Tensor, gradcheck};
+
+    #[test]
+    fn gradients_agree_with_differences_under_broadcasting() {
+        let a = Tensor::from_fn([2, 1, 3], |i| 0.4 + i as f64 * 0.3);
+        let b = Tensor::from_fn([4, 1], |i| -1.7 + i as f64 * 0.9);
+        gradcheck(&[a.clone(), b], |v| v[0].div(&v[1])).within(1e-8).unwrap();
+        let same = gradcheck(&[a], |v| v[0].div(&v[0]).add(&v[0]));
+        same.within(1e-8).unwrap();
+    }
+}

@@ -1,0 +1,75 @@
+//! A range of one dimension.
+
+use std::ops::Range;
+
+use ndarray::{Axis, Slice as Along};
+
+use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+
+/// A range of one dimension; the gradient is the upstream there and zero elsewhere.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The dimension.
+    pub axis: usize,
+    /// The indices taken.
+    pub range: Range<usize>,
+}
+
+impl<T: Element> Op<T> for Slice {
+    fn name(&self) -> &'static str {
+        "slice"
+    }
+
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
+        let mut gradient = Tensor::zeros(*node.input_shape(0));
+        gradient.view_mut().slice_axis_mut(Axis(self.axis), Along::from(self.range.clone())).assign(&upstream.view());
+        Grads::one(gradient)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NONE
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Affine
+    }
+}
+
+impl<T: Element> Tensor<T> {
+    /// A range of one dimension.
+    ///
+    /// # Panics
+    /// Where there is no such dimension, or the range exceeds it.
+    #[must_use]
+    pub fn slice(&self, axis: usize, range: Range<usize>) -> Self {
+        assert!(
+            range.start <= range.end && range.end <= self.shape()[axis],
+            "{range:?} of dimension {axis} of {}",
+            self.shape()
+        );
+        Self::from(self.view().slice_axis(Axis(axis), Along::from(range)))
+    }
+}
+
+impl<T: Element> Var<T> {
+    /// A range of one dimension.
+    ///
+    /// # Panics
+    /// Where there is no such dimension, or the range exceeds it.
+    #[must_use]
+    pub fn slice(&self, axis: usize, range: Range<usize>) -> Self {
+        let value = self.value().slice(axis, range.clone());
+        self.tape().record(Slice { axis, range }, &[self], value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Tensor, gradcheck};
+
+    #[test]
+    fn gradients_agree_with_differences() {
+        let x = Tensor::from_fn([2, 5, 2], |i| i as f64 * 0.1);
+        gradcheck(&[x], |v| v[0].slice(1, 1..4).tanh()).within(1e-8).unwrap();
+    }
+}

@@ -1,0 +1,54 @@
+//! Subtraction: y = a − b, ∂y/∂a = 1, ∂y/∂b = −1.
+
+use super::broadcast::zip_broadcast;
+use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+
+/// Subtraction: y = a − b, ∂y/∂a = 1, ∂y/∂b = −1.
+#[derive(Clone, Copy, Debug)]
+pub struct Sub;
+
+impl<T: Element> Op<T> for Sub {
+    fn name(&self) -> &'static str {
+        "sub"
+    }
+
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
+        Grads::new([
+            wanted.then(0, || upstream.sum_to(node.input_shape(0))),
+            wanted.then(1, || upstream.clone().map(|g| -g).sum_to(node.input_shape(1))),
+        ])
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NONE
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Affine
+    }
+}
+
+impl<T: Element> Var<T> {
+    /// self − other, broadcasting.
+    ///
+    /// # Panics
+    /// Where the shapes don't broadcast, or the two stand on different tapes.
+    #[must_use]
+    pub fn sub(&self, other: &Self) -> Self {
+        let value = zip_broadcast(self.value(), other.value(), |a, b| a - b);
+        self.tape().record(Sub, &[self, other], value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Tensor, gradcheck};
+
+    #[test]
+    fn gradients_agree_with_differences_under_broadcasting() {
+        let a = Tensor::from_fn([2, 1, 3], |i| 0.4 + i as f64 * 0.3);
+        let b = Tensor::from_fn([4, 1], |i| -1.7 + i as f64 * 0.9);
+        gradcheck(&[a.clone(), b], |v| v[0].sub(&v[1])).within(1e-8).unwrap();
+        gradcheck(&[a], |v| v[0].sub(&v[0].exp())).within(1e-8).unwrap();
+    }
+}

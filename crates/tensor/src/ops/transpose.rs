@@ -1,0 +1,81 @@
+//! Dimensions in another order.
+
+use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+
+/// Dimensions in another order; the gradient is the upstream with the order undone.
+#[derive(Clone, Debug)]
+pub struct Permute {
+    /// Dimension `d` of the output is dimension `axes[d]` of the input.
+    pub axes: Vec<usize>,
+}
+
+impl<T: Element> Op<T> for Permute {
+    fn name(&self) -> &'static str {
+        "permute"
+    }
+
+    fn vjp(&self, _: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
+        let mut inverse = vec![0; self.axes.len()];
+        for (to, &from) in self.axes.iter().enumerate() {
+            inverse[from] = to;
+        }
+        Grads::one(upstream.permute(&inverse))
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NONE
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Affine
+    }
+}
+
+impl<T: Element> Tensor<T> {
+    /// The array with its dimensions in another order: dimension `d` of the result is dimension `axes[d]` of this one.
+    ///
+    /// # Panics
+    /// Where `axes` doesn't name each dimension once.
+    #[must_use]
+    pub fn permute(&self, axes: &[usize]) -> Self {
+        Self::from(self.view().permuted_axes(axes))
+    }
+}
+
+impl<T: Element> Var<T> {
+    /// Dimensions in another order: dimension `d` of the result is dimension `axes[d]` of this variable.
+    ///
+    /// # Panics
+    /// Where `axes` doesn't name each dimension once.
+    #[must_use]
+    pub fn permute(&self, axes: &[usize]) -> Self {
+        self.tape().record(Permute { axes: axes.to_vec() }, &[self], self.value().permute(axes))
+    }
+
+    /// The transposed matrix: `[m, n]` → `[n, m]`.
+    ///
+    /// # Panics
+    /// Where it isn't a matrix.
+    #[must_use]
+    pub fn transpose(&self) -> Self {
+        self.permute(&[1, 0])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Tape, Tensor, gradcheck};
+
+    #[test]
+    fn gradients_agree_with_differences() {
+        let x = Tensor::from_fn([2, 3, 4], |i| (i as f64).cos());
+        gradcheck(&[x], |v| v[0].permute(&[2, 0, 1]).tanh()).within(1e-8).unwrap();
+    }
+
+    #[test]
+    fn rows_become_columns() {
+        let tape = Tape::new();
+        let x = tape.leaf(Tensor::from_fn([2, 3], |i| i as f64));
+        assert_eq!(x.transpose().value(), &Tensor::new([3, 2], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]));
+    }
+}
