@@ -1,6 +1,10 @@
 //! Convolutional networks on SIMD kernels: operations, models, training, data, model files.
 
 mod geometry;
+pub mod im2col;
+pub mod ops;
+mod real;
 pub mod simd;
 
 pub use geometry::{Conv2d, ConvGeometry, GeometryError, Padding, window_output};
+pub use real::Real;
