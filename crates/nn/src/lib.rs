@@ -2,6 +2,7 @@
 
 mod geometry;
 pub mod im2col;
+pub mod kernels;
 pub mod ops;
 mod real;
 pub mod simd;

@@ -1,0 +1,346 @@
+//! Direct convolution: a product whose left operand is read in place.
+//!
+//! For each target pixel and tap there is one pointer: to the source pixel's channels, which are contiguous, or, in the
+//! padding, to a run of zeros. The micro-kernel walks those runs; nothing is copied. A tap that lies in the padding for
+//! all pixels of a tile is left out. Weights are packed once into panels `[tap, channel, NR]`.
+//!
+//! With few channels a run of one pixel is too short to pay for its pointers. Then ([`Direct::padded`]) the rows that
+//! a task reads are copied between margins of zeros, where the taps of a kernel row, `Kw·Cin` values, are one run.
+
+use super::sweep::{Sweep, Tap};
+use crate::ConvGeometry;
+use crate::kernels::pack::{Matrix, pack_panel};
+use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
+use crate::kernels::scratch::with_scratch;
+use crate::kernels::tile::{MOST_ROWS, Start, Tile, balanced, columns, max_rows, panel_columns};
+use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+
+/// Bytes of source rows that one task works through for every panel: well within a second-level cache.
+const SOURCE_BYTES: usize = 192 << 10;
+
+/// A convolution-like walk with its weights in panels.
+#[derive(Debug)]
+pub(crate) struct Direct {
+    tier: Tier,
+    /// Pixels and channels of the source and of the target.
+    source: [usize; 3],
+    target: [usize; 3],
+    groups: usize,
+    /// Values of one run: the source channels of a group, or a whole kernel row of a padded source.
+    run: usize,
+    sweeps: Vec<Sweep>,
+    /// Margins `[top, left]` and padded size `[H, W]`, if the source is copied.
+    padded: Option<[[usize; 2]; 2]>,
+    /// For each sweep, group and strip of `NR` target channels: a panel `[taps, run, NR]`.
+    panels: Vec<f32>,
+    zeros: Vec<f32>,
+}
+
+impl Direct {
+    /// The forward pass, reading the input in place.
+    pub(crate) fn forward(g: &ConvGeometry, tier: Tier) -> Self {
+        Self {
+            tier,
+            source: [g.input[0], g.input[1], g.in_channels],
+            target: [g.output[0], g.output[1], g.out_channels],
+            groups: g.conv.groups,
+            run: g.group_in(),
+            sweeps: vec![Sweep::forward(g)],
+            padded: None,
+            panels: Vec::new(),
+            zeros: vec![0.0; g.group_in()],
+        }
+    }
+
+    /// The forward pass over a padded copy, a kernel row at a time.
+    ///
+    /// # Panics
+    /// With groups, or with dilation along rows.
+    pub(crate) fn padded(g: &ConvGeometry, tier: Tier) -> Self {
+        assert!(g.conv.groups == 1 && g.conv.dilation[1] == 1, "kernel rows aren't contiguous");
+        let sweep = Sweep::forward(g);
+        let total = g.conv.padding.total();
+        let taps = (0..g.kernel[0]).map(|kh| Tap { offset: [(kh * g.conv.dilation[0]).cast_signed(), 0], kernel: kh });
+        Self {
+            run: g.kernel[1] * g.in_channels,
+            sweeps: vec![Sweep { taps: taps.collect(), ..sweep }],
+            padded: Some([[g.conv.padding.top, g.conv.padding.left], [g.input[0] + total[0], g.input[1] + total[1]]]),
+            ..Self::forward(g, tier)
+        }
+    }
+
+    /// The input gradient, reading the output's gradient in place.
+    pub(crate) fn input_gradient(g: &ConvGeometry, tier: Tier) -> Self {
+        Self {
+            tier,
+            source: [g.output[0], g.output[1], g.out_channels],
+            target: [g.input[0], g.input[1], g.in_channels],
+            groups: g.conv.groups,
+            run: g.group_out(),
+            sweeps: Sweep::input_gradient(g),
+            padded: None,
+            panels: Vec::new(),
+            zeros: vec![0.0; g.group_out()],
+        }
+    }
+
+    /// Packs weights `[Kh, Kw, Cin / groups, Cout]`; `transposed` exchanges the roles of the channels.
+    pub(crate) fn pack(&mut self, w: &[f32], out_channels: usize, transposed: bool) {
+        let nr = panel_columns(self.tier);
+        let group_target = self.target[2] / self.groups;
+        let group_out = out_channels / self.groups;
+        let strips = group_target.div_ceil(nr);
+        let size: usize =
+            self.sweeps.iter().map(|s| s.taps.len()).sum::<usize>() * self.run * self.groups * strips * nr;
+        self.panels.resize(size, 0.0);
+        let mut rest = self.panels.as_mut_slice();
+        for sweep in &self.sweeps {
+            for group in 0..self.groups {
+                for strip in 0..strips {
+                    let first = strip * nr;
+                    let width = nr.min(group_target - first);
+                    for tap in &sweep.taps {
+                        let (panel, after) = std::mem::take(&mut rest).split_at_mut(self.run * nr);
+                        rest = after;
+                        let matrix = if transposed {
+                            let start = (tap.kernel * group_target + first) * out_channels + group * group_out;
+                            Matrix {
+                                values: &w[start..],
+                                rows: self.run,
+                                columns: width,
+                                row_step: 1,
+                                column_step: out_channels,
+                            }
+                        } else {
+                            let start = tap.kernel * self.run * out_channels + group * group_out + first;
+                            Matrix {
+                                values: &w[start..],
+                                rows: self.run,
+                                columns: width,
+                                row_step: out_channels,
+                                column_step: 1,
+                            }
+                        };
+                        pack_panel(matrix, nr, panel);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs over `[N, H, W, C]` of source and target.
+    ///
+    /// # Panics
+    /// If the slices don't hold the same whole number of images, or the bias isn't one value a target channel.
+    pub(crate) fn run(&self, source: &[f32], bias: Option<&[f32]>, relu: bool, target: &mut [f32]) {
+        let images = source.len() / self.source.iter().product::<usize>();
+        assert_eq!(source.len(), images * self.source.iter().product::<usize>(), "source of a convolution");
+        assert_eq!(target.len(), images * self.target.iter().product::<usize>(), "target of a convolution");
+        assert!(bias.is_none_or(|b| b.len() == self.target[2]), "one bias a channel");
+        dispatch_on(self.tier, Run { direct: self, images, source, bias, relu, target: Shared::new(target) });
+    }
+}
+
+struct Run<'a> {
+    direct: &'a Direct,
+    images: usize,
+    source: &'a [f32],
+    bias: Option<&'a [f32]>,
+    relu: bool,
+    target: Shared,
+}
+
+/// A part of the work: rows of one image's sweep, by strips of one group's target channels.
+#[derive(Clone)]
+struct Task {
+    image: usize,
+    sweep: usize,
+    /// Values before the sweep's first panel.
+    panels: usize,
+    rows: std::ops::Range<usize>,
+    group: usize,
+    strips: std::ops::Range<usize>,
+}
+
+impl Kernel for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let d = self.direct;
+        let nr = columns::<S>();
+        let strips = (d.target[2] / d.groups).div_ceil(nr);
+        let mut work = 0;
+        let mut tasks = Vec::new();
+        let row_bytes = d.source[1] * d.source[2] * 4;
+        for sweep in &d.sweeps {
+            work += (self.images * sweep.count[0] * sweep.count[1] * sweep.taps.len() * d.run * d.target[2]) as u64;
+        }
+        let wanted = wanted_tasks(work).div_ceil(d.sweeps.len() * d.groups);
+        let mut panels = 0;
+        for (index, sweep) in d.sweeps.iter().enumerate() {
+            // Rows so that the source stays in cache and there are tasks enough, but tiles enough as well.
+            let cached = (SOURCE_BYTES / (row_bytes * sweep.step[0])).max(1);
+            let shared = (sweep.count[0] * self.images).div_ceil(wanted);
+            let least = (8 * max_rows::<S>()).div_ceil(sweep.count[1]);
+            let rows = cached.min(shared).max(least).min(sweep.count[0]);
+            let chunks = sweep.count[0].div_ceil(rows);
+            let strip_parts = wanted.div_ceil(self.images * chunks).min(strips);
+            for image in 0..self.images {
+                for chunk in balanced(sweep.count[0], rows) {
+                    for group in 0..d.groups {
+                        for strips in balanced(strips, strips.div_ceil(strip_parts)) {
+                            tasks.push(Task { image, sweep: index, panels, rows: chunk.clone(), group, strips });
+                        }
+                    }
+                }
+            }
+            panels += sweep.taps.len() * d.run * d.groups * strips * nr;
+        }
+        for_each(tasks.len(), work, |i| s.vectorize(Part { run: &self, task: &tasks[i] }));
+    }
+}
+
+struct Part<'a> {
+    run: &'a Run<'a>,
+    task: &'a Task,
+}
+
+impl Kernel for Part<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let d = self.run.direct;
+        let size: usize = d.source.iter().product();
+        let image = &self.run.source[self.task.image * size..][..size];
+        let Some([margin, padded]) = d.padded else {
+            return self.tiles(s, image, [d.source[0], d.source[1]], 0);
+        };
+        // The padded rows that this task reads.
+        let sweep = &d.sweeps[self.task.sweep];
+        let first = self.task.rows.start * sweep.step[0];
+        let reach = sweep.taps.last().map_or(0, |tap| tap.offset[0].cast_unsigned());
+        let count = (self.task.rows.len() - 1) * sweep.step[0] + reach + 1;
+        let [width, channels] = [d.source[1], d.source[2]];
+        let line = padded[1] * channels;
+        with_scratch(count * line, |copy| {
+            for (row, target) in copy.chunks_exact_mut(line).enumerate() {
+                let inside = (first + row).checked_sub(margin[0]).filter(|&y| y < d.source[0]);
+                copy_between_margins(
+                    inside.map(|y| &image[y * width * channels..][..width * channels]),
+                    margin[1] * channels,
+                    target,
+                );
+            }
+            self.tiles(s, copy, [count, padded[1]], first);
+        });
+    }
+}
+
+/// Copies a row behind `margin` zeros and fills up with zeros; a row of padding is all zeros.
+#[inline(always)]
+pub(super) fn copy_between_margins(row: Option<&[f32]>, margin: usize, target: &mut [f32]) {
+    let Some(row) = row else { return target.fill(0.0) };
+    let (before, rest) = target.split_at_mut(margin);
+    let (inside, after) = rest.split_at_mut(row.len());
+    before.fill(0.0);
+    inside.copy_from_slice(row);
+    after.fill(0.0);
+}
+
+/// Where a tile lies in the task's tables.
+struct Place {
+    rows: usize,
+    /// First run, and runs.
+    runs: std::ops::Range<usize>,
+    /// First target pointer.
+    out: usize,
+}
+
+impl Part<'_> {
+    /// All tiles of the task over one image's source, whose first row is row `skipped` of the whole.
+    #[inline(always)]
+    fn tiles<S: Simd>(&self, s: S, source: &[f32], size: [usize; 2], skipped: usize) {
+        let Part { run, task } = self;
+        let d = run.direct;
+        let sweep = &d.sweeps[task.sweep];
+        let nr = columns::<S>();
+        let group_target = d.target[2] / d.groups;
+        let group_source = d.source[2] / d.groups * task.group;
+        let zeros = d.zeros.as_ptr();
+        let image = task.image * d.target[0] * d.target[1];
+
+        // A pointer for each tile, run and row.
+        let pixels = task.rows.start * sweep.count[1]..task.rows.end * sweep.count[1];
+        let mut places = Vec::with_capacity(pixels.len().div_ceil(max_rows::<S>()));
+        let mut offsets = Vec::with_capacity(places.capacity() * sweep.taps.len());
+        let mut rows = Vec::with_capacity(offsets.capacity() * max_rows::<S>());
+        let mut out = Vec::with_capacity(pixels.len());
+        for part in balanced(pixels.len(), max_rows::<S>()) {
+            let mut pixel = [[0; 2]; MOST_ROWS];
+            let first_out = out.len();
+            for (p, index) in pixel.iter_mut().zip(part.clone()) {
+                let index = pixels.start + index;
+                *p = [index / sweep.count[1], index % sweep.count[1]];
+                let at = (image + sweep.target(*p, d.target[1])) * d.target[2] + task.group * group_target;
+                out.push(run.target.pointer().wrapping_add(at));
+                p[0] -= skipped / sweep.step[0];
+            }
+            let first_run = offsets.len();
+            for (index, tap) in sweep.taps.iter().enumerate() {
+                let start = rows.len();
+                let mut inside = false;
+                for p in &pixel[..part.len()] {
+                    rows.push(match sweep.source(*p, tap, size) {
+                        Some(at) => {
+                            inside = true;
+                            source[at * d.source[2] + group_source..].as_ptr()
+                        }
+                        None => zeros,
+                    });
+                }
+                if inside {
+                    rows.resize(start + max_rows::<S>(), zeros);
+                    offsets.push(index * d.run * nr);
+                } else {
+                    rows.truncate(start);
+                }
+            }
+            places.push(Place { rows: part.len(), runs: first_run..offsets.len(), out: first_out });
+        }
+
+        for strip in task.strips.clone() {
+            let panel = task.panels + (task.group * group_target.div_ceil(nr) + strip) * sweep.taps.len() * d.run * nr;
+            let column = strip * nr;
+            let start = match run.bias {
+                Some(bias) => Start::Bias(bias[task.group * group_target + column..].as_ptr()),
+                None => Start::Zero,
+            };
+            for place in &places {
+                let mut strip_out = [std::ptr::null_mut(); MOST_ROWS];
+                for i in 0..place.rows {
+                    strip_out[i] = out[place.out + i].wrapping_add(column);
+                }
+                let tile = Tile {
+                    runs: place.runs.len(),
+                    offsets: offsets[place.runs.start..].as_ptr(),
+                    rows: rows[place.runs.start * max_rows::<S>()..].as_ptr(),
+                    row_pointers: max_rows::<S>(),
+                    length: d.run,
+                    left_step: 1,
+                    panel: d.panels[panel..].as_ptr(),
+                    panel_step: nr,
+                    out: strip_out.as_ptr(),
+                    columns: nr.min(group_target - column),
+                    start,
+                    relu: run.relu,
+                };
+                // SAFETY: each pointer leads to `run` values: a group's channels of a source pixel inside the image, a
+                // kernel row inside the padded copy, or the zeros. The panel holds `run` steps for each tap. A target
+                // pixel's strip belongs to this task alone, and source and target are distinct slices.
+                unsafe { tile.run(s, place.rows) };
+            }
+        }
+    }
+}

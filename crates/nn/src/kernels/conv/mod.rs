@@ -1,0 +1,155 @@
+//! Convolutions and their gradients over `[N, H, W, C]`.
+
+use std::fmt;
+
+use crate::ConvGeometry;
+use crate::simd::{Tier, tier};
+
+mod direct;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+use direct::Direct;
+
+/// Which of a convolution's three products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// y from x and w.
+    Forward,
+    /// ∂S/∂x from ∂S/∂y and w.
+    InputGradient,
+    /// ∂S/∂w from x and ∂S/∂y.
+    WeightGradient,
+}
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// A product whose left operand is read in place, pixel by pixel; with a 1×1 kernel, a plain matrix product.
+    Direct,
+    /// Few input channels: a padded copy whose kernel rows are contiguous.
+    Padded,
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Direct => "direct",
+            Self::Padded => "padded",
+        })
+    }
+}
+
+/// Input channels up to which a padded copy beats reading in place.
+const FEW_CHANNELS: usize = 8;
+
+impl Algorithm {
+    /// Whether it can compute that pass of that convolution.
+    #[must_use]
+    pub fn supports(self, g: &ConvGeometry, pass: Pass) -> bool {
+        match self {
+            Self::Direct => pass != Pass::WeightGradient,
+            Self::Padded => pass == Pass::Forward && g.conv.groups == 1 && g.conv.dilation[1] == 1,
+        }
+    }
+}
+
+/// The algorithm for a pass: a function of one image's geometry and the channels, never of the batch.
+///
+/// `training` says that the weights change at every call, so that preparing them must pay for itself at once.
+#[must_use]
+pub fn choose(g: &ConvGeometry, pass: Pass, training: bool) -> Algorithm {
+    let _ = training;
+    let few = g.in_channels <= FEW_CHANNELS;
+    if few && Algorithm::Padded.supports(g, pass) { Algorithm::Padded } else { Algorithm::Direct }
+}
+
+/// Weights in the form that one pass of one convolution wants them, for any number of images.
+#[derive(Debug)]
+pub struct Prepared {
+    geometry: ConvGeometry,
+    pass: Pass,
+    algorithm: Algorithm,
+    plan: Plan,
+}
+
+#[derive(Debug)]
+enum Plan {
+    Direct(Direct),
+}
+
+impl Prepared {
+    /// Prepares the weights `[Kh, Kw, Cin / groups, Cout]`. The geometry's batch doesn't matter.
+    ///
+    /// # Panics
+    /// If the weights don't fit the geometry, the pass is [`Pass::WeightGradient`], or the algorithm doesn't
+    /// [support](Algorithm::supports) it.
+    #[must_use]
+    pub fn new(g: &ConvGeometry, pass: Pass, algorithm: Algorithm, w: &[f32]) -> Self {
+        Self::on(tier(), g, pass, algorithm, w)
+    }
+
+    pub(crate) fn on(tier: Tier, g: &ConvGeometry, pass: Pass, algorithm: Algorithm, w: &[f32]) -> Self {
+        assert!(pass != Pass::WeightGradient, "a weight gradient has no weights to prepare");
+        assert!(algorithm.supports(g, pass), "{algorithm} can't compute the {pass:?} of {g:?}");
+        let plan = match (algorithm, pass) {
+            (Algorithm::Padded, _) => Plan::Direct(Direct::padded(g, tier)),
+            (_, Pass::Forward) => Plan::Direct(Direct::forward(g, tier)),
+            (_, _) => Plan::Direct(Direct::input_gradient(g, tier)),
+        };
+        let mut prepared = Self { geometry: g.with_batch(1), pass, algorithm, plan };
+        prepared.update(w);
+        prepared
+    }
+
+    /// Prepares other weights in the same memory.
+    ///
+    /// # Panics
+    /// If they don't fit the geometry.
+    pub fn update(&mut self, w: &[f32]) {
+        assert_eq!(w.len(), self.geometry.kernel_shape().iter().product(), "weights of {:?}", self.geometry);
+        match &mut self.plan {
+            Plan::Direct(direct) => direct.pack(w, self.geometry.out_channels, self.pass == Pass::InputGradient),
+        }
+    }
+
+    /// The pass that it is for.
+    #[must_use]
+    pub fn pass(&self) -> Pass {
+        self.pass
+    }
+
+    /// The algorithm that it is for.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// `y = conv(x, w) + bias`, then `max(0, y)` if `relu`.
+    ///
+    /// `x: [N, H, W, Cin]`, `bias: [Cout]`, `y: [N, Ho, Wo, Cout]`.
+    ///
+    /// # Panics
+    /// If it was prepared for another pass, or a length doesn't fit.
+    pub fn forward(&self, x: &[f32], bias: Option<&[f32]>, relu: bool, y: &mut [f32]) {
+        assert_eq!(self.pass, Pass::Forward, "prepared for another pass");
+        match &self.plan {
+            Plan::Direct(direct) => direct.run(x, bias, relu, y),
+        }
+    }
+
+    /// `∂S/∂x` from `∂S/∂y`.
+    ///
+    /// `dy: [N, Ho, Wo, Cout]`, `dx: [N, H, W, Cin]`.
+    ///
+    /// # Panics
+    /// If it was prepared for another pass, or a length doesn't fit.
+    pub fn input_gradient(&self, dy: &[f32], dx: &mut [f32]) {
+        assert_eq!(self.pass, Pass::InputGradient, "prepared for another pass");
+        match &self.plan {
+            Plan::Direct(direct) => direct.run(dy, None, false, dx),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Every tier and algorithm against the definition, in f64.
+
+use proptest::prelude::*;
+
+use super::{Algorithm, Pass, Prepared};
+use crate::simd::Tier;
+use crate::{Conv2d, ConvGeometry, Padding};
+
+const ALGORITHMS: [Algorithm; 2] = [Algorithm::Direct, Algorithm::Padded];
+
+/// Calls `f(x, w, y)` with the three indices of every product of the convolution, each by its definition.
+fn for_each_product(g: &ConvGeometry, mut f: impl FnMut(usize, usize, usize)) {
+    let [kh, kw] = g.kernel;
+    let [ho, wo] = g.output;
+    let [h, w] = g.input;
+    for n in 0..g.batch {
+        for (oh, ow) in (0..ho).flat_map(|oh| (0..wo).map(move |ow| (oh, ow))) {
+            for (th, tw) in (0..kh).flat_map(|th| (0..kw).map(move |tw| (th, tw))) {
+                let ih = oh * g.conv.stride[0] + th * g.conv.dilation[0];
+                let iw = ow * g.conv.stride[1] + tw * g.conv.dilation[1];
+                let (Some(ih), Some(iw)) = (ih.checked_sub(g.conv.padding.top), iw.checked_sub(g.conv.padding.left))
+                else {
+                    continue;
+                };
+                if ih >= h || iw >= w {
+                    continue;
+                }
+                for o in 0..g.out_channels {
+                    let group = o / g.group_out();
+                    for c in 0..g.group_in() {
+                        f(
+                            ((n * h + ih) * w + iw) * g.in_channels + group * g.group_in() + c,
+                            ((th * kw + tw) * g.group_in() + c) * g.out_channels + o,
+                            ((n * ho + oh) * wo + ow) * g.out_channels + o,
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The convolution and its two gradients in f64, with the sum of the products' magnitudes that bounds the rounding.
+struct Reference {
+    y: Vec<(f64, f64)>,
+    dx: Vec<(f64, f64)>,
+    dw: Vec<(f64, f64)>,
+}
+
+fn reference(g: &ConvGeometry, x: &[f32], w: &[f32], dy: &[f32], bias: &[f32]) -> Reference {
+    let add = |sum: &mut (f64, f64), a: f32, b: f32| {
+        let product = f64::from(a) * f64::from(b);
+        *sum = (sum.0 + product, sum.1 + product.abs());
+    };
+    let mut r = Reference {
+        y: (0..dy.len()).map(|i| f64::from(bias[i % bias.len()])).map(|b| (b, b.abs())).collect(),
+        dx: vec![(0.0, 0.0); x.len()],
+        dw: vec![(0.0, 0.0); w.len()],
+    };
+    for_each_product(g, |i, j, k| {
+        add(&mut r.y[k], x[i], w[j]);
+        add(&mut r.dx[i], dy[k], w[j]);
+        add(&mut r.dw[j], x[i], dy[k]);
+    });
+    r
+}
+
+/// A sum of `n` products in any order is off by at most `n·ε·Σ|aᵢbᵢ|` (Higham, *Accuracy and Stability*, §3.1).
+fn assert_close(what: &str, got: &[f32], want: &[(f64, f64)], terms: usize) {
+    for (i, (&got, &(want, magnitude))) in got.iter().zip(want).enumerate() {
+        let bound = (terms + 1) as f64 * f64::from(f32::EPSILON) * magnitude;
+        assert!((f64::from(got) - want).abs() <= bound, "{what}[{i}]: {got}, not {want} ± {bound:e}");
+    }
+}
+
+/// Values in [−1, 1) that are the same at every call.
+fn values(len: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+struct Operands {
+    x: Vec<f32>,
+    w: Vec<f32>,
+    dy: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+fn operands(g: &ConvGeometry) -> Operands {
+    Operands {
+        x: values(g.input_shape().iter().product(), 1),
+        w: values(g.kernel_shape().iter().product(), 2),
+        dy: values(g.output_shape().iter().product(), 3),
+        bias: values(g.out_channels, 4),
+    }
+}
+
+fn check(g: &ConvGeometry) {
+    let Operands { x, w, dy, bias } = operands(g);
+    let want = reference(g, &x, &w, &dy, &bias);
+    for tier in Tier::available() {
+        for algorithm in ALGORITHMS {
+            let name = |pass| format!("{tier} {algorithm} {pass:?} of {g:?}");
+            if algorithm.supports(g, Pass::Forward) {
+                let prepared = Prepared::on(tier, g, Pass::Forward, algorithm, &w);
+                let terms = g.group_in() * g.kernel[0] * g.kernel[1];
+                let mut y = vec![f32::NAN; dy.len()];
+                prepared.forward(&x, Some(&bias), false, &mut y);
+                assert_close(&name(Pass::Forward), &y, &want.y, terms);
+                let mut rectified = vec![f32::NAN; dy.len()];
+                prepared.forward(&x, Some(&bias), true, &mut rectified);
+                assert!(y.iter().zip(&rectified).all(|(&y, &r)| r == y.max(0.0)), "{}: ReLU", name(Pass::Forward));
+            }
+            if algorithm.supports(g, Pass::InputGradient) {
+                let terms = g.group_out() * g.kernel[0] * g.kernel[1];
+                let mut dx = vec![f32::NAN; x.len()];
+                Prepared::on(tier, g, Pass::InputGradient, algorithm, &w).input_gradient(&dy, &mut dx);
+                assert_close(&name(Pass::InputGradient), &dx, &want.dx, terms);
+            }
+        }
+    }
+}
+
+prop_compose! {
+    /// Sizes round the edges of tiles, and every kind of geometry.
+    fn geometry()(
+        batch in 1..3_usize,
+        kernel in [1..5_usize, 1..5_usize],
+        extra in [0..12_usize, 0..17_usize],
+        stride in [1..4_usize, 1..4_usize],
+        dilation in [1..3_usize, 1..3_usize],
+        padding in [0..3_usize, 0..3_usize, 0..3_usize, 0..3_usize],
+        groups in prop_oneof![4 => Just(1_usize), 1 => 2..5_usize],
+        channels in [prop_oneof![1..20_usize, 1..71_usize], prop_oneof![1..20_usize, 1..71_usize]],
+        depthwise in prop::bool::weighted(0.2),
+    ) -> ConvGeometry {
+        let [cin, cout] = channels;
+        let (groups, cin, cout) = if depthwise { (cin, cin, cin) } else {
+            (groups, cin.next_multiple_of(groups), cout.next_multiple_of(groups))
+        };
+        let [top, bottom, left, right] = padding;
+        let conv = Conv2d { stride, dilation, groups, padding: Padding { top, bottom, left, right } };
+        // A picture that the padded window just fits into, or somewhat larger.
+        let side = |d: usize, pad: usize| (dilation[d] * (kernel[d] - 1) + 1).saturating_sub(pad).max(1) + extra[d];
+        let input = [batch, side(0, top + bottom), side(1, left + right), cin];
+        conv.geometry(&input, &[kernel[0], kernel[1], cin / groups, cout]).unwrap()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 200 }, failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn agrees_with_the_definition(g in geometry()) {
+        check(&g);
+    }
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+/// One pool for each of one, two and three threads.
+fn pools() -> impl Iterator<Item = rayon::ThreadPool> {
+    (1..=3).map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap())
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "slow")]
+fn neither_company_nor_threads_change_a_bit() {
+    // Large enough to be cut into tasks.
+    let shapes = [
+        (Conv2d::same(), [5, 14, 14, 64], [3, 3, 64, 40]),
+        (Conv2d::same().stride(2), [5, 29, 29, 3], [3, 3, 3, 64]),
+        (Conv2d::default(), [5, 14, 14, 100], [1, 1, 100, 70]),
+        (Conv2d::same().groups(64), [5, 56, 56, 64], [3, 3, 1, 64]),
+    ];
+    for (conv, input, kernel) in shapes {
+        let g = conv.geometry(&input, &kernel).unwrap();
+        let Operands { x, w, dy, bias } = operands(&g);
+        for (tier, algorithm) in Tier::available().flat_map(|t| ALGORITHMS.map(|a| (t, a))) {
+            let run = |pass, source: &[f32], target_len| {
+                let prepared = Prepared::on(tier, &g, pass, algorithm, &w);
+                let mut target = vec![f32::NAN; target_len];
+                match pass {
+                    Pass::Forward => prepared.forward(source, Some(&bias), true, &mut target),
+                    _ => prepared.input_gradient(source, &mut target),
+                }
+                bits(&target)
+            };
+            for (pass, source, len) in [(Pass::Forward, &x, dy.len()), (Pass::InputGradient, &dy, x.len())] {
+                if !algorithm.supports(&g, pass) {
+                    continue;
+                }
+                let together = run(pass, source, len);
+                let n = g.batch;
+                for i in 0..n {
+                    let alone = run(pass, &source[source.len() / n * i..source.len() / n * (i + 1)], len / n);
+                    assert!(alone == together[len / n * i..len / n * (i + 1)], "{tier} {algorithm} {pass:?}: {g:?}");
+                }
+                for pool in pools() {
+                    assert!(pool.install(|| run(pass, source, len)) == together, "{tier} {algorithm} {pass:?}: {g:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Working memory that a thread keeps from one call to the next.
+
+use std::cell::RefCell;
+
+thread_local! {
+    static POOL: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Values of a cache line.
+const LINE: usize = 16;
+
+/// Calls `f` with `len` values of working memory, aligned to a cache line, whose content is arbitrary.
+///
+/// A thread reuses what earlier calls have left; calls may nest.
+pub(crate) fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [f32]) -> T) -> T {
+    let mut buffer = POOL.with_borrow_mut(Vec::pop).unwrap_or_default();
+    if buffer.len() < len + LINE {
+        buffer.resize(len + LINE, 0.0);
+    }
+    let skip = buffer.as_ptr().align_offset(64).min(LINE);
+    let result = f(&mut buffer[skip..skip + len]);
+    POOL.with_borrow_mut(|pool| pool.push(buffer));
+    result
+}

@@ -1,0 +1,194 @@
+//! The micro-kernel: one tile of a product, kept in registers.
+//!
+//! `R` rows of two vectors (`NR = 2 · LANES` columns) stay in registers while the reduction runs: a step loads two
+//! vectors of the right operand's panel and broadcasts `R` values of the left, each good for two multiply–adds. With
+//! `R = 6` under AVX2 that is 12 accumulators, 2 + 1 registers for operands, and 8 loads for 12 multiply–adds, which a
+//! core that loads two and multiplies two vectors a cycle hides entirely; with 32 registers `R` reaches 14.
+//!
+//! Kernels exist for every `R` up to [`max_rows`], and [`balanced`] shares rows out evenly: 49 rows are four tiles of
+//! six and five of five, none of them padded, and a tile of five costs five sixths of one of six.
+
+use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+
+/// The largest tile of any tier.
+pub(crate) const MOST_ROWS: usize = 14;
+
+/// Rows of a full tile: what the registers hold besides two vectors of the right operand, a broadcast and a spare.
+pub(crate) const fn max_rows<S: Simd>() -> usize {
+    (S::REGISTERS - 4) / 2
+}
+
+/// Columns of a tile, and of a packed panel.
+pub(crate) const fn columns<S: Simd>() -> usize {
+    2 * S::LANES
+}
+
+/// [`columns`] of a tier.
+pub(crate) fn panel_columns(tier: Tier) -> usize {
+    struct Columns;
+    impl Kernel for Columns {
+        type Output = usize;
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) -> usize {
+            columns::<S>()
+        }
+    }
+    dispatch_on(tier, Columns)
+}
+
+/// Splits `0..n` into the fewest parts of at most `most`, as equal as can be; the `i`th part.
+pub(crate) fn balanced(n: usize, most: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let parts = n.div_ceil(most);
+    (0..parts).map(move |i| n * i / parts..n * (i + 1) / parts)
+}
+
+/// One tile's operands: `C[i, :] = start + Σ_run Σ_k A_run[i, k] · B[offset_run + k, :]` for `i < R`.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile {
+    /// Runs: stretches of the reduction along which the left rows are evenly spaced in memory.
+    pub(crate) runs: usize,
+    /// For each run, where its first step lies in `panel`, in values.
+    pub(crate) offsets: *const usize,
+    /// For each run, a pointer to each row's first value; `row_pointers` of them a run.
+    pub(crate) rows: *const *const f32,
+    /// Pointers a run in `rows`.
+    pub(crate) row_pointers: usize,
+    /// Steps of a run.
+    pub(crate) length: usize,
+    /// Values between a row's neighbouring steps.
+    pub(crate) left_step: usize,
+    /// The right operand.
+    pub(crate) panel: *const f32,
+    /// Values between its neighbouring steps.
+    pub(crate) panel_step: usize,
+    /// A pointer to each row's result.
+    pub(crate) out: *const *mut f32,
+    /// Valid columns, up to `NR`.
+    pub(crate) columns: usize,
+    /// What the sum starts from.
+    pub(crate) start: Start,
+    /// Whether negative results become zero.
+    pub(crate) relu: bool,
+}
+
+/// What a tile's sum starts from.
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    Zero,
+    /// The result's present value.
+    Result,
+    /// The same row of `columns` values for each.
+    Bias(*const f32),
+}
+
+struct Fixed<'a, const R: usize, const V: usize>(&'a Tile);
+
+impl<const R: usize, const V: usize> Kernel for Fixed<'_, R, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        // SAFETY: `Tile::run` hands its caller's promise on.
+        unsafe { fixed::<S, R, V>(s, self.0) }
+    }
+}
+
+/// The tile for `R` rows and `V` vectors of columns.
+///
+/// # Safety
+/// As for [`Tile::run`].
+#[inline(always)]
+unsafe fn fixed<S: Simd, const R: usize, const V: usize>(s: S, tile: &Tile) {
+    let lanes = |v: usize| tile.columns.saturating_sub(v * S::LANES).min(S::LANES);
+    let full = tile.columns == V * S::LANES;
+    // SAFETY: the caller vouches that each run's rows, the panel's steps and the results' columns lie within
+    // allocations, and that results overlap no operand.
+    unsafe {
+        let mut sum = [[s.zero(); V]; R];
+        match tile.start {
+            Start::Zero => {}
+            Start::Bias(bias) => {
+                for v in 0..V {
+                    let start = s.load_first(bias.add(v * S::LANES), lanes(v));
+                    for i in 0..R {
+                        sum[i][v] = start;
+                    }
+                }
+            }
+            Start::Result => {
+                for i in 0..R {
+                    let out = *tile.out.add(i);
+                    for v in 0..V {
+                        let p = out.add(v * S::LANES);
+                        sum[i][v] = if full { s.load(p) } else { s.load_first(p, lanes(v)) };
+                    }
+                }
+            }
+        }
+        for run in 0..tile.runs {
+            let rows = tile.rows.add(run * tile.row_pointers);
+            let mut left = [std::ptr::null(); R];
+            for i in 0..R {
+                left[i] = *rows.add(i);
+            }
+            let mut b = tile.panel.add(*tile.offsets.add(run));
+            let mut at = 0;
+            for _ in 0..tile.length {
+                let mut right = [s.zero(); V];
+                for v in 0..V {
+                    right[v] = s.load(b.add(v * S::LANES));
+                    // Once a cache line.
+                    if v * S::LANES % 16 == 0 {
+                        s.prefetch(b.wrapping_add(v * S::LANES + PREFETCH));
+                    }
+                }
+                for i in 0..R {
+                    let a = s.splat(*left[i].add(at));
+                    for v in 0..V {
+                        sum[i][v] = s.fma(a, right[v], sum[i][v]);
+                    }
+                }
+                at += tile.left_step;
+                b = b.wrapping_add(tile.panel_step);
+            }
+        }
+        for i in 0..R {
+            let out = *tile.out.add(i);
+            for v in 0..V {
+                let value = if tile.relu { s.max(s.zero(), sum[i][v]) } else { sum[i][v] };
+                let p = out.add(v * S::LANES);
+                if full { s.store(p, value) } else { s.store_first(p, value, lanes(v)) }
+            }
+        }
+    }
+}
+
+/// How far ahead the panel is asked for, in values: 2 KiB.
+const PREFETCH: usize = 512;
+
+impl Tile {
+    /// Computes `rows` rows.
+    ///
+    /// # Safety
+    /// `1 ≤ rows ≤ max_rows::<S>()` and `1 ≤ columns ≤ NR`. For each run there are an offset and `rows` row pointers,
+    /// each good for `length` steps; the panel holds `NR` values at every step (`LANES`, if `columns ≤ LANES`); the
+    /// bias, if any, and each row of the result hold `columns` values. The results overlap neither each other nor an
+    /// operand, and no other thread touches them.
+    #[inline(always)]
+    pub(crate) unsafe fn run<S: Simd>(&self, s: S, rows: usize) {
+        debug_assert!(rows <= max_rows::<S>() && self.columns <= columns::<S>());
+        macro_rules! dispatch {
+            ($vectors:literal: $($rows:literal)*) => {
+                match rows {
+                    $($rows if $rows <= max_rows::<S>() => s.vectorize(Fixed::<$rows, $vectors>(self)),)*
+                    _ => unreachable!("a tile of {rows} rows"),
+                }
+            };
+        }
+        if self.columns > S::LANES {
+            dispatch!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        } else {
+            dispatch!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        }
+    }
+}
