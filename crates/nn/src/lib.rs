@@ -1,5 +1,6 @@
 //! Convolutional networks on SIMD kernels: operations, models, training, data, model files.
 
+pub mod data;
 mod geometry;
 pub mod im2col;
 pub mod kernels;

@@ -1,0 +1,290 @@
+//! A labelled set of pictures.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rand::seq::SliceRandom;
+
+use super::{DataError, Idx, Normalization, stream};
+
+/// Pictures of one size with their classes: u8 pixels `[N, H, W, C]`, a label an image, a name a class.
+///
+/// Cheap to clone: the clones share the pixels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelledImages {
+    pixels: Arc<[u8]>,
+    shape: [usize; 4],
+    labels: Arc<[usize]>,
+    class_names: Arc<[String]>,
+}
+
+impl LabelledImages {
+    /// From pixels `[N, H, W, C]` in row-major order and `N` labels, each below the number of class names.
+    ///
+    /// # Errors
+    /// Where H, W or C is zero, the pixels or the labels don't fit the shape, or a label names no class.
+    pub fn new(
+        pixels: Vec<u8>,
+        shape: [usize; 4],
+        labels: Vec<usize>,
+        class_names: Vec<String>,
+    ) -> Result<Self, DataError> {
+        Self::checked(["the pixels", "the labels"], pixels, shape, labels, class_names)
+    }
+
+    /// From the two files of an IDX set, plain or gzip: images `[N, H, W]` (one channel) and labels `[N]`.
+    ///
+    /// # Errors
+    /// Where a file can't be read, isn't what its header says, or they don't fit together.
+    pub fn open_idx(
+        images: impl AsRef<Path>,
+        labels: impl AsRef<Path>,
+        class_names: Vec<String>,
+    ) -> Result<Self, DataError> {
+        Self::from_idx(Idx::open(images)?, Idx::open(labels)?, class_names)
+    }
+
+    /// From IDX images `[N, H, W]` (one channel) and IDX labels `[N]`.
+    ///
+    /// # Errors
+    /// Where the two don't have these dimensions, don't fit together, or a label names no class.
+    pub fn from_idx(images: Idx, labels: Idx, class_names: Vec<String>) -> Result<Self, DataError> {
+        let &[n, h, w] = images.shape() else {
+            return Err(images.rank_error("images [N, H, W]"));
+        };
+        let &[_] = labels.shape() else {
+            return Err(labels.rank_error("labels [N]"));
+        };
+        let values = labels.bytes().iter().map(|&label| usize::from(label)).collect();
+        let files = [images.name().to_owned(), labels.name().to_owned()];
+        Self::checked(files.each_ref().map(String::as_str), images.into_bytes(), [n, h, w, 1], values, class_names)
+    }
+
+    fn checked(
+        [images_file, labels_file]: [&str; 2],
+        pixels: Vec<u8>,
+        shape: [usize; 4],
+        labels: Vec<usize>,
+        class_names: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let size = shape.iter().try_fold(1usize, |size, &extent| size.checked_mul(extent));
+        if size != Some(pixels.len()) || shape[1..].contains(&0) {
+            return Err(DataError::Pixels { file: images_file.to_owned(), shape, found: pixels.len() });
+        }
+        if labels.len() != shape[0] {
+            return Err(DataError::Counts {
+                images_file: images_file.to_owned(),
+                images: shape[0],
+                labels_file: labels_file.to_owned(),
+                labels: labels.len(),
+            });
+        }
+        let classes = class_names.len();
+        if let Some((index, &label)) = labels.iter().enumerate().find(|&(_, &label)| label >= classes) {
+            return Err(DataError::Label { file: labels_file.to_owned(), index, label, classes });
+        }
+        Ok(Self { pixels: pixels.into(), shape, labels: labels.into(), class_names: class_names.into() })
+    }
+
+    /// Number of images, N.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape[0]
+    }
+
+    /// Whether there are no images.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// `[N, H, W, C]`.
+    #[must_use]
+    pub fn shape(&self) -> [usize; 4] {
+        self.shape
+    }
+
+    /// All pixels, `[N, H, W, C]` in row-major order.
+    #[must_use]
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The pixels of image `index`, `[H, W, C]` in row-major order.
+    ///
+    /// # Panics
+    /// Where there is no such image.
+    #[must_use]
+    pub fn image(&self, index: usize) -> &[u8] {
+        assert!(index < self.len(), "image {index} of {}", self.len());
+        let size = self.image_size();
+        &self.pixels[index * size..][..size]
+    }
+
+    /// The class of every image.
+    #[must_use]
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// The names of the classes, in the order of the labels.
+    #[must_use]
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// How many images each class has.
+    #[must_use]
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.class_names.len()];
+        self.labels.iter().for_each(|&label| counts[label] += 1);
+        counts
+    }
+
+    /// The images of these indices, in this order, as a set of their own.
+    ///
+    /// # Panics
+    /// Where there is no such image.
+    #[must_use]
+    pub fn subset(&self, indices: &[usize]) -> Self {
+        let [_, h, w, c] = self.shape;
+        Self {
+            pixels: indices.iter().flat_map(|&i| self.image(i)).copied().collect(),
+            shape: [indices.len(), h, w, c],
+            labels: indices.iter().map(|&i| self.labels[i]).collect(),
+            class_names: Arc::clone(&self.class_names),
+        }
+    }
+
+    /// Mean and standard deviation of each channel over the whole set.
+    #[must_use]
+    pub fn statistics(&self) -> Normalization {
+        Normalization::of(&self.pixels, self.shape[3])
+    }
+
+    /// One epoch in mini-batches: every index once, in an order that depends on `seed` and `epoch` alone, `size` at a
+    /// time (the last batch may be smaller).
+    ///
+    /// # Panics
+    /// Where `size` is zero.
+    pub fn batches(&self, size: usize, seed: u64, epoch: u64) -> impl ExactSizeIterator<Item = Vec<usize>> + use<> {
+        assert!(size > 0, "mini-batches of no images");
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.shuffle(&mut stream(seed, epoch));
+        (0..order.len().div_ceil(size)).map(move |batch| order[batch * size..].iter().take(size).copied().collect())
+    }
+
+    /// Fills `out` with the normalised images of these indices, `[indices.len(), H, W, C]`; what it held before is
+    /// forgotten.
+    ///
+    /// # Panics
+    /// Where there is no such image, or `normalization` has another number of channels.
+    pub fn gather(&self, indices: &[usize], normalization: &Normalization, out: &mut Vec<f32>) {
+        let channels = normalization.channels();
+        assert_eq!(channels, self.shape[3], "a normalization of {channels} channels for images {:?}", self.shape);
+        out.clear();
+        out.reserve(indices.len() * self.image_size());
+        indices.iter().for_each(|&i| normalization.apply(self.image(i), out));
+    }
+
+    fn image_size(&self) -> usize {
+        self.shape[1..].iter().product()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn names(classes: usize) -> Vec<String> {
+        (0..classes).map(|class| class.to_string()).collect()
+    }
+
+    /// `count` images `[2, 3, 2]`; image `i` counts up from `12·i`.
+    fn counting(count: usize) -> LabelledImages {
+        let pixels = (0..count * 12).map(|value| value as u8).collect();
+        let labels = (0..count).map(|i| i % 3).collect();
+        LabelledImages::new(pixels, [count, 2, 3, 2], labels, names(3)).unwrap()
+    }
+
+    #[test]
+    fn images_are_rows_of_the_array() {
+        let set = counting(5);
+        assert_eq!(set.image(2), (24..36).collect::<Vec<u8>>());
+        assert_eq!(set.class_counts(), [2, 2, 1]);
+        let subset = set.subset(&[4, 0, 4]);
+        assert_eq!(subset.shape(), [3, 2, 3, 2]);
+        assert_eq!(subset.labels(), [1, 0, 1]);
+        for (new, old) in [4, 0, 4].into_iter().enumerate() {
+            assert_eq!(subset.image(new), set.image(old));
+        }
+        assert!(set.subset(&[]).is_empty());
+    }
+
+    #[test]
+    fn clones_share_their_pixels() {
+        let set = counting(5);
+        assert!(std::ptr::eq(set.pixels(), set.clone().pixels()));
+    }
+
+    #[test]
+    #[should_panic(expected = "image 5 of 5")]
+    fn no_image_beyond_the_last() {
+        let _ = counting(5).image(5);
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit() {
+        let shape = [2, 2, 2, 1];
+        let message = |pixels: usize, shape, labels: Vec<usize>| {
+            LabelledImages::new(vec![0; pixels], shape, labels, names(3)).unwrap_err().to_string()
+        };
+        assert!(message(7, shape, vec![0, 1]).contains("[2, 2, 2, 1] with H, W, C ≥ 1, found 7"));
+        assert!(message(0, [2, 0, 2, 1], vec![0, 1]).contains("found 0"));
+        assert!(message(0, [1 << 40, 1 << 40, 1, 1], vec![]).contains("found 0"));
+        assert!(message(8, shape, vec![0]).contains("found 2 images in the pixels and 1 labels in the labels"));
+        assert!(message(8, shape, vec![0, 3]).contains("the number of classes, 3; found 3 at index 1"));
+    }
+
+    proptest! {
+        #[test]
+        fn an_epoch_sees_every_image_once(count in 0..60usize, size in 1..20usize, seed: u64, epoch in 0..3u64) {
+            let set = counting(count);
+            let batches: Vec<_> = set.batches(size, seed, epoch).collect();
+            prop_assert_eq!(set.batches(size, seed, epoch).len(), batches.len());
+            prop_assert!(batches.iter().rev().skip(1).all(|batch| batch.len() == size));
+            prop_assert!(batches.last().is_none_or(|batch| (1..=size).contains(&batch.len())));
+            let mut seen = batches.concat();
+            // The order doesn't depend on the size of a batch.
+            prop_assert_eq!(&seen, &set.batches(count.max(1), seed, epoch).flatten().collect::<Vec<_>>());
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..count).collect::<Vec<_>>());
+        }
+    }
+
+    /// The order is part of what a seed means: it must not change with a platform or a dependency's version.
+    #[test]
+    fn the_order_is_pinned() {
+        let order = |seed, epoch| counting(12).batches(12, seed, epoch).next().unwrap();
+        assert_eq!(order(7, 0), [0, 11, 5, 2, 9, 1, 6, 10, 3, 4, 8, 7]);
+        assert_ne!(order(7, 0), order(7, 1));
+        assert_ne!(order(7, 0), order(8, 0));
+    }
+
+    #[test]
+    fn gathers_normalised_batches() {
+        let (set, mut out) = (counting(5), vec![1.0; 99]);
+        let normalization = Normalization::new(vec![0.5, 0.25], vec![0.5, 2.0]).unwrap();
+        set.gather(&[3, 1], &normalization, &mut out);
+        let expected: Vec<f32> = (set.image(3).iter().chain(set.image(1)))
+            .enumerate()
+            .map(|(k, &value)| {
+                let (mean, std) = if k % 2 == 0 { (0.5, 0.5) } else { (0.25, 2.0) };
+                (f32::from(value) / 255.0 - mean) / std
+            })
+            .collect();
+        assert_eq!(out, expected);
+    }
+}
