@@ -109,7 +109,7 @@ impl Prepared {
     /// # Panics
     /// If they don't fit the geometry.
     pub fn update(&mut self, w: &[f32]) {
-        assert_eq!(w.len(), self.geometry.kernel_shape().iter().product(), "weights of {:?}", self.geometry);
+        assert_eq!(w.len(), self.geometry.kernel_shape().iter().product::<usize>(), "weights of {:?}", self.geometry);
         match &mut self.plan {
             Plan::Direct(direct) => direct.pack(w, self.geometry.out_channels, self.pass == Pass::InputGradient),
         }
