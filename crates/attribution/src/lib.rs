@@ -2,5 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod files;
+pub mod measures;
 pub mod npy;
+pub mod photo;
+pub mod render;
 pub mod upsample;

@@ -1,0 +1,66 @@
+//! The energy-based pointing game: how much of the evidence lies on the object?
+//!
+//! Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks", CVPR Workshops 2020,
+//! §4.3: Σ_{p ∈ box} M_p / Σ_p M_p.
+
+use ndarray::ArrayView2;
+use nn::data::Rect;
+
+use super::peak;
+
+/// The share of the map's positive part that lies in the box, in `[0, 1]`.
+///
+/// 0 for a map that singles out no place, see the [module](super); a *nearly* constant map scores the share of the picture
+/// that the box covers, which is chance.
+pub fn energy_in_box(map: ArrayView2<f32>, truth: &Rect) -> f64 {
+    if peak(map).is_none() {
+        return 0.0;
+    }
+    let (mut inside, mut all) = (0.0, 0.0);
+    for ((row, column), &value) in map.indexed_iter() {
+        let value = f64::from(value.max(0.0));
+        all += value;
+        if truth.contains(row, column) {
+            inside += value;
+        }
+    }
+    inside / all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::silent_maps;
+    use super::*;
+    use ndarray::Array2;
+
+    const TRUTH: Rect = Rect { top: 2, left: 3, height: 4, width: 5 };
+
+    #[test]
+    fn exact_on_maps_made_by_hand() {
+        let inside = Array2::from_shape_fn((8, 10), |(y, x)| f32::from(u8::from(TRUTH.contains(y, x))));
+        assert_eq!(energy_in_box(inside.view(), &TRUTH), 1.0);
+        assert_eq!(energy_in_box((1.0 - &inside).view(), &TRUTH), 0.0);
+        // 20 pixels of 3 inside, 60 of 1 outside.
+        assert_eq!(energy_in_box((2.0 * &inside + 1.0).view(), &TRUTH), 0.5);
+        // What is negative is no evidence, on either side.
+        assert_eq!(energy_in_box((2.0 * &inside - 1.0).view(), &TRUTH), 1.0);
+        // A box may reach over the edge.
+        let mut corner = Array2::zeros((8, 10));
+        corner[[7, 9]] = 1.0;
+        corner[[0, 0]] = 3.0;
+        assert_eq!(energy_in_box(corner.view(), &Rect { top: 6, left: 8, height: 9, width: 9 }), 0.25);
+    }
+
+    #[test]
+    fn silent_maps_miss() {
+        let everything = Rect { top: 0, left: 0, height: 8, width: 10 };
+        assert!(silent_maps().iter().all(|map| energy_in_box(map.view(), &everything) == 0.0));
+    }
+
+    #[test]
+    fn the_largest_floats_do_not_overflow() {
+        let map = Array2::from_shape_fn((8, 10), |(y, x)| if TRUTH.contains(y, x) { f32::MAX } else { f32::MAX / 2.0 });
+        // 20 · 1 and 60 · ½.
+        assert!((energy_in_box(map.view(), &TRUTH) - 0.4).abs() < 1e-12);
+    }
+}

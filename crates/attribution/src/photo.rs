@@ -1,0 +1,436 @@
+//! Pictures from files, and how a model's input lies on them.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use image::imageops::FilterType;
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageReader, RgbImage};
+use ndarray::{Array2, ArrayView2, ArrayView3};
+use nn::data::Rect;
+
+use crate::upsample::{Alignment, upsample};
+
+/// Pictures with more pixels than this, 64 Mi, are refused before they are decoded.
+pub const MAX_PIXELS: u64 = 1 << 26;
+
+/// Why a file didn't become a picture, or a picture not an input.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PhotoError {
+    /// The file couldn't be opened or read.
+    #[error("{}: can't be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file isn't a picture of a known format; its content counts, not its name.
+    #[error("{}: expected a PNG, JPEG, WebP, GIF or BMP picture, found {found}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The format, or that there is none.
+        found: String,
+    },
+    /// The picture is damaged or cut off.
+    #[error("{}: a {format} picture that can't be decoded: {source}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: String,
+        /// What the decoder said.
+        source: ImageError,
+    },
+    /// The picture has no pixels, or more than [`MAX_PIXELS`].
+    #[error("{}: expected 1 to {MAX_PIXELS} pixels, found {height} × {width}", path.display())]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// Rows of pixels.
+        height: u32,
+        /// Columns of pixels.
+        width: u32,
+    },
+    /// A model wants a number of channels that no picture has.
+    #[error("a picture has 1 channel (grey) or 3 (red, green, blue), the model expects {expected}")]
+    Channels {
+        /// The channels of the model's input.
+        expected: usize,
+    },
+}
+
+/// A picture of 8 bits per channel: grey, or red, green and blue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Photo {
+    /// Either `ImageLuma8` or `ImageRgb8`, with at least one pixel.
+    image: DynamicImage,
+}
+
+impl Photo {
+    /// Opens a PNG, JPEG, WebP, GIF or BMP file, of which the first frame is taken.
+    ///
+    /// Transparent pixels are laid over white, 16 bits are reduced to 8, and the orientation that a camera notes (EXIF) is
+    /// applied. Grey files give one channel, all others three.
+    ///
+    /// # Errors
+    ///
+    /// One [`PhotoError`] for each way in which the file isn't such a picture, naming it and saying what was found.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, PhotoError> {
+        let path = path.as_ref();
+        let unreadable = |source| PhotoError::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(unreadable)?;
+        let reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(unreadable)?;
+        let Some(format) = reader.format() else {
+            return Err(PhotoError::Format { path: path.to_owned(), found: "none of them".into() });
+        };
+        let format = format!("{format:?}").to_uppercase();
+        let failed = |error| match error {
+            ImageError::Unsupported(_) => PhotoError::Format { path: path.to_owned(), found: format.clone() },
+            source => PhotoError::Damaged { path: path.to_owned(), format: format.clone(), source },
+        };
+        let mut decoder = reader.into_decoder().map_err(failed)?;
+        let (width, height) = decoder.dimensions();
+        if !(1..=MAX_PIXELS).contains(&(u64::from(width) * u64::from(height))) {
+            return Err(PhotoError::Size { path: path.to_owned(), height, width });
+        }
+        let orientation = decoder.orientation().map_err(failed)?;
+        let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+        image.apply_orientation(orientation);
+        Ok(Self { image: flatten(image) })
+    }
+
+    /// The picture with these pixels, `[H, W, 1]` or `[H, W, 3]`.
+    ///
+    /// # Panics
+    ///
+    /// On another number of channels, or without a pixel.
+    #[must_use]
+    pub fn from_pixels(pixels: ArrayView3<u8>) -> Self {
+        let (height, width, channels) = pixels.dim();
+        assert!(height * width > 0, "a picture needs pixels, found [{height}, {width}, {channels}]");
+        let bytes = pixels.iter().copied().collect();
+        let (w, h) = (width as u32, height as u32);
+        let image = match channels {
+            1 => GrayImage::from_raw(w, h, bytes).map(DynamicImage::ImageLuma8),
+            3 => RgbImage::from_raw(w, h, bytes).map(DynamicImage::ImageRgb8),
+            _ => panic!("a picture has 1 or 3 channels, found [{height}, {width}, {channels}]"),
+        };
+        Self { image: image.expect("as many bytes as pixels times channels") }
+    }
+
+    /// Rows of pixels.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.image.height() as usize
+    }
+
+    /// Columns of pixels.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.image.width() as usize
+    }
+
+    /// 1 or 3.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.image.color().channel_count().into()
+    }
+
+    /// The pixels, `[H, W, C]`.
+    #[must_use]
+    pub fn pixels(&self) -> ArrayView3<'_, u8> {
+        let shape = (self.height(), self.width(), self.channels());
+        ArrayView3::from_shape(shape, self.image.as_bytes()).expect("one byte per channel")
+    }
+
+    /// The picture to draw on.
+    #[must_use]
+    pub fn to_rgb(&self) -> RgbImage {
+        self.image.to_rgb8()
+    }
+
+    /// The same picture with 1 channel (luma of ITU-R BT.601, (299 R + 587 G + 114 B) / 1000, rounded) or 3 (grey thrice).
+    ///
+    /// # Errors
+    ///
+    /// [`PhotoError::Channels`] for any other number.
+    pub fn with_channels(&self, channels: usize) -> Result<Self, PhotoError> {
+        match (channels, &self.image) {
+            (1, DynamicImage::ImageRgb8(rgb)) => {
+                let luma = |[r, g, b]: [u32; 3]| ((299 * r + 587 * g + 114 * b + 500) / 1000) as u8;
+                let grey =
+                    GrayImage::from_fn(rgb.width(), rgb.height(), |x, y| [luma(rgb[(x, y)].0.map(u32::from))].into());
+                Ok(Self { image: grey.into() })
+            }
+            (1, _) => Ok(self.clone()),
+            (3, _) => Ok(Self { image: self.to_rgb().into() }),
+            (expected, _) => Err(PhotoError::Channels { expected }),
+        }
+    }
+
+    /// The largest centred part of the input's proportions, resized to `[height, width]` (triangle filter: bilinear when
+    /// it enlarges, averaging over the area when it shrinks); and where that part lies.
+    ///
+    /// # Panics
+    ///
+    /// If `height` or `width` is 0.
+    #[must_use]
+    pub fn fit(&self, height: usize, width: usize) -> (Self, Framing) {
+        let framing = Framing::centred((self.height(), self.width()), (height, width));
+        let Rect { top, left, height: rows, width: columns } = framing.part;
+        let part = self.image.crop_imm(left as u32, top as u32, columns as u32, rows as u32);
+        let image = if (rows, columns) == (height, width) {
+            part
+        } else {
+            part.resize_exact(width as u32, height as u32, FilterType::Triangle)
+        };
+        (Self { image }, framing)
+    }
+}
+
+/// Grey or colour of 8 bits, over white.
+fn flatten(image: DynamicImage) -> DynamicImage {
+    let over_white = |value: u8, alpha: u8| {
+        let (value, alpha) = (u32::from(value), u32::from(alpha));
+        ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+    };
+    match (image.color().has_color(), image.color().has_alpha()) {
+        (false, false) => image.into_luma8().into(),
+        (true, false) => image.into_rgb8().into(),
+        (false, true) => {
+            let image = image.into_luma_alpha8();
+            let flat = |x, y| [over_white(image[(x, y)][0], image[(x, y)][1])].into();
+            GrayImage::from_fn(image.width(), image.height(), flat).into()
+        }
+        (true, true) => {
+            let image = image.into_rgba8();
+            let flat = |x, y| {
+                let [r, g, b, alpha] = image[(x, y)].0;
+                [r, g, b].map(|value| over_white(value, alpha)).into()
+            };
+            RgbImage::from_fn(image.width(), image.height(), flat).into()
+        }
+    }
+}
+
+/// How a model's input lies on the picture it was made from: the input covers `part` of the picture, edge to edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Framing {
+    /// Height and width of the picture.
+    pub picture: (usize, usize),
+    /// What of the picture became the input.
+    pub part: Rect,
+    /// Height and width of the input.
+    pub input: (usize, usize),
+}
+
+impl Framing {
+    /// The largest part with the input's proportions (to the nearest pixel), in the middle.
+    fn centred(picture: (usize, usize), input: (usize, usize)) -> Self {
+        assert!(input.0 > 0 && input.1 > 0, "an input needs pixels, found [{}, {}]", input.0, input.1);
+        // a · b / c, rounded; in 128 bits, which no product of two sizes overflows.
+        let scaled =
+            |a: usize, b: usize, c: usize| ((a as u128 * b as u128 + c as u128 / 2) / c as u128).max(1) as usize;
+        let height = scaled(picture.1, input.0, input.1).min(picture.0);
+        let width = scaled(picture.0, input.1, input.0).min(picture.1);
+        let part = Rect { top: (picture.0 - height) / 2, left: (picture.1 - width) / 2, height, width };
+        Self { picture, part, input }
+    }
+
+    /// The place (row, column) on the picture of a place on the input. Both are measured from the upper left corner of the
+    /// upper left pixel, whose centre is thus (0.5, 0.5).
+    #[must_use]
+    pub fn to_picture(&self, (row, column): (f64, f64)) -> (f64, f64) {
+        let part = &self.part;
+        (
+            part.top as f64 + row * part.height as f64 / self.input.0 as f64,
+            part.left as f64 + column * part.width as f64 / self.input.1 as f64,
+        )
+    }
+
+    /// The place on the input of a place on the picture; outside `[0, height] × [0, width]` if the input doesn't show it.
+    #[must_use]
+    pub fn to_input(&self, (row, column): (f64, f64)) -> (f64, f64) {
+        let part = &self.part;
+        (
+            (row - part.top as f64) * self.input.0 as f64 / part.height as f64,
+            (column - part.left as f64) * self.input.1 as f64 / part.width as f64,
+        )
+    }
+
+    /// A map `[h, w]` over the input, of any resolution, as a map `[H, W]` over the picture: 0 where the input doesn't
+    /// reach.
+    ///
+    /// # Panics
+    ///
+    /// If the map has no cell.
+    #[must_use]
+    pub fn spread(&self, map: ArrayView2<f32>) -> Array2<f32> {
+        let part = self.part;
+        let over_part = upsample(map, part.height, part.width, Alignment::HalfPixel);
+        Array2::from_shape_fn(self.picture, |(row, column)| {
+            if part.contains(row, column) { over_part[[row - part.top, column - part.left]] } else { 0.0 }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
+    use ndarray::{Array3, array};
+    use proptest::prelude::*;
+
+    fn saved(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = io::Cursor::new(Vec::new());
+        image.into().write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    /// Opens these bytes as a file with a name that says nothing.
+    fn open(bytes: &[u8]) -> Result<Photo, PhotoError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("coat.dat");
+        std::fs::write(&path, bytes).unwrap();
+        Photo::open(path)
+    }
+
+    fn message(bytes: &[u8]) -> String {
+        open(bytes).unwrap_err().to_string()
+    }
+
+    fn gradient() -> RgbImage {
+        RgbImage::from_fn(40, 30, |x, y| Rgb([6 * x as u8, 8 * y as u8, (x * y) as u8]))
+    }
+
+    #[test]
+    fn grey_stays_one_channel_and_colour_three() {
+        let grey = GrayImage::from_fn(3, 2, |x, y| Luma([(10 * x + y) as u8]));
+        let photo = open(&saved(grey, ImageFormat::Png)).unwrap();
+        assert_eq!(photo.pixels(), array![[[0u8], [10], [20]], [[1], [11], [21]]]);
+        for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP] {
+            let photo = open(&saved(gradient(), format)).unwrap();
+            assert_eq!((photo.height(), photo.width(), photo.channels()), (30, 40, 3));
+            assert_eq!(photo.to_rgb(), gradient());
+        }
+    }
+
+    #[test]
+    fn transparency_is_laid_over_white() {
+        let rgba = image::RgbaImage::from_fn(3, 1, |x, _| Rgba([200, 0, 100, [0, 255, 51][x as usize]]));
+        let photo = open(&saved(rgba, ImageFormat::Png)).unwrap();
+        // A fifth of the colour and four fifths of white.
+        assert_eq!(photo.pixels(), array![[[255u8, 255, 255], [200, 0, 100], [244, 204, 224]]]);
+        let grey = image::GrayAlphaImage::from_pixel(1, 1, LumaA([0, 51]));
+        assert_eq!(open(&saved(grey, ImageFormat::Png)).unwrap().pixels(), array![[[204u8]]]);
+    }
+
+    #[test]
+    fn sixteen_bits_become_eight() {
+        let deep = ImageBuffer::<Luma<u16>, _>::from_fn(3, 1, |x, _| Luma([[0, 0x8080, 0xFFFF][x as usize]]));
+        assert_eq!(open(&saved(deep, ImageFormat::Png)).unwrap().pixels(), array![[[0u8], [128], [255]]]);
+    }
+
+    #[test]
+    fn channels_are_converted() {
+        let colours = array![[[255u8, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [9, 9, 9]]];
+        let photo = Photo::from_pixels(colours.view());
+        let grey = photo.with_channels(1).unwrap();
+        assert_eq!(grey.pixels(), array![[[76u8], [150], [29], [255], [9]]]);
+        assert_eq!(grey.with_channels(3).unwrap().to_rgb()[(4, 0)], Rgb([9, 9, 9]));
+        assert_eq!(photo.with_channels(3).unwrap(), photo);
+        assert_eq!(grey.with_channels(1).unwrap(), grey);
+        assert!(photo.with_channels(4).unwrap_err().to_string().ends_with("the model expects 4"));
+    }
+
+    #[test]
+    fn foreign_and_damaged_files_are_told_apart() {
+        assert!(message(b"").contains("coat.dat: expected a PNG, JPEG, WebP, GIF or BMP picture, found none"));
+        assert!(message(b"\x93NUMPY\x01\x00").ends_with("found none of them"));
+        assert!(message(b"II*\0\x08\0\0\0\0\0\0\0").ends_with("found TIFF"));
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP] {
+            let bytes = saved(gradient(), format);
+            assert!(open(&bytes).is_ok(), "{format:?}");
+            for length in [bytes.len() / 2, 20] {
+                let error = open(&bytes[..length]).unwrap_err();
+                assert!(matches!(error, PhotoError::Damaged { .. }), "{format:?} {length}: {error}");
+            }
+        }
+        let error = Photo::open("nowhere/coat.png").unwrap_err().to_string();
+        assert!(error.starts_with("nowhere/coat.png: can't be read"), "{error}");
+        assert!(matches!(Photo::open(std::env::temp_dir()), Err(PhotoError::Read { .. })));
+    }
+
+    #[test]
+    fn a_header_that_announces_too_much_is_refused_before_decoding() {
+        // A BMP of 60000 × 60000 pixels in 60 bytes: width and height stand at 18 and 22.
+        let mut bytes = saved(gradient(), ImageFormat::Bmp);
+        bytes[18..22].copy_from_slice(&60_000u32.to_le_bytes());
+        bytes[22..26].copy_from_slice(&60_000u32.to_le_bytes());
+        bytes.truncate(60);
+        let error = message(&bytes);
+        assert!(error.ends_with("expected 1 to 67108864 pixels, found 60000 × 60000"), "{error}");
+    }
+
+    #[test]
+    fn the_middle_of_a_wide_picture_is_taken() {
+        let pixels = Array3::from_shape_fn((4, 10, 1), |(y, x, _)| (10 * y + x) as u8);
+        let (input, framing) = Photo::from_pixels(pixels.view()).fit(4, 4);
+        assert_eq!(framing.part, Rect { top: 0, left: 3, height: 4, width: 4 });
+        assert_eq!(input.pixels(), Array3::from_shape_fn((4, 4, 1), |(y, x, _)| pixels[[y, x + 3, 0]]));
+        let (input, framing) = Photo::from_pixels(pixels.view()).fit(2, 2);
+        assert_eq!(framing.part, Rect { top: 0, left: 3, height: 4, width: 4 });
+        assert_eq!((input.height(), input.width()), (2, 2));
+        assert_eq!(framing.to_picture((1.0, 0.5)), (2.0, 4.0));
+        assert_eq!(framing.to_input((2.0, 4.0)), (1.0, 0.5));
+        let spread = framing.spread(Array2::from_elem((7, 7), 1.0).view());
+        assert_eq!(spread, Array2::from_shape_fn((4, 10), |(_, x)| f32::from(u8::from((3..7).contains(&x)))));
+    }
+
+    #[test]
+    fn a_constant_stays_constant_when_resized() {
+        let photo = Photo::from_pixels(Array3::from_elem((17, 23, 3), 77).view());
+        assert!(photo.fit(40, 40).0.pixels().iter().all(|&v| v == 77));
+        assert!(photo.fit(5, 3).0.pixels().iter().all(|&v| v == 77));
+    }
+
+    #[test]
+    #[should_panic(expected = "found [2, 2, 2]")]
+    fn two_channels_panic() {
+        let _ = Photo::from_pixels(Array3::zeros((2, 2, 2)).view());
+    }
+
+    proptest! {
+        #[test]
+        fn the_part_lies_within_and_in_the_middle(
+            picture in (1usize..400, 1usize..400),
+            input in (1usize..300, 1usize..300),
+        ) {
+            let Framing { part, .. } = Framing::centred(picture, input);
+            prop_assert!(part.area() > 0 && part.height <= picture.0 && part.width <= picture.1);
+            // One side is whole, the other as long as the proportions want, to the nearest pixel.
+            let (height, width) = (part.height as f64, part.width as f64);
+            let (wide, tall) = (height * input.1 as f64 / input.0 as f64, width * input.0 as f64 / input.1 as f64);
+            let fits = |length: f64, wanted: f64| (length - wanted.max(1.0)).abs() <= 0.5;
+            prop_assert!(
+                part.height == picture.0 && fits(width, wide) || part.width == picture.1 && fits(height, tall)
+            );
+            prop_assert!((picture.0 - part.height - part.top).abs_diff(part.top) <= 1);
+            prop_assert!((picture.1 - part.width - part.left).abs_diff(part.left) <= 1);
+        }
+
+        #[test]
+        fn there_and_back(
+            picture in (1usize..400, 1usize..400),
+            input in (1usize..300, 1usize..300),
+            place in (0.0f64..300.0, 0.0f64..300.0),
+        ) {
+            let framing = Framing::centred(picture, input);
+            let (row, column) = framing.to_input(framing.to_picture(place));
+            prop_assert!((row - place.0).abs() < 1e-9 * 300.0 * 400.0 && (column - place.1).abs() < 1e-9 * 300.0 * 400.0);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Panels side by side, with captions.
+
+use std::borrow::Cow;
+
+use image::imageops::{self, FilterType};
+use image::{Rgb, RgbImage};
+
+use super::text::Style;
+use super::{Colormap, enlarge, signed_color};
+
+/// Pictures whose longer side has more pixels are reduced to this.
+const LARGEST: u32 = 480;
+const MARGIN: u32 = 28;
+/// Between two panels, and between two rows.
+const GAP: u32 = 20;
+/// Between a picture and its caption, and between other things that belong together.
+const NEAR: u32 = 6;
+/// The widest that a row's label may be.
+const LABEL: u32 = 140;
+const BAR: (u32, u32) = (140, 10);
+
+const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
+const FRAME: Rgb<u8> = Rgb([218, 220, 224]);
+const INK: Rgb<u8> = Rgb([32, 33, 36]);
+const GREY: Rgb<u8> = Rgb([95, 99, 104]);
+
+const TITLE: Style = Style { bold: true, line: 30, color: INK };
+const NAME: Style = Style { bold: true, line: 20, color: INK };
+const DETAIL: Style = Style { bold: false, line: 19, color: GREY };
+
+/// One picture of a [`Grid`], with its caption.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    picture: RgbImage,
+    name: String,
+    detail: String,
+}
+
+impl Panel {
+    /// A picture and its name, such as the method's. Small pictures are [enlarged](enlarge), very large ones reduced.
+    pub fn new(picture: RgbImage, name: impl Into<String>) -> Self {
+        Self { picture, name: name.into(), detail: String::new() }
+    }
+
+    /// What else is to be said of it, in smaller letters under the name.
+    #[must_use]
+    pub fn detail(self, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), ..self }
+    }
+
+    fn fitted(&self) -> Cow<'_, RgbImage> {
+        let (width, height) = self.picture.dimensions();
+        let longer = width.max(height);
+        if longer <= LARGEST {
+            return if super::enlargement(width, height) == 1 {
+                Cow::Borrowed(&self.picture)
+            } else {
+                Cow::Owned(enlarge(&self.picture))
+            };
+        }
+        let reduced = |side: u32| (u64::from(side) * u64::from(LARGEST) / u64::from(longer)).max(1) as u32;
+        Cow::Owned(imageops::resize(&self.picture, reduced(width), reduced(height), FilterType::Triangle))
+    }
+
+    /// The lines under a picture of this width.
+    fn caption(&self, width: u32) -> impl Iterator<Item = (Style, String)> {
+        let lines = |style: Style, text| style.wrap(text, width, 2).into_iter().map(move |line| (style, line));
+        lines(NAME, &self.name).chain(lines(DETAIL, &self.detail))
+    }
+
+    fn caption_height(&self, width: u32) -> u32 {
+        self.caption(width).map(|(style, _)| style.line).sum()
+    }
+}
+
+/// A bar under the grid that says what the colours mean.
+#[derive(Clone, Debug)]
+pub enum Legend {
+    /// Strengths from none to the map's maximum.
+    Strength(Colormap),
+    /// Signed values, from against to for.
+    Signed,
+}
+
+impl Legend {
+    /// What its ends mean.
+    fn ends(&self) -> (&'static str, &'static str) {
+        match self {
+            Legend::Strength(_) => ("no evidence", "strongest"),
+            Legend::Signed => ("against", "for"),
+        }
+    }
+
+    fn color(&self, position: f32) -> Rgb<u8> {
+        match self {
+            Legend::Strength(colormap) => colormap.color(position),
+            Legend::Signed => signed_color(2.0 * position - 1.0),
+        }
+    }
+
+    fn width(&self) -> u32 {
+        let (from, to) = self.ends();
+        DETAIL.width(from) + NEAR + BAR.0 + NEAR + DETAIL.width(to)
+    }
+
+    fn draw(&self, sheet: &mut RgbImage, left: u32, top: u32) {
+        let (from, to) = self.ends();
+        DETAIL.draw(sheet, left, top, from);
+        let bar = RgbImage::from_fn(BAR.0, BAR.1, |x, _| self.color(x as f32 / (BAR.0 - 1) as f32));
+        let left = left + DETAIL.width(from) + NEAR;
+        place(sheet, &bar, left, top + (DETAIL.line - BAR.1) / 2);
+        DETAIL.draw(sheet, left + BAR.0 + NEAR, top, to);
+    }
+}
+
+/// Rows of panels on white paper: all cells equally large, pictures in the middle of theirs, captions below.
+///
+/// Text that is too long is broken at a space, and shortened with "…" past the second line.
+///
+/// ```
+/// use attribution::render::{Grid, Panel};
+/// use image::RgbImage;
+///
+/// let coat = RgbImage::new(28, 28);
+/// let sheet = Grid::new()
+///     .title("coat")
+///     .row("layer conv4", vec![Panel::new(coat.clone(), "input"), Panel::new(coat, "Grad-CAM").detail("IoU 0.61")])
+///     .draw();
+/// assert!(sheet.width() > 2 * 224);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Grid {
+    title: String,
+    rows: Vec<(String, Vec<Panel>)>,
+    legends: Vec<Legend>,
+}
+
+impl Grid {
+    /// A grid without rows.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A line above all rows.
+    #[must_use]
+    pub fn title(self, title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..self }
+    }
+
+    /// One more row, with a label to its left (none if empty).
+    #[must_use]
+    pub fn row(mut self, label: impl Into<String>, panels: Vec<Panel>) -> Self {
+        self.rows.push((label.into(), panels));
+        self
+    }
+
+    /// One more legend below all rows.
+    #[must_use]
+    pub fn legend(mut self, legend: Legend) -> Self {
+        self.legends.push(legend);
+        self
+    }
+
+    /// Draws the sheet.
+    #[must_use]
+    pub fn draw(&self) -> RgbImage {
+        let rows: Vec<(Vec<String>, Vec<(&Panel, Cow<RgbImage>)>)> = self
+            .rows
+            .iter()
+            .map(|(label, panels)| (NAME.wrap(label, LABEL, 3), panels.iter().map(|p| (p, p.fitted())).collect()))
+            .collect();
+        let pictures = || rows.iter().flat_map(|(_, panels)| panels.iter().map(|(_, picture)| picture));
+        let cell_width = pictures().map(|picture| picture.width()).max().unwrap_or(0);
+        let cell_height = pictures().map(|picture| picture.height()).max().unwrap_or(0);
+        let columns = rows.iter().map(|(_, panels)| panels.len()).max().unwrap_or(0) as u32;
+        let label_width =
+            rows.iter().flat_map(|(label, _)| label).map(|line| NAME.width(line) + GAP).max().unwrap_or(0);
+
+        let panels_width = (columns * (cell_width + GAP)).saturating_sub(GAP);
+        let legends_width =
+            self.legends.iter().map(|legend| legend.width() + 2 * GAP).sum::<u32>().saturating_sub(2 * GAP);
+        let width = (label_width + panels_width).max(legends_width).max(2 * LABEL);
+        let title = TITLE.wrap(&self.title, width, 2);
+        let row_heights: Vec<u32> = rows
+            .iter()
+            .map(|(label, panels)| {
+                let captions = panels.iter().map(|(panel, _)| panel.caption_height(cell_width)).max().unwrap_or(0);
+                (cell_height + NEAR + captions).max(label.len() as u32 * NAME.line)
+            })
+            .collect();
+        let block = |height: u32| if height == 0 { 0 } else { height + GAP };
+        let title_height = title.len() as u32 * TITLE.line;
+        let legends_height = if self.legends.is_empty() { 0 } else { DETAIL.line };
+        let height = block(title_height) + row_heights.iter().map(|&h| block(h)).sum::<u32>() + block(legends_height);
+
+        let mut sheet = RgbImage::from_pixel(width + 2 * MARGIN, height.saturating_sub(GAP) + 2 * MARGIN, PAPER);
+        let mut top = MARGIN;
+        for (i, line) in title.iter().enumerate() {
+            TITLE.draw(&mut sheet, MARGIN, top + i as u32 * TITLE.line, line);
+        }
+        top += block(title_height);
+        for ((label, panels), row_height) in rows.iter().zip(row_heights) {
+            let label_top = top + (cell_height.saturating_sub(label.len() as u32 * NAME.line)) / 2;
+            for (i, line) in label.iter().enumerate() {
+                NAME.draw(&mut sheet, MARGIN, label_top + i as u32 * NAME.line, line);
+            }
+            let mut left = MARGIN + label_width;
+            for (panel, picture) in panels {
+                let (x, y) = (left + (cell_width - picture.width()) / 2, top + (cell_height - picture.height()) / 2);
+                place(&mut sheet, picture, x, y);
+                let mut line_top = top + cell_height + NEAR;
+                for (style, line) in panel.caption(cell_width) {
+                    style.draw(&mut sheet, left, line_top, &line);
+                    line_top += style.line;
+                }
+                left += cell_width + GAP;
+            }
+            top += block(row_height);
+        }
+        let mut left = MARGIN + label_width.min(width - legends_width);
+        for legend in &self.legends {
+            legend.draw(&mut sheet, left, top);
+            left += legend.width() + 2 * GAP;
+        }
+        sheet
+    }
+}
+
+/// Puts a picture on the sheet, with a hairline around it: a map is often white at its edge.
+fn place(sheet: &mut RgbImage, picture: &RgbImage, left: u32, top: u32) {
+    let framed = RgbImage::from_pixel(picture.width() + 2, picture.height() + 2, FRAME);
+    imageops::replace(sheet, &framed, i64::from(left) - 1, i64::from(top) - 1);
+    imageops::replace(sheet, picture, left.into(), top.into());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panel(width: u32, height: u32, color: [u8; 3]) -> Panel {
+        Panel::new(RgbImage::from_pixel(width, height, Rgb(color)), "")
+    }
+
+    #[test]
+    fn cells_are_equal_and_margins_too() {
+        let sheet = Grid::new()
+            .row("", vec![panel(28, 28, [255, 0, 0]), panel(28, 28, [0, 255, 0])])
+            .row("", vec![panel(28, 28, [0, 0, 255])])
+            .draw();
+        assert_eq!(sheet.dimensions(), (2 * MARGIN + 2 * 224 + GAP, 2 * MARGIN + 2 * (224 + NEAR) + GAP));
+        let bounds = |color: [u8; 3]| {
+            let found: Vec<_> =
+                sheet.enumerate_pixels().filter(|(_, _, p)| p.0 == color).map(|(x, y, _)| (x, y)).collect();
+            (found.len(), found[0])
+        };
+        assert_eq!(bounds([255, 0, 0]), (224 * 224, (MARGIN, MARGIN)));
+        assert_eq!(bounds([0, 255, 0]), (224 * 224, (MARGIN + 224 + GAP, MARGIN)));
+        assert_eq!(bounds([0, 0, 255]), (224 * 224, (MARGIN, MARGIN + 224 + NEAR + GAP)));
+    }
+
+    #[test]
+    fn pictures_of_other_sizes_stand_in_the_middle() {
+        let sheet = Grid::new().row("", vec![panel(300, 300, [1, 1, 1]), panel(300, 200, [9, 9, 9])]).draw();
+        let first = sheet.enumerate_pixels().find(|(_, _, p)| p.0 == [9, 9, 9]).map(|(x, y, _)| (x, y));
+        assert_eq!(first, Some((MARGIN + 300 + GAP, MARGIN + 50)));
+    }
+
+    #[test]
+    fn large_pictures_are_reduced() {
+        let sheet = Grid::new().row("", vec![panel(2000, 1000, [7, 7, 7])]).draw();
+        let area = sheet.pixels().filter(|p| p.0 == [7, 7, 7]).count() as u32;
+        assert_eq!(area, LARGEST * LARGEST / 2);
+    }
+
+    #[test]
+    fn a_caption_adds_lines_and_a_long_one_no_more_than_two() {
+        let height = |name: &str, detail: &str| {
+            let named = Panel { name: name.into(), ..panel(200, 200, [0, 0, 0]) };
+            Grid::new().row("", vec![named.detail(detail)]).draw().height()
+        };
+        let bare = height("", "");
+        assert_eq!(height("CAM", ""), bare + NAME.line);
+        assert_eq!(height("CAM", "IoU"), bare + NAME.line + DETAIL.line);
+        assert_eq!(height(&"long name ".repeat(99), &"y".repeat(999)), bare + 2 * NAME.line + DETAIL.line);
+    }
+
+    #[test]
+    fn a_legend_shows_both_ends_of_its_colours() {
+        let sheet = Grid::new().row("", vec![panel(200, 200, [0, 0, 0])]).legend(Legend::Signed).draw();
+        for end in [-1.0, 0.0, 1.0] {
+            let near = |p: &Rgb<u8>| p.0.iter().zip(signed_color(end).0).all(|(a, b)| a.abs_diff(b) <= 2);
+            assert!(sheet.pixels().any(near), "{end}");
+        }
+    }
+
+    #[test]
+    fn an_empty_grid_is_blank_paper() {
+        assert!(Grid::new().draw().pixels().all(|&pixel| pixel == PAPER));
+        let odd = Grid::new().title("t").row("a label", vec![]).row("", vec![panel(0, 0, [0; 3])]);
+        assert!(odd.legend(Legend::Strength(Colormap::Jet)).draw().height() > 2 * MARGIN);
+    }
+}
