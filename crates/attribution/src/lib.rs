@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod files;
+pub mod framing;
 pub mod measures;
 pub mod npy;
 pub mod photo;

@@ -6,7 +6,7 @@ use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
 use super::text::Style;
-use super::{Colormap, enlarge, signed_color};
+use super::{Colormap, enlarge, enlargement, signed_color};
 
 /// Pictures whose longer side has more pixels are reduced to this.
 const LARGEST: u32 = 480;
@@ -52,7 +52,7 @@ impl Panel {
         let (width, height) = self.picture.dimensions();
         let longer = width.max(height);
         if longer <= LARGEST {
-            return if super::enlargement(width, height) == 1 {
+            return if enlargement(width, height) == 1 {
                 Cow::Borrowed(&self.picture)
             } else {
                 Cow::Owned(enlarge(&self.picture))
@@ -113,7 +113,7 @@ impl Legend {
     }
 }
 
-/// Rows of panels on white paper: all cells equally large, pictures in the middle of theirs, captions below.
+/// Rows of panels on white paper: columns equally wide, the cells of a row equally high, captions below.
 ///
 /// Text that is too long is broken at a space, and shortened with "…" past the second line.
 ///
@@ -165,65 +165,76 @@ impl Grid {
     /// Draws the sheet.
     #[must_use]
     pub fn draw(&self) -> RgbImage {
-        let rows: Vec<(Vec<String>, Vec<(&Panel, Cow<RgbImage>)>)> = self
-            .rows
-            .iter()
-            .map(|(label, panels)| (NAME.wrap(label, LABEL, 3), panels.iter().map(|p| (p, p.fitted())).collect()))
-            .collect();
-        let pictures = || rows.iter().flat_map(|(_, panels)| panels.iter().map(|(_, picture)| picture));
-        let cell_width = pictures().map(|picture| picture.width()).max().unwrap_or(0);
-        let cell_height = pictures().map(|picture| picture.height()).max().unwrap_or(0);
-        let columns = rows.iter().map(|(_, panels)| panels.len()).max().unwrap_or(0) as u32;
-        let label_width =
-            rows.iter().flat_map(|(label, _)| label).map(|line| NAME.width(line) + GAP).max().unwrap_or(0);
-
-        let panels_width = (columns * (cell_width + GAP)).saturating_sub(GAP);
-        let legends_width =
-            self.legends.iter().map(|legend| legend.width() + 2 * GAP).sum::<u32>().saturating_sub(2 * GAP);
-        let width = (label_width + panels_width).max(legends_width).max(2 * LABEL);
+        let drawn = self.rows.iter().flat_map(|(_, panels)| panels);
+        let cell = drawn.map(|panel| panel.fitted().width()).max().unwrap_or(0);
+        let rows: Vec<Row> = self.rows.iter().map(|(label, panels)| Row::new(label, panels, cell)).collect();
+        let label = rows.iter().flat_map(|row| &row.label).map(|line| NAME.width(line) + GAP).max().unwrap_or(0);
+        let columns = self.rows.iter().map(|(_, panels)| panels.len()).max().unwrap_or(0) as u32;
+        let panels = (columns * (cell + GAP)).saturating_sub(GAP);
+        let legends = self.legends.iter().map(|legend| legend.width() + 2 * GAP).sum::<u32>().saturating_sub(2 * GAP);
+        let width = (label + panels).max(legends).max(2 * LABEL);
         let title = TITLE.wrap(&self.title, width, 2);
-        let row_heights: Vec<u32> = rows
-            .iter()
-            .map(|(label, panels)| {
-                let captions = panels.iter().map(|(panel, _)| panel.caption_height(cell_width)).max().unwrap_or(0);
-                (cell_height + NEAR + captions).max(label.len() as u32 * NAME.line)
-            })
-            .collect();
-        let block = |height: u32| if height == 0 { 0 } else { height + GAP };
-        let title_height = title.len() as u32 * TITLE.line;
-        let legends_height = if self.legends.is_empty() { 0 } else { DETAIL.line };
-        let height = block(title_height) + row_heights.iter().map(|&h| block(h)).sum::<u32>() + block(legends_height);
 
-        let mut sheet = RgbImage::from_pixel(width + 2 * MARGIN, height.saturating_sub(GAP) + 2 * MARGIN, PAPER);
-        let mut top = MARGIN;
-        for (i, line) in title.iter().enumerate() {
-            TITLE.draw(&mut sheet, MARGIN, top + i as u32 * TITLE.line, line);
+        // A block that isn't there takes no gap either.
+        let block = |height: u32| if height == 0 { 0 } else { height + GAP };
+        let title_height = block(title.len() as u32 * TITLE.line);
+        let rows_height: u32 = rows.iter().map(|row| block(row.height())).sum();
+        let legends_height = block(if self.legends.is_empty() { 0 } else { DETAIL.line });
+        let height = (title_height + rows_height + legends_height).saturating_sub(GAP);
+
+        let mut sheet = RgbImage::from_pixel(width + 2 * MARGIN, height + 2 * MARGIN, PAPER);
+        TITLE.draw_lines(&mut sheet, MARGIN, MARGIN, &title);
+        let mut top = MARGIN + title_height;
+        for row in &rows {
+            row.draw(&mut sheet, top, MARGIN + label, cell);
+            top += block(row.height());
         }
-        top += block(title_height);
-        for ((label, panels), row_height) in rows.iter().zip(row_heights) {
-            let label_top = top + (cell_height.saturating_sub(label.len() as u32 * NAME.line)) / 2;
-            for (i, line) in label.iter().enumerate() {
-                NAME.draw(&mut sheet, MARGIN, label_top + i as u32 * NAME.line, line);
-            }
-            let mut left = MARGIN + label_width;
-            for (panel, picture) in panels {
-                let (x, y) = (left + (cell_width - picture.width()) / 2, top + (cell_height - picture.height()) / 2);
-                place(&mut sheet, picture, x, y);
-                let mut line_top = top + cell_height + NEAR;
-                for (style, line) in panel.caption(cell_width) {
-                    style.draw(&mut sheet, left, line_top, &line);
-                    line_top += style.line;
-                }
-                left += cell_width + GAP;
-            }
-            top += block(row_height);
-        }
-        let mut left = MARGIN + label_width.min(width - legends_width);
+        let mut left = MARGIN + label.min(width - legends);
         for legend in &self.legends {
             legend.draw(&mut sheet, left, top);
             left += legend.width() + 2 * GAP;
         }
         sheet
+    }
+}
+
+/// A row as it will be drawn.
+struct Row<'a> {
+    label: Vec<String>,
+    panels: Vec<(&'a Panel, Cow<'a, RgbImage>)>,
+    /// Height of the highest picture.
+    pictures: u32,
+    /// Height of the highest caption.
+    captions: u32,
+}
+
+impl<'a> Row<'a> {
+    fn new(label: &str, panels: &'a [Panel], cell: u32) -> Self {
+        let panels: Vec<_> = panels.iter().map(|panel| (panel, panel.fitted())).collect();
+        let pictures = panels.iter().map(|(_, picture)| picture.height()).max().unwrap_or(0);
+        let captions = panels.iter().map(|(panel, _)| panel.caption_height(cell)).max().unwrap_or(0);
+        Self { label: NAME.wrap(label, LABEL, 3), panels, pictures, captions }
+    }
+
+    fn label_height(&self) -> u32 {
+        self.label.len() as u32 * NAME.line
+    }
+
+    fn height(&self) -> u32 {
+        (self.pictures + NEAR + self.captions).max(self.label_height())
+    }
+
+    fn draw(&self, sheet: &mut RgbImage, top: u32, mut left: u32, cell: u32) {
+        NAME.draw_lines(sheet, MARGIN, top + self.pictures.saturating_sub(self.label_height()) / 2, &self.label);
+        for (panel, picture) in &self.panels {
+            place(sheet, picture, left, top + (self.pictures - picture.height()) / 2);
+            let mut line_top = top + self.pictures + NEAR;
+            for (style, line) in panel.caption(cell) {
+                style.draw(sheet, left, line_top, &line);
+                line_top += style.line;
+            }
+            left += cell + GAP;
+        }
     }
 }
 
@@ -260,8 +271,10 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_other_sizes_stand_in_the_middle() {
-        let sheet = Grid::new().row("", vec![panel(300, 300, [1, 1, 1]), panel(300, 200, [9, 9, 9])]).draw();
+    fn a_lower_picture_stands_halfway_and_its_row_is_as_high_as_it_must() {
+        let sheet = Grid::new().row("", vec![panel(300, 300, [1, 1, 1]), panel(250, 200, [9, 9, 9])]);
+        let sheet = sheet.row("", vec![panel(300, 100, [1, 1, 1])]).draw();
+        assert_eq!(sheet.height(), 2 * MARGIN + 300 + 100 + 2 * NEAR + GAP);
         let first = sheet.enumerate_pixels().find(|(_, _, p)| p.0 == [9, 9, 9]).map(|(x, y, _)| (x, y));
         assert_eq!(first, Some((MARGIN + 300 + GAP, MARGIN + 50)));
     }

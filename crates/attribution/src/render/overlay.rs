@@ -24,8 +24,8 @@ pub fn overlay(picture: &RgbImage, map: ArrayView2<f32>, colormap: Colormap, opa
     let map = upsample(map, height as usize, width as usize, Alignment::HalfPixel);
     RgbImage::from_fn(width, height, |x, y| {
         let strength = map[[y as usize, x as usize]];
-        let weight = opacity * if strength.is_nan() { 1.0 } else { strength.clamp(0.0, 1.0) };
-        blend(picture[(x, y)], colormap.color(strength), weight)
+        let weight = if strength.is_nan() { 1.0 } else { strength.clamp(0.0, 1.0) };
+        blend(picture[(x, y)], colormap.color(strength), opacity * weight)
     })
 }
 

@@ -29,9 +29,9 @@ impl Reduction {
     }
 }
 
-/// A signed map `[H, W, C]` as a picture of `H` rows and `W` columns: red speaks for, blue against, white says nothing.
+/// A signed map `[H, W, C]` as a picture of `H` rows and `W` columns: red speaks for, blue against, near-white says nothing.
 ///
-/// The scale is symmetric, so that white is 0: the `percentile` (nearest rank) of the absolute values gets the full colour,
+/// The scale is symmetric, so that 0 is near-white: the `percentile` (nearest rank) of the absolute values gets the full colour,
 /// and a few extreme pixels don't fade all others. If that percentile is 0, as in a map with few pixels that say anything,
 /// the largest value takes its place. Pixels that aren't numbers are grey.
 ///

@@ -66,6 +66,13 @@ impl Style {
         }
     }
 
+    /// Draws lines one below the other, see [`Style::draw`].
+    pub(super) fn draw_lines(&self, picture: &mut RgbImage, left: u32, top: u32, lines: &[String]) {
+        for (i, line) in (0..).zip(lines) {
+            self.draw(picture, left, top + i * self.line, line);
+        }
+    }
+
     /// The text in at most `lines` lines of at most `width` pixels, broken at spaces; what doesn't fit ends in "…".
     pub(super) fn wrap(&self, text: &str, width: u32, lines: usize) -> Vec<String> {
         let mut wrapped: Vec<String> = Vec::new();
