@@ -26,7 +26,7 @@ impl Padding {
     /// `[rows above + rows below, columns left + columns right]`.
     #[must_use]
     pub const fn total(&self) -> [usize; 2] {
-        [self.top + self.bottom, self.left + self.right]
+        [self.top.saturating_add(self.bottom), self.left.saturating_add(self.right)]
     }
 }
 
@@ -108,6 +108,14 @@ pub enum GeometryError {
         window: [usize; 2],
         /// Extent of the padded picture, `[rows, columns]`.
         padded: [usize; 2],
+    },
+    /// A pooling window can lie in the padding alone, where there is nothing to pool.
+    #[error("{padding:?} has room for a whole window of {kernel:?}")]
+    WindowInPadding {
+        /// Extent of the window, `[rows, columns]`.
+        kernel: [usize; 2],
+        /// The padding.
+        padding: Padding,
     },
 }
 

@@ -4,19 +4,49 @@
 //! Each is a function of [`Var`]s; [`NetworkOps`] offers them as methods. Recorded operations are recognised by their
 //! types (`node.op::<Relu>()`).
 
+mod avg_pool;
+mod batch_norm;
+mod blocks;
+mod clip;
 mod conv2d;
+mod cross_entropy;
+mod dropout;
+mod global_avg_pool;
+mod leaky_relu;
 mod linear;
+mod log_softmax;
+mod max_pool;
 mod relu;
+mod resize;
+mod sigmoid;
+mod silu;
+mod softmax;
 #[cfg(test)]
 pub(crate) mod testing;
 
 use tensor::Var;
 
+pub use avg_pool::{AvgPool, avg_pool};
+pub use batch_norm::{
+    BatchNormEvaluation, BatchNormTraining, ChannelStatistics, batch_norm_evaluation, batch_norm_training,
+};
+pub use clip::{Clip, clip};
 pub use conv2d::conv2d;
+pub use cross_entropy::{CrossEntropy, cross_entropy};
+pub use dropout::{Dropout, dropout};
+pub use global_avg_pool::{GlobalAvgPool, global_avg_pool};
+pub use leaky_relu::{LeakyRelu, leaky_relu};
 pub use linear::{Linear, linear};
+pub use log_softmax::{LogSoftmax, log_softmax};
+pub use max_pool::{MaxPool, max_pool};
 pub use relu::{Relu, relu};
+pub use resize::{Interpolation, Resize, resize};
+pub use sigmoid::{Sigmoid, sigmoid};
+pub use silu::{Silu, silu};
+pub use softmax::{Softmax, softmax};
 
 use crate::geometry::Conv2d;
+use crate::pool2d::Pool2d;
 use crate::real::Real;
 
 /// The operations of a convolutional network as methods of [`Var`]. Activations are `[N, H, W, C]`.
@@ -30,6 +60,45 @@ pub trait NetworkOps<T: Real>: Sized {
     /// max(x, 0); see [`relu`].
     #[must_use]
     fn relu(&self) -> Var<T>;
+    /// min(max(x, 0), 6); see [`clip`].
+    #[must_use]
+    fn relu6(&self) -> Var<T>;
+    /// min(max(x, min), max); see [`clip`].
+    #[must_use]
+    fn clip(&self, interval: Clip) -> Var<T>;
+    /// x where x > 0 and `slope`·x elsewhere; see [`leaky_relu`].
+    #[must_use]
+    fn leaky_relu(&self, slope: f64) -> Var<T>;
+    /// 1/(1 + e⁻ˣ); see [`sigmoid`].
+    #[must_use]
+    fn sigmoid(&self) -> Var<T>;
+    /// x/(1 + e⁻ˣ); see [`silu`].
+    #[must_use]
+    fn silu(&self) -> Var<T>;
+    /// The largest value in each window; see [`max_pool`].
+    #[must_use]
+    fn max_pool(&self, pool: Pool2d) -> Var<T>;
+    /// The mean of each window, padding counted as zeros or not at all; see [`avg_pool`].
+    #[must_use]
+    fn avg_pool(&self, pool: Pool2d, count_padding: bool) -> Var<T>;
+    /// The mean over all positions: `[N, H, W, C]` → `[N, C]`; see [`global_avg_pool`].
+    #[must_use]
+    fn global_avg_pool(&self) -> Var<T>;
+    /// Each image as a row: `[N, H, W, C]` → `[N, H·W·C]`.
+    #[must_use]
+    fn flatten(&self) -> Var<T>;
+    /// Resized to `[Ho, Wo]`; see [`resize`].
+    #[must_use]
+    fn resize(&self, size: [usize; 2], interpolation: Interpolation) -> Var<T>;
+    /// exp(xₖ) / Σⱼ exp(xⱼ) over the last dimension; see [`softmax`].
+    #[must_use]
+    fn softmax(&self) -> Var<T>;
+    /// The logarithm of the softmax; see [`log_softmax`].
+    #[must_use]
+    fn log_softmax(&self) -> Var<T>;
+    /// The mean cross-entropy against one class per row, without smoothing; see [`cross_entropy`].
+    #[must_use]
+    fn cross_entropy(&self, targets: &[usize]) -> Var<T>;
     /// Fully connected: x·w + b; see [`linear`].
     #[must_use]
     fn linear(&self, w: &Var<T>, bias: &Var<T>) -> Var<T>;
@@ -46,6 +115,58 @@ impl<T: Real> NetworkOps<T> for Var<T> {
 
     fn relu(&self) -> Self {
         relu(self.clone())
+    }
+
+    fn relu6(&self) -> Self {
+        clip(self.clone(), Clip::RELU6)
+    }
+
+    fn clip(&self, interval: Clip) -> Self {
+        clip(self.clone(), interval)
+    }
+
+    fn leaky_relu(&self, slope: f64) -> Self {
+        leaky_relu(self.clone(), slope)
+    }
+
+    fn sigmoid(&self) -> Self {
+        sigmoid(self.clone())
+    }
+
+    fn silu(&self) -> Self {
+        silu(self)
+    }
+
+    fn max_pool(&self, pool: Pool2d) -> Self {
+        max_pool(self, pool)
+    }
+
+    fn avg_pool(&self, pool: Pool2d, count_padding: bool) -> Self {
+        avg_pool(self, pool, count_padding)
+    }
+
+    fn global_avg_pool(&self) -> Self {
+        global_avg_pool(self)
+    }
+
+    fn flatten(&self) -> Self {
+        self.reshape([self.shape()[0], self.shape()[1..].iter().product()])
+    }
+
+    fn resize(&self, size: [usize; 2], interpolation: Interpolation) -> Self {
+        resize(self, size, interpolation)
+    }
+
+    fn softmax(&self) -> Self {
+        softmax(self.clone())
+    }
+
+    fn log_softmax(&self) -> Self {
+        log_softmax(self)
+    }
+
+    fn cross_entropy(&self, targets: &[usize]) -> Self {
+        cross_entropy(self, targets, 0.0)
     }
 
     fn linear(&self, w: &Self, bias: &Self) -> Self {

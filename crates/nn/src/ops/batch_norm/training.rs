@@ -1,0 +1,197 @@
+//! Batch normalization by the batch's own statistics.
+
+use rayon::prelude::*;
+use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
+
+use super::{ChannelStatistics, centred_affine, channels};
+use crate::ops::blocks::{pixel_block, sum_terms};
+use crate::real::Real;
+
+/// With input x `[…, C]`, scale γ `[C]`, shift β `[C]`, and m values in each channel (m = N·H·W); all sums over i = 1 … m
+/// run within a channel:
+///
+/// ```text
+/// μ = 1/m Σᵢ xᵢ       σ² = 1/m Σᵢ (xᵢ − μ)²       r = 1/√(σ² + ε)       x̂ᵢ = (xᵢ − μ)·r       yᵢ = γ·x̂ᵢ + β
+/// ```
+///
+/// # Derivation
+///
+/// γ and β appear in the last equation alone:
+///
+/// ```text
+/// ∂β = Σᵢ ∂yᵢ             ∂γ = Σᵢ ∂yᵢ·x̂ᵢ             ∂x̂ᵢ = γ·∂yᵢ
+/// ```
+///
+/// xⱼ acts on x̂ᵢ in three ways: directly where i = j, through μ and through r. First the statistics:
+///
+/// ```text
+/// ∂μ/∂xⱼ  = 1/m
+/// ∂σ²/∂xⱼ = 2/m (xⱼ − μ) − 2/m Σᵢ (xᵢ − μ)·∂μ/∂xⱼ = 2/m (xⱼ − μ)          since Σᵢ (xᵢ − μ) = 0
+/// ∂r/∂xⱼ  = −½ (σ² + ε)^(−3/2) · ∂σ²/∂xⱼ = −r³ (xⱼ − μ)/m = −r² x̂ⱼ/m
+/// ```
+///
+/// then, by the product rule, with δᵢⱼ = 1 where i = j and 0 elsewhere,
+///
+/// ```text
+/// ∂x̂ᵢ/∂xⱼ = (δᵢⱼ − 1/m)·r + (xᵢ − μ)·∂r/∂xⱼ = r·(δᵢⱼ − 1/m − x̂ᵢ x̂ⱼ/m)
+/// ```
+///
+/// and summed against ∂x̂ᵢ = γ·∂yᵢ:
+///
+/// ```text
+/// ∂xⱼ = γ·r·(∂yⱼ − 1/m Σᵢ ∂yᵢ − x̂ⱼ · 1/m Σᵢ ∂yᵢ·x̂ᵢ) = γ·r·(∂yⱼ − ∂β/m − x̂ⱼ·∂γ/m)
+/// ```
+///
+/// So the gradient loses its mean and its part along x̂: moving all x alike, or stretching them, leaves x̂ as it is (up to
+/// ε).
+#[derive(Debug)]
+pub struct BatchNormTraining<T: Real> {
+    mean: Tensor<T>,
+    /// r.
+    inverse_deviation: Tensor<T>,
+}
+
+impl<T: Real> Op<T> for BatchNormTraining<T> {
+    fn name(&self) -> &'static str {
+        "batch norm (training)"
+    }
+
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
+        let (x, gamma) = (node.input(0), node.input(1).as_slice());
+        let [dgamma, dbeta] = parameter_gradients(x, &upstream, &self.mean, &self.inverse_deviation);
+        let dx = wanted.then(0, || {
+            let (mean, r) = (self.mean.as_slice(), self.inverse_deviation.as_slice());
+            let m = T::from_f64((x.len() / mean.len().max(1)) as f64);
+            // ∂x = a·∂y + b·(x − μ) + c
+            let per_channel = |f: &dyn Fn(usize) -> T| (0..mean.len()).map(f).collect::<Vec<T>>();
+            let a = per_channel(&|k| gamma[k] * r[k]);
+            let b = per_channel(&|k| -a[k] * r[k] * dgamma.as_slice()[k] / m);
+            let c = per_channel(&|k| -a[k] * dbeta.as_slice()[k] / m);
+            let mut dx = upstream;
+            let block = pixel_block(mean.len());
+            dx.make_mut().par_chunks_mut(block).zip(x.as_slice().par_chunks(block)).for_each(|(dx, x)| {
+                for (dx, x) in dx.chunks_exact_mut(mean.len()).zip(x.chunks_exact(mean.len())) {
+                    for k in 0..dx.len() {
+                        dx[k] = a[k] * dx[k] + (b[k] * (x[k] - mean[k]) + c[k]);
+                    }
+                }
+            });
+            dx
+        });
+        Grads::new([dx, wanted.then(1, || dgamma), wanted.then(2, || dbeta)])
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NONE.input(0).input(1)
+    }
+}
+
+/// ∂γ = Σ ∂y·x̂ and ∂β = Σ ∂y, `[C]` both.
+pub(super) fn parameter_gradients<T: Real>(
+    x: &Tensor<T>,
+    dy: &Tensor<T>,
+    mean: &Tensor<T>,
+    inverse_deviation: &Tensor<T>,
+) -> [Tensor<T>; 2] {
+    let channels = mean.len();
+    let (x, dy, mean) = (x.as_slice(), dy.as_slice(), mean.as_slice());
+    let sums = sum_terms(0..x.len() / channels.max(1), 2 * channels, &|pixel, sums: &mut [T]| {
+        let (x, dy) = (&x[pixel * channels..][..channels], &dy[pixel * channels..][..channels]);
+        let (dgamma, dbeta) = sums.split_at_mut(channels);
+        for c in 0..channels {
+            dgamma[c] += dy[c] * (x[c] - mean[c]);
+            dbeta[c] += dy[c];
+        }
+    });
+    let [dgamma, dbeta] = [&sums[..channels], &sums[channels..]].map(|sums| Tensor::new([channels], sums.to_vec()));
+    [dgamma.zip(inverse_deviation, |sum, r| sum * r), dbeta]
+}
+
+/// Normalizes each channel of x `[…, C]` by its mean and (biased) variance, then scales it by γ `[C]` and shifts it by β
+/// `[C]`. Also gives the batch's statistics, with the unbiased variance, for the caller's running ones.
+///
+/// # Panics
+/// Where the shapes are others, or a channel has fewer than two values.
+#[must_use]
+pub fn batch_norm_training<T: Real>(
+    x: &Var<T>,
+    gamma: &Var<T>,
+    beta: &Var<T>,
+    epsilon: f64,
+) -> (Var<T>, ChannelStatistics<T>) {
+    let channels = channels(x, gamma, beta);
+    let count = x.value().len() / channels.max(1);
+    assert!(count > 1 || channels == 0, "batch norm: one value per channel in {} has no variance", x.shape());
+    let data = x.value().as_slice();
+    let m = T::from_f64(count as f64);
+    let sums = |f: &(dyn Fn(usize, T) -> T + Sync)| {
+        let sums = sum_terms(0..count, channels, &|pixel, sums: &mut [T]| {
+            let pixel = &data[pixel * channels..][..channels];
+            for c in 0..channels {
+                sums[c] += f(c, pixel[c]);
+            }
+        });
+        Tensor::new([channels], sums)
+    };
+    let mean = sums(&|_, x| x).map(|sum| sum / m);
+    let centre = mean.as_slice();
+    let squares = sums(&|c, x| (x - centre[c]) * (x - centre[c]));
+    let variance = squares.clone().map(|sum| sum / (m - T::one()));
+    let inverse_deviation = squares.map(|sum| T::one() / (sum / m + T::from_f64(epsilon)).sqrt());
+
+    let scale = gamma.value().clone().zip(&inverse_deviation, |gamma, r| gamma * r);
+    let y = centred_affine(x.value(), centre, scale.as_slice(), beta.value().as_slice());
+    let statistics = ChannelStatistics { mean: mean.clone(), variance };
+    (x.tape().record(BatchNormTraining { mean, inverse_deviation }, &[x, gamma, beta], y), statistics)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::random;
+    use proptest::prelude::*;
+    use tensor::{Tape, gradcheck};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20))]
+        #[test]
+        fn value_statistics_and_gradients_of_any_shape(n in 1_usize..4, h in 2_usize..5, w in 1_usize..5, c in 1_usize..4) {
+            let inputs = [random([n, h, w, c], 1), random([c], 2), random([c], 3)];
+            let tape = Tape::new();
+            let [x, gamma, beta] = inputs.clone().map(|t| tape.leaf(t));
+            let (y, statistics) = batch_norm_training(&x, &gamma, &beta, 1e-2);
+            // The definition, composed of arithmetic on the tape.
+            let centred = x.sub(&x.mean_axes(&[0, 1, 2]));
+            let variance = centred.mul(&centred).mean_axes(&[0, 1, 2]);
+            let literal = centred.div(&variance.add_scalar(1e-2).sqrt()).mul(&gamma).add(&beta);
+            approx::assert_abs_diff_eq!(y.value(), literal.value(), epsilon = 1e-13);
+            approx::assert_abs_diff_eq!(&statistics.mean, x.mean_axes(&[0, 1, 2]).value(), epsilon = 1e-14);
+            let m = (n * h * w) as f64;
+            let unbiased = variance.value().clone().map(|v| v * m / (m - 1.0));
+            approx::assert_abs_diff_eq!(&statistics.variance, &unbiased, epsilon = 1e-14);
+            let checked = gradcheck(&inputs, |v| batch_norm_training(&v[0], &v[1], &v[2], 1e-2).0);
+            prop_assert_eq!(checked.skipped, 0);
+            if let Err(error) = checked.within(1e-6) { return Err(TestCaseError::fail(error.to_string())); }
+        }
+    }
+
+    #[test]
+    fn a_large_mean_does_not_swallow_the_variance() {
+        let tape = Tape::new();
+        let x = tape.leaf(random([4, 8, 8, 1], 1).map(|x| 1000.0 + x).cast::<f32>());
+        let [gamma, beta] = [1.0, 0.0].map(|v| tape.leaf(Tensor::full([1], v)));
+        let (_, statistics) = batch_norm_training(&x, &gamma, &beta, 1e-5);
+        let exact = x.value().cast::<f64>();
+        let mean = exact.sum() / 256.0;
+        let variance = exact.map(|x| (x - mean).powi(2)).sum() / 255.0;
+        approx::assert_relative_eq!(f64::from(statistics.variance.item()), variance, max_relative = 1e-5);
+    }
+
+    #[test]
+    #[should_panic(expected = "one value per channel in [1, 1, 1, 3]")]
+    fn one_value_has_no_variance() {
+        let tape = Tape::new();
+        let [x, gamma, beta] = [random([1, 1, 1, 3], 1), random([3], 2), random([3], 3)].map(|t| tape.leaf(t));
+        let _ = batch_norm_training(&x, &gamma, &beta, 1e-5);
+    }
+}
