@@ -38,7 +38,7 @@ pub(crate) fn panel_columns(tier: Tier) -> usize {
 
 /// Splits `0..n` into the fewest parts of at most `most`, as equal as can be; the `i`th part.
 pub(crate) fn balanced(n: usize, most: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    let parts = n.div_ceil(most);
+    let parts = n.div_ceil(most.max(1));
     (0..parts).map(move |i| n * i / parts..n * (i + 1) / parts)
 }
 
@@ -49,10 +49,8 @@ pub(crate) struct Tile {
     pub(crate) runs: usize,
     /// For each run, where its first step lies in `panel`, in values.
     pub(crate) offsets: *const usize,
-    /// For each run, a pointer to each row's first value; `row_pointers` of them a run.
-    pub(crate) rows: *const *const f32,
-    /// Pointers a run in `rows`.
-    pub(crate) row_pointers: usize,
+    /// For each run, where the rows start.
+    pub(crate) left: Left,
     /// Steps of a run.
     pub(crate) length: usize,
     /// Values between a row's neighbouring steps.
@@ -71,6 +69,15 @@ pub(crate) struct Tile {
     pub(crate) relu: bool,
 }
 
+/// Where the rows of a run start.
+#[derive(Clone, Copy)]
+pub(crate) enum Left {
+    /// Anywhere: the pointers of all runs, so many a run.
+    Rows(*const *const f32, usize),
+    /// Side by side: one pointer a run, and so many values from there to the tile's first row.
+    Columns(*const *const f32, usize),
+}
+
 /// What a tile's sum starts from.
 #[derive(Clone, Copy)]
 pub(crate) enum Start {
@@ -81,15 +88,15 @@ pub(crate) enum Start {
     Bias(*const f32),
 }
 
-struct Fixed<'a, const R: usize, const V: usize>(&'a Tile);
+struct Fixed<'a, const R: usize, const V: usize, const COLUMNS: bool>(&'a Tile);
 
-impl<const R: usize, const V: usize> Kernel for Fixed<'_, R, V> {
+impl<const R: usize, const V: usize, const COLUMNS: bool> Kernel for Fixed<'_, R, V, COLUMNS> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         // SAFETY: `Tile::run` hands its caller's promise on.
-        unsafe { fixed::<S, R, V>(s, self.0) }
+        unsafe { fixed::<S, R, V, COLUMNS>(s, self.0) }
     }
 }
 
@@ -98,7 +105,7 @@ impl<const R: usize, const V: usize> Kernel for Fixed<'_, R, V> {
 /// # Safety
 /// As for [`Tile::run`].
 #[inline(always)]
-unsafe fn fixed<S: Simd, const R: usize, const V: usize>(s: S, tile: &Tile) {
+unsafe fn fixed<S: Simd, const R: usize, const V: usize, const COLUMNS: bool>(s: S, tile: &Tile) {
     let lanes = |v: usize| tile.columns.saturating_sub(v * S::LANES).min(S::LANES);
     let full = tile.columns == V * S::LANES;
     // SAFETY: the caller vouches that each run's rows, the panel's steps and the results' columns lie within
@@ -126,10 +133,13 @@ unsafe fn fixed<S: Simd, const R: usize, const V: usize>(s: S, tile: &Tile) {
             }
         }
         for run in 0..tile.runs {
-            let rows = tile.rows.add(run * tile.row_pointers);
             let mut left = [std::ptr::null(); R];
             for i in 0..R {
-                left[i] = *rows.add(i);
+                left[i] = match tile.left {
+                    Left::Columns(starts, first) if COLUMNS => (*starts.add(run)).add(first + i),
+                    Left::Rows(starts, each) if !COLUMNS => *starts.add(run * each + i),
+                    _ => unreachable!("chosen in `Tile::run`"),
+                };
             }
             let mut b = tile.panel.add(*tile.offsets.add(run));
             let mut at = 0;
@@ -170,7 +180,7 @@ impl Tile {
     /// Computes `rows` rows.
     ///
     /// # Safety
-    /// `1 ≤ rows ≤ max_rows::<S>()` and `1 ≤ columns ≤ NR`. For each run there are an offset and `rows` row pointers,
+    /// `1 ≤ rows ≤ max_rows::<S>()` and `1 ≤ columns ≤ NR`. For each run there are an offset and `rows` row starts,
     /// each good for `length` steps; the panel holds `NR` values at every step (`LANES`, if `columns ≤ LANES`); the
     /// bias, if any, and each row of the result hold `columns` values. The results overlap neither each other nor an
     /// operand, and no other thread touches them.
@@ -178,17 +188,18 @@ impl Tile {
     pub(crate) unsafe fn run<S: Simd>(&self, s: S, rows: usize) {
         debug_assert!(rows <= max_rows::<S>() && self.columns <= columns::<S>());
         macro_rules! dispatch {
-            ($vectors:literal: $($rows:literal)*) => {
+            ($vectors:literal, $columns:literal: $($rows:literal)*) => {
                 match rows {
-                    $($rows if $rows <= max_rows::<S>() => s.vectorize(Fixed::<$rows, $vectors>(self)),)*
+                    $($rows if $rows <= max_rows::<S>() => s.vectorize(Fixed::<$rows, $vectors, $columns>(self)),)*
                     _ => unreachable!("a tile of {rows} rows"),
                 }
             };
         }
-        if self.columns > S::LANES {
-            dispatch!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-        } else {
-            dispatch!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        match (self.columns > S::LANES, self.left) {
+            (true, Left::Rows(..)) => dispatch!(2, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+            (true, Left::Columns(..)) => dispatch!(2, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+            (false, Left::Rows(..)) => dispatch!(1, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+            (false, Left::Columns(..)) => dispatch!(1, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::ConvGeometry;
 use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::tile::{MOST_ROWS, Start, Tile, balanced, columns, max_rows, panel_columns};
+use crate::kernels::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows, panel_columns};
 use crate::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// Bytes of source rows that one task works through for every panel: well within a second-level cache.
@@ -325,8 +325,7 @@ impl Part<'_> {
                 let tile = Tile {
                     runs: place.runs.len(),
                     offsets: offsets[place.runs.start..].as_ptr(),
-                    rows: rows[place.runs.start * max_rows::<S>()..].as_ptr(),
-                    row_pointers: max_rows::<S>(),
+                    left: Left::Rows(rows[place.runs.start * max_rows::<S>()..].as_ptr(), max_rows::<S>()),
                     length: d.run,
                     left_step: 1,
                     panel: d.panels[panel..].as_ptr(),

@@ -9,8 +9,10 @@ mod direct;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod weight_gradient;
 
 use direct::Direct;
+use weight_gradient::WeightGradient;
 
 /// Which of a convolution's three products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,8 +52,8 @@ impl Algorithm {
     #[must_use]
     pub fn supports(self, g: &ConvGeometry, pass: Pass) -> bool {
         match self {
-            Self::Direct => pass != Pass::WeightGradient,
-            Self::Padded => pass == Pass::Forward && g.conv.groups == 1 && g.conv.dilation[1] == 1,
+            Self::Direct => true,
+            Self::Padded => pass != Pass::InputGradient && g.conv.groups == 1 && g.conv.dilation[1] == 1,
         }
     }
 }
@@ -152,4 +154,22 @@ impl Prepared {
             Plan::Direct(direct) => direct.run(dy, None, false, dx),
         }
     }
+}
+
+/// `∂S/∂w` from `x` and `∂S/∂y`, summed over the images in their order.
+///
+/// `x: [N, H, W, Cin]`, `dy: [N, Ho, Wo, Cout]`, `dw: [Kh, Kw, Cin / groups, Cout]`.
+///
+/// # Panics
+/// If a length doesn't fit, or the algorithm doesn't [support](Algorithm::supports) it.
+pub fn weight_gradient(g: &ConvGeometry, algorithm: Algorithm, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    weight_gradient_on(tier(), g, algorithm, x, dy, dw);
+}
+
+fn weight_gradient_on(tier: Tier, g: &ConvGeometry, algorithm: Algorithm, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    assert!(algorithm.supports(g, Pass::WeightGradient), "{algorithm} can't compute the weight gradient of {g:?}");
+    assert_eq!(x.len(), g.input_shape().iter().product(), "input of {g:?}");
+    assert_eq!(dy.len(), g.output_shape().iter().product(), "output gradient of {g:?}");
+    assert_eq!(dw.len(), g.kernel_shape().iter().product(), "weight gradient of {g:?}");
+    WeightGradient::new(g, algorithm == Algorithm::Padded).run(tier, x, dy, dw);
 }

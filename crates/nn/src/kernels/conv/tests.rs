@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Algorithm, Pass, Prepared};
+use super::{Algorithm, Pass, Prepared, weight_gradient_on};
 use crate::simd::Tier;
 use crate::{Conv2d, ConvGeometry, Padding};
 
@@ -123,6 +123,12 @@ fn check(g: &ConvGeometry) {
                 Prepared::on(tier, g, Pass::InputGradient, algorithm, &w).input_gradient(&dy, &mut dx);
                 assert_close(&name(Pass::InputGradient), &dx, &want.dx, terms);
             }
+            if algorithm.supports(g, Pass::WeightGradient) {
+                let terms = g.batch * g.output[0] * g.output[1];
+                let mut dw = vec![f32::NAN; w.len()];
+                weight_gradient_on(tier, g, algorithm, &x, &dy, &mut dw);
+                assert_close(&name(Pass::WeightGradient), &dw, &want.dw, terms);
+            }
         }
     }
 }
@@ -184,6 +190,15 @@ fn neither_company_nor_threads_change_a_bit() {
         let g = conv.geometry(&input, &kernel).unwrap();
         let Operands { x, w, dy, bias } = operands(&g);
         for (tier, algorithm) in Tier::available().flat_map(|t| ALGORITHMS.map(|a| (t, a))) {
+            if algorithm.supports(&g, Pass::WeightGradient) {
+                let run = || {
+                    let mut dw = vec![f32::NAN; w.len()];
+                    weight_gradient_on(tier, &g, algorithm, &x, &dy, &mut dw);
+                    bits(&dw)
+                };
+                let here = run();
+                assert!(pools().all(|pool| pool.install(run) == here), "{tier} {algorithm} weight gradient: {g:?}");
+            }
             let run = |pass, source: &[f32], target_len| {
                 let prepared = Prepared::on(tier, &g, pass, algorithm, &w);
                 let mut target = vec![f32::NAN; target_len];

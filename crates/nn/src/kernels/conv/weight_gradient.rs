@@ -1,0 +1,341 @@
+//! The weight gradient: for every tap, a sum of outer products of contiguous rows.
+//!
+//! `∂S/∂w[tap, c, o] = Σ_pixels x[pixel·stride + tap, c] · ∂S/∂y[pixel, o]`: both operands are contiguous along the
+//! dimension that the result keeps, so nothing is transposed. The micro-kernel holds some channels `c` by `NR` outputs
+//! `o`, and the reduction runs along rows of pixels, each tap over exactly the pixels for which it isn't in the padding.
+//!
+//! Pixels come in blocks small enough that a packed strip of `∂S/∂y` stays in the first-level cache; from one block to
+//! the next the result itself carries the sum. A small result leaves too little to share out, so the blocks are dealt to
+//! a number of *slices* that depends on nothing but the problem, each with a sum of its own; these are added in order.
+
+use std::ops::Range;
+
+use super::direct::copy_between_margins;
+use crate::ConvGeometry;
+use crate::kernels::pack::{Matrix, pack_panel};
+use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
+use crate::kernels::scratch::with_scratch;
+use crate::kernels::tile::{Left, Start, Tile, balanced, columns, max_rows};
+use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+
+/// Pixels of a block: a strip of 16 values for each is 14 KiB, of 32 values 28 KiB.
+const BLOCK: usize = 224;
+
+/// Strips that a task takes at a time, so that what it loads of the input serves them all.
+const STRIPS: usize = 4;
+
+/// Results up to this many values (128 KiB) are summed in slices.
+const SMALL: usize = 32 << 10;
+
+/// Slices of a small result.
+const SLICES: usize = 8;
+
+/// One tap: its first source row and column, and the output columns for which it isn't in the padding.
+#[derive(Debug)]
+struct Tap {
+    row: isize,
+    column: isize,
+    columns: Range<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct WeightGradient {
+    g: ConvGeometry,
+    /// Whether rows are copied between margins, where a kernel row is one tap of `Kw·Cin` channels.
+    padded: bool,
+    taps: Vec<Tap>,
+    /// Rows of the result that a tap owns.
+    run: usize,
+}
+
+impl WeightGradient {
+    pub(super) fn new(g: &ConvGeometry, padded: bool) -> Self {
+        let [kh, kw] = g.kernel;
+        let row = |tap: usize| (tap * g.conv.dilation[0]).cast_signed() - g.conv.padding.top.cast_signed();
+        if padded {
+            let taps = (0..kh).map(|tap| Tap { row: row(tap), column: 0, columns: 0..g.output[1] }).collect();
+            return Self { g: *g, padded, taps, run: kw * g.in_channels };
+        }
+        let taps = (0..kh * kw).map(|tap| {
+            let column = (tap % kw * g.conv.dilation[1]).cast_signed() - g.conv.padding.left.cast_signed();
+            Tap { row: row(tap / kw), column, columns: inside(column, g.conv.stride[1], g.input[1], g.output[1]) }
+        });
+        Self { g: *g, padded, taps: taps.collect(), run: g.group_in() }
+    }
+
+    pub(super) fn run(&self, tier: Tier, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+        let [height, width] = self.g.output;
+        let rows = (BLOCK / width).clamp(1, height);
+        let blocks: Vec<Block> =
+            (0..self.g.batch).flat_map(|image| balanced(height, rows).map(move |rows| Block { image, rows })).collect();
+        let slice_blocks = if dw.len() <= SMALL { blocks.len().div_ceil(SLICES) } else { blocks.len() };
+        let slices = blocks.len().div_ceil(slice_blocks.max(1));
+        let size = dw.len();
+        if slices <= 1 {
+            return dispatch_on(
+                tier,
+                Run { problem: self, x, dy, size, sums: Shared::new(dw), blocks: &blocks, slices: 1 },
+            );
+        }
+        with_scratch(slices * size, |sums| {
+            dispatch_on(tier, Run { problem: self, x, dy, size, sums: Shared::new(sums), blocks: &blocks, slices });
+            let (first, rest) = sums.split_at(size);
+            dw.copy_from_slice(first);
+            for slice in rest.chunks_exact(size) {
+                dw.iter_mut().zip(slice).for_each(|(sum, &part)| *sum += part);
+            }
+        });
+    }
+}
+
+/// The output positions whose source `position·stride + offset` lies inside `0..source`.
+pub(super) fn inside(offset: isize, stride: usize, source: usize, outputs: usize) -> Range<usize> {
+    let first = (-offset).max(0).cast_unsigned().div_ceil(stride);
+    let end = (source.cast_signed() - offset).max(0).cast_unsigned().div_ceil(stride).min(outputs);
+    first.min(end)..end
+}
+
+/// Output rows of one image.
+struct Block {
+    image: usize,
+    rows: Range<usize>,
+}
+
+struct Run<'a> {
+    problem: &'a WeightGradient,
+    x: &'a [f32],
+    dy: &'a [f32],
+    /// A result for each slice, one after the other, of that size.
+    sums: Shared,
+    size: usize,
+    blocks: &'a [Block],
+    slices: usize,
+}
+
+/// Result rows within one tap.
+#[derive(Clone)]
+struct Rows {
+    tap: usize,
+    channels: Range<usize>,
+}
+
+struct Task {
+    slice: usize,
+    group: usize,
+    strips: Range<usize>,
+    rows: Range<usize>,
+}
+
+impl Kernel for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let WeightGradient { g, taps, run, .. } = self.problem;
+        let strips = g.group_out().div_ceil(columns::<S>());
+        let rows: Vec<Rows> = (0..taps.len())
+            .flat_map(|tap| balanced(*run, max_rows::<S>()).map(move |channels| Rows { tap, channels }))
+            .collect();
+        let work = g.multiply_adds();
+        let wanted = wanted_tasks(work);
+        let groups = g.conv.groups;
+        let strip_parts = wanted.div_ceil(self.slices * groups).clamp(strips.div_ceil(STRIPS), strips);
+        let row_parts = wanted.div_ceil(self.slices * groups * strip_parts).min(rows.len());
+        let mut tasks = Vec::new();
+        for slice in 0..self.slices {
+            for group in 0..groups {
+                for part in balanced(rows.len(), rows.len().div_ceil(row_parts)) {
+                    for strips in balanced(strips, strips.div_ceil(strip_parts)) {
+                        tasks.push(Task { slice, group, strips, rows: part.clone() });
+                    }
+                }
+            }
+        }
+        for_each(tasks.len(), work, |i| {
+            s.vectorize(Part { run: &self, rows: &rows[tasks[i].rows.clone()], task: &tasks[i] })
+        });
+    }
+}
+
+struct Part<'a> {
+    run: &'a Run<'a>,
+    rows: &'a [Rows],
+    task: &'a Task,
+}
+
+impl Kernel for Part<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Part { run, task, .. } = &self;
+        let g = &run.problem.g;
+        let nr = columns::<S>();
+        let width = g.output[1];
+        let most = run.blocks.iter().map(|block| block.rows.len()).max().unwrap_or(0) * width;
+        let of_slice = balanced(run.blocks.len(), run.blocks.len().div_ceil(run.slices)).nth(task.slice);
+        let Some(blocks) = of_slice.map(|range| &run.blocks[range]) else { return self.clear() };
+        with_scratch(task.strips.len() * most * nr, |panels| {
+            for (index, block) in blocks.iter().enumerate() {
+                let pixels = block.rows.len() * width;
+                let first = (block.image * g.output[0] + block.rows.start) * width * g.out_channels;
+                for (strip, panel) in task.strips.clone().zip(panels.chunks_exact_mut(most * nr)) {
+                    let column = strip * nr;
+                    let source = Matrix {
+                        values: &run.dy[first + task.group * g.group_out() + column..],
+                        rows: pixels,
+                        columns: nr.min(g.group_out() - column),
+                        row_step: g.out_channels,
+                        column_step: 1,
+                    };
+                    pack_panel(source, nr, &mut panel[..pixels * nr]);
+                }
+                self.block(s, block, panels, most * nr, index == 0);
+            }
+        });
+    }
+}
+
+impl Part<'_> {
+    /// Where a result row's strip lies.
+    #[inline(always)]
+    fn result(&self, rows: &Rows, column: usize) -> *mut f32 {
+        let WeightGradient { g, run, .. } = &self.run.problem;
+        let at = self.task.slice * self.run.size
+            + (rows.tap * run + rows.channels.start) * g.out_channels
+            + self.task.group * g.group_out()
+            + column;
+        self.run.sums.pointer().wrapping_add(at)
+    }
+
+    /// Adds one block, whose strips are packed.
+    #[inline(always)]
+    fn block<S: Simd>(&self, s: S, block: &Block, panels: &[f32], panel_size: usize, first: bool) {
+        let g = &self.run.problem.g;
+        let [height, width] = g.input;
+        let size = height * width * g.in_channels;
+        let image = &self.run.x[block.image * size..][..size];
+        if !self.run.problem.padded {
+            let skip = self.task.group * g.group_in();
+            return self.tiles(
+                s,
+                block,
+                Picture { values: &image[skip..], first: 0, height, width },
+                panels,
+                panel_size,
+                first,
+            );
+        }
+        let top = block.rows.start * g.conv.stride[0];
+        let reach = (g.kernel[0] - 1) * g.conv.dilation[0];
+        let count = (block.rows.len() - 1) * g.conv.stride[0] + reach + 1;
+        let padded = width + g.conv.padding.total()[1];
+        let line = padded * g.in_channels;
+        with_scratch(count * line, |copy| {
+            for (row, target) in copy.chunks_exact_mut(line).enumerate() {
+                let inside = (top + row).checked_sub(g.conv.padding.top).filter(|&y| y < height);
+                let source = inside.map(|y| &image[y * width * g.in_channels..][..width * g.in_channels]);
+                copy_between_margins(source, g.conv.padding.left * g.in_channels, target);
+            }
+            let first_row = top.cast_signed() - g.conv.padding.top.cast_signed();
+            self.tiles(
+                s,
+                block,
+                Picture { values: copy, first: first_row, height: count, width: padded },
+                panels,
+                panel_size,
+                first,
+            );
+        });
+    }
+
+    /// The task's result rows over one block.
+    #[inline(always)]
+    fn tiles<S: Simd>(
+        &self,
+        s: S,
+        block: &Block,
+        picture: Picture<'_>,
+        panels: &[f32],
+        panel_size: usize,
+        first: bool,
+    ) {
+        let WeightGradient { g, taps, .. } = &self.run.problem;
+        let nr = columns::<S>();
+        let [down, right] = g.conv.stride;
+        let mut starts = Vec::with_capacity(block.rows.len());
+        let mut offsets = Vec::with_capacity(block.rows.len());
+        let mut length = 0;
+        let mut prepared = usize::MAX;
+        for rows in self.rows {
+            if rows.tap != prepared {
+                prepared = rows.tap;
+                let tap = &taps[rows.tap];
+                starts.clear();
+                offsets.clear();
+                length = tap.columns.len();
+                for row in block.rows.clone() {
+                    let y = (row * down).cast_signed() + tap.row - picture.first;
+                    if length == 0 || !(0..picture.height.cast_signed()).contains(&y) {
+                        continue;
+                    }
+                    let x = (tap.columns.start * right).cast_signed() + tap.column;
+                    let pixel = y.cast_unsigned() * picture.width + x.cast_unsigned();
+                    starts.push(picture.values[pixel * g.in_channels..].as_ptr());
+                    offsets.push(((row - block.rows.start) * g.output[1] + tap.columns.start) * nr);
+                }
+                // Whole rows one behind the other are one long row.
+                if length * right == picture.width && length == g.output[1] && down == 1 && starts.len() > 1 {
+                    length *= starts.len();
+                    starts.truncate(1);
+                    offsets.truncate(1);
+                }
+            }
+            for (strip, panel) in self.task.strips.clone().zip(panels.chunks_exact(panel_size)) {
+                let column = strip * nr;
+                let result = self.result(rows, column);
+                let out: [_; crate::kernels::tile::MOST_ROWS] =
+                    std::array::from_fn(|i| result.wrapping_add(i * g.out_channels));
+                let tile = Tile {
+                    runs: starts.len(),
+                    offsets: offsets.as_ptr(),
+                    left: Left::Columns(starts.as_ptr(), rows.channels.start),
+                    length,
+                    left_step: right * g.in_channels,
+                    panel: panel.as_ptr(),
+                    panel_step: nr,
+                    out: out.as_ptr(),
+                    columns: nr.min(g.group_out() - column),
+                    start: if first { Start::Zero } else { Start::Result },
+                    relu: false,
+                };
+                // SAFETY: a run's first pixel lies inside the picture, as do the `length` pixels a stride apart, and
+                // each holds the tap's channels; the packed strip has a step for each pixel of the block. This task
+                // alone owns these rows and columns of its slice's result.
+                unsafe { tile.run(s, rows.channels.len()) };
+            }
+        }
+    }
+
+    /// The sum over no blocks.
+    fn clear(&self) {
+        let g = &self.run.problem.g;
+        for rows in self.rows {
+            let result = self.result(rows, 0);
+            for i in 0..rows.channels.len() {
+                // SAFETY: these are the rows and the group's columns of the slice's result, the task's own: without
+                // blocks there is one slice, and no work to split strips for.
+                unsafe { result.wrapping_add(i * g.out_channels).write_bytes(0, g.group_out()) };
+            }
+        }
+    }
+}
+
+/// What a block reads: rows of pixels, the first of which is row `first` of the image.
+#[derive(Clone, Copy)]
+struct Picture<'a> {
+    values: &'a [f32],
+    first: isize,
+    height: usize,
+    width: usize,
+}
