@@ -5,12 +5,14 @@ use std::fmt;
 use crate::ConvGeometry;
 use crate::simd::{Tier, tier};
 
+mod depthwise;
 mod direct;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod weight_gradient;
 
+use depthwise::Depthwise;
 use direct::Direct;
 use weight_gradient::WeightGradient;
 
@@ -33,6 +35,8 @@ pub enum Algorithm {
     Direct,
     /// Few input channels: a padded copy whose kernel rows are contiguous.
     Padded,
+    /// One kernel for each channel: vectors run over channels.
+    Depthwise,
 }
 
 impl fmt::Display for Algorithm {
@@ -40,6 +44,7 @@ impl fmt::Display for Algorithm {
         f.pad(match self {
             Self::Direct => "direct",
             Self::Padded => "padded",
+            Self::Depthwise => "depthwise",
         })
     }
 }
@@ -53,6 +58,7 @@ impl Algorithm {
     pub fn supports(self, g: &ConvGeometry, pass: Pass) -> bool {
         match self {
             Self::Direct => true,
+            Self::Depthwise => g.conv.groups == g.in_channels && g.in_channels == g.out_channels,
             Self::Padded => pass != Pass::InputGradient && g.conv.groups == 1 && g.conv.dilation[1] == 1,
         }
     }
@@ -65,7 +71,13 @@ impl Algorithm {
 pub fn choose(g: &ConvGeometry, pass: Pass, training: bool) -> Algorithm {
     let _ = training;
     let few = g.in_channels <= FEW_CHANNELS;
-    if few && Algorithm::Padded.supports(g, pass) { Algorithm::Padded } else { Algorithm::Direct }
+    if g.in_channels > 1 && Algorithm::Depthwise.supports(g, pass) {
+        Algorithm::Depthwise
+    } else if few && Algorithm::Padded.supports(g, pass) {
+        Algorithm::Padded
+    } else {
+        Algorithm::Direct
+    }
 }
 
 /// Weights in the form that one pass of one convolution wants them, for any number of images.
@@ -80,6 +92,7 @@ pub struct Prepared {
 #[derive(Debug)]
 enum Plan {
     Direct(Direct),
+    Depthwise(Depthwise),
 }
 
 impl Prepared {
@@ -97,6 +110,8 @@ impl Prepared {
         assert!(pass != Pass::WeightGradient, "a weight gradient has no weights to prepare");
         assert!(algorithm.supports(g, pass), "{algorithm} can't compute the {pass:?} of {g:?}");
         let plan = match (algorithm, pass) {
+            (Algorithm::Depthwise, Pass::Forward) => Plan::Depthwise(Depthwise::forward(g, tier)),
+            (Algorithm::Depthwise, _) => Plan::Depthwise(Depthwise::input_gradient(g, tier)),
             (Algorithm::Padded, _) => Plan::Direct(Direct::padded(g, tier)),
             (_, Pass::Forward) => Plan::Direct(Direct::forward(g, tier)),
             (_, _) => Plan::Direct(Direct::input_gradient(g, tier)),
@@ -114,6 +129,7 @@ impl Prepared {
         assert_eq!(w.len(), self.geometry.kernel_shape().iter().product::<usize>(), "weights of {:?}", self.geometry);
         match &mut self.plan {
             Plan::Direct(direct) => direct.pack(w, self.geometry.out_channels, self.pass == Pass::InputGradient),
+            Plan::Depthwise(depthwise) => depthwise.update(w),
         }
     }
 
@@ -139,6 +155,7 @@ impl Prepared {
         assert_eq!(self.pass, Pass::Forward, "prepared for another pass");
         match &self.plan {
             Plan::Direct(direct) => direct.run(x, bias, relu, y),
+            Plan::Depthwise(depthwise) => depthwise.run(x, bias, relu, y),
         }
     }
 
@@ -152,6 +169,7 @@ impl Prepared {
         assert_eq!(self.pass, Pass::InputGradient, "prepared for another pass");
         match &self.plan {
             Plan::Direct(direct) => direct.run(dy, None, false, dx),
+            Plan::Depthwise(depthwise) => depthwise.run(dy, None, false, dx),
         }
     }
 }
@@ -171,5 +189,8 @@ fn weight_gradient_on(tier: Tier, g: &ConvGeometry, algorithm: Algorithm, x: &[f
     assert_eq!(x.len(), g.input_shape().iter().product(), "input of {g:?}");
     assert_eq!(dy.len(), g.output_shape().iter().product(), "output gradient of {g:?}");
     assert_eq!(dw.len(), g.kernel_shape().iter().product(), "weight gradient of {g:?}");
-    WeightGradient::new(g, algorithm == Algorithm::Padded).run(tier, x, dy, dw);
+    match algorithm {
+        Algorithm::Depthwise => depthwise::weight_gradient(tier, g, x, dy, dw),
+        _ => WeightGradient::new(g, algorithm == Algorithm::Padded).run(tier, x, dy, dw),
+    }
 }

@@ -1,0 +1,326 @@
+//! Depthwise convolution: every channel has a kernel of its own, so vectors run over channels and nothing is broadcast.
+//!
+//! A tile of four neighbouring pixels by two vectors of channels shares each load of the weights. Pixels of a row whose
+//! window touches the padding at the left or right are done one by one, with the taps that remain; rows of taps above
+//! or below the picture are left out. The input gradient is the same walk by other taps (`Sweep`).
+//!
+//! Three multiply–adds a value read is little: this is bound by memory.
+
+use std::ops::Range;
+
+use super::sweep::{Sweep, Tap};
+use super::weight_gradient::inside;
+use crate::ConvGeometry;
+use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
+use crate::kernels::scratch::with_scratch;
+use crate::kernels::tile::balanced;
+use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+
+/// A depthwise walk with its weights.
+#[derive(Debug)]
+pub(super) struct Depthwise {
+    tier: Tier,
+    source: [usize; 2],
+    target: [usize; 2],
+    channels: usize,
+    sweeps: Vec<Sweep>,
+    /// `[Kh · Kw, C]`.
+    weights: Vec<f32>,
+}
+
+impl Depthwise {
+    pub(super) fn forward(g: &ConvGeometry, tier: Tier) -> Self {
+        let sweeps = vec![Sweep::forward(g)];
+        Self { tier, source: g.input, target: g.output, channels: g.in_channels, sweeps, weights: Vec::new() }
+    }
+
+    pub(super) fn input_gradient(g: &ConvGeometry, tier: Tier) -> Self {
+        let sweeps = Sweep::input_gradient(g);
+        Self { tier, source: g.output, target: g.input, channels: g.in_channels, sweeps, weights: Vec::new() }
+    }
+
+    pub(super) fn update(&mut self, w: &[f32]) {
+        self.weights.clear();
+        self.weights.extend_from_slice(w);
+    }
+
+    pub(super) fn run(&self, source: &[f32], bias: Option<&[f32]>, relu: bool, target: &mut [f32]) {
+        let [from, to] = [self.source, self.target].map(|[h, w]| h * w * self.channels);
+        let images = source.len() / from;
+        assert_eq!(source.len(), images * from, "source of a depthwise convolution");
+        assert_eq!(target.len(), images * to, "target of a depthwise convolution");
+        assert!(bias.is_none_or(|b| b.len() == self.channels), "one bias a channel");
+        let target = Shared::new(target);
+        for sweep in &self.sweeps {
+            let rows = images * sweep.count[0];
+            let work = (rows * sweep.count[1] * sweep.taps.len() * self.channels) as u64;
+            let parts: Vec<_> = balanced(rows, rows.div_ceil(wanted_tasks(work))).collect();
+            for_each(parts.len(), work, |i| {
+                let rows = parts[i].clone();
+                dispatch_on(self.tier, Rows { walk: self, sweep, source, bias, relu, target, rows });
+            });
+        }
+    }
+}
+
+/// Some rows of a sweep, counted through all images.
+struct Rows<'a> {
+    walk: &'a Depthwise,
+    sweep: &'a Sweep,
+    source: &'a [f32],
+    bias: Option<&'a [f32]>,
+    relu: bool,
+    target: Shared,
+    rows: Range<usize>,
+}
+
+/// A tap that a pixel reads: values from the image's start (for the row's pixel 0) and in the weights.
+type Reads = (isize, usize);
+
+impl Kernel for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { walk, sweep, .. } = self;
+        let [height, width] = walk.source;
+        let columns = |tap: &Tap| inside(tap.offset[1], sweep.step[1], width, sweep.count[1]);
+        let mut reads: Vec<Reads> = Vec::with_capacity(sweep.taps.len());
+        let mut remaining: Vec<Reads> = Vec::with_capacity(sweep.taps.len());
+        let mut taps: Vec<&Tap> = Vec::with_capacity(sweep.taps.len());
+        for row in self.rows.clone() {
+            let (image, y) = (row / sweep.count[0], row % sweep.count[0]);
+            let source_row = |tap: &Tap| (y * sweep.step[0]).cast_signed() + tap.offset[0];
+            let values = |pixel: isize| pixel * walk.channels.cast_signed();
+            taps.clear();
+            taps.extend(sweep.taps.iter().filter(|tap| (0..height.cast_signed()).contains(&source_row(tap))));
+            reads.clear();
+            reads.extend(taps.iter().map(|tap| {
+                (values(source_row(tap) * width.cast_signed() + tap.offset[1]), tap.kernel * walk.channels)
+            }));
+            let interior = taps.iter().map(|tap| columns(tap)).fold(0..sweep.count[1], |a, b| {
+                let start = a.start.max(b.start);
+                start..a.end.min(b.end).max(start)
+            });
+            let place = Place { image, y };
+            let mut x = 0;
+            while x < sweep.count[1] {
+                if interior.contains(&x) {
+                    let pixels = (interior.end - x).min(4);
+                    self.pixels(s, place, x, pixels, &reads);
+                    x += pixels;
+                } else {
+                    remaining.clear();
+                    let there = taps.iter().zip(&reads).filter(|(tap, _)| columns(tap).contains(&x));
+                    remaining.extend(there.map(|(_, reads)| *reads));
+                    self.pixels(s, place, x, 1, &remaining);
+                    x += 1;
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    image: usize,
+    y: usize,
+}
+
+impl Rows<'_> {
+    /// All channels of some neighbouring pixels that read the same taps.
+    #[inline(always)]
+    fn pixels<S: Simd>(&self, s: S, place: Place, x: usize, pixels: usize, reads: &[Reads]) {
+        match pixels {
+            4 => self.channels::<S, 4>(s, place, x, reads),
+            3 => self.channels::<S, 3>(s, place, x, reads),
+            2 => self.channels::<S, 2>(s, place, x, reads),
+            _ => self.channels::<S, 1>(s, place, x, reads),
+        }
+    }
+
+    #[inline(always)]
+    fn channels<S: Simd, const R: usize>(&self, s: S, place: Place, x: usize, reads: &[Reads]) {
+        let Self { walk, sweep, .. } = self;
+        let size = walk.source[0] * walk.source[1] * walk.channels;
+        let image = self.source[place.image * size..].as_ptr().wrapping_add(x * sweep.step[1] * walk.channels);
+        let first = place.image * walk.target[0] * walk.target[1] + sweep.target([place.y, x], walk.target[1]);
+        let out = self.target.pointer().wrapping_add(first * walk.channels);
+        let mut channel = 0;
+        while channel < walk.channels {
+            let left = walk.channels - channel;
+            // SAFETY: every tap of `reads` lies inside the image for these R pixels, and reads at most the channels
+            // that are left of it; the target pixels belong to this task.
+            unsafe {
+                if left >= 2 * S::LANES {
+                    self.tile::<S, R, 2>(s, image, out, channel, 2 * S::LANES, reads);
+                    channel += 2 * S::LANES;
+                } else {
+                    let n = left.min(S::LANES);
+                    self.tile::<S, R, 1>(s, image, out, channel, n, reads);
+                    channel += n;
+                }
+            }
+        }
+    }
+
+    /// `n` channels, `V` vectors of them (the one vector may be partial), of `R` pixels.
+    ///
+    /// # Safety
+    /// Every tap of every pixel has `n` channels from `channel` on, and so has every target pixel, this task's own.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const R: usize, const V: usize>(
+        &self,
+        s: S,
+        image: *const f32,
+        out: *mut f32,
+        channel: usize,
+        n: usize,
+        reads: &[Reads],
+    ) {
+        let Self { walk, sweep, .. } = self;
+        let source_step = sweep.step[1] * walk.channels;
+        let target_step = sweep.spacing[1] * walk.channels;
+        let weights = walk.weights.as_ptr();
+        let full = n == V * S::LANES;
+        // SAFETY: as above; there is one weight and one bias for each channel.
+        unsafe {
+            let load = |p: *const f32| if full { s.load(p) } else { s.load_first(p, n) };
+            let mut sum = [[s.zero(); V]; R];
+            if let Some(bias) = self.bias {
+                for v in 0..V {
+                    let start = load(bias.as_ptr().add(channel + v * S::LANES));
+                    for i in 0..R {
+                        sum[i][v] = start;
+                    }
+                }
+            }
+            for &(at, weight) in reads {
+                let source = image.wrapping_offset(at).add(channel);
+                for v in 0..V {
+                    let w = load(weights.add(weight + channel + v * S::LANES));
+                    for i in 0..R {
+                        let x = load(source.add(i * source_step + v * S::LANES));
+                        sum[i][v] = s.fma(x, w, sum[i][v]);
+                    }
+                }
+            }
+            for i in 0..R {
+                for v in 0..V {
+                    let value = if self.relu { s.max(s.zero(), sum[i][v]) } else { sum[i][v] };
+                    let p = out.add(i * target_step + channel + v * S::LANES);
+                    if full { s.store(p, value) } else { s.store_first(p, value, n) }
+                }
+            }
+        }
+    }
+}
+
+/// Parts of the rows of all images that are summed apart, so that they can be shared out: a function of nothing else.
+const SLICES: usize = 16;
+
+/// `∂S/∂w[tap, c] = Σ_pixels x[pixel·stride + tap, c] · ∂S/∂y[pixel, c]`.
+pub(super) fn weight_gradient(tier: Tier, g: &ConvGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    let rows = g.batch * g.output[0];
+    let slices: Vec<_> = balanced(rows, rows.div_ceil(SLICES)).collect();
+    let sweep = Sweep::forward(g);
+    with_scratch(slices.len() * dw.len(), |sums| {
+        sums.fill(0.0);
+        let shared = Shared::new(sums);
+        for_each(slices.len(), g.multiply_adds(), |i| {
+            let sum = shared.pointer().wrapping_add(i * dw.len());
+            dispatch_on(tier, Slice { g, sweep: &sweep, x, dy, rows: slices[i].clone(), sum });
+        });
+        dw.fill(0.0);
+        for slice in sums.chunks_exact(dw.len()) {
+            dw.iter_mut().zip(slice).for_each(|(sum, &part)| *sum += part);
+        }
+    });
+}
+
+/// The sum over some rows, counted through all images.
+struct Slice<'a> {
+    g: &'a ConvGeometry,
+    sweep: &'a Sweep,
+    x: &'a [f32],
+    dy: &'a [f32],
+    rows: Range<usize>,
+    sum: *mut f32,
+}
+
+impl Kernel for Slice<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { g, sweep, .. } = self;
+        let channels = g.in_channels;
+        for row in self.rows.clone() {
+            let (image, y) = (row / g.output[0], row % g.output[0]);
+            for tap in &sweep.taps {
+                let columns = inside(tap.offset[1], sweep.step[1], g.input[1], g.output[1]);
+                let Some(first) =
+                    (!columns.is_empty()).then(|| sweep.source([y, columns.start], tap, g.input)).flatten()
+                else {
+                    continue;
+                };
+                let pixels = columns.len();
+                let x = &self.x[(image * g.input[0] * g.input[1] + first) * channels..];
+                let dy = &self.dy[(row * g.output[1] + columns.start) * channels..];
+                let mut channel = 0;
+                while channel < channels {
+                    let left = channels - channel;
+                    // SAFETY: the tap reads inside the image for all of `columns`, and the channels are there; the
+                    // sum, `[Kh · Kw, C]`, is this task's own.
+                    unsafe {
+                        let (x, dy) = (x.as_ptr().add(channel), dy.as_ptr().add(channel));
+                        let sum = self.sum.add(tap.kernel * channels + channel);
+                        let steps = [g.conv.stride[1] * channels, channels];
+                        if left >= 4 * S::LANES {
+                            products::<S, 4>(s, [x, dy], steps, pixels, 4 * S::LANES, sum);
+                            channel += 4 * S::LANES;
+                        } else {
+                            let n = left.min(S::LANES);
+                            products::<S, 1>(s, [x, dy], steps, pixels, n, sum);
+                            channel += n;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds to `sum` the products of `n` channels, `V` vectors of them (the one vector may be partial), along pixels.
+///
+/// # Safety
+/// Both operands have `n` channels at each of `pixels` steps, and `sum` has `n`.
+#[inline(always)]
+unsafe fn products<S: Simd, const V: usize>(
+    s: S,
+    [mut x, mut dy]: [*const f32; 2],
+    steps: [usize; 2],
+    pixels: usize,
+    n: usize,
+    sum: *mut f32,
+) {
+    let full = n == V * S::LANES;
+    // SAFETY: the caller's.
+    unsafe {
+        let load = |p: *const f32| if full { s.load(p) } else { s.load_first(p, n) };
+        let mut total = [s.zero(); V];
+        for v in 0..V {
+            total[v] = load(sum.add(v * S::LANES));
+        }
+        for _ in 0..pixels {
+            for v in 0..V {
+                total[v] = s.fma(load(x.add(v * S::LANES)), load(dy.add(v * S::LANES)), total[v]);
+            }
+            (x, dy) = (x.wrapping_add(steps[0]), dy.wrapping_add(steps[1]));
+        }
+        for v in 0..V {
+            let p = sum.add(v * S::LANES);
+            if full { s.store(p, total[v]) } else { s.store_first(p, total[v], n) }
+        }
+    }
+}
