@@ -95,8 +95,13 @@ impl<const R: usize, const V: usize, const COLUMNS: bool> Kernel for Fixed<'_, R
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // SAFETY: `Tile::run` hands its caller's promise on.
-        unsafe { fixed::<S, R, V, COLUMNS>(s, self.0) }
+        // A constant condition: no code arises for tiles that a tier's registers can't hold.
+        if const { R <= max_rows::<S>() } {
+            // SAFETY: `Tile::run` hands its caller's promise on.
+            unsafe { fixed::<S, R, V, COLUMNS>(s, self.0) }
+        } else {
+            unreachable!("a tile of {R} rows on {}", S::NAME)
+        }
     }
 }
 
@@ -190,7 +195,7 @@ impl Tile {
         macro_rules! dispatch {
             ($vectors:literal, $columns:literal: $($rows:literal)*) => {
                 match rows {
-                    $($rows if $rows <= max_rows::<S>() => s.vectorize(Fixed::<$rows, $vectors, $columns>(self)),)*
+                    $($rows => s.vectorize(Fixed::<$rows, $vectors, $columns>(self)),)*
                     _ => unreachable!("a tile of {rows} rows"),
                 }
             };

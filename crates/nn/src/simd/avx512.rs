@@ -154,6 +154,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
+        #[inline(never)]
         #[target_feature(enable = "avx512f,avx2,fma")]
         fn with_features<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
             kernel.run(simd)

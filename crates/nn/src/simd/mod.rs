@@ -119,7 +119,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         let _ = p;
     }
 
-    /// Runs the kernel inside a function compiled with this tier's instructions.
+    /// Runs the kernel inside a function of its own, compiled with this tier's instructions.
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output;
 }
 

@@ -132,6 +132,10 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
-        kernel.run(self)
+        #[inline(never)]
+        fn apart<K: Kernel>(simd: Portable, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        apart(self, kernel)
     }
 }

@@ -186,9 +186,9 @@ pub fn weight_gradient(g: &ConvGeometry, algorithm: Algorithm, x: &[f32], dy: &[
 
 fn weight_gradient_on(tier: Tier, g: &ConvGeometry, algorithm: Algorithm, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     assert!(algorithm.supports(g, Pass::WeightGradient), "{algorithm} can't compute the weight gradient of {g:?}");
-    assert_eq!(x.len(), g.input_shape().iter().product(), "input of {g:?}");
-    assert_eq!(dy.len(), g.output_shape().iter().product(), "output gradient of {g:?}");
-    assert_eq!(dw.len(), g.kernel_shape().iter().product(), "weight gradient of {g:?}");
+    assert_eq!(x.len(), g.input_shape().iter().product::<usize>(), "input of {g:?}");
+    assert_eq!(dy.len(), g.output_shape().iter().product::<usize>(), "output gradient of {g:?}");
+    assert_eq!(dw.len(), g.kernel_shape().iter().product::<usize>(), "weight gradient of {g:?}");
     match algorithm {
         Algorithm::Depthwise => depthwise::weight_gradient(tier, g, x, dy, dw),
         _ => WeightGradient::new(g, algorithm == Algorithm::Padded).run(tier, x, dy, dw),
