@@ -7,3 +7,4 @@ mod pack;
 mod parallel;
 mod scratch;
 mod tile;
+mod winograd;

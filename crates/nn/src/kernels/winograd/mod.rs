@@ -1,0 +1,173 @@
+//! Winograd convolution.
+
+mod convolve;
+mod f2;
+mod f4;
+mod lift;
+mod product;
+mod scheme;
+#[cfg(test)]
+mod tests;
+mod tiles;
+mod weight_gradient;
+mod weights;
+
+use convolve::Convolve;
+use f2::F2;
+use f4::F4;
+use lift::Source;
+use scheme::Scheme;
+use tiles::{Grid, Pictures};
+use weight_gradient::WeightGradient;
+use weights::Weights;
+
+use super::scratch::with_scratch;
+use crate::ConvGeometry;
+use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+
+/// Outputs of a tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outputs {
+    /// F(2×2, 3×3).
+    Two,
+    /// F(4×4, 3×3).
+    Four,
+}
+
+impl Outputs {
+    const fn side(self) -> usize {
+        match self {
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+}
+
+/// Whether a convolution is one that these algorithms compute: 3×3, stride 1, no dilation, one group.
+pub(crate) fn supports(g: &ConvGeometry) -> bool {
+    g.kernel == [3, 3] && g.conv.stride == [1, 1] && g.conv.dilation == [1, 1] && g.conv.groups == 1
+}
+
+/// A convolution with its weights transformed, for any number of images.
+#[derive(Debug)]
+pub(crate) struct Winograd {
+    tier: Tier,
+    outputs: Outputs,
+    source: Pictures,
+    target: Pictures,
+    u: Vec<f32>,
+}
+
+impl Winograd {
+    /// The forward pass.
+    pub(crate) fn forward(g: &ConvGeometry, tier: Tier, outputs: Outputs) -> Self {
+        Self { tier, outputs, source: input(g), target: output(g), u: Vec::new() }
+    }
+
+    /// The gradient by the input: a convolution of the output's gradient with `2 − padding` zeros round it.
+    pub(crate) fn input_gradient(g: &ConvGeometry, tier: Tier, outputs: Outputs) -> Self {
+        let (input, output) = (input(g), output(g));
+        let source = Pictures { shift: input.shift.map(|padding| -2 - padding), ..output };
+        Self { tier, outputs, source, target: Pictures { shift: [0, 0], ..input }, u: Vec::new() }
+    }
+
+    /// Transforms the weights `[3, 3, Cin, Cout]` of the layer, for its input gradient if `reversed`.
+    pub(crate) fn transform(&mut self, w: &[f32], reversed: bool) {
+        let weights = Weights { values: w, channels: [self.source.channels, self.target.channels], reversed };
+        dispatch_on(self.tier, Transform { weights, outputs: self.outputs, u: &mut self.u });
+    }
+
+    /// `target = conv(source) + bias`, then `max(0, ·)` if `relu`.
+    ///
+    /// # Panics
+    /// If the lengths aren't those of one number of images.
+    pub(crate) fn run(&self, source: &[f32], bias: Option<&[f32]>, relu: bool, target: &mut [f32]) {
+        let images = source.len() / self.source.len(1);
+        let grid = Grid::new(self.target.extent, self.outputs.side());
+        with_scratch(self.source.channels, |zeros| {
+            zeros.fill(0.0);
+            let source = Source { pixels: source, pictures: self.source, grid, zeros };
+            let convolve = Convolve { images, source, target: self.target, u: &self.u, bias, relu };
+            dispatch_on(self.tier, Run { convolve, outputs: self.outputs, y: target });
+        });
+    }
+}
+
+/// `dw` of a batch: `x: [N, H, W, Cin]`, `dy: [N, Ho, Wo, Cout]`, `dw: [3, 3, Cin, Cout]`.
+pub(crate) fn weight_gradient(g: &ConvGeometry, tier: Tier, outputs: Outputs, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    let grid = Grid::new(g.output, outputs.side());
+    with_scratch(g.in_channels.max(g.out_channels), |zeros| {
+        zeros.fill(0.0);
+        let x = Source { pixels: x, pictures: input(g), grid, zeros };
+        let dy = Source { pixels: dy, pictures: output(g), grid, zeros };
+        let gradient = WeightGradient { images: g.batch, x, dy };
+        dispatch_on(tier, Gradient { gradient, outputs, dw });
+    });
+}
+
+fn input(g: &ConvGeometry) -> Pictures {
+    let shift = [g.conv.padding.top, g.conv.padding.left].map(|padding| -padding.cast_signed());
+    Pictures { extent: g.input, channels: g.in_channels, shift }
+}
+
+fn output(g: &ConvGeometry) -> Pictures {
+    Pictures { extent: g.output, channels: g.out_channels, shift: [0, 0] }
+}
+
+struct Transform<'a> {
+    weights: Weights<'a>,
+    outputs: Outputs,
+    u: &'a mut Vec<f32>,
+}
+
+impl Kernel for Transform<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        fn run<S: Simd, C: Scheme<A, M>, const A: usize, const M: usize>(s: S, weights: Weights<'_>, u: &mut Vec<f32>) {
+            u.resize(weights::len::<S>(A * A, weights.channels), 0.0);
+            weights.transform::<S, C, A, M>(s, u);
+        }
+        match self.outputs {
+            Outputs::Two => run::<S, F2, 4, 2>(s, self.weights, self.u),
+            Outputs::Four => run::<S, F4, 6, 4>(s, self.weights, self.u),
+        }
+    }
+}
+
+struct Run<'a> {
+    convolve: Convolve<'a>,
+    outputs: Outputs,
+    y: &'a mut [f32],
+}
+
+impl Kernel for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match self.outputs {
+            Outputs::Two => self.convolve.run::<S, F2, 4, 2>(s, self.y),
+            Outputs::Four => self.convolve.run::<S, F4, 6, 4>(s, self.y),
+        }
+    }
+}
+
+struct Gradient<'a> {
+    gradient: WeightGradient<'a>,
+    outputs: Outputs,
+    dw: &'a mut [f32],
+}
+
+impl Kernel for Gradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match self.outputs {
+            Outputs::Two => self.gradient.run::<S, F2, 4, 2>(s, self.dw),
+            Outputs::Four => self.gradient.run::<S, F4, 6, 4>(s, self.dw),
+        }
+    }
+}

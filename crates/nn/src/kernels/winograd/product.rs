@@ -1,0 +1,132 @@
+//! The micro-kernel: one tile of a matrix product, held in registers.
+
+use crate::kernels::tile::{balanced, columns, max_rows};
+use crate::simd::Simd;
+
+/// The left operand: panels, `panel_step` values apart.
+///
+/// Its elements `(i, k)` are those of row `i` and column `k`. Or, `TRANSPOSED`, of row `k` and column `i`: then all of
+/// its rows are columns of one panel.
+#[derive(Clone, Copy)]
+pub(super) struct Left {
+    pub(super) start: *const f32,
+    pub(super) panel_step: usize,
+}
+
+/// Rows `[0, rows)` of `c (+)= a · b`, one panel wide; `b` is `[depth, panel]`, and the rows of `c` are `step` apart.
+///
+/// Rows are split evenly among register tiles. Each element is one chain of multiply–adds in the order of the depth,
+/// whatever the tile's height: so a row's result doesn't depend on its neighbours.
+///
+/// # Safety
+/// The operands are readable, and `c` is writable.
+#[inline(always)]
+pub(super) unsafe fn multiply<S: Simd, const TRANSPOSED: bool>(
+    s: S,
+    rows: usize,
+    depth: usize,
+    a: Left,
+    b: *const f32,
+    c: *mut f32,
+    step: usize,
+    accumulate: bool,
+) {
+    let groups = rows.div_ceil(max_rows::<S>());
+    for (group, rows) in balanced(rows, max_rows::<S>()).enumerate() {
+        // SAFETY: these rows lie within what the caller vouches for.
+        unsafe {
+            let a = Left { start: a.start.add(rows.start * if TRANSPOSED { 1 } else { columns::<S>() }), ..a };
+            let c = c.add(rows.start * step);
+            // What follows in memory is the panel that is wanted next: each register tile asks for its share of it, if
+            // there are enough of them that a share is small.
+            if groups > 2 {
+                for k in depth * group / groups..depth * (group + 1) / groups {
+                    s.prefetch(b.wrapping_add((depth + k) * columns::<S>()));
+                }
+            }
+            macro_rules! rows {
+                ($($n:literal)*) => {
+                    match rows.len() {
+                        $($n if $n <= max_rows::<S>() => {
+                            register_tile::<S, $n, TRANSPOSED>(s, depth, a, b, c, step, accumulate);
+                        })*
+                        _ => unreachable!("a group has at most `max_rows` rows"),
+                    }
+                };
+            }
+            rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        }
+    }
+}
+
+/// # Safety
+/// As for `multiply`.
+#[inline(always)]
+unsafe fn register_tile<S: Simd, const ROWS: usize, const TRANSPOSED: bool>(
+    s: S,
+    depth: usize,
+    mut a: Left,
+    mut b: *const f32,
+    c: *mut f32,
+    step: usize,
+    accumulate: bool,
+) {
+    const UNROLL: usize = 4;
+    let width = columns::<S>();
+    let (row, along) = if TRANSPOSED { (1, width) } else { (width, 1) };
+    // SAFETY: every access lies within `ROWS` rows, `depth` steps and one panel, which the caller vouches for.
+    unsafe {
+        let mut acc = [[s.zero(); 2]; ROWS];
+        if accumulate {
+            for i in 0..ROWS {
+                acc[i] = [s.load(c.add(i * step)), s.load(c.add(i * step + S::LANES))];
+            }
+        }
+        let mut left = depth;
+        while left > 0 {
+            let run = if TRANSPOSED { left } else { left.min(width) };
+            let mut x = a.start;
+            for _ in 0..run / UNROLL {
+                for k in 0..UNROLL {
+                    acc = rank_one::<S, ROWS>(s, acc, x.add(k * along), row, b.add(k * width));
+                }
+                x = x.add(UNROLL * along);
+                b = b.add(UNROLL * width);
+            }
+            for _ in 0..run % UNROLL {
+                acc = rank_one::<S, ROWS>(s, acc, x, row, b);
+                x = x.add(along);
+                b = b.add(width);
+            }
+            a.start = a.start.wrapping_add(a.panel_step);
+            left -= run;
+        }
+        for i in 0..ROWS {
+            s.store(c.add(i * step), acc[i][0]);
+            s.store(c.add(i * step + S::LANES), acc[i][1]);
+        }
+    }
+}
+
+/// `acc` plus the outer product of a column of the left operand and a row of the panel.
+///
+/// # Safety
+/// Both are readable.
+#[inline(always)]
+unsafe fn rank_one<S: Simd, const ROWS: usize>(
+    s: S,
+    mut acc: [[S::V; 2]; ROWS],
+    x: *const f32,
+    row: usize,
+    b: *const f32,
+) -> [[S::V; 2]; ROWS] {
+    // SAFETY: the caller vouches for the memory.
+    unsafe {
+        let b = [s.load(b), s.load(b.add(S::LANES))];
+        for i in 0..ROWS {
+            let x = s.splat(*x.add(i * row));
+            acc[i] = [s.fma(x, b[0], acc[i][0]), s.fma(x, b[1], acc[i][1])];
+        }
+        acc
+    }
+}

@@ -1,0 +1,178 @@
+//! Every tier and both sizes against the convolution in f64.
+
+use proptest::prelude::*;
+
+use super::{Outputs, Winograd, weight_gradient};
+use crate::kernels::conv::{Algorithm, Pass, Prepared};
+use crate::simd::Tier;
+use crate::{Conv2d, ConvGeometry, Padding, im2col};
+
+/// Values in [−1, 1) that are the same at every call.
+fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+struct Operands {
+    x: Vec<f32>,
+    w: Vec<f32>,
+    dy: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+fn operands(g: &ConvGeometry) -> Operands {
+    Operands {
+        x: values(g.input_shape().iter().product(), 1),
+        w: values(g.kernel_shape().iter().product(), 2),
+        dy: values(g.output_shape().iter().product(), 3),
+        bias: values(g.out_channels, 4),
+    }
+}
+
+fn cases() -> impl Iterator<Item = (Tier, Outputs)> {
+    Tier::available().flat_map(|tier| [Outputs::Two, Outputs::Four].map(|outputs| (tier, outputs)))
+}
+
+/// The three passes of one tier and size; `∂S/∂x` twice, its weights transformed over others.
+fn compute((tier, outputs): (Tier, Outputs), g: &ConvGeometry, o: &Operands, relu: bool) -> [Vec<f32>; 3] {
+    let [mut y, mut dx, mut dw] = [o.dy.len(), o.x.len(), o.w.len()].map(|len| vec![f32::NAN; len]);
+    let mut forward = Winograd::forward(g, tier, outputs);
+    forward.transform(&o.w, false);
+    forward.run(&o.x, Some(&o.bias), relu, &mut y);
+    let mut backward = Winograd::input_gradient(g, tier, outputs);
+    backward.transform(&vec![f32::NAN; o.w.len()], true);
+    backward.transform(&o.w, true);
+    backward.run(&o.dy, None, false, &mut dx);
+    weight_gradient(g, tier, outputs, &o.x, &o.dy, &mut dw);
+    [y, dx, dw]
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| v.into()).collect()
+}
+
+/// The same passes in f64, by im2col.
+fn reference(g: &ConvGeometry, o: &Operands, relu: bool) -> [Vec<f64>; 3] {
+    let [x, w, dy, bias] = [&o.x, &o.w, &o.dy, &o.bias].map(|v| wide(v));
+    let [mut y, mut dx, mut dw] = [dy.len(), x.len(), w.len()].map(|len| vec![0.0; len]);
+    im2col::forward(g, &x, &w, Some(&bias), relu, &mut y);
+    im2col::input_gradient(g, &dy, &w, &mut dx);
+    im2col::weight_gradient(g, &x, &dy, &mut dw);
+    [y, dx, dw]
+}
+
+fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
+    values.into_iter().fold(0.0, |largest, v| if v.abs() > largest || v.is_nan() { v.abs() } else { largest })
+}
+
+fn difference(got: &[f32], want: &[f64]) -> f64 {
+    largest(got.iter().zip(want).map(|(&got, &want)| f64::from(got) - want))
+}
+
+prop_compose! {
+    /// Sizes round the edges of tiles, outputs down to 1×1, paddings up to more than the kernel.
+    fn geometry()(
+        batch in 1..3_usize,
+        extra in [0..14_usize, 0..14_usize],
+        padding in [0..4_usize, 0..4_usize, 0..4_usize, 0..4_usize],
+        channels in [prop_oneof![1..20_usize, 1..71_usize], prop_oneof![1..20_usize, 1..71_usize]],
+    ) -> ConvGeometry {
+        let [top, bottom, left, right] = padding;
+        let side = |d: usize, pad: usize| 3_usize.saturating_sub(pad).max(1) + extra[d];
+        let input = [batch, side(0, top + bottom), side(1, left + right), channels[0]];
+        let conv = Conv2d { padding: Padding { top, bottom, left, right }, ..Conv2d::default() };
+        conv.geometry(&input, &[3, 3, channels[0], channels[1]]).unwrap()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 150 }, failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn agrees_with_the_convolution(g in geometry(), relu: bool) {
+        let operands = operands(&g);
+        let want = reference(&g, &operands, relu);
+        let pixels = g.batch * g.output[0] * g.output[1];
+        for case in cases() {
+            let got = compute(case, &g, &operands, relu);
+            for (pass, terms) in [9 * g.in_channels, 9 * g.out_channels, pixels].into_iter().enumerate() {
+                // A sum of n products of values up to 1 is off by n·ε at most; the transforms add a handful of sums to
+                // it and, at the accurate points, amplify it by less than two. A wrong index costs 10⁻¹.
+                let bound = 2.0 * (terms + 16) as f64 * f64::from(f32::EPSILON);
+                let off = difference(&got[pass], &want[pass]);
+                prop_assert!(off <= bound, "{case:?} {:?}: {off:e} > {bound:e}", ["y", "dx", "dw"][pass]);
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "slow")]
+fn neither_company_nor_threads_change_a_bit() {
+    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    // Blocks end within images, with fewer and with more tiles than a block for every thread.
+    for (input, cout) in [([5, 13, 13, 40], 70), ([5, 7, 7, 160], 144), ([9, 28, 28, 17], 33)] {
+        let g = Conv2d::same().geometry(&input, &[3, 3, input[3], cout]).unwrap();
+        let together = operands(&g);
+        for case in cases() {
+            let [y, dx, dw] = compute(case, &g, &together, true).map(|v| bits(&v));
+            for i in 0..g.batch {
+                let part = |v: &[f32]| v[v.len() / g.batch * i..v.len() / g.batch * (i + 1)].to_vec();
+                let alone = Operands {
+                    x: part(&together.x),
+                    dy: part(&together.dy),
+                    w: together.w.clone(),
+                    bias: together.bias.clone(),
+                };
+                let got = compute(case, &g.with_batch(1), &alone, true).map(|v| bits(&v));
+                for (got, all) in [(&got[0], &y), (&got[1], &dx)] {
+                    assert!(*got == all[got.len() * i..got.len() * (i + 1)], "{case:?}: image {i} of {g:?}");
+                }
+            }
+            for threads in 1..=3 {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let got = pool.install(|| compute(case, &g, &together, true)).map(|v| bits(&v));
+                assert!(got == [y.clone(), dx.clone(), dw.clone()], "{case:?}, {threads} threads: {g:?}");
+            }
+        }
+    }
+}
+
+/// Standard normal values, by the central limit.
+fn normal(len: usize, seed: u64) -> Vec<f32> {
+    values(12 * len, seed).chunks(12).map(|v| v.iter().sum::<f32>() / 2.0).collect()
+}
+
+/// The largest error of `y` over its largest value, beside direct convolution's: the table of the documentation.
+#[test]
+#[cfg_attr(miri, ignore = "slow")]
+fn the_error_is_near_that_of_direct_convolution() {
+    for (channels, two, four) in [(64, 1.0e-6, 2.0e-6), (256, 1.5e-6, 5.0e-6), (512, 2.0e-6, 5.0e-6)] {
+        let g = Conv2d::same().geometry(&[1, 16, 16, channels], &[3, 3, channels, channels]).unwrap();
+        let x = normal(16 * 16 * channels, 1);
+        let scale = (2.0 / (9 * channels) as f32).sqrt();
+        let w: Vec<f32> = normal(9 * channels * channels, 2).iter().map(|w| w * scale).collect();
+        let mut want = vec![0.0; x.len()];
+        im2col::forward(&g, &wide(&x), &wide(&w), None, false, &mut want);
+        let size = largest(want.iter().copied());
+        for tier in Tier::available() {
+            let mut y = vec![0.0; x.len()];
+            Prepared::on(tier, &g, Pass::Forward, Algorithm::Direct, &w).forward(&x, None, false, &mut y);
+            let direct = difference(&y, &want) / size;
+            let errors = [Outputs::Two, Outputs::Four].map(|outputs| {
+                let mut winograd = Winograd::forward(&g, tier, outputs);
+                winograd.transform(&w, false);
+                winograd.run(&x, None, false, &mut y);
+                difference(&y, &want) / size
+            });
+            println!("{tier}, {channels} channels: direct {direct:.1e}, F2 {:.1e}, F4 {:.1e}", errors[0], errors[1]);
+            assert!(errors[0] <= two && errors[1] <= four, "{tier}, {channels} channels: {errors:?}");
+            assert!(errors[1] <= 3.0 * direct, "{tier}, {channels} channels: {errors:?}, direct {direct:e}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The transform of the weights, `U = G g Gᵀ`, stored as the product reads it.
+
+use std::marker::PhantomData;
+
+use super::scheme::{Scheme, both_ways};
+use crate::kernels::parallel::{Shared, for_each};
+use crate::kernels::tile::columns;
+use crate::simd::{Kernel, Simd};
+
+/// Values of `U`, `[panels of Cout][A²][Cin][panel]`.
+pub(super) fn len<S: Simd>(parts: usize, [in_channels, out_channels]: [usize; 2]) -> usize {
+    out_channels.div_ceil(columns::<S>()) * parts * part_step::<S>(in_channels)
+}
+
+/// From one of the A² parts of a panel to the next: a cache line more than it takes, as the parts of one weight, which
+/// are written together, would otherwise compete for one set of the cache.
+pub(super) const fn part_step<S: Simd>(in_channels: usize) -> usize {
+    in_channels * columns::<S>() + 16
+}
+
+/// The weights `[3, 3, Cin, Cout]` of a convolution.
+#[derive(Clone, Copy)]
+pub(super) struct Weights<'a> {
+    pub(super) values: &'a [f32],
+    /// `Cin` and `Cout`.
+    pub(super) channels: [usize; 2],
+    /// The gradient by the input convolves with the layer's weights turned by 180° and with their channels exchanged:
+    /// here `values` is `[3, 3, Cout, Cin]`.
+    pub(super) reversed: bool,
+}
+
+impl Weights<'_> {
+    pub(super) fn transform<S: Simd, C: Scheme<A, M>, const A: usize, const M: usize>(self, s: S, u: &mut [f32]) {
+        let [in_channels, out_channels] = self.channels;
+        assert_eq!(u.len(), len::<S>(A * A, self.channels), "values of the transformed weights");
+        assert_eq!(self.values.len(), 9 * in_channels * out_channels, "values of the weights");
+        let u = Shared::new(u);
+        let chunks = in_channels.div_ceil(CHUNK);
+        let work = (in_channels * out_channels * A * A) as u64;
+        for_each(out_channels.div_ceil(columns::<S>()) * chunks, work, |task| {
+            let (panel, from) = (task / chunks, task % chunks * CHUNK);
+            s.vectorize(Chunk::<C, A, M> { scheme: PhantomData, weights: self, panel, from, u });
+        });
+    }
+}
+
+/// Channels of a task.
+const CHUNK: usize = 16;
+/// The widest panel of any tier.
+const WIDEST: usize = 32;
+
+/// `CHUNK` channels of one panel, from the channel `from` on.
+struct Chunk<'a, C, const A: usize, const M: usize> {
+    scheme: PhantomData<C>,
+    weights: Weights<'a>,
+    panel: usize,
+    from: usize,
+    u: Shared,
+}
+
+impl<C: Scheme<A, M>, const A: usize, const M: usize> Kernel for Chunk<'_, C, A, M> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        const { assert!(columns::<S>() <= WIDEST) };
+        let Weights { values, channels: [in_channels, out_channels], reversed } = self.weights;
+        let width = columns::<S>();
+        let count = CHUNK.min(in_channels - self.from);
+        let outs = self.panel * width..out_channels.min((self.panel + 1) * width);
+
+        // The nine taps of the chunk, zero where the panel is wider than what is left of `Cout`.
+        let mut taps = [[[0.0; WIDEST]; CHUNK]; 9];
+        for (tap, rows) in taps.iter_mut().enumerate() {
+            if reversed {
+                let plane = &values[(8 - tap) * in_channels * out_channels..];
+                for (j, out) in outs.clone().enumerate() {
+                    for (row, w) in rows.iter_mut().zip(&plane[out * in_channels + self.from..][..count]) {
+                        row[j] = *w;
+                    }
+                }
+            } else {
+                for (c, row) in rows[..count].iter_mut().enumerate() {
+                    let plane = &values[(tap * in_channels + self.from + c) * out_channels..];
+                    row[..outs.len()].copy_from_slice(&plane[outs.clone()]);
+                }
+            }
+        }
+
+        let step = part_step::<S>(in_channels);
+        for c in 0..count {
+            for lane in [0, S::LANES] {
+                // SAFETY: a panel, and a row of `taps`, has room for a vector from `lane` on; `u` has `len` values, of
+                // which this task alone writes those of its panel and channels.
+                unsafe {
+                    let u = self.u.pointer().add(self.panel * A * A * step + (self.from + c) * width + lane);
+                    both_ways::<S, C::Weights, 3, A>(
+                        s,
+                        #[inline(always)]
+                        |y, x| s.load(taps[3 * y + x][c].as_ptr().add(lane)),
+                        #[inline(always)]
+                        |y, x, v| s.store(u.add((y * A + x) * step), v),
+                    );
+                }
+            }
+        }
+    }
+}
