@@ -13,7 +13,7 @@ use crate::real::Real;
 /// ```
 ///
 /// where x is zero outside the picture. y is linear in x and in w, so each gradient is the same sum read for the other
-/// factor: every product w·x in y[n,i,j,o] hands ∂y[n,i,j,o]·w to its x, and ∂y[n,i,j,o]·x to its w:
+/// factor: every product w·x in `y[n,i,j,o]` hands `∂y[n,i,j,o]·w` to its x, and `∂y[n,i,j,o]·x` to its w:
 ///
 /// ```text
 /// ∂x[n,a,b,c]   = Σ ∂y[n,i,j,o] · w[u,v,c,o]      over i, j, u, v, o with i·s + u·d − p = a, j·s + v·d − p = b

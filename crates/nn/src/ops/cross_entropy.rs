@@ -11,8 +11,8 @@ use crate::real::Real;
 /// L = −1/N Σₙ Σₖ q[n,k]·ln p[n,k]
 /// ```
 ///
-/// q[n,k] = (1 − s)·(k = tₙ) + s/K for the target class tₙ and the smoothing s (Szegedy et al., *Rethinking the Inception
-/// architecture*, 2016); without smoothing, L is the mean of −ln p[n,tₙ].
+/// `q[n,k] = (1 − s)·(k = tₙ) + s/K` for the target class tₙ and the smoothing s (Szegedy et al., *Rethinking the Inception
+/// architecture*, 2016); without smoothing, L is the mean of `−ln p[n,tₙ]`.
 ///
 /// ∂ ln pₖ/∂xⱼ = δₖⱼ − pⱼ, and a row of q sums to 1:
 ///

@@ -4,10 +4,10 @@ use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 use crate::real::Real;
 
-/// F[n,k] = 1/Z · Σ f[n,x,y,k] over all positions (x, y), with Z = H·W: `[N, H, W, C]` → `[N, C]` (Lin, Chen and Yan,
+/// `F[n,k] = 1/Z · Σ f[n,x,y,k]` over all positions (x, y), with Z = H·W: `[N, H, W, C]` → `[N, C]` (Lin, Chen and Yan,
 /// *Network in network*, 2014).
 ///
-/// Every position has weight 1/Z: ∂f[n,x,y,k] = ∂F[n,k]/Z.
+/// Every position has weight 1/Z: `∂f[n,x,y,k] = ∂F[n,k]/Z`.
 #[derive(Clone, Copy, Debug)]
 pub struct GlobalAvgPool;
 

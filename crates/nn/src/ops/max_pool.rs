@@ -15,7 +15,7 @@ use crate::real::Real;
 ///
 /// The first maximum in row-major order of the window wins a tie; padding never wins; a NaN wins over every number.
 ///
-/// Near x, y[n,i,j,c] is the winner itself, so its derivative is 1 for the winner and 0 for the rest of the window. With
+/// Near x, `y[n,i,j,c]` is the winner itself, so its derivative is 1 for the winner and 0 for the rest of the window. With
 /// w(i, j, c) the place of the winner, kept from the forward pass,
 ///
 /// ```text

@@ -22,14 +22,15 @@ pub enum Interpolation {
     },
 }
 
-/// With input x `[N, H, W, C]`, for output pixel (i, j) the rows a₀, a₁ that it reads, the weight s of the second, and
-/// likewise the columns b₀, b₁ and the weight t:
+/// One axis after the other, first along the rows of x `[N, H, W, C]`, then along the columns of what that gives: along
+/// an axis, output element i is
 ///
 /// ```text
-/// y[n,i,j,c] = (1 − s)·((1 − t)·x[n,a₀,b₀,c] + t·x[n,a₀,b₁,c]) + s·((1 − t)·x[n,a₁,b₀,c] + t·x[n,a₁,b₁,c])
+/// yᵢ = (1 − t)·x[a] + t·x[b]
 /// ```
 ///
-/// The weights don't depend on x: each of the four pixels receives ∂y[n,i,j,c] times its weight.
+/// for the two neighbours a = a(i), b = b(i) that it reads, and the weight t = t(i) of the second. The weights don't depend
+/// on x: ∂yᵢ goes to `∂x[a]` times 1 − t and to `∂x[b]` times t, and the axes are gone back in reverse order.
 #[derive(Clone, Copy, Debug)]
 pub struct Resize {
     /// Output `[Ho, Wo]`.
@@ -66,6 +67,44 @@ impl Interpolation {
     }
 }
 
+/// y[i] = (1 − t)·x[a] + t·x[b] along an axis of elements of `width` numbers.
+fn gather<T: Real>(taps: &[Tap<T>], width: usize, x: &[T], y: &mut [T]) {
+    for (tap, y) in taps.iter().zip(y.chunks_exact_mut(width)) {
+        let [first, second] = [tap.first, tap.second].map(|i| &x[i * width..][..width]);
+        if tap.first == tap.second {
+            y.copy_from_slice(first);
+            continue;
+        }
+        for k in 0..width {
+            // Not (1 − t)·a + t·b: equal neighbours then give exactly their value.
+            y[k] = first[k] + tap.weight * (second[k] - first[k]);
+        }
+    }
+}
+
+/// The transpose of [`gather`]: adds to ∂x.
+fn scatter<T: Real>(taps: &[Tap<T>], width: usize, dy: &[T], dx: &mut [T]) {
+    for (tap, dy) in taps.iter().zip(dy.chunks_exact(width)) {
+        for (i, share) in [(tap.first, T::one() - tap.weight), (tap.second, tap.weight)] {
+            dx[i * width..][..width].iter_mut().zip(dy).for_each(|(dx, &g)| *dx += share * g);
+        }
+    }
+}
+
+/// Calls `f(from, wide, to)` for each image of `from` and `to`, `wide` being zeros, as many as in an array
+/// `[H, Wo, C]`.
+fn for_each_image<T: Real>(
+    from: &Tensor<T>,
+    wide: usize,
+    to: &mut Tensor<T>,
+    f: impl Fn(&[T], &mut [T], &mut [T]) + Sync + Send,
+) {
+    let [step_from, step_to] = [from.shape(), to.shape()].map(|shape| shape[1..].iter().product::<usize>().max(1));
+    let images = to.make_mut().par_chunks_mut(step_to).zip(from.as_slice().par_chunks(step_from));
+    let images = images.with_min_len(grain(step_from.max(step_to)));
+    images.for_each(|(to, from)| f(from, &mut vec![T::zero(); wide], to));
+}
+
 impl<T: Real> Op<T> for Resize {
     fn name(&self) -> &'static str {
         "resize"
@@ -75,20 +114,11 @@ impl<T: Real> Op<T> for Resize {
         let &[_, h, w, c] = &**node.input_shape(0) else { unreachable!("a recorded resize has pictures") };
         let [rows, columns] = [self.interpolation.taps(h, self.size[0]), self.interpolation.taps(w, self.size[1])];
         let mut dx = Tensor::zeros(*node.input_shape(0));
-        let (to, from) = ((h * w * c).max(1), (self.size[0] * self.size[1] * c).max(1));
-        let images = dx.make_mut().par_chunks_mut(to).zip(upstream.as_slice().par_chunks(from));
-        images.with_min_len(grain(from)).for_each(|(dx, dy)| {
-            let mut pixels = dy.chunks_exact(c);
-            for row in &rows {
-                for column in &columns {
-                    let dy = pixels.next().expect("a gradient for each output pixel");
-                    for (a, s) in [(row.first, T::one() - row.weight), (row.second, row.weight)] {
-                        for (b, t) in [(column.first, T::one() - column.weight), (column.second, column.weight)] {
-                            let share = s * t;
-                            dx[(a * w + b) * c..].iter_mut().zip(dy).for_each(|(dx, &g)| *dx += share * g);
-                        }
-                    }
-                }
+        let line = self.size[1] * c;
+        for_each_image(&upstream, h * line, &mut dx, |dy, wide, dx| {
+            scatter(&rows, line, dy, wide);
+            for (wide, dx) in wide.chunks_exact(line).zip(dx.chunks_exact_mut(w * c)) {
+                scatter(&columns, c, wide, dx);
             }
         });
         Grads::one(dx)
@@ -106,28 +136,19 @@ impl<T: Real> Op<T> for Resize {
 /// x `[N, H, W, C]` resized to `[N, Ho, Wo, C]`, `size` being `[Ho, Wo]`. A constant stays that constant to the last bit.
 ///
 /// # Panics
-/// Where the input isn't of that form or has no pixel.
+/// Where the input isn't of that form, or one of the two has no pixel.
 #[must_use]
 pub fn resize<T: Real>(x: &Var<T>, size: [usize; 2], interpolation: Interpolation) -> Var<T> {
     let &[n, h, w, c] = &**x.shape() else { panic!("resize: expected [N, H, W, C], found {}", x.shape()) };
-    assert!(h * w > 0, "resize: no pixel in {}", x.shape());
+    assert!(h * w > 0 && size[0] * size[1] > 0, "resize: no pixel in {} or {size:?}", x.shape());
     let [rows, columns] = [interpolation.taps::<T>(h, size[0]), interpolation.taps::<T>(w, size[1])];
     let mut y = Tensor::scratch([n, size[0], size[1], c]);
-    let line = (size[1] * c).max(1);
-    y.make_mut().par_chunks_mut(line).enumerate().with_min_len(grain(line)).for_each(|(i, y)| {
-        let image = &x.value().as_slice()[i / size[0] * h * w * c..][..h * w * c];
-        let row = rows[i % size[0]];
-        // a + t(b − a) rather than (1 − t)a + tb: equal neighbours then give exactly their value.
-        let blend = |a: T, b: T, t: T| if t == T::zero() { a } else { a + t * (b - a) };
-        for (y, column) in y.chunks_exact_mut(c).zip(&columns) {
-            let [above, below] =
-                [row.first, row.second].map(|a| [column.first, column.second].map(|b| &image[(a * w + b) * c..][..c]));
-            for k in 0..c {
-                let above = blend(above[0][k], above[1][k], column.weight);
-                let below = blend(below[0][k], below[1][k], column.weight);
-                y[k] = blend(above, below, row.weight);
-            }
+    let line = size[1] * c;
+    for_each_image(x.value(), h * line, &mut y, |x, wide, y| {
+        for (x, wide) in x.chunks_exact(w * c).zip(wide.chunks_exact_mut(line)) {
+            gather(&columns, c, x, wide);
         }
+        gather(&rows, line, wide, y);
     });
     x.tape().record(Resize { size, interpolation }, &[x], y)
 }

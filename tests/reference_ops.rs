@@ -1,0 +1,185 @@
+//! Each operation, value and gradients, against PyTorch's in double precision (`tests/reference/README.md`).
+
+use std::collections::BTreeSet;
+
+use nn::ops::{
+    ChannelStatistics, Interpolation, NetworkOps, batch_norm_evaluation, batch_norm_training, cross_entropy,
+};
+use nn::{Conv2d, Padding, Pool2d, Real};
+use safetensors::SafeTensors;
+use serde_json::Value;
+use tensor::{Exact, Tape, Tensor, Var};
+
+static ARRAYS: &[u8] = include_bytes!("reference/ops.safetensors");
+static SETTINGS: &str = include_str!("reference/ops.json");
+
+/// Cases of operations that there are none of yet.
+const NOT_BUILT: [&str; 10] = [
+    "act_elu",
+    "act_gelu_erf",
+    "act_gelu_tanh",
+    "act_softplus",
+    "bicubic_aa_false",
+    "convtranspose2d_00",
+    "convtranspose2d_01",
+    "convtranspose2d_02",
+    "convtranspose2d_03",
+    "convtranspose2d_04",
+];
+
+/// Cases of backward rules that there are none of yet.
+const RULES_NOT_BUILT: [&str; 3] = ["deconv_relu", "guided_relu", "guided_relu6"];
+
+/// One case, to be computed in precision `T`.
+struct Case<'a> {
+    name: &'a str,
+    settings: &'a Value,
+    arrays: &'a SafeTensors<'a>,
+    /// Largest error allowed, relative to the largest magnitude in the reference array.
+    tolerance: f64,
+}
+
+impl Case<'_> {
+    fn array(&self, name: &str) -> Tensor<f64> {
+        let name = format!("{}.{name}", self.name);
+        let view = self.arrays.tensor(&name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(view.dtype(), safetensors::Dtype::F64, "{name}");
+        let data = view.data().as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
+        Tensor::new(view.shape(), data)
+    }
+
+    fn statistics<T: Real>(&self, version: u32) -> ChannelStatistics<T> {
+        let [mean, variance] = ["mean", "var"].map(|name| self.array(&format!("running_{name}{version}")).cast());
+        ChannelStatistics { mean, variance }
+    }
+
+    fn numbers(&self, setting: &str) -> Vec<usize> {
+        let values = self.settings[setting].as_array().unwrap_or_else(|| panic!("{}: no {setting}", self.name));
+        values.iter().map(|value| value.as_u64().unwrap() as usize).collect()
+    }
+
+    fn pair(&self, setting: &str) -> [usize; 2] {
+        self.numbers(setting).try_into().unwrap()
+    }
+
+    fn number(&self, setting: &str) -> f64 {
+        self.settings[setting].as_f64().unwrap_or_else(|| panic!("{}: no {setting}", self.name))
+    }
+
+    fn flag(&self, setting: &str) -> bool {
+        self.settings[setting].as_bool().unwrap_or_else(|| panic!("{}: no {setting}", self.name))
+    }
+
+    fn pool(&self) -> Pool2d {
+        let [kernel, stride] = ["kernel", "stride"].map(|setting| self.number(setting) as usize);
+        // The tie case doesn't mention its padding: there is none.
+        let padding = self.settings["padding"].as_u64().unwrap_or(0) as usize;
+        Pool2d::square(kernel).stride(stride).padding(padding)
+    }
+
+    fn compare<T: Real>(&self, what: &str, ours: &Tensor<T>) {
+        let reference = self.array(what);
+        assert_eq!(ours.len(), reference.len(), "{}.{what}: {} and {}", self.name, ours.shape(), reference.shape());
+        let scale = reference.as_slice().iter().fold(0.0_f64, |max, x| max.max(x.abs()));
+        let errors =
+            ours.as_slice().iter().zip(reference.as_slice()).map(|(x, reference)| (x.as_f64() - reference).abs());
+        let error = errors.fold(0.0_f64, |max, error| if error > max || error.is_nan() { error } else { max });
+        println!("{:24} {what:12} {} {:9.1e}", self.name, T::NAME, error / scale);
+        assert!(
+            error <= self.tolerance * scale,
+            "{}.{what} in {}: an error of {error:e}, the largest magnitude being {scale:e}",
+            self.name,
+            T::NAME
+        );
+    }
+
+    /// Compares the output of `f` for these inputs, and the gradient of each.
+    fn check<T: Real>(&self, inputs: &[&str], f: impl FnOnce(&[Var<T>]) -> Var<T>) {
+        let tape = Tape::new();
+        let vars: Vec<Var<T>> = inputs.iter().map(|name| tape.leaf(self.array(name).cast())).collect();
+        let output = f(&vars);
+        self.compare("out", output.value());
+        let seed = self.array("gout").cast::<T>().reshape(*output.shape());
+        let gradients = tape.backward_from(&output, seed, &Exact, &vars).unwrap();
+        for (name, var) in inputs.iter().zip(&vars) {
+            self.compare(&format!("g{name}"), &gradients[var]);
+        }
+    }
+
+    fn run<T: Real>(&self) {
+        // The family, without the number or the variant at the end of the name.
+        let family = ["conv2d", "maxpool", "avgpool", "bilinear", "cross_entropy", "act_leaky_relu"];
+        let family = family.into_iter().find(|&family| self.name.starts_with(family)).unwrap_or(self.name);
+        match family {
+            "conv2d" => {
+                let [top, bottom, left, right] = self.numbers("pad_tblr").try_into().unwrap();
+                let conv = Conv2d {
+                    stride: self.pair("stride"),
+                    padding: Padding { top, bottom, left, right },
+                    dilation: self.pair("dilation"),
+                    groups: self.number("groups") as usize,
+                };
+                self.check::<T>(&["x", "w", "b"], |v| v[0].conv2d_with_bias(&v[1], &v[2], conv));
+            }
+            "linear" => self.check::<T>(&["x", "w", "b"], |v| v[0].linear(&v[1], &v[2])),
+            "maxpool" => self.check::<T>(&["x"], |v| v[0].max_pool(self.pool())),
+            "avgpool" => self.check::<T>(&["x"], |v| v[0].avg_pool(self.pool(), self.flag("count_include_pad"))),
+            "gap" => self.check::<T>(&["x"], |v| v[0].global_avg_pool()),
+            "softmax" => self.check::<T>(&["x"], |v| v[0].softmax()),
+            "log_softmax_large" => self.check::<T>(&["x"], |v| v[0].log_softmax()),
+            "cross_entropy" => {
+                let smoothing = self.settings["label_smoothing"].as_f64().unwrap_or(0.0);
+                self.check::<T>(&["x"], |v| cross_entropy(&v[0], &self.numbers("labels"), smoothing));
+            }
+            "batchnorm_eval" => self.check::<T>(&["x", "gamma", "beta"], |v| {
+                batch_norm_evaluation(&v[0], &v[1], &v[2], &self.statistics(0), self.number("eps"))
+            }),
+            "batchnorm_train" => self.check::<T>(&["x", "gamma", "beta"], |v| {
+                let (y, batch) = batch_norm_training(&v[0], &v[1], &v[2], self.number("eps"));
+                let mut running = self.statistics(0);
+                running.update(&batch, self.number("momentum"));
+                self.compare("running_mean1", &running.mean);
+                self.compare("running_var1", &running.variance);
+                y
+            }),
+            "relu6" => self.check::<T>(&["x"], |v| v[0].mul_scalar(4.0).relu6()), // 4x reaches both bounds
+            "act_relu" => self.check::<T>(&["x"], |v| v[0].relu()),
+            "act_leaky_relu" => self.check::<T>(&["x"], |v| v[0].leaky_relu(0.01)),
+            "act_silu" => self.check::<T>(&["x"], |v| v[0].silu()),
+            "act_sigmoid" => self.check::<T>(&["x"], |v| v[0].sigmoid()),
+            "act_tanh" => self.check::<T>(&["x"], |v| v[0].tanh()),
+            "bilinear" => {
+                let interpolation = Interpolation::Bilinear { align_corners: self.flag("align_corners") };
+                self.check::<T>(&["x"], |v| v[0].resize(self.pair("out"), interpolation));
+            }
+            "nearest_up" => self.check::<T>(&["x"], |v| v[0].resize(self.pair("out"), Interpolation::Nearest)),
+            _ => panic!("no operation is known for the case {}", self.name),
+        }
+    }
+}
+
+/// Runs every case that isn't on one of the two lists above.
+fn run_all<T: Real>(tolerance: f64) {
+    let arrays = SafeTensors::deserialize(ARRAYS).unwrap();
+    let settings: Value = serde_json::from_str(SETTINGS).unwrap();
+    let settings = settings.as_object().unwrap();
+    let with_arrays: BTreeSet<&str> = arrays.names().iter().map(|name| name.rsplit_once('.').unwrap().0).collect();
+    let with_settings: BTreeSet<&str> = settings.keys().map(String::as_str).collect();
+    assert_eq!(with_arrays, with_settings);
+    let left_out: BTreeSet<&str> = NOT_BUILT.into_iter().chain(RULES_NOT_BUILT).collect();
+    assert!(left_out.is_subset(&with_arrays), "left out, but not there: {:?}", left_out.difference(&with_arrays));
+    for name in with_arrays.difference(&left_out) {
+        Case { name, settings: &settings[*name], arrays: &arrays, tolerance }.run::<T>();
+    }
+}
+
+#[test]
+fn double_precision_agrees() {
+    run_all::<f64>(1e-12);
+}
+
+/// 16 units of the last place: rounding the inputs costs about one, and partial sums of at most some seventy terms a few.
+#[test]
+fn single_precision_agrees() {
+    run_all::<f32>(16.0 * f64::from(f32::EPSILON));
+}
