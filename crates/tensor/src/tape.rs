@@ -31,6 +31,18 @@ pub enum Keep {
     All,
     /// Only what the exact chain rule needs: for training. Buffers that nothing needs are used again.
     Needed,
+    /// Nothing: to compute a value that no gradient will be asked of.
+    Nothing,
+}
+
+impl Keep {
+    fn keeps(self, needed: bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::Needed => needed,
+            Self::Nothing => false,
+        }
+    }
 }
 
 /// A value on a tape.
@@ -80,15 +92,14 @@ impl<T: Element> Tape<T> {
         let needs = op.needs();
         let entries = inputs.iter().enumerate().map(|(index, input)| {
             assert!(Arc::ptr_eq(&input.tape.inner, &self.inner), "{}: input {index} is on another tape", op.name());
-            let kept = self.inner.keep == Keep::All || needs.has_input(index);
-            input.as_input(kept)
+            input.as_input(self.inner.keep.keeps(needs.has_input(index)))
         });
         let entries = entries.collect();
         self.push(Box::new(op), entries, value)
     }
 
     fn push(&self, op: Box<dyn Op<T>>, inputs: Vec<Input<T>>, value: Tensor<T>) -> Var<T> {
-        let kept = self.inner.keep == Keep::All || op.needs().has_output();
+        let kept = self.inner.keep.keeps(op.needs().has_output());
         let mut nodes = self.inner.nodes.write().unwrap_or_else(PoisonError::into_inner);
         let node = Arc::new(Node {
             id: nodes.len(),
@@ -159,8 +170,7 @@ impl<T: Element> Var<T> {
     /// the value itself: where this variable was its last owner, it can be overwritten in place.
     #[must_use]
     pub fn consumed_by<O: Op<T>>(self, op: O, compute: impl FnOnce(Tensor<T>) -> Tensor<T>) -> Self {
-        let kept = self.tape.keep() == Keep::All || op.needs().has_input(0);
-        let inputs = vec![self.as_input(kept)];
+        let inputs = vec![self.as_input(self.tape.keep().keeps(op.needs().has_input(0)))];
         let Self { tape, node, value } = self;
         drop(node);
         tape.push(Box::new(op), inputs, compute(value))

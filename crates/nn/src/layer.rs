@@ -1,0 +1,357 @@
+//! The kinds of layer: plain data.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::geometry::{Conv2d, GeometryError};
+use crate::pool2d::Pool2d;
+
+/// A layer: what it computes, without its weights. Activations are `[N, H, W, C]`, or `[N, C]` after flattening.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Layer {
+    /// Convolution; parameters `weight` `[Kh, Kw, Cin/groups, Cout]` and `bias` `[Cout]`.
+    Conv2d {
+        /// Output channels, Cout.
+        out_channels: usize,
+        /// Kernel `[Kh, Kw]`.
+        kernel: [usize; 2],
+        /// Stride, padding, dilation, groups.
+        conv: Conv2d,
+        /// Whether a bias is added.
+        bias: bool,
+    },
+    /// Fully connected, `[N, in]` → `[N, out]`; parameters `weight` `[in, out]` and `bias` `[out]`.
+    Linear {
+        /// Outputs.
+        out_features: usize,
+        /// Whether a bias is added.
+        bias: bool,
+    },
+    /// Batch normalisation over all but the channels; parameters `weight` (γ) and `bias` (β), statistics
+    /// `running_mean` and `running_var`, all `[C]`.
+    BatchNorm {
+        /// Added to the variance.
+        epsilon: f64,
+        /// Share of a batch's statistics in the running ones.
+        momentum: f64,
+    },
+    /// max(x, 0).
+    Relu,
+    /// min(max(x, min), max).
+    Clip {
+        /// Lower bound.
+        min: f64,
+        /// Upper bound.
+        max: f64,
+    },
+    /// x where positive, slope·x elsewhere.
+    LeakyRelu {
+        /// Slope on the negative side.
+        slope: f64,
+    },
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// x · sigmoid(x).
+    Silu,
+    /// Largest value of each window.
+    MaxPool(Pool2d),
+    /// Mean of each window.
+    AvgPool {
+        /// The windows.
+        pool: Pool2d,
+        /// Whether pixels of padding count in the mean.
+        count_padding: bool,
+    },
+    /// Mean over all positions (GAP), `[N, H, W, C]` → `[N, C]`.
+    GlobalAvgPool,
+    /// `[N, H, W, C]` → `[N, H·W·C]`.
+    Flatten,
+    /// Sum of the inputs, of one shape.
+    Add,
+    /// The inputs joined along their channels.
+    Concat,
+    /// In training, sets each value to zero with this probability and scales the others up; nothing otherwise.
+    Dropout {
+        /// Probability of zero.
+        probability: f64,
+    },
+}
+
+/// A layer that can't be applied to its inputs.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// Another number of inputs.
+    #[error("takes {expected}, found {found}")]
+    Inputs {
+        /// In words.
+        expected: &'static str,
+        /// Inputs given.
+        found: usize,
+    },
+    /// Another shape.
+    #[error("expected an input {expected}, found {found:?}")]
+    Shape {
+        /// In words.
+        expected: &'static str,
+        /// Shape given, N left out.
+        found: Vec<usize>,
+    },
+    /// Windows that don't fit.
+    #[error(transparent)]
+    Geometry(#[from] GeometryError),
+    /// A number outside its range.
+    #[error("{0}")]
+    Setting(&'static str),
+    /// More values in one image's output than can be meant.
+    #[error("the output {0:?} is too large")]
+    TooLarge(Vec<usize>),
+}
+
+/// A parameter or a running statistic that a layer owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterSpec {
+    /// `"weight"`, `"bias"`, `"running_mean"` or `"running_var"`.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Whether it is trained; running statistics are not.
+    pub trainable: bool,
+}
+
+/// One image's output may have at most this many values.
+const MOST_VALUES: usize = 1 << 31;
+
+impl Layer {
+    /// Convolution with a `size`×`size` kernel, a bias, stride 1, and (for odd sizes) an output as large as the input.
+    #[must_use]
+    pub fn conv(out_channels: usize, size: usize) -> Self {
+        let conv = Conv2d::default().padding(size.saturating_sub(1) / 2);
+        Self::Conv2d { out_channels, kernel: [size; 2], conv, bias: true }
+    }
+
+    /// This convolution at another stride; other layers stay as they are.
+    #[must_use]
+    pub fn stride(mut self, stride: usize) -> Self {
+        if let Self::Conv2d { conv, .. } = &mut self {
+            *conv = conv.stride(stride);
+        }
+        self
+    }
+
+    /// This convolution in groups; other layers stay as they are.
+    #[must_use]
+    pub fn groups(mut self, groups: usize) -> Self {
+        if let Self::Conv2d { conv, .. } = &mut self {
+            *conv = conv.groups(groups);
+        }
+        self
+    }
+
+    /// This convolution or fully connected layer without a bias; other layers stay as they are.
+    #[must_use]
+    pub fn without_bias(mut self) -> Self {
+        if let Self::Conv2d { bias, .. } | Self::Linear { bias, .. } = &mut self {
+            *bias = false;
+        }
+        self
+    }
+
+    /// Fully connected, with a bias.
+    #[must_use]
+    pub fn linear(out_features: usize) -> Self {
+        Self::Linear { out_features, bias: true }
+    }
+
+    /// Batch normalisation with ε = 10⁻⁵ and momentum 0.1.
+    #[must_use]
+    pub fn batch_norm() -> Self {
+        Self::BatchNorm { epsilon: 1e-5, momentum: 0.1 }
+    }
+
+    /// min(max(x, 0), 6).
+    #[must_use]
+    pub fn relu6() -> Self {
+        Self::Clip { min: 0.0, max: 6.0 }
+    }
+
+    /// Max pooling over `size`×`size` windows side by side.
+    #[must_use]
+    pub fn max_pool(size: usize) -> Self {
+        Self::MaxPool(Pool2d::square(size))
+    }
+
+    /// The shape of one image's output, N left out: `[H, W, C]` or `[C]`.
+    ///
+    /// # Errors
+    /// Where the layer can't be applied to inputs of these shapes.
+    pub fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, LayerError> {
+        let several = matches!(self, Self::Add | Self::Concat);
+        match (several, inputs.len()) {
+            (false, 1) | (true, 1..) => {}
+            (true, found) => return Err(LayerError::Inputs { expected: "one input or more", found }),
+            (false, found) => return Err(LayerError::Inputs { expected: "one input", found }),
+        }
+        let input = inputs[0];
+        let image = || match *input {
+            [h, w, c] => Ok([h, w, c]),
+            _ => Err(LayerError::Shape { expected: "[N, H, W, C]", found: input.to_vec() }),
+        };
+        let pooled = |pool: &Pool2d| -> Result<Vec<usize>, LayerError> {
+            let [h, w, c] = image()?;
+            Ok(pool.geometry(&[1, h, w, c])?.output_shape()[1..].to_vec())
+        };
+        let output = match self {
+            Self::Conv2d { out_channels, kernel, conv, .. } => {
+                let [h, w, c] = image()?;
+                if *out_channels == 0 {
+                    return Err(LayerError::Setting("a convolution without output channels"));
+                }
+                let group_in = c.checked_div(conv.groups).unwrap_or(0);
+                let geometry = conv.geometry(&[1, h, w, c], &[kernel[0], kernel[1], group_in, *out_channels])?;
+                vec![geometry.output[0], geometry.output[1], *out_channels]
+            }
+            Self::Linear { out_features, .. } => match *input {
+                [_] if *out_features > 0 => vec![*out_features],
+                [_] => return Err(LayerError::Setting("a fully connected layer without outputs")),
+                _ => {
+                    let expected = "[N, C] (after flatten or global average pooling)";
+                    return Err(LayerError::Shape { expected, found: input.to_vec() });
+                }
+            },
+            Self::MaxPool(pool) | Self::AvgPool { pool, .. } => pooled(pool)?,
+            Self::GlobalAvgPool => vec![image()?[2]],
+            Self::Flatten => {
+                let size = input.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
+                vec![size.ok_or_else(|| LayerError::TooLarge(input.to_vec()))?]
+            }
+            Self::Add => match inputs.iter().find(|other| **other != input) {
+                Some(other) => {
+                    return Err(LayerError::Shape { expected: "of the first one's shape", found: other.to_vec() });
+                }
+                None => input.to_vec(),
+            },
+            Self::Concat => {
+                let (channels, positions) = input.split_last().expect("a shape without dimensions doesn't arise");
+                let mut total = *channels;
+                for other in &inputs[1..] {
+                    match other.split_last() {
+                        Some((channels, rest)) if rest == positions => total = total.saturating_add(*channels),
+                        _ => {
+                            let expected = "of the first one's shape but for the channels";
+                            return Err(LayerError::Shape { expected, found: other.to_vec() });
+                        }
+                    }
+                }
+                [positions, &[total]].concat()
+            }
+            Self::Dropout { probability } if !(0.0..1.0).contains(probability) => {
+                return Err(LayerError::Setting("a dropout's probability must be at least 0 and less than 1"));
+            }
+            Self::BatchNorm { epsilon, momentum }
+                if !(*epsilon > 0.0 && epsilon.is_finite() && (0.0..=1.0).contains(momentum)) =>
+            {
+                return Err(LayerError::Setting("a batch norm needs epsilon > 0 and a momentum from 0 to 1"));
+            }
+            Self::Clip { min, max } if min.partial_cmp(max) != Some(Ordering::Less) => {
+                return Err(LayerError::Setting("a clip needs min < max"));
+            }
+            Self::LeakyRelu { slope } if !(0.0..=f64::MAX).contains(slope) => {
+                return Err(LayerError::Setting("a leaky ReLU needs a slope of at least 0"));
+            }
+            _ => input.to_vec(),
+        };
+        match output.iter().try_fold(1_usize, |n, &d| n.checked_mul(d)) {
+            Some(values) if values <= MOST_VALUES => Ok(output),
+            _ => Err(LayerError::TooLarge(output)),
+        }
+    }
+
+    /// The parameters and statistics it owns, for an input of this shape (N left out).
+    #[must_use]
+    pub fn parameters(&self, input: &[usize]) -> Vec<ParameterSpec> {
+        let trained = |name, shape: &[usize]| ParameterSpec { name, shape: shape.to_vec(), trainable: true };
+        let statistic = |name, shape: &[usize]| ParameterSpec { name, shape: shape.to_vec(), trainable: false };
+        let channels = input.last().copied().unwrap_or(0);
+        let (weight, bias) = match self {
+            Self::Conv2d { out_channels, kernel, conv, bias } => {
+                let weight = vec![kernel[0], kernel[1], channels / conv.groups.max(1), *out_channels];
+                (weight, bias.then_some(*out_channels))
+            }
+            Self::Linear { out_features, bias } => (vec![channels, *out_features], bias.then_some(*out_features)),
+            Self::BatchNorm { .. } => {
+                let shape = [channels];
+                return vec![
+                    trained("weight", &shape),
+                    trained("bias", &shape),
+                    statistic("running_mean", &shape),
+                    statistic("running_var", &shape),
+                ];
+            }
+            _ => return Vec::new(),
+        };
+        let weight = trained("weight", &weight);
+        [Some(weight), bias.map(|outputs| trained("bias", &[outputs]))].into_iter().flatten().collect()
+    }
+
+    /// Multiply–adds for one image: those of convolutions and matrix products; the rest is small beside them.
+    #[must_use]
+    pub fn multiply_adds(&self, input: &[usize], output: &[usize]) -> u64 {
+        match self {
+            Self::Conv2d { kernel, conv, .. } => {
+                let taps = kernel[0] * kernel[1] * input.last().copied().unwrap_or(0) / conv.groups.max(1);
+                output.iter().product::<usize>() as u64 * taps as u64
+            }
+            Self::Linear { .. } => input.iter().product::<usize>() as u64 * output.iter().product::<usize>() as u64,
+            _ => 0,
+        }
+    }
+}
+
+/// In a few words: `conv 3×3 stride 2, 64`.
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conv2d { out_channels, kernel: [h, w], conv, .. } => {
+                write!(f, "conv {h}×{w}")?;
+                if conv.stride != [1, 1] {
+                    write!(f, " stride {}", pair(conv.stride))?;
+                }
+                if conv.dilation != [1, 1] {
+                    write!(f, " dilation {}", pair(conv.dilation))?;
+                }
+                if conv.groups != 1 {
+                    write!(f, " groups {}", conv.groups)?;
+                }
+                write!(f, ", {out_channels}")
+            }
+            Self::Linear { out_features, .. } => write!(f, "linear, {out_features}"),
+            Self::BatchNorm { .. } => f.write_str("batch norm"),
+            Self::Relu => f.write_str("ReLU"),
+            Self::Clip { min, max } if *min == 0.0 && *max == 6.0 => f.write_str("ReLU6"),
+            Self::Clip { min, max } => write!(f, "clip {min}…{max}"),
+            Self::LeakyRelu { slope } => write!(f, "leaky ReLU {slope}"),
+            Self::Sigmoid => f.write_str("sigmoid"),
+            Self::Tanh => f.write_str("tanh"),
+            Self::Silu => f.write_str("SiLU"),
+            Self::MaxPool(pool) => write!(f, "max pool {}", pair(pool.kernel)),
+            Self::AvgPool { pool, .. } => write!(f, "average pool {}", pair(pool.kernel)),
+            Self::GlobalAvgPool => f.write_str("global average pool"),
+            Self::Flatten => f.write_str("flatten"),
+            Self::Add => f.write_str("add"),
+            Self::Concat => f.write_str("concat"),
+            Self::Dropout { probability } => write!(f, "dropout {probability}"),
+        }
+    }
+}
+
+fn pair([a, b]: [usize; 2]) -> String {
+    if a == b { a.to_string() } else { format!("{a}×{b}") }
+}

@@ -1,0 +1,102 @@
+//! Putting a model together.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use tensor::Tensor;
+
+use super::{Model, ModelError, ModelInfo, ModelNode, Parameter, Source};
+use crate::init;
+use crate::layer::Layer;
+
+/// The name that stands for the image among the inputs of a layer.
+pub(super) const IMAGE: &str = "input";
+
+/// A model in the making: layers are added in order, each reading the one before it unless told otherwise.
+#[derive(Clone, Debug)]
+pub struct ModelBuilder {
+    input: [usize; 3],
+    layers: Vec<(String, Layer, Vec<String>)>,
+    info: ModelInfo,
+}
+
+impl ModelBuilder {
+    pub(super) fn new(input: [usize; 3]) -> Self {
+        Self { input, layers: Vec::new(), info: ModelInfo::default() }
+    }
+
+    /// Adds a layer that reads the one before it (the image, if it is the first).
+    #[must_use]
+    pub fn layer(self, name: impl Into<String>, layer: Layer) -> Self {
+        let previous = self.layers.last().map_or_else(|| IMAGE.to_string(), |(name, ..)| name.clone());
+        self.layer_from(name, layer, &[&previous])
+    }
+
+    /// Adds a layer that reads these layers; `"input"` is the image.
+    #[must_use]
+    pub fn layer_from(mut self, name: impl Into<String>, layer: Layer, inputs: &[&str]) -> Self {
+        self.layers.push((name.into(), layer, inputs.iter().map(ToString::to_string).collect()));
+        self
+    }
+
+    /// Class names and normalization.
+    #[must_use]
+    pub fn info(mut self, info: ModelInfo) -> Self {
+        self.info = info;
+        self
+    }
+
+    /// Checks that everything fits, and draws the weights: Kaiming's normal distribution for convolutions, Xavier's
+    /// uniform one for fully connected layers, zero for biases ([`init`]). The same seed gives the same weights.
+    ///
+    /// # Errors
+    /// Where a name is taken or unknown, a layer doesn't fit its inputs, or the last layer gives no scores.
+    pub fn build(self, seed: u64) -> Result<Model<f32>, ModelError> {
+        self.assemble(|index, layer, input_channels, name, shape| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(index as u64);
+            Ok(init::parameter(layer, name, input_channels, shape, &mut rng))
+        })
+    }
+
+    /// Checks that everything fits, with the parameters that `value(index, layer, channels in, name, shape)` gives.
+    pub(super) fn assemble(
+        self,
+        mut value: impl FnMut(usize, &Layer, usize, &str, &[usize]) -> Result<Tensor<f32>, ModelError>,
+    ) -> Result<Model<f32>, ModelError> {
+        let mut nodes: Vec<ModelNode> = Vec::with_capacity(self.layers.len());
+        let mut parameters = Vec::new();
+        for (name, layer, inputs) in self.layers {
+            if name == IMAGE || nodes.iter().any(|node| node.name == name) {
+                return Err(ModelError::NameTaken(name));
+            }
+            let source = |input: &String| match nodes.iter().position(|node| node.name == *input) {
+                Some(index) => Ok(Source::Layer(index)),
+                None if input == IMAGE => Ok(Source::Image),
+                None => Err(ModelError::UnknownInput { layer: name.clone(), input: input.clone() }),
+            };
+            let inputs = inputs.iter().map(source).collect::<Result<Vec<_>, _>>()?;
+            let shapes: Vec<&[usize]> = inputs
+                .iter()
+                .map(|source| match source {
+                    Source::Image => &self.input[..],
+                    Source::Layer(index) => &nodes[*index].output_shape,
+                })
+                .collect();
+            let output_shape = layer.output_shape(&shapes);
+            let output_shape = output_shape.map_err(|error| ModelError::Layer { layer: name.clone(), error })?;
+            let first = parameters.len();
+            for spec in layer.parameters(shapes[0]) {
+                let full_name = format!("{name}.{}", spec.name);
+                let channels = shapes[0].last().copied().unwrap_or(0);
+                let value = value(parameters.len(), &layer, channels, &full_name, &spec.shape)?;
+                parameters.push(Parameter { name: full_name, trainable: spec.trainable, value });
+            }
+            nodes.push(ModelNode { name, layer, inputs, output_shape, parameters: first..parameters.len() });
+        }
+        let last = nodes.last().ok_or(ModelError::Empty)?;
+        if last.output_shape.len() != 1 {
+            return Err(ModelError::NoScores(last.output_shape.clone()));
+        }
+        Model { input: self.input, nodes, parameters, info: ModelInfo::default() }.with_info(self.info)
+    }
+}

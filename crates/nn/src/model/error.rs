@@ -1,0 +1,161 @@
+//! What can be wrong with a model.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::layer::LayerError;
+
+/// A model that can't be built, or was asked for what it doesn't have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// No layer at all.
+    #[error("a model needs at least one layer")]
+    Empty,
+    /// Two layers of one name, or a layer called `input`.
+    #[error("the name `{0}` is taken")]
+    NameTaken(String),
+    /// A layer reads one that doesn't stand before it.
+    #[error("layer `{layer}` reads `{input}`, but no layer of that name stands before it")]
+    UnknownInput {
+        /// The reading layer.
+        layer: String,
+        /// What it reads.
+        input: String,
+    },
+    /// A layer doesn't fit its inputs.
+    #[error("layer `{layer}`: {error}")]
+    Layer {
+        /// Its name.
+        layer: String,
+        /// What doesn't fit.
+        error: LayerError,
+    },
+    /// The last layer doesn't give scores.
+    #[error("the last layer must give a score per class, [N, classes], found [N, {}]", join(.0))]
+    NoScores(Vec<usize>),
+    /// Another number of class names than scores.
+    #[error("{names} class names for {scores} scores")]
+    ClassNames {
+        /// Names given.
+        names: usize,
+        /// Scores that the model computes.
+        scores: usize,
+    },
+    /// A normalization for another number of channels.
+    #[error("a normalization of {found} channels for images of {expected}")]
+    Normalization {
+        /// Channels of the model's input.
+        expected: usize,
+        /// Channels that the normalization is for.
+        found: usize,
+    },
+    /// An image of another shape.
+    #[error("the model takes images [N, {}], found [{}]", join(.expected), join(.found))]
+    Input {
+        /// `[H, W, C]`.
+        expected: Vec<usize>,
+        /// The shape given.
+        found: Vec<usize>,
+    },
+    /// A layer that isn't there.
+    #[error("there is no layer `{name}`{}; the layers are {}", did_you_mean(.suggestion), .layers.join(", "))]
+    UnknownLayer {
+        /// The name asked for.
+        name: String,
+        /// The most similar name.
+        suggestion: Option<String>,
+        /// All names.
+        layers: Vec<String>,
+    },
+    /// A class that isn't there.
+    #[error("there is no class `{name}`{}; {}", did_you_mean(.suggestion), list_classes(.classes))]
+    UnknownClass {
+        /// The class asked for.
+        name: String,
+        /// The most similar name.
+        suggestion: Option<String>,
+        /// All names; numbers where classes have no names.
+        classes: Vec<String>,
+    },
+    /// Weights of another shape.
+    #[error("parameter `{name}`: expected {expected:?}, found {found:?}")]
+    ParameterShape {
+        /// Its name, such as `conv1.weight`.
+        name: String,
+        /// Shape that the architecture says.
+        expected: Vec<usize>,
+        /// Shape given.
+        found: Vec<usize>,
+    },
+    /// A parameter is missing.
+    #[error("parameter `{0}` is missing")]
+    MissingParameter(String),
+    /// A parameter that the architecture doesn't have.
+    #[error("parameter `{0}` belongs to no layer")]
+    UnknownParameter(String),
+}
+
+/// A model file that can't be read or written.
+#[derive(Debug, Error)]
+#[error("{}: {kind}", .path.display())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub kind: FileErrorKind,
+}
+
+/// What is wrong with a model file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FileErrorKind {
+    /// The file system's answer.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// Not a safetensors file, or a damaged one.
+    #[error("not a safetensors file, or a damaged one ({0})")]
+    Safetensors(#[from] safetensors::SafeTensorError),
+    /// A safetensors file from elsewhere.
+    #[error("a safetensors file without an architecture under `glassbox` in its metadata: not a model saved here")]
+    Foreign,
+    /// Saved by a version with another format.
+    #[error("the model's format is {found}, this version reads {expected}")]
+    Format {
+        /// Format that is read.
+        expected: u32,
+        /// Format found.
+        found: u32,
+    },
+    /// An architecture that can't be understood.
+    #[error("the architecture can't be understood: {0}")]
+    Architecture(#[from] serde_json::Error),
+    /// A parameter that isn't floating-point.
+    #[error("parameter `{name}` holds {found}; f16, bf16, f32 and f64 are read")]
+    Dtype {
+        /// Its name.
+        name: String,
+        /// Its type.
+        found: String,
+    },
+    /// A model that can't be built.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+fn join(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn did_you_mean(name: &Option<String>) -> String {
+    name.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
+}
+
+fn list_classes(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    match names.len() {
+        0..=SHOWN => format!("the classes are {}", names.join(", ")),
+        n => format!("the {n} classes begin {}, …", names[..SHOWN].join(", ")),
+    }
+}

@@ -1,0 +1,197 @@
+//! The forward pass.
+
+use tensor::{Keep, Tape, Tensor, Var};
+
+use super::{Model, ModelError, ModelNode, Source};
+use crate::layer::Layer;
+use crate::ops::{self, ChannelStatistics, Clip, NetworkOps};
+use crate::real::Real;
+
+/// How a forward pass treats batch norm and dropout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Running statistics, no dropout: to predict and to explain.
+    Evaluation,
+    /// Statistics of the batch, dropout drawn from this seed.
+    Training {
+        /// Seed of the dropout masks; another for each step.
+        seed: u64,
+    },
+}
+
+/// What a forward pass left on its tape.
+#[derive(Clone, Debug)]
+pub struct Forward<T: Real> {
+    /// The images, `[N, H, W, C]`.
+    pub input: Var<T>,
+    /// The scores, `[N, classes]`.
+    pub logits: Var<T>,
+    /// For each layer its output, if the tape keeps all values.
+    activations: Vec<Option<Var<T>>>,
+    /// For each of the model's parameters its variable; running statistics have none.
+    parameters: Vec<Option<Var<T>>>,
+    /// The batch's statistics for each batch norm, in training.
+    statistics: Vec<BatchStatistics<T>>,
+}
+
+/// Mean and variance of one batch, for a batch norm's running statistics.
+#[derive(Clone, Debug)]
+pub struct BatchStatistics<T: Real> {
+    /// The layer's place in the model.
+    layer: usize,
+    batch: ChannelStatistics<T>,
+}
+
+impl<T: Real> Forward<T> {
+    /// The output of the layer at this place in [`Model::layers`].
+    ///
+    /// # Panics
+    /// Where there is no such layer, or the tape doesn't keep all values.
+    #[must_use]
+    pub fn activation(&self, layer: usize) -> &Var<T> {
+        self.activations[layer].as_ref().expect("the tape keeps all values")
+    }
+
+    /// The variables of the trained parameters, with their places in [`Model::parameters`].
+    pub fn trained(&self, model: &Model<T>) -> impl Iterator<Item = (usize, &Var<T>)> {
+        let trained = self.parameters.iter().zip(&model.parameters).enumerate();
+        trained.filter_map(|(index, (var, parameter))| Some((index, var.as_ref().filter(|_| parameter.trainable)?)))
+    }
+
+    /// The batch's statistics, to update the running ones with ([`Model::update_statistics`]).
+    #[must_use]
+    pub fn into_statistics(self) -> Vec<BatchStatistics<T>> {
+        self.statistics
+    }
+}
+
+impl<T: Real> Model<T> {
+    /// Runs the model on images `[N, H, W, C]` and records it on `tape`. Layers' outputs carry their names as labels.
+    ///
+    /// # Errors
+    /// Where the images are of another shape than the model takes.
+    pub fn forward(&self, tape: &Tape<T>, images: Tensor<T>, mode: Mode) -> Result<Forward<T>, ModelError> {
+        if images.shape().len() != 4 || images.shape()[1..] != self.input {
+            let found = images.shape().to_vec();
+            return Err(ModelError::Input { expected: self.input.to_vec(), found });
+        }
+        let input = tape.leaf(images).labelled(super::builder::IMAGE);
+        let parameters: Vec<Option<Var<T>>> = (self.parameters.iter())
+            .map(|p| p.trainable.then(|| tape.leaf(p.value.clone()).labelled(p.name.as_str())))
+            .collect();
+        let last_reader = self.last_readers();
+        let mut statistics = Vec::new();
+        let mut activations: Vec<Option<Var<T>>> = Vec::with_capacity(self.nodes.len());
+        for (index, node) in self.nodes.iter().enumerate() {
+            let inputs: Vec<Var<T>> = (node.inputs.iter())
+                .map(|source| match *source {
+                    Source::Image => input.clone(),
+                    // Where the tape doesn't keep it and no later layer reads it, this layer owns its input alone.
+                    Source::Layer(from) if tape.keep() != Keep::All && last_reader[from] == index => {
+                        activations[from].take().expect("read once more")
+                    }
+                    Source::Layer(from) => activations[from].clone().expect("read once more"),
+                })
+                .collect();
+            let output = self.apply(index, inputs, &parameters, mode, &mut statistics);
+            activations.push(Some(output.labelled(node.name.as_str())));
+        }
+        let logits = activations.last().cloned().flatten().expect("a model has layers");
+        if tape.keep() != Keep::All {
+            activations.clear();
+        }
+        Ok(Forward { input, logits, activations, parameters, statistics })
+    }
+
+    /// The scores `[N, classes]` of images `[N, H, W, C]`; nothing is kept for a backward pass.
+    ///
+    /// # Errors
+    /// Where the images are of another shape than the model takes.
+    pub fn predict(&self, images: Tensor<T>) -> Result<Tensor<T>, ModelError> {
+        let forward = self.forward(&Tape::keeping(Keep::Nothing), images, Mode::Evaluation)?;
+        Ok(forward.logits.value().clone())
+    }
+
+    /// Mixes a batch's statistics into the running ones: `running ← (1 − momentum)·running + momentum·batch`.
+    pub fn update_statistics(&mut self, statistics: &[BatchStatistics<T>]) {
+        for BatchStatistics { layer, batch } in statistics {
+            let ModelNode { layer: Layer::BatchNorm { momentum, .. }, parameters, .. } = &self.nodes[*layer] else {
+                continue;
+            };
+            let momentum = T::from_f64(*momentum);
+            let [_, _, running_mean, running_variance] = &mut self.parameters[parameters.clone()] else { continue };
+            for (running, batch) in [(running_mean, &batch.mean), (running_variance, &batch.variance)] {
+                let values = running.value.make_mut().iter_mut().zip(batch.as_slice());
+                values.for_each(|(running, &batch)| *running = (T::one() - momentum) * *running + momentum * batch);
+            }
+        }
+    }
+
+    /// For each layer the last one that reads it; itself if none does.
+    fn last_readers(&self) -> Vec<usize> {
+        let mut last: Vec<usize> = (0..self.nodes.len()).collect();
+        for (reader, node) in self.nodes.iter().enumerate() {
+            for source in &node.inputs {
+                if let Source::Layer(from) = *source {
+                    last[from] = reader;
+                }
+            }
+        }
+        last
+    }
+
+    /// One layer's forward pass.
+    fn apply(
+        &self,
+        index: usize,
+        mut inputs: Vec<Var<T>>,
+        parameters: &[Option<Var<T>>],
+        mode: Mode,
+        statistics: &mut Vec<BatchStatistics<T>>,
+    ) -> Var<T> {
+        let node = &self.nodes[index];
+        let parameter = |place: usize| parameters[node.parameters.clone()].get(place).and_then(Option::as_ref);
+        let weight = || parameter(0).expect("a weight");
+        match &node.layer {
+            Layer::Add => return inputs.iter().skip(1).fold(inputs[0].clone(), |sum, x| sum.add(x)),
+            Layer::Concat => {
+                let axis = inputs[0].shape().len() - 1;
+                return tensor::ops::concat(&inputs.iter().collect::<Vec<_>>(), axis);
+            }
+            _ => {}
+        }
+        let x = inputs.pop().expect("one input");
+        match &node.layer {
+            Layer::Conv2d { conv, .. } => ops::conv2d(&x, weight(), parameter(1), *conv),
+            Layer::Linear { .. } => ops::linear(&x, weight(), parameter(1)),
+            Layer::BatchNorm { epsilon, .. } => {
+                let (gamma, beta) = (weight(), parameter(1).expect("a bias"));
+                if let Mode::Training { .. } = mode {
+                    let (y, batch) = ops::batch_norm_training(&x, gamma, beta, *epsilon);
+                    statistics.push(BatchStatistics { layer: index, batch });
+                    return y;
+                }
+                let [_, _, mean, variance] = &self.parameters[node.parameters.clone()] else {
+                    unreachable!("a batch norm has four parameters")
+                };
+                let running = ChannelStatistics { mean: mean.value.clone(), variance: variance.value.clone() };
+                ops::batch_norm_evaluation(&x, gamma, beta, &running, *epsilon)
+            }
+            Layer::Relu => ops::relu(x),
+            Layer::Clip { min, max } => ops::clip(x, Clip { min: *min, max: *max }),
+            Layer::LeakyRelu { slope } => ops::leaky_relu(x, *slope),
+            Layer::Sigmoid => ops::sigmoid(x),
+            Layer::Tanh => x.tanh(),
+            Layer::Silu => ops::silu(&x),
+            Layer::MaxPool(pool) => ops::max_pool(&x, *pool),
+            Layer::AvgPool { pool, count_padding } => ops::avg_pool(&x, *pool, *count_padding),
+            Layer::GlobalAvgPool => ops::global_avg_pool(&x),
+            Layer::Flatten => x.flatten(),
+            Layer::Dropout { probability } => match mode {
+                Mode::Training { seed } => ops::dropout(x, *probability, seed ^ (index as u64) << 48),
+                Mode::Evaluation => x,
+            },
+            Layer::Add | Layer::Concat => unreachable!("layers of several inputs are above"),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The GAP → FC head that CAM needs.
+
+use super::{Model, Source};
+use crate::layer::Layer;
+use crate::real::Real;
+
+/// A head of global average pooling and one fully connected layer, the architecture of Zhou et al. 2016.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapHead {
+    /// The layer whose output is pooled: f^K.
+    pub features: usize,
+    /// The fully connected layer, whose weights are w^class.
+    pub linear: usize,
+}
+
+impl<T: Real> Model<T> {
+    /// The places of the layers of the GAP → FC head, if the model ends in one. Layers between that do nothing when
+    /// explaining (dropout, flattening `[N, C]`) don't count.
+    #[must_use]
+    pub fn gap_head(&self) -> Option<GapHead> {
+        let linear = self.nodes.len().checked_sub(1)?;
+        if !matches!(self.nodes[linear].layer, Layer::Linear { .. }) {
+            return None;
+        }
+        let mut at = linear;
+        loop {
+            let &[Source::Layer(input)] = &self.nodes[at].inputs[..] else { return None };
+            match self.nodes[input].layer {
+                Layer::Dropout { .. } => at = input,
+                Layer::Flatten if self.spatial_extent(input)? == [1, 1] => at = input,
+                Layer::GlobalAvgPool => match self.nodes[input].inputs[..] {
+                    [Source::Layer(features)] => return Some(GapHead { features, linear }),
+                    _ => return None,
+                },
+                _ => return None,
+            }
+        }
+    }
+
+    /// The last layer whose output has positions, `[N, H, W, C]`: where the class-activation family looks by default.
+    #[must_use]
+    pub fn last_spatial_layer(&self) -> Option<usize> {
+        self.nodes.iter().rposition(|node| matches!(node.output_shape[..], [h, w, _] if h * w > 1))
+    }
+
+    /// `[H, W]` of what a layer reads; `[1, 1]` after flattening.
+    fn spatial_extent(&self, layer: usize) -> Option<[usize; 2]> {
+        let shape = match self.nodes[layer].inputs.first()? {
+            Source::Image => &self.input[..],
+            Source::Layer(index) => &self.nodes[*index].output_shape,
+        };
+        match *shape {
+            [h, w, _] => Some([h, w]),
+            _ => Some([1, 1]),
+        }
+    }
+}

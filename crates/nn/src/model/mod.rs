@@ -1,0 +1,229 @@
+//! Models: directed acyclic graphs of named layers, and their weights.
+
+mod builder;
+mod error;
+mod file;
+mod forward;
+mod head;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use tensor::Tensor;
+
+pub use builder::ModelBuilder;
+pub use error::{FileError, FileErrorKind, ModelError};
+pub use forward::{BatchStatistics, Forward, Mode};
+pub use head::GapHead;
+pub use summary::{LayerSummary, Summary};
+
+use crate::data::Normalization;
+use crate::layer::Layer;
+use crate::real::Real;
+
+/// A network: named layers, each reading the image or layers before it, and their weights. The last layer gives the
+/// scores (logits), `[N, classes]`.
+///
+/// ```
+/// use nn::{Layer, Model};
+/// let model = Model::builder([28, 28, 1])
+///     .layer("conv1", Layer::conv(8, 3))
+///     .layer("relu1", Layer::Relu)
+///     .layer("gap", Layer::GlobalAvgPool)
+///     .layer("fc", Layer::linear(10))
+///     .build(42)?;
+/// println!("{}", model.summary());
+/// assert_eq!(model.summary().parameters, 3 * 3 * 8 + 8 + 8 * 10 + 10);
+/// # Ok::<(), nn::ModelError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model<T: Real = f32> {
+    /// One image's input, `[H, W, C]`.
+    input: [usize; 3],
+    nodes: Vec<ModelNode>,
+    parameters: Vec<Parameter<T>>,
+    info: ModelInfo,
+}
+
+/// A layer in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelNode {
+    /// Its name.
+    pub name: String,
+    /// What it computes.
+    pub layer: Layer,
+    /// What it reads.
+    pub inputs: Vec<Source>,
+    /// One image's output, N left out.
+    pub output_shape: Vec<usize>,
+    /// Its entries in [`Model::parameters`].
+    pub(crate) parameters: std::ops::Range<usize>,
+}
+
+/// Where a layer's input comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The image.
+    Image,
+    /// The layer at this place in [`Model::layers`].
+    Layer(usize),
+}
+
+/// A weight, bias or running statistic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter<T: Real> {
+    /// `layer.weight` and the like.
+    pub name: String,
+    /// Whether it is trained.
+    pub trainable: bool,
+    /// Its value.
+    pub value: Tensor<T>,
+}
+
+/// What goes with a model besides its weights.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// The classes' names, in the order of the scores; empty if they have none.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// How a picture's bytes become the model's input; `None` where the input isn't a picture.
+    #[serde(default)]
+    pub normalization: Option<Normalization>,
+}
+
+impl Model<f32> {
+    /// A model in the making, for images `[H, W, C]`.
+    #[must_use]
+    pub fn builder(input: [usize; 3]) -> ModelBuilder {
+        ModelBuilder::new(input)
+    }
+}
+
+impl<T: Real> Model<T> {
+    /// One image's shape, `[H, W, C]`.
+    #[must_use]
+    pub fn input_shape(&self) -> [usize; 3] {
+        self.input
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.nodes.last().map_or(0, |node| node.output_shape[0])
+    }
+
+    /// The layers, each after those it reads.
+    #[must_use]
+    pub fn layers(&self) -> &[ModelNode] {
+        &self.nodes
+    }
+
+    /// The place of a layer among [`layers`](Self::layers).
+    ///
+    /// # Errors
+    /// Where there is no layer of that name; the error lists those there are.
+    pub fn layer_index(&self, name: &str) -> Result<usize, ModelError> {
+        self.nodes.iter().position(|node| node.name == name).ok_or_else(|| {
+            let layers: Vec<String> = self.nodes.iter().map(|node| node.name.clone()).collect();
+            ModelError::UnknownLayer { name: name.into(), suggestion: most_similar(name, &layers), layers }
+        })
+    }
+
+    /// The class called `name`, or of that number.
+    ///
+    /// # Errors
+    /// Where there is none; the error lists those there are.
+    pub fn class_index(&self, name: &str) -> Result<usize, ModelError> {
+        let named = self.info.classes.iter().position(|class| class.eq_ignore_ascii_case(name));
+        let numbered = || name.parse().ok().filter(|&class: &usize| class < self.classes());
+        named.or_else(numbered).ok_or_else(|| {
+            let classes: Vec<String> = (0..self.classes()).map(|class| self.class_name(class)).collect();
+            ModelError::UnknownClass { name: name.into(), suggestion: most_similar(name, &classes), classes }
+        })
+    }
+
+    /// The name of a class, or its number if it has none.
+    #[must_use]
+    pub fn class_name(&self, class: usize) -> String {
+        self.info.classes.get(class).cloned().unwrap_or_else(|| class.to_string())
+    }
+
+    /// Weights, biases and running statistics, in the order of the layers.
+    #[must_use]
+    pub fn parameters(&self) -> &[Parameter<T>] {
+        &self.parameters
+    }
+
+    /// The value of the parameter at this place in [`parameters`](Self::parameters), to be written to.
+    pub(crate) fn value_mut(&mut self, index: usize) -> &mut Tensor<T> {
+        &mut self.parameters[index].value
+    }
+
+    /// The value of a parameter, such as `conv1.weight`.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&Tensor<T>> {
+        self.parameters.iter().find(|p| p.name == name).map(|p| &p.value)
+    }
+
+    /// Replaces the value of a parameter.
+    ///
+    /// # Errors
+    /// Where there is no such parameter, or the shapes differ.
+    pub fn set_parameter(&mut self, name: &str, value: Tensor<T>) -> Result<(), ModelError> {
+        let parameter = self.parameters.iter_mut().find(|p| p.name == name);
+        let parameter = parameter.ok_or_else(|| ModelError::UnknownParameter(name.into()))?;
+        if parameter.value.shape() != value.shape() {
+            let (expected, found) = (parameter.value.shape().to_vec(), value.shape().to_vec());
+            return Err(ModelError::ParameterShape { name: name.into(), expected, found });
+        }
+        parameter.value = value;
+        Ok(())
+    }
+
+    /// Class names and normalization.
+    #[must_use]
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// The same model with other class names and normalization.
+    ///
+    /// # Errors
+    /// Where they don't fit the model's classes and channels.
+    pub fn with_info(mut self, info: ModelInfo) -> Result<Self, ModelError> {
+        let (names, scores) = (info.classes.len(), self.classes());
+        if names != 0 && names != scores {
+            return Err(ModelError::ClassNames { names, scores });
+        }
+        if let Some(normalization) = info.normalization.as_ref().filter(|n| n.channels() != self.input[2]) {
+            let (expected, found) = (self.input[2], normalization.channels());
+            return Err(ModelError::Normalization { expected, found });
+        }
+        self.info = info;
+        Ok(self)
+    }
+
+    /// The same model in the other precision.
+    #[must_use]
+    pub fn cast<U: Real>(&self) -> Model<U> {
+        let parameters = self.parameters.iter().map(|p| Parameter {
+            name: p.name.clone(),
+            trainable: p.trainable,
+            value: p.value.cast(),
+        });
+        Model {
+            input: self.input,
+            nodes: self.nodes.clone(),
+            parameters: parameters.collect(),
+            info: self.info.clone(),
+        }
+    }
+}
+
+/// The name that differs from `name` in the fewest letters, if few enough.
+fn most_similar(name: &str, names: &[String]) -> Option<String> {
+    let distance = |other: &String| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
+    let best = names.iter().min_by_key(|other| distance(other))?;
+    (distance(best) <= name.chars().count().div_ceil(3)).then(|| best.clone())
+}

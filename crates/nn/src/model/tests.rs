@@ -1,0 +1,188 @@
+use tensor::{Exact, Keep, Tape, Tensor};
+
+use super::*;
+use crate::layer::LayerError;
+
+fn residual() -> ModelBuilder {
+    Model::builder([8, 6, 2])
+        .layer("conv1", Layer::conv(4, 3))
+        .layer("relu1", Layer::Relu)
+        .layer("conv2", Layer::conv(4, 3).without_bias())
+        .layer("bn2", Layer::batch_norm())
+        .layer_from("sum", Layer::Add, &["relu1", "bn2"])
+        .layer_from("both", Layer::Concat, &["sum", "conv1"])
+        .layer("gap", Layer::GlobalAvgPool)
+        .layer("drop", Layer::Dropout { probability: 0.5 })
+        .layer("fc", Layer::linear(3))
+}
+
+fn images(n: usize) -> Tensor<f32> {
+    Tensor::from_fn([n, 8, 6, 2], |i| (i as f32 * 0.37).sin())
+}
+
+#[test]
+fn shapes_are_inferred_through_the_graph() {
+    let model = residual().build(1).unwrap();
+    let shapes: Vec<_> = model.layers().iter().map(|node| node.output_shape.clone()).collect();
+    assert_eq!(shapes[5], [8, 6, 8]);
+    assert_eq!(shapes[8], [3]);
+    assert_eq!(model.summary().parameters, 3 * 3 * 2 * 4 + 4 + 3 * 3 * 4 * 4 + 8 + 8 * 3 + 3);
+    assert_eq!(model.summary().multiply_adds, 48 * 4 * 18 + 48 * 4 * 36 + 24);
+}
+
+#[test]
+fn the_table_names_layers_shapes_and_totals() {
+    let table = residual().build(1).unwrap().summary().to_string();
+    for part in ["conv 3×3, 4", "[N, 8, 6, 8]", "add (relu1 + bn2)", "total", "255"] {
+        assert!(table.contains(part), "{part} in\n{table}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_weights() {
+    assert_eq!(residual().build(7).unwrap(), residual().build(7).unwrap());
+    assert_ne!(residual().build(7).unwrap(), residual().build(8).unwrap());
+}
+
+#[test]
+fn heads_are_recognised_through_layers_that_do_nothing() {
+    let model = residual().build(1).unwrap();
+    assert_eq!(model.gap_head(), Some(GapHead { features: 5, linear: 8 }));
+    assert_eq!(model.last_spatial_layer(), Some(5));
+    let flat = Model::builder([4, 4, 1]).layer("flat", Layer::Flatten).layer("fc", Layer::linear(2)).build(1).unwrap();
+    assert_eq!(flat.gap_head(), None);
+}
+
+#[test]
+fn misfits_are_named() {
+    let error = |builder: ModelBuilder| builder.build(1).unwrap_err();
+    let empty = Model::builder([4, 4, 1]);
+    assert_eq!(error(empty.clone()), ModelError::Empty);
+    let twice = empty.clone().layer("a", Layer::Relu).layer("a", Layer::Relu);
+    assert_eq!(error(twice), ModelError::NameTaken("a".into()));
+    let nowhere = empty.clone().layer_from("a", Layer::Relu, &["b"]);
+    assert_eq!(error(nowhere).to_string(), "layer `a` reads `b`, but no layer of that name stands before it");
+    let unpooled = empty.clone().layer("fc", Layer::linear(2));
+    assert!(matches!(error(unpooled), ModelError::Layer { error: LayerError::Shape { .. }, .. }));
+    let no_scores = empty.clone().layer("a", Layer::Relu);
+    assert_eq!(error(no_scores), ModelError::NoScores(vec![4, 4, 1]));
+    let huge = empty.clone().layer("a", Layer::conv(usize::MAX / 64, 3));
+    assert!(matches!(error(huge), ModelError::Layer { error: LayerError::TooLarge(_), .. }));
+    let wide =
+        empty.layer("a", Layer::MaxPool(crate::Pool2d { kernel: [5, 5], stride: [1, 1], padding: Default::default() }));
+    assert!(error(wide).to_string().contains("doesn't fit"));
+}
+
+#[test]
+fn unknown_names_come_with_what_there_is() {
+    let model = residual().build(1).unwrap();
+    let error = model.layer_index("cnov2").unwrap_err().to_string();
+    assert!(error.contains("did you mean `conv2`?") && error.contains("conv1, relu1, conv2"), "{error}");
+    assert_eq!(model.class_index("2"), Ok(2));
+    assert!(model.class_index("3").unwrap_err().to_string().contains("the classes are 0, 1, 2"));
+    let info = ModelInfo { classes: vec!["cat".into(), "dog".into(), "newt".into()], normalization: None };
+    let named = model.with_info(info).unwrap();
+    assert_eq!(named.class_index("Dog"), Ok(1));
+    assert!(named.class_index("next").unwrap_err().to_string().contains("did you mean `newt`?"));
+}
+
+#[test]
+fn an_image_of_another_shape_is_refused() {
+    let model = residual().build(1).unwrap();
+    let error = model.predict(Tensor::zeros([1, 6, 8, 2])).unwrap_err().to_string();
+    assert_eq!(error, "the model takes images [N, 8, 6, 2], found [1, 6, 8, 2]");
+}
+
+#[test]
+fn every_tape_computes_the_same_and_a_lean_one_gives_the_same_gradients() {
+    let model = residual().build(3).unwrap();
+    let run = |keep| {
+        let tape = Tape::keeping(keep);
+        let forward = model.forward(&tape, images(2), Mode::Training { seed: 5 }).unwrap();
+        let wanted: Vec<_> = forward.trained(&model).map(|(_, var)| var.clone()).collect();
+        let mut found = tape.backward(&forward.logits, &Exact, &wanted).unwrap();
+        (forward.logits.value().clone(), wanted.iter().map(|var| found.take(var).unwrap()).collect::<Vec<_>>())
+    };
+    assert_eq!(run(Keep::All), run(Keep::Needed));
+    let evaluated = model.forward(&Tape::new(), images(2), Mode::Evaluation).unwrap();
+    assert_eq!(&model.predict(images(2)).unwrap(), evaluated.logits.value());
+}
+
+#[test]
+fn running_statistics_move_towards_the_batch() {
+    let mut model = residual().build(3).unwrap();
+    let before = model.parameter("bn2.running_mean").unwrap().clone();
+    let forward = model.forward(&Tape::new(), images(4), Mode::Training { seed: 1 }).unwrap();
+    let conv2 = forward.activation(2).value().clone();
+    let mean = conv2.reshape([4 * 48, 4]).sum_axis(0).map(|sum| sum / 192.0);
+    model.update_statistics(&forward.into_statistics());
+    let after = model.parameter("bn2.running_mean").unwrap();
+    for ((after, before), mean) in after.as_slice().iter().zip(before.as_slice()).zip(mean.as_slice()) {
+        approx::assert_abs_diff_eq!(*after, 0.9 * before + 0.1 * mean, epsilon = 1e-6);
+    }
+}
+
+mod files {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_model_comes_back_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let normalization = crate::data::Normalization::new(vec![0.5, 0.25], vec![0.1, 0.2]).unwrap();
+        let classes = vec!["a".into(), "b".into(), "c".into()];
+        let model = residual().info(ModelInfo { classes, normalization: Some(normalization) }).build(9).unwrap();
+        model.save(&path).unwrap();
+        assert_eq!(Model::load(&path).unwrap(), model);
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let error = residual().build(1).unwrap().save("/nowhere/at/all/model.safetensors").unwrap_err().to_string();
+        assert!(error.starts_with("/nowhere/at/all/model.safetensors: "), "{error}");
+    }
+
+    #[test]
+    fn truncated_and_altered_files_are_refused() {
+        let bytes = residual().build(9).unwrap().to_bytes().unwrap();
+        for length in (0..bytes.len()).step_by(61) {
+            assert!(Model::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
+        }
+        let text = |from: &str, to: &str| {
+            assert_eq!(from.len(), to.len());
+            let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+            let mut altered = bytes.clone();
+            altered[at..at + to.len()].copy_from_slice(to.as_bytes());
+            Model::from_bytes(&altered).unwrap_err().to_string()
+        };
+        assert!(text("\"glassbox\"", "\"glassbux\"").contains("not a model saved here"));
+        assert!(text("\\\"format\\\":1", "\\\"format\\\":7").contains("the model's format is 7, this version reads 1"));
+        assert!(text("\"conv2.weight\"", "\"conv9.weight\"").contains("parameter `conv2.weight` is missing"));
+        assert!(
+            text("[8,6,2]", "[8,6,3]").contains("parameter `conv1.weight`: expected [3, 3, 3, 4], found [3, 3, 2, 4]")
+        );
+        assert!(text("\\\"relu\\\"", "\\\"sulu\\\"").contains("can't be understood"));
+    }
+
+    #[test]
+    fn weights_in_half_precision_are_read() {
+        use safetensors::tensor::{Dtype, TensorView};
+        let model =
+            Model::builder([2, 1, 1]).layer("flat", Layer::Flatten).layer("fc", Layer::linear(1)).build(1).unwrap();
+        let bytes = model.to_bytes().unwrap();
+        let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let half =
+            |values: &[f32]| values.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect::<Vec<u8>>();
+        let (weight, bias) = (half(&[0.5, -2.0]), half(&[1.5]));
+        let views = [
+            ("fc.weight", TensorView::new(Dtype::F16, vec![2, 1], &weight).unwrap()),
+            ("fc.bias", TensorView::new(Dtype::F16, vec![1], &bias).unwrap()),
+        ];
+        let file = safetensors::serialize(views, metadata.metadata().clone()).unwrap();
+        assert_eq!(Model::from_bytes(&file).unwrap().parameter("fc.weight").unwrap().as_slice(), &[0.5, -2.0]);
+    }
+}
