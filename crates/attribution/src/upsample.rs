@@ -24,26 +24,26 @@ pub enum Alignment {
 }
 
 impl Alignment {
-    /// The position on the axis of `from` cells that output cell `i` of `to` reads, within `[0, from − 1]`.
+    /// The position on the axis of `from` cells that output cell `i` of `to` reads.
     fn position(self, i: usize, from: usize, to: usize) -> f64 {
-        let position = match self {
+        match self {
             Alignment::HalfPixel => (i as f64 + 0.5) * from as f64 / to as f64 - 0.5,
             Alignment::Corners if to == 1 => 0.0,
             Alignment::Corners => (i * (from - 1)) as f64 / (to - 1) as f64,
-        };
-        position.clamp(0.0, (from - 1) as f64)
+        }
     }
+}
 
-    /// For each output cell: the two cells it reads, and the weight of the second.
-    fn taps<T: Float>(self, from: usize, to: usize) -> Vec<(usize, usize, T)> {
-        let tap = |i| {
-            let position = self.position(i, from, to);
-            let first = position.floor() as usize;
-            let weight = T::from(position - first as f64).expect("a weight in [0, 1) fits every float");
-            (first, (first + 1).min(from - 1), weight)
-        };
-        (0..to).map(tap).collect()
-    }
+/// For each of `to` output cells: the two cells of `from` it reads, and the weight of the second, where output cell `i`
+/// lies at `position(i)`, held within `[0, from − 1]`.
+fn taps<T: Float>(from: usize, to: usize, position: impl Fn(usize) -> f64) -> Vec<(usize, usize, T)> {
+    let tap = |i| {
+        let position = position(i).clamp(0.0, (from - 1) as f64);
+        let first = position.floor() as usize;
+        let weight = T::from(position - first as f64).expect("a weight in [0, 1) fits every float");
+        (first, (first + 1).min(from - 1), weight)
+    };
+    (0..to).map(tap).collect()
 }
 
 /// The map `[h, w]` resized to `[height, width]`.
@@ -55,11 +55,29 @@ impl Alignment {
 /// If the map has no cell.
 pub fn upsample<T: Float>(map: ArrayView2<T>, height: usize, width: usize, alignment: Alignment) -> Array2<T> {
     let (h, w) = map.dim();
+    let (row, column) = (|y| alignment.position(y, h, height), |x| alignment.position(x, w, width));
+    resample(map, height, width, row, column)
+}
+
+/// The map `[h, w]` read at `[height, width]` places: output row `y` lies at `row(y)` among the map's rows, counted from
+/// the centre of the first, and held within them; columns likewise.
+///
+/// # Panics
+///
+/// If the map has no cell.
+pub(crate) fn resample<T: Float>(
+    map: ArrayView2<T>,
+    height: usize,
+    width: usize,
+    row: impl Fn(usize) -> f64,
+    column: impl Fn(usize) -> f64,
+) -> Array2<T> {
+    let (h, w) = map.dim();
     assert!(h > 0 && w > 0, "a map needs at least one cell to be resized, found [{h}, {w}]");
     // a + t (b − a) rather than (1 − t) a + t b: equal neighbours then give exactly their value.
     let blend = |a: T, b: T, t: T| a + t * (b - a);
-    let rows = alignment.taps::<T>(h, height);
-    let columns = alignment.taps::<T>(w, width);
+    let rows = taps::<T>(h, height, row);
+    let columns = taps::<T>(w, width, column);
     let wide = Array2::from_shape_fn((h, width), |(y, x)| {
         let (left, right, t) = columns[x];
         blend(map[[y, left]], map[[y, right]], t)

@@ -1,0 +1,130 @@
+//! Gradients that were computed once.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use nn::{Real, Source};
+use tensor::{Coverage, Exact, Rule, Tensor};
+
+use crate::error::ExplainError;
+use crate::pass::Pass;
+use crate::rules::{Deconv, Guided};
+
+/// Targets whose gradients are kept at one time: enough to compare a few classes, without holding on to every layer's
+/// gradient for each class of a large model.
+const KEPT: usize = 4;
+
+/// The rules whose gradients are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Exact,
+    Guided,
+    Deconv,
+}
+
+impl Reading {
+    fn rule<T: Real>(self) -> &'static dyn Rule<T> {
+        match self {
+            Self::Exact => &Exact,
+            Self::Guided => &Guided,
+            Self::Deconv => &Deconv,
+        }
+    }
+}
+
+/// How far from the image a place is: 0 for the image, i + 1 for the layer at place i.
+pub(crate) fn depth(place: Source) -> usize {
+    match place {
+        Source::Image => 0,
+        Source::Layer(layer) => layer + 1,
+    }
+}
+
+/// What a backward pass brought to one place.
+pub(crate) struct Backward<T: Real> {
+    pub(crate) gradient: Tensor<T>,
+    pub(crate) coverage: BTreeMap<&'static str, Coverage>,
+}
+
+/// The gradients of the targets asked about last.
+#[derive(Debug, Default)]
+pub(crate) struct GradientCache<T: Real> {
+    /// The latest last.
+    entries: VecDeque<Entry<T>>,
+    passes: usize,
+}
+
+/// The gradients of one target under one rule.
+#[derive(Debug)]
+struct Entry<T: Real> {
+    rule: Reading,
+    seed: Tensor<T>,
+    /// By depth.
+    gradients: BTreeMap<usize, Tensor<T>>,
+    coverage: BTreeMap<&'static str, Coverage>,
+}
+
+impl<T: Real> GradientCache<T> {
+    pub(crate) fn passes(&self) -> usize {
+        self.passes
+    }
+
+    /// The gradients used last, by depth.
+    pub(crate) fn latest_gradients(&self) -> impl DoubleEndedIterator<Item = (usize, &Tensor<T>)> {
+        self.entries.iter().next_back().into_iter().flat_map(|entry| &entry.gradients).map(|(&depth, g)| (depth, g))
+    }
+
+    /// What `rule` lets through to `to` from ∂S/∂logits = `seed`.
+    pub(crate) fn backward(
+        &mut self,
+        pass: &Pass<'_, T>,
+        rule: Reading,
+        to: Source,
+        seed: &Tensor<T>,
+    ) -> Result<Backward<T>, ExplainError> {
+        let known = self.entries.iter().position(|entry| entry.rule == rule && entry.seed == *seed);
+        let mut entry = known.and_then(|place| self.entries.remove(place)).unwrap_or_else(|| Entry {
+            rule,
+            seed: seed.clone(),
+            gradients: BTreeMap::new(),
+            coverage: BTreeMap::new(),
+        });
+        if !entry.gradients.contains_key(&depth(to)) {
+            let begun = entry.gradients.is_empty();
+            entry.reach(pass, to)?;
+            self.passes += usize::from(begun);
+        }
+        let gradient = entry.gradients[&depth(to)].clone();
+        let coverage = entry.coverage.clone();
+        self.entries.push_back(entry);
+        if self.entries.len() > KEPT {
+            self.entries.pop_front();
+        }
+        Ok(Backward { gradient, coverage })
+    }
+}
+
+impl<T: Real> Entry<T> {
+    /// Carries the gradients on to `to`, and keeps those of all maps on the way. An exact pass goes on from the layer
+    /// nearest the image that it has reached and that is a cut of the graph; the others begin anew, since their rules
+    /// judge the whole way.
+    fn reach(&mut self, pass: &Pass<'_, T>, to: Source) -> Result<(), ExplainError> {
+        let reached = self.gradients.iter().find(|&(&depth, _)| depth > 0 && pass.is_cut(depth - 1));
+        let (from, output, seed) = match (self.rule, reached) {
+            (Reading::Exact, Some((&depth, gradient))) => (depth, pass.var(Source::Layer(depth - 1)), gradient.clone()),
+            _ => (pass.model.layers().len() + 1, &pass.forward().logits, self.seed.clone()),
+        };
+        let maps = |place: &Source| match (self.rule, *place) {
+            (Reading::Exact, Source::Layer(layer)) => pass.model.layers()[layer].output_shape.len() == 3,
+            _ => false,
+        };
+        let between = (depth(to)..from).map(|depth| depth.checked_sub(1).map_or(Source::Image, Source::Layer));
+        let wanted: Vec<Source> = between.filter(|place| *place == to || maps(place)).collect();
+        let vars = wanted.iter().map(|&place| pass.var(place));
+        let gradients = pass.tape().backward_from(output, seed, self.rule.rule(), vars)?;
+        for place in wanted {
+            self.gradients.insert(depth(place), gradients.get(pass.var(place)).expect("asked for"));
+        }
+        self.coverage.clone_from(gradients.coverage());
+        Ok(())
+    }
+}

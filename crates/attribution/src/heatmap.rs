@@ -1,0 +1,111 @@
+//! A map of a layer's cells.
+
+use image::RgbImage;
+use ndarray::{Array2, ArrayView2};
+use nn::Real;
+
+use crate::geometry::Cells;
+use crate::photo::Photo;
+use crate::render::{Colormap, OPACITY, overlay};
+use crate::upsample::{Alignment, resample, upsample};
+use crate::verdict::Verdict;
+
+/// Where the cells of a map are put when it is enlarged to the image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// Where kernels, strides and paddings say that they lie ([`Cells`]).
+    #[default]
+    Geometric,
+    /// Stretched evenly over the image, edge to edge, whatever the layers did: the common convention.
+    Stretched,
+}
+
+/// What one layer says about where the evidence lies: a signed value for each cell, and a [`Verdict`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heatmap<T: Real = f32> {
+    pub(crate) values: Array2<T>,
+    pub(crate) verdict: Verdict,
+    pub(crate) cells: Option<Cells>,
+    pub(crate) input: [usize; 2],
+}
+
+impl<T: Real> Heatmap<T> {
+    /// The signed values, before ReLU and upsampling: `[h, w]`.
+    #[must_use]
+    pub fn raw(&self) -> ArrayView2<'_, T> {
+        self.values.view()
+    }
+
+    /// What the map says. Where that isn't [evidence](Verdict::Evidence), the forms to display are zero everywhere, and the
+    /// verdict is what there is to show.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Where the cells lie on the model's input; `None` where branches of different strides met before the layer.
+    #[must_use]
+    pub fn cells(&self) -> Option<&Cells> {
+        self.cells.as_ref()
+    }
+
+    /// The form to display: ReLU, then divided by the maximum. `[h, w]`, values in [0, 1].
+    #[must_use]
+    pub fn display(&self) -> Array2<T> {
+        self.scaled(self.positive())
+    }
+
+    /// The form to display, as large as the model's input: ReLU, upsampled (bilinear), then divided by the maximum.
+    /// `[H, W]`, values in [0, 1].
+    #[must_use]
+    pub fn over_input(&self, placement: Placement) -> Array2<T> {
+        self.scaled(self.enlarged(self.positive().view(), placement))
+    }
+
+    /// The positive part, upsampled but not scaled: to compare strengths between classes or images on one scale.
+    /// `[H, W]`; zero where a value isn't a number.
+    #[must_use]
+    pub fn positive_over_input(&self, placement: Placement) -> Array2<T> {
+        self.enlarged(self.positive().view(), placement)
+    }
+
+    /// The signed values, upsampled: `[H, W]`.
+    #[must_use]
+    pub fn signed_over_input(&self, placement: Placement) -> Array2<T> {
+        self.enlarged(self.raw(), placement)
+    }
+
+    /// The map laid over the picture that was observed, in the cells' true places; the untouched picture where it isn't
+    /// evidence.
+    #[must_use]
+    pub fn over(&self, photo: &Photo) -> RgbImage {
+        let [height, width] = self.input;
+        let (_, framing) = photo.fit(height, width);
+        let map = self.over_input(Placement::Geometric).mapv(|v| v.as_f64() as f32);
+        overlay(&photo.to_rgb(), framing.spread(map.view()).view(), Colormap::default(), OPACITY)
+    }
+
+    /// max(x, 0), and zero for what isn't a number.
+    fn positive(&self) -> Array2<T> {
+        self.values.mapv(|v| if v > T::zero() && v.is_finite() { v } else { T::zero() })
+    }
+
+    fn enlarged(&self, values: ArrayView2<T>, placement: Placement) -> Array2<T> {
+        let [height, width] = self.input;
+        match (placement, self.cells) {
+            (Placement::Geometric, Some(cells)) => {
+                let cell = |axis| move |pixel: usize| cells.cell_at(axis, pixel as f64 + 0.5);
+                resample(values, height, width, cell(0), cell(1))
+            }
+            _ => upsample(values, height, width, Alignment::HalfPixel),
+        }
+    }
+
+    fn scaled(&self, positive: Array2<T>) -> Array2<T> {
+        let max = positive.iter().copied().fold(T::zero(), T::max);
+        match self.verdict {
+            Verdict::Evidence { .. } if max > T::zero() => positive.mapv(|v| v / max),
+            _ => Array2::zeros(positive.raw_dim()),
+        }
+    }
+}

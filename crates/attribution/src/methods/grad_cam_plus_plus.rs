@@ -1,0 +1,35 @@
+//! Grad-CAM++.
+
+use ndarray::{Array2, ArrayView2, ArrayView3};
+use nn::Real;
+
+use crate::methods::{channels, sum, weighted_sum};
+
+/// Added to the denominator of a_ijc, which vanishes where the gradient does.
+const EPSILON: f64 = 1e-6;
+
+/// Each channel weighted by its positive gradients, each of these by how much of the score it explains: features and
+/// gradients `[h, w, C]` → `[h, w]`. With g = ∂S/∂f, taking eᶜ for the differentiable score (so that higher derivatives are
+/// powers of g):
+///
+/// ```text
+/// a_ijc = g_ijc² / (2 g_ijc² + g_ijc³ Σ_ab f_abc + 10⁻⁶), and 0 where g_ijc = 0       (eq. 19)
+/// w_c   = Σ_ij a_ijc ReLU(g_ijc)                                                       (eq. 6)
+/// M     = Σ_c w_c f_c
+/// ```
+///
+/// Chattopadhay, Sarkar, Howlader and Balasubramanian, *Grad-CAM++: Generalized Gradient-based Visual Explanations for
+/// Deep Convolutional Networks*, 2018.
+#[must_use]
+pub fn grad_cam_plus_plus<T: Real>(features: ArrayView3<T>, gradients: ArrayView3<T>) -> Array2<T> {
+    let weight = |(f, g): (ArrayView2<T>, ArrayView2<T>)| {
+        let total = sum(f.iter().copied());
+        sum(g.iter().map(|&g| {
+            let square = g * g;
+            let denominator = square + square + total * square * g + T::from_f64(EPSILON);
+            if g > T::zero() { square / denominator * g } else { T::zero() }
+        }))
+    };
+    let weights: Vec<T> = channels(&features).zip(channels(&gradients)).map(weight).collect();
+    weighted_sum(features, &weights)
+}

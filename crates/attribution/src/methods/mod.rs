@@ -1,0 +1,53 @@
+//! The methods, one file each. Each is a method of [`Pass`](crate::Pass); those of the class-activation family also stand
+//! as plain functions of a layer's features and gradients, `[h, w, C]`.
+
+mod cam;
+mod deconvnet;
+mod eigen_cam;
+mod family;
+mod grad_cam;
+mod grad_cam_plus_plus;
+mod gradient;
+mod guided_backprop;
+mod guided_grad_cam;
+mod hires_cam;
+mod layer_cam;
+mod xgrad_cam;
+
+pub use cam::cam;
+pub use eigen_cam::eigen_cam;
+pub use family::Family;
+pub use grad_cam::grad_cam;
+pub use grad_cam_plus_plus::grad_cam_plus_plus;
+pub use hires_cam::hires_cam;
+pub use layer_cam::layer_cam;
+pub use xgrad_cam::xgrad_cam;
+
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis, Zip};
+use nn::Real;
+use tensor::pairwise_sum;
+
+/// Σ_c w_c f_ijc at every position, pairwise: `[h, w, C]`, `[C]` → `[h, w]`.
+fn weighted_sum<T: Real>(features: ArrayView3<T>, weights: &[T]) -> Array2<T> {
+    features.map_axis(Axis(2), |f| sum(f.iter().zip(weights).map(|(&f, &w)| w * f)))
+}
+
+/// Σ_c weight(g_ijc) f_ijc at every position, pairwise: `[h, w, C]` each → `[h, w]`.
+fn product_over_channels<T: Real>(
+    features: ArrayView3<T>,
+    gradients: ArrayView3<T>,
+    weight: impl Fn(T) -> T,
+) -> Array2<T> {
+    let (features, gradients) = (features.lanes(Axis(2)), gradients.lanes(Axis(2)));
+    Zip::from(features).and(gradients).map_collect(|f, g| sum(f.iter().zip(g).map(|(&f, &g)| weight(g) * f)))
+}
+
+/// The maps of the channels: `[h, w, C]` → C times `[h, w]`.
+fn channels<'a, T: Real>(features: &'a ArrayView3<'_, T>) -> impl Iterator<Item = ArrayView2<'a, T>> {
+    features.axis_iter(Axis(2))
+}
+
+/// The sum, pairwise.
+fn sum<T: Real>(terms: impl Iterator<Item = T>) -> T {
+    pairwise_sum(&terms.collect::<Vec<_>>())
+}

@@ -1,0 +1,286 @@
+//! What is explained: a score, made from the logits.
+
+use std::fmt;
+use std::sync::Arc;
+
+use nn::{Model, Real};
+use tensor::{Exact, Tape, Tensor, Var, pairwise_sum};
+
+use crate::error::ExplainError;
+
+/// One class of the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The class of this number.
+    Index(usize),
+    /// The class of this name (or number).
+    Name(String),
+    /// The one with the highest score, image by image.
+    Top,
+}
+
+impl From<usize> for Class {
+    fn from(class: usize) -> Self {
+        Self::Index(class)
+    }
+}
+
+impl From<&str> for Class {
+    fn from(name: &str) -> Self {
+        Self::Name(name.into())
+    }
+}
+
+impl From<String> for Class {
+    fn from(name: String) -> Self {
+        Self::Name(name)
+    }
+}
+
+/// The score S that is explained, a function of the logits of each image.
+///
+/// A method takes anything that can become a target: a class by number or name (for all images of the batch), or a list
+/// with one class for each image. The rest has a constructor:
+///
+/// ```
+/// use attribution::Target;
+/// let everywhere: Target = 3.into();
+/// let by_name: Target = "coat".into();
+/// let each: Target = [3, 1].into();                                   // the first image's class, the second's
+/// let against: Target = Target::from(3).negated();                    // the counterfactual of Grad-CAM
+/// let rather: Target = Target::contrast("coat", "shirt");             // why the one rather than the other
+/// let both: Target = Target::several(["coat", "shirt"]);              // the sum of the two scores
+/// let own: Target = Target::function(|logits| logits.tanh().pick(3)); // anything: [N, classes] → [N]
+/// ```
+#[derive(Clone)]
+pub struct Target<T: Real = f32>(Kind<T>);
+
+type Function<T> = Arc<dyn Fn(&Var<T>) -> Var<T> + Send + Sync>;
+
+#[derive(Clone)]
+enum Kind<T: Real> {
+    /// Σ coefficient · score.
+    Scores(Vec<(f64, Class)>),
+    /// One class for each image.
+    Each(Vec<Class>),
+    /// −S.
+    Negated(Box<Target<T>>),
+    Function(Function<T>),
+}
+
+impl<T: Real> Target<T> {
+    /// The likeliest class of each image.
+    #[must_use]
+    pub fn top() -> Self {
+        Class::Top.into()
+    }
+
+    /// The sum of these classes' scores.
+    #[must_use]
+    pub fn several<C: Into<Class>>(classes: impl IntoIterator<Item = C>) -> Self {
+        Self(Kind::Scores(classes.into_iter().map(|class| (1.0, class.into())).collect()))
+    }
+
+    /// S^for − S^against: what speaks for the one class rather than for the other.
+    #[must_use]
+    pub fn contrast(class: impl Into<Class>, against: impl Into<Class>) -> Self {
+        Self(Kind::Scores(vec![(1.0, class.into()), (-1.0, against.into())]))
+    }
+
+    /// −S: what speaks against it; the counterfactual explanation of Selvaraju et al. 2017, §3.3.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self(Kind::Negated(Box::new(self)))
+    }
+
+    /// Any function of the logits, `[N, classes]` → `[N]`; a row's score may depend on that row alone.
+    #[must_use]
+    pub fn function(f: impl Fn(&Var<T>) -> Var<T> + Send + Sync + 'static) -> Self {
+        Self(Kind::Function(Arc::new(f)))
+    }
+
+    /// The target for these images, whose logits are `[N, classes]`.
+    pub(crate) fn resolve(&self, model: &Model<T>, logits: &Tensor<T>) -> Result<Resolved<T>, ExplainError> {
+        let (images, classes) = (logits.shape()[0], logits.shape()[1]);
+        let column = |class: &Class, image: usize| match class {
+            Class::Index(class) if *class < classes => Ok(*class),
+            Class::Index(class) => Err(ExplainError::Class { class: *class, classes }),
+            Class::Name(name) => Ok(model.class_index(name)?),
+            Class::Top => Ok(ranked(&logits.as_slice()[image * classes..][..classes])[0]),
+        };
+        let mut coefficients = Tensor::zeros([images, classes]);
+        let values = coefficients.make_mut();
+        match &self.0 {
+            Kind::Scores(terms) if terms.is_empty() => return Err(ExplainError::NoClass),
+            Kind::Scores(terms) => {
+                for image in 0..images {
+                    for (coefficient, class) in terms {
+                        values[image * classes + column(class, image)?] += T::from_f64(*coefficient);
+                    }
+                }
+            }
+            Kind::Each(each) if each.len() != images => {
+                return Err(ExplainError::TargetLength { expected: images, found: each.len() });
+            }
+            Kind::Each(each) => {
+                for (image, class) in each.iter().enumerate() {
+                    values[image * classes + column(class, image)?] = T::one();
+                }
+            }
+            Kind::Negated(target) => {
+                return Ok(match target.resolve(model, logits)? {
+                    Resolved::Linear(coefficients) => Resolved::Linear(coefficients.map(|c| -c)),
+                    Resolved::Function(f) => Resolved::Function(Arc::new(move |logits| f(logits).neg())),
+                });
+            }
+            Kind::Function(f) => return Ok(Resolved::Function(Arc::clone(f))),
+        }
+        Ok(Resolved::Linear(coefficients))
+    }
+}
+
+/// The numbers' places, largest number first; the earlier of two equal ones first, and what isn't a number last.
+pub(crate) fn ranked<T: Real>(scores: &[T]) -> Vec<usize> {
+    let score =
+        |place: usize| Some(scores[place].as_f64()).filter(|score| !score.is_nan()).unwrap_or(f64::NEG_INFINITY);
+    let mut places: Vec<usize> = (0..scores.len()).collect();
+    places.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
+    places
+}
+
+/// A target whose classes are known.
+pub(crate) enum Resolved<T: Real> {
+    /// Coefficients of the logits, `[N, classes]`.
+    Linear(Tensor<T>),
+    Function(Function<T>),
+}
+
+impl<T: Real> Resolved<T> {
+    /// ∂S/∂logits, `[M, classes]`, for logits of that shape, whose rows belong to these images.
+    pub(crate) fn seed(&self, logits: &Tensor<T>, images: &[usize]) -> Result<Tensor<T>, ExplainError> {
+        match self {
+            Self::Linear(coefficients) => {
+                let rows = images.iter().flat_map(|&image| row(coefficients, image)).copied().collect();
+                Ok(Tensor::new(logits.shape(), rows))
+            }
+            Self::Function(f) => {
+                let tape = Tape::new();
+                let logits = tape.leaf(logits.clone());
+                let scores = scores_of(f, &logits)?;
+                let mut gradients = tape.backward(&scores, &Exact, [&logits])?;
+                Ok(gradients.take(&logits).expect("asked for"))
+            }
+        }
+    }
+
+    /// The scores S, `[M]`, for logits `[M, classes]` whose rows belong to these images.
+    pub(crate) fn scores(&self, logits: &Tensor<T>, images: &[usize]) -> Result<Vec<T>, ExplainError> {
+        match self {
+            Self::Linear(coefficients) => {
+                let score = |(place, &image)| {
+                    // A logit that the target leaves out doesn't count, be it infinite.
+                    let terms = row(coefficients, image).iter().zip(row(logits, place)).filter(|(c, _)| !c.is_zero());
+                    pairwise_sum(&terms.map(|(&c, &y)| c * y).collect::<Vec<_>>())
+                };
+                Ok(images.iter().enumerate().map(score).collect())
+            }
+            Self::Function(f) => Ok(scores_of(f, &Tape::new().leaf(logits.clone()))?.value().as_slice().to_vec()),
+        }
+    }
+}
+
+fn row<T: Real>(matrix: &Tensor<T>, row: usize) -> &[T] {
+    let width = matrix.shape()[1];
+    &matrix.as_slice()[row * width..][..width]
+}
+
+fn scores_of<T: Real>(f: &Function<T>, logits: &Var<T>) -> Result<Var<T>, ExplainError> {
+    let (rows, classes) = (logits.shape()[0], logits.shape()[1]);
+    let scores = f(logits);
+    match scores.shape()[..] {
+        [n] if n == rows => Ok(scores),
+        _ => Err(ExplainError::TargetShape { rows, classes, found: scores.shape().to_vec() }),
+    }
+}
+
+impl<T: Real> From<Class> for Target<T> {
+    fn from(class: Class) -> Self {
+        Self(Kind::Scores(vec![(1.0, class)]))
+    }
+}
+
+impl<T: Real> From<usize> for Target<T> {
+    fn from(class: usize) -> Self {
+        Class::from(class).into()
+    }
+}
+
+impl<T: Real> From<&str> for Target<T> {
+    fn from(name: &str) -> Self {
+        Class::from(name).into()
+    }
+}
+
+impl<T: Real> From<String> for Target<T> {
+    fn from(name: String) -> Self {
+        Class::from(name).into()
+    }
+}
+
+/// One class for each image.
+impl<T: Real, C: Into<Class>> From<Vec<C>> for Target<T> {
+    fn from(classes: Vec<C>) -> Self {
+        Self(Kind::Each(classes.into_iter().map(Into::into).collect()))
+    }
+}
+
+/// One class for each image.
+impl<T: Real, C: Into<Class>, const N: usize> From<[C; N]> for Target<T> {
+    fn from(classes: [C; N]) -> Self {
+        Self(Kind::Each(classes.into_iter().map(Into::into).collect()))
+    }
+}
+
+/// One class for each image.
+impl<T: Real, C: Into<Class> + Clone> From<&[C]> for Target<T> {
+    fn from(classes: &[C]) -> Self {
+        classes.to_vec().into()
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(class) => write!(f, "{class}"),
+            Self::Name(name) => f.write_str(name),
+            Self::Top => f.write_str("likeliest class"),
+        }
+    }
+}
+
+/// In words: `coat`, `3 − 1`, `[3, 1]`, `−(coat)`.
+impl<T: Real> fmt::Display for Target<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Scores(terms) => {
+                for (place, (coefficient, class)) in terms.iter().enumerate() {
+                    let sign = if *coefficient < 0.0 { " − " } else { " + " };
+                    write!(f, "{}{class}", if place == 0 { "" } else { sign })?;
+                }
+                Ok(())
+            }
+            Kind::Each(classes) => {
+                let classes: Vec<String> = classes.iter().map(ToString::to_string).collect();
+                write!(f, "[{}]", classes.join(", "))
+            }
+            Kind::Negated(target) => write!(f, "−({target})"),
+            Kind::Function(_) => f.write_str("a function of the scores"),
+        }
+    }
+}
+
+impl<T: Real> fmt::Debug for Target<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({self})")
+    }
+}

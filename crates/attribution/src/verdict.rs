@@ -1,0 +1,157 @@
+//! What a map says, in words: an outcome, never a blank picture.
+
+use std::fmt;
+
+/// What a map says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// It singles out places.
+    Evidence {
+        /// The largest value.
+        max: f64,
+    },
+    /// No value is positive: nothing speaks for the target here. What speaks against it is shown by the map of the negated
+    /// target ([`Target::negated`](crate::Target::negated)).
+    NonPositive {
+        /// The smallest value.
+        min: f64,
+    },
+    /// The same value everywhere: it doesn't say where.
+    Flat {
+        /// That value.
+        value: f64,
+    },
+    /// The target's gradient vanishes here: nothing that lies on the way lets a small change through.
+    ZeroGradient,
+    /// Values that aren't numbers, or are infinite.
+    NonFinite {
+        /// Where they arose first; `None` if in the map's own arithmetic, which then overflowed.
+        arose: Option<Arose>,
+    },
+}
+
+/// Where a value that isn't finite arose first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arose {
+    /// In the image.
+    Image,
+    /// In the output of this layer, on the forward pass.
+    Output(String),
+    /// In the gradient of this layer's output, on the backward pass.
+    Gradient(String),
+}
+
+impl Verdict {
+    /// Whether there is something to show.
+    #[must_use]
+    pub fn is_evidence(&self) -> bool {
+        matches!(self, Self::Evidence { .. })
+    }
+
+    /// The verdict on a map of which only the positive part counts.
+    pub(crate) fn on_map(values: &Values, zero_gradient: bool, arose: impl FnOnce() -> Option<Arose>) -> Self {
+        match values.of_any_sign(zero_gradient, arose) {
+            Self::Evidence { max } if max <= 0.0 => Self::NonPositive { min: values.min },
+            verdict => verdict,
+        }
+    }
+
+    /// The verdict on a map whose negative values count too.
+    pub(crate) fn on_signed(values: &Values, zero_gradient: bool, arose: impl FnOnce() -> Option<Arose>) -> Self {
+        values.of_any_sign(zero_gradient, arose)
+    }
+}
+
+/// What a verdict is made of.
+pub(crate) struct Values {
+    min: f64,
+    max: f64,
+    finite: bool,
+}
+
+impl Values {
+    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Self {
+        let start = Self { min: f64::INFINITY, max: f64::NEG_INFINITY, finite: true };
+        values.fold(start, |found, v| Self {
+            min: found.min.min(v),
+            max: found.max.max(v),
+            finite: found.finite && v.is_finite(),
+        })
+    }
+
+    fn of_any_sign(&self, zero_gradient: bool, arose: impl FnOnce() -> Option<Arose>) -> Verdict {
+        if !self.finite {
+            Verdict::NonFinite { arose: arose() }
+        } else if zero_gradient {
+            Verdict::ZeroGradient
+        } else if self.min >= self.max {
+            Verdict::Flat { value: self.max }
+        } else {
+            Verdict::Evidence { max: self.max }
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Evidence { max } => write!(f, "evidence, at most {max:.3e}"),
+            Self::NonPositive { min } => write!(
+                f,
+                "nothing speaks for it here: every value is zero or negative, down to {min:.3e}; \
+                 the negated target shows what speaks against it"
+            ),
+            Self::Flat { value } => write!(f, "flat: the value is {value:.3e} everywhere, so it doesn't say where"),
+            Self::ZeroGradient => f.write_str(
+                "zero gradient: no small change here changes the score (the units on the way are saturated)",
+            ),
+            Self::NonFinite { arose: Some(arose) } => write!(f, "not finite: infinity or NaN first arose in {arose}"),
+            Self::NonFinite { arose: None } => f.write_str("not finite: the map's own arithmetic overflowed"),
+        }
+    }
+}
+
+impl fmt::Display for Arose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image => f.write_str("the image"),
+            Self::Output(layer) => write!(f, "the output of layer `{layer}`"),
+            Self::Gradient(layer) => write!(f, "the gradient at layer `{layer}`"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on_map(values: &[f64], zero_gradient: bool) -> Verdict {
+        Verdict::on_map(&Values::of(values.iter().copied()), zero_gradient, || Some(Arose::Output("conv2".into())))
+    }
+
+    #[test]
+    fn each_outcome_has_its_name_and_message() {
+        let cases = [
+            (on_map(&[-1.0, 2.0], false), Verdict::Evidence { max: 2.0 }, "evidence"),
+            (on_map(&[-1.0, 0.0], false), Verdict::NonPositive { min: -1.0 }, "-1.000e0; the negated target"),
+            (on_map(&[3.0, 3.0], false), Verdict::Flat { value: 3.0 }, "3.000e0 everywhere"),
+            (on_map(&[-3.0, -3.0], false), Verdict::Flat { value: -3.0 }, "flat"),
+            (on_map(&[0.0, 0.0], true), Verdict::ZeroGradient, "zero gradient"),
+            (
+                on_map(&[0.0, f64::NAN], true),
+                Verdict::NonFinite { arose: Some(Arose::Output("conv2".into())) },
+                "first arose in the output of layer `conv2`",
+            ),
+        ];
+        for (verdict, expected, message) in cases {
+            assert_eq!(verdict, expected);
+            assert!(verdict.to_string().contains(message), "{verdict}");
+        }
+    }
+
+    #[test]
+    fn negative_values_of_a_signed_map_are_evidence_too() {
+        let values = Values::of([-3.0, -1.0].into_iter());
+        assert!(Verdict::on_signed(&values, false, || None).is_evidence());
+    }
+}
