@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::winograd::{self, Outputs, Winograd};
 use crate::ConvGeometry;
 use crate::simd::{Tier, tier};
 
@@ -37,6 +38,10 @@ pub enum Algorithm {
     Padded,
     /// One kernel for each channel: vectors run over channels.
     Depthwise,
+    /// Winograd's F(2×2, 3×3), for 3×3 kernels at stride 1: 16 products for 36.
+    Winograd2,
+    /// Winograd's F(4×4, 3×3), for 3×3 kernels at stride 1: 36 products for 144, and about twice direct's error.
+    Winograd4,
 }
 
 impl fmt::Display for Algorithm {
@@ -45,6 +50,8 @@ impl fmt::Display for Algorithm {
             Self::Direct => "direct",
             Self::Padded => "padded",
             Self::Depthwise => "depthwise",
+            Self::Winograd2 => "winograd 2×2",
+            Self::Winograd4 => "winograd 4×4",
         })
     }
 }
@@ -60,6 +67,7 @@ impl Algorithm {
             Self::Direct => true,
             Self::Depthwise => g.conv.groups == g.in_channels && g.in_channels == g.out_channels,
             Self::Padded => pass != Pass::InputGradient && g.conv.groups == 1 && g.conv.dilation[1] == 1,
+            Self::Winograd2 | Self::Winograd4 => winograd::supports(g),
         }
     }
 }
@@ -70,6 +78,12 @@ impl Algorithm {
 #[must_use]
 pub fn choose(g: &ConvGeometry, pass: Pass, training: bool) -> Algorithm {
     let _ = training;
+    if let Some(outputs) = winograd::choose(g, pass) {
+        return match outputs {
+            Outputs::Two => Algorithm::Winograd2,
+            Outputs::Four => Algorithm::Winograd4,
+        };
+    }
     let few = g.in_channels <= FEW_CHANNELS;
     if g.in_channels > 1 && Algorithm::Depthwise.supports(g, pass) {
         Algorithm::Depthwise
@@ -93,6 +107,7 @@ pub struct Prepared {
 enum Plan {
     Direct(Direct),
     Depthwise(Depthwise),
+    Winograd(Winograd),
 }
 
 impl Prepared {
@@ -109,7 +124,13 @@ impl Prepared {
     pub(crate) fn on(tier: Tier, g: &ConvGeometry, pass: Pass, algorithm: Algorithm, w: &[f32]) -> Self {
         assert!(pass != Pass::WeightGradient, "a weight gradient has no weights to prepare");
         assert!(algorithm.supports(g, pass), "{algorithm} can't compute the {pass:?} of {g:?}");
+        let winograd = match pass {
+            Pass::Forward => Winograd::forward,
+            _ => Winograd::input_gradient,
+        };
         let plan = match (algorithm, pass) {
+            (Algorithm::Winograd2, _) => Plan::Winograd(winograd(g, tier, Outputs::Two)),
+            (Algorithm::Winograd4, _) => Plan::Winograd(winograd(g, tier, Outputs::Four)),
             (Algorithm::Depthwise, Pass::Forward) => Plan::Depthwise(Depthwise::forward(g, tier)),
             (Algorithm::Depthwise, _) => Plan::Depthwise(Depthwise::input_gradient(g, tier)),
             (Algorithm::Padded, _) => Plan::Direct(Direct::padded(g, tier)),
@@ -130,6 +151,7 @@ impl Prepared {
         match &mut self.plan {
             Plan::Direct(direct) => direct.pack(w, self.geometry.out_channels, self.pass == Pass::InputGradient),
             Plan::Depthwise(depthwise) => depthwise.update(w),
+            Plan::Winograd(winograd) => winograd.transform(w, self.pass == Pass::InputGradient),
         }
     }
 
@@ -156,6 +178,7 @@ impl Prepared {
         match &self.plan {
             Plan::Direct(direct) => direct.run(x, bias, relu, y),
             Plan::Depthwise(depthwise) => depthwise.run(x, bias, relu, y),
+            Plan::Winograd(winograd) => winograd.run(x, bias, relu, y),
         }
     }
 
@@ -170,6 +193,7 @@ impl Prepared {
         match &self.plan {
             Plan::Direct(direct) => direct.run(dy, None, false, dx),
             Plan::Depthwise(depthwise) => depthwise.run(dy, None, false, dx),
+            Plan::Winograd(winograd) => winograd.run(dy, None, false, dx),
         }
     }
 }
@@ -191,6 +215,8 @@ fn weight_gradient_on(tier: Tier, g: &ConvGeometry, algorithm: Algorithm, x: &[f
     assert_eq!(dw.len(), g.kernel_shape().iter().product::<usize>(), "weight gradient of {g:?}");
     match algorithm {
         Algorithm::Depthwise => depthwise::weight_gradient(tier, g, x, dy, dw),
+        Algorithm::Winograd2 => winograd::weight_gradient(g, tier, Outputs::Two, x, dy, dw),
+        Algorithm::Winograd4 => winograd::weight_gradient(g, tier, Outputs::Four, x, dy, dw),
         _ => WeightGradient::new(g, algorithm == Algorithm::Padded).run(tier, x, dy, dw),
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Outputs, Winograd, weight_gradient};
+use super::{Outputs, Winograd, best, weight_gradient};
 use crate::kernels::conv::{Algorithm, Pass, Prepared};
 use crate::simd::Tier;
 use crate::{Conv2d, ConvGeometry, Padding, im2col};
@@ -174,5 +174,30 @@ fn the_error_is_near_that_of_direct_convolution() {
             assert!(errors[0] <= two && errors[1] <= four, "{tier}, {channels} channels: {errors:?}");
             assert!(errors[1] <= 3.0 * direct, "{tier}, {channels} channels: {errors:?}, direct {direct:e}");
         }
+    }
+}
+
+#[test]
+fn the_choice_follows_the_products() {
+    let choice = |side: usize, channels: usize, pass| {
+        let g = Conv2d::same().geometry(&[1, side, side, channels], &[3, 3, channels, 8]).unwrap();
+        best(&g, pass)
+    };
+    for (side, want) in [
+        (56, Some(Outputs::Four)),
+        (7, Some(Outputs::Four)),
+        (6, Some(Outputs::Two)),
+        (4, Some(Outputs::Four)),
+        (3, Some(Outputs::Four)),
+        (2, Some(Outputs::Two)),
+        (1, None),
+    ] {
+        assert_eq!(choice(side, 8, Pass::Forward), want, "{side}×{side}");
+    }
+    assert_eq!(choice(28, 1, Pass::Forward), None);
+    assert_eq!(choice(28, 1, Pass::InputGradient), Some(Outputs::Four));
+    for conv in [Conv2d::same().stride(2), Conv2d::same().dilation(2), Conv2d::same().groups(2)] {
+        let g = conv.geometry(&[1, 28, 28, 8], &[3, 3, 8 / conv.groups, 8]).unwrap();
+        assert_eq!(best(&g, Pass::Forward), None, "{conv:?}");
     }
 }
