@@ -1,8 +1,10 @@
 //! Panels: a matrix cut into strips of `NR` columns, each strip contiguous, so that the micro-kernel reads it in order.
 
-/// A matrix `[rows, columns]` within a slice, at any strides.
+use std::ops::Range;
+
+/// A matrix `[rows, columns]` within a slice, plain or transposed.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Matrix<'a> {
+pub struct Matrix<'a> {
     pub(crate) values: &'a [f32],
     pub(crate) rows: usize,
     pub(crate) columns: usize,
@@ -10,6 +12,31 @@ pub(crate) struct Matrix<'a> {
     pub(crate) row_step: usize,
     /// Values between neighbouring columns.
     pub(crate) column_step: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// A row-major matrix `[rows, columns]`.
+    ///
+    /// # Panics
+    /// If there aren't just so many values.
+    #[must_use]
+    pub fn new(values: &'a [f32], [rows, columns]: [usize; 2]) -> Self {
+        assert_eq!(values.len(), rows * columns, "values of a matrix [{rows}, {columns}]");
+        Self { values, rows, columns, row_step: columns, column_step: 1 }
+    }
+
+    /// The same values with rows and columns exchanged.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        Self { rows: self.columns, columns: self.rows, row_step: self.column_step, column_step: self.row_step, ..self }
+    }
+
+    /// Some rows and columns of it; at least one column.
+    pub(crate) fn part(self, rows: Range<usize>, columns: Range<usize>) -> Self {
+        let first = rows.start * self.row_step + columns.start * self.column_step;
+        let values = if rows.is_empty() { &[] } else { &self.values[first..] };
+        Self { values, rows: rows.len(), columns: columns.len(), ..self }
+    }
 }
 
 /// Copies the matrix into a panel `[rows, nr]`, filled up with zero columns.

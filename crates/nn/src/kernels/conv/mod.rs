@@ -6,6 +6,7 @@ use super::winograd::{self, Outputs, Winograd};
 use crate::ConvGeometry;
 use crate::simd::{Tier, tier};
 
+mod columns;
 mod depthwise;
 mod direct;
 mod sweep;
@@ -13,6 +14,7 @@ mod sweep;
 mod tests;
 mod weight_gradient;
 
+use columns::Columns;
 use depthwise::Depthwise;
 use direct::Direct;
 use weight_gradient::WeightGradient;
@@ -36,6 +38,8 @@ pub enum Algorithm {
     Direct,
     /// Few input channels: a padded copy whose kernel rows are contiguous.
     Padded,
+    /// The input gradient towards few channels: products that end in pixels, added up afterwards.
+    Columns,
     /// One kernel for each channel: vectors run over channels.
     Depthwise,
     /// Winograd's F(2×2, 3×3), for 3×3 kernels at stride 1: 16 products for 36.
@@ -49,6 +53,7 @@ impl fmt::Display for Algorithm {
         f.pad(match self {
             Self::Direct => "direct",
             Self::Padded => "padded",
+            Self::Columns => "columns",
             Self::Depthwise => "depthwise",
             Self::Winograd2 => "winograd 2×2",
             Self::Winograd4 => "winograd 4×4",
@@ -65,6 +70,7 @@ impl Algorithm {
     pub fn supports(self, g: &ConvGeometry, pass: Pass) -> bool {
         match self {
             Self::Direct => true,
+            Self::Columns => pass == Pass::InputGradient && g.conv.groups == 1,
             Self::Depthwise => g.conv.groups == g.in_channels && g.in_channels == g.out_channels,
             Self::Padded => pass != Pass::InputGradient && g.conv.groups == 1 && g.conv.dilation[1] == 1,
             Self::Winograd2 | Self::Winograd4 => winograd::supports(g),
@@ -87,6 +93,8 @@ pub fn choose(g: &ConvGeometry, pass: Pass, training: bool) -> Algorithm {
     let few = g.in_channels <= FEW_CHANNELS;
     if g.in_channels > 1 && Algorithm::Depthwise.supports(g, pass) {
         Algorithm::Depthwise
+    } else if few && Algorithm::Columns.supports(g, pass) {
+        Algorithm::Columns
     } else if few && Algorithm::Padded.supports(g, pass) {
         Algorithm::Padded
     } else {
@@ -106,6 +114,7 @@ pub struct Prepared {
 #[derive(Debug)]
 enum Plan {
     Direct(Direct),
+    Columns(Columns),
     Depthwise(Depthwise),
     Winograd(Winograd),
 }
@@ -133,6 +142,7 @@ impl Prepared {
             (Algorithm::Winograd4, _) => Plan::Winograd(winograd(g, tier, Outputs::Four)),
             (Algorithm::Depthwise, Pass::Forward) => Plan::Depthwise(Depthwise::forward(g, tier)),
             (Algorithm::Depthwise, _) => Plan::Depthwise(Depthwise::input_gradient(g, tier)),
+            (Algorithm::Columns, _) => Plan::Columns(Columns::new(g, tier)),
             (Algorithm::Padded, _) => Plan::Direct(Direct::padded(g, tier)),
             (_, Pass::Forward) => Plan::Direct(Direct::forward(g, tier)),
             (_, _) => Plan::Direct(Direct::input_gradient(g, tier)),
@@ -150,6 +160,7 @@ impl Prepared {
         assert_eq!(w.len(), self.geometry.kernel_shape().iter().product::<usize>(), "weights of {:?}", self.geometry);
         match &mut self.plan {
             Plan::Direct(direct) => direct.pack(w, self.geometry.out_channels, self.pass == Pass::InputGradient),
+            Plan::Columns(columns) => columns.update(w),
             Plan::Depthwise(depthwise) => depthwise.update(w),
             Plan::Winograd(winograd) => winograd.transform(w, self.pass == Pass::InputGradient),
         }
@@ -179,6 +190,7 @@ impl Prepared {
             Plan::Direct(direct) => direct.run(x, bias, relu, y),
             Plan::Depthwise(depthwise) => depthwise.run(x, bias, relu, y),
             Plan::Winograd(winograd) => winograd.run(x, bias, relu, y),
+            Plan::Columns(_) => unreachable!("an algorithm of the input gradient"),
         }
     }
 
@@ -192,6 +204,7 @@ impl Prepared {
         assert_eq!(self.pass, Pass::InputGradient, "prepared for another pass");
         match &self.plan {
             Plan::Direct(direct) => direct.run(dy, None, false, dx),
+            Plan::Columns(columns) => columns.run(dy, dx),
             Plan::Depthwise(depthwise) => depthwise.run(dy, None, false, dx),
             Plan::Winograd(winograd) => winograd.run(dy, None, false, dx),
         }

@@ -6,7 +6,7 @@ use super::{Algorithm, Pass, Prepared, weight_gradient_on};
 use crate::simd::Tier;
 use crate::{Conv2d, ConvGeometry, Padding};
 
-const ALGORITHMS: [Algorithm; 3] = [Algorithm::Direct, Algorithm::Padded, Algorithm::Depthwise];
+const ALGORITHMS: [Algorithm; 4] = [Algorithm::Direct, Algorithm::Padded, Algorithm::Columns, Algorithm::Depthwise];
 
 /// Calls `f(x, w, y)` with the three indices of every product of the convolution, each by its definition.
 fn for_each_product(g: &ConvGeometry, mut f: impl FnMut(usize, usize, usize)) {

@@ -1,0 +1,181 @@
+//! The input gradient towards few channels: products first, places after.
+//!
+//! With three input channels a product that ends in channels would fill three of sixteen columns. So this one ends in
+//! pixels: for one row of outputs, `P [Kh·Kw·Cin, Wo] = W [Kh·Kw·Cin, Cout] · (∂S/∂y)ᵀ [Cout, Wo]`, whose left operand
+//! is the kernel as it lies in memory. Row `(kh, kw, c)` of `P` is then added to channel `c` of an input row, shifted by
+//! `kw`: along pixels again, in planes apart for each channel (and, at a stride, for each column modulo the stride),
+//! which are woven together at the end.
+
+use std::ops::Range;
+
+use crate::ConvGeometry;
+use crate::kernels::pack::{Matrix, pack_panel};
+use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
+use crate::kernels::scratch::with_scratch;
+use crate::kernels::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows};
+use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+
+/// Input rows that a task takes at least: it recomputes the outputs that reach across its edges.
+const LEAST_ROWS: usize = 16;
+
+/// The input gradient of a convolution of one group, with its weights.
+#[derive(Debug)]
+pub(super) struct Columns {
+    tier: Tier,
+    g: ConvGeometry,
+    weights: Vec<f32>,
+}
+
+impl Columns {
+    pub(super) fn new(g: &ConvGeometry, tier: Tier) -> Self {
+        Self { tier, g: *g, weights: Vec::new() }
+    }
+
+    pub(super) fn update(&mut self, w: &[f32]) {
+        self.weights.clear();
+        self.weights.extend_from_slice(w);
+    }
+
+    pub(super) fn run(&self, dy: &[f32], dx: &mut [f32]) {
+        let one = self.g.with_batch(1);
+        let [from, to]: [usize; 2] = [one.output_shape(), one.input_shape()].map(|shape| shape.iter().product());
+        let images = dy.len() / from;
+        assert_eq!(dy.len(), images * from, "output gradient of {:?}", self.g);
+        assert_eq!(dx.len(), images * to, "input gradient of {:?}", self.g);
+        let height = self.g.input[0];
+        let work = one.multiply_adds() * images as u64;
+        let chunk = (height * images).div_ceil(wanted_tasks(work)).clamp(LEAST_ROWS, height.max(LEAST_ROWS));
+        let chunks: Vec<_> = balanced(height, chunk).collect();
+        let dx = Shared::new(dx);
+        for_each(images * chunks.len(), work, |i| {
+            let (image, rows) = (i / chunks.len(), chunks[i % chunks.len()].clone());
+            let dy = &dy[image * from..][..from];
+            dispatch_on(self.tier, Rows { columns: self, dy, dx, image, rows });
+        });
+    }
+}
+
+/// Some input rows of one image.
+struct Rows<'a> {
+    columns: &'a Columns,
+    dy: &'a [f32],
+    dx: Shared,
+    image: usize,
+    rows: Range<usize>,
+}
+
+impl Kernel for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let g = &self.columns.g;
+        let [kh, kw] = g.kernel;
+        let [down, right] = g.conv.stride;
+        let cin = g.in_channels;
+        let nr = columns::<S>();
+        // Padded column p = ow·stride + kw·dilation is entry p / stride of the plane of p mod stride.
+        let reach = [0, 1].map(|d| (g.kernel[d] - 1) * g.conv.dilation[d]);
+        let plane = (g.output[1] + reach[1] / right).max((g.input[1] - 1 + g.conv.padding.left) / right + 1);
+        let row_size = cin * right * plane;
+        let products = kh * kw * cin * nr;
+        with_scratch(self.rows.len() * row_size + products + g.out_channels * nr, |memory| {
+            let (planes, rest) = memory.split_at_mut(self.rows.len() * row_size);
+            let (products, panel) = rest.split_at_mut(products);
+            planes.fill(0.0);
+            let top = g.conv.padding.top;
+            let first = (self.rows.start + top).saturating_sub(reach[0]).div_ceil(down);
+            let end = ((self.rows.end - 1 + top) / down + 1).min(g.output[0]);
+            for oh in first..end {
+                // The input row of each kernel row, counted from the task's first, where it is the task's.
+                let row = |tap: usize| {
+                    let padded = oh * down + tap * g.conv.dilation[0];
+                    padded.checked_sub(top + self.rows.start).filter(|&row| row < self.rows.len())
+                };
+                let taps = (0..kh).position(|tap| row(tap).is_some()).unwrap_or(kh)
+                    ..(0..kh).rposition(|tap| row(tap).is_some()).map_or(kh, |last| last + 1);
+                for ow in (0..g.output[1]).step_by(nr) {
+                    let width = nr.min(g.output[1] - ow);
+                    let source = Matrix {
+                        values: &self.dy[(oh * g.output[1] + ow) * g.out_channels..],
+                        rows: g.out_channels,
+                        columns: width,
+                        row_step: 1,
+                        column_step: g.out_channels,
+                    };
+                    pack_panel(source, nr, panel);
+                    let lines = taps.start * kw * cin..taps.end * kw * cin;
+                    self.products(s, panel, width, lines, products);
+                    for tap in taps.clone() {
+                        let Some(row) = row(tap) else { continue };
+                        for tap_column in 0..kw {
+                            let shift = tap_column * g.conv.dilation[1];
+                            for channel in 0..cin {
+                                let line = (row * cin + channel) * right + shift % right;
+                                let target = &mut planes[line * plane + shift / right + ow..][..width];
+                                let source = &products[((tap * kw + tap_column) * cin + channel) * nr..][..width];
+                                target.iter_mut().zip(source).for_each(|(sum, &product)| *sum += product);
+                            }
+                        }
+                    }
+                }
+            }
+            self.weave(planes, plane);
+        });
+    }
+}
+
+impl Rows<'_> {
+    /// Some lines of `P`, for the pixels of one panel.
+    #[inline(always)]
+    fn products<S: Simd>(&self, s: S, panel: &[f32], width: usize, lines: Range<usize>, products: &mut [f32]) {
+        let nr = columns::<S>();
+        let depth = self.columns.g.out_channels;
+        assert!(lines.end * nr <= products.len(), "room for {} lines", lines.end);
+        let products = products.as_mut_ptr();
+        for part in balanced(lines.len(), max_rows::<S>()) {
+            let mut left = [std::ptr::null(); MOST_ROWS];
+            let mut out = [std::ptr::null_mut(); MOST_ROWS];
+            for (i, line) in part.clone().map(|i| lines.start + i).enumerate() {
+                left[i] = self.columns.weights[line * depth..].as_ptr();
+                out[i] = products.wrapping_add(line * nr);
+            }
+            let tile = Tile {
+                runs: 1,
+                offsets: &0,
+                left: Left::Rows(left.as_ptr(), MOST_ROWS),
+                length: depth,
+                left_step: 1,
+                panel: panel.as_ptr(),
+                panel_step: nr,
+                out: out.as_ptr(),
+                columns: width,
+                start: Start::Zero,
+                relu: false,
+            };
+            // SAFETY: a line of weights and the panel both have Cout steps; lines of the products lie apart.
+            unsafe { tile.run(s, part.len()) };
+        }
+    }
+
+    /// Weaves the planes together into the task's rows of the gradient.
+    #[inline(always)]
+    fn weave(&self, planes: &[f32], plane: usize) {
+        let g = &self.columns.g;
+        let [height, width] = g.input;
+        let (cin, right) = (g.in_channels, g.conv.stride[1]);
+        let first = (self.image * height + self.rows.start) * width * cin;
+        // SAFETY: these rows of the gradient are this task's own.
+        let target =
+            unsafe { std::slice::from_raw_parts_mut(self.dx.pointer().add(first), self.rows.len() * width * cin) };
+        for (row, target) in target.chunks_exact_mut(width * cin).enumerate() {
+            for channel in 0..cin {
+                let lines = &planes[(row * cin + channel) * right * plane..][..right * plane];
+                for (column, pixel) in target.chunks_exact_mut(cin).enumerate() {
+                    let padded = column + g.conv.padding.left;
+                    pixel[channel] = lines[padded % right * plane + padded / right];
+                }
+            }
+        }
+    }
+}
