@@ -29,7 +29,7 @@ pub struct MaxPool {
 }
 
 impl MaxPool {
-    /// For each output element, the offset of its winner within its image `[H, W, C]`.
+    /// For each output element, where the winner's pixel starts within its image `[H, W, C]`.
     #[must_use]
     pub fn winners(&self) -> &[u32] {
         &self.winners
@@ -44,11 +44,14 @@ impl<T: Real> Op<T> for MaxPool {
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
         let mut dx = Tensor::zeros(*node.input_shape(0));
         let [from, to] = [node.shape(), node.input_shape(0)].map(|shape| shape[1..].iter().product::<usize>().max(1));
+        let channels = node.shape()[3];
         let upstream = upstream.as_slice().par_chunks(from).zip(self.winners.par_chunks(from));
         let images = dx.make_mut().par_chunks_mut(to).zip(upstream).with_min_len(grain(to));
         images.for_each(|(dx, (dy, winners))| {
-            for (&g, &winner) in dy.iter().zip(winners) {
-                dx[winner as usize] += g;
+            for (dy, winners) in dy.chunks_exact(channels).zip(winners.chunks_exact(channels)) {
+                for (c, (&g, &winner)) in dy.iter().zip(winners).enumerate() {
+                    dx[winner as usize + c] += g;
+                }
             }
         });
         Grads::one(dx)
@@ -63,7 +66,7 @@ impl<T: Real> Op<T> for MaxPool {
     }
 }
 
-/// The maxima of x `[N, H, W, C]`, and for each the offset of the winner within its image.
+/// The maxima of x `[N, H, W, C]`, and for each where the winner's pixel starts within its image.
 fn maxima<T: Real>(g: &PoolGeometry, x: &[T]) -> (Tensor<T>, Vec<u32>) {
     assert!(u32::try_from(g.image_len()).is_ok(), "max pool: an image {:?} is too large", g.input_shape());
     let mut y = Tensor::scratch(g.output_shape());
@@ -77,14 +80,14 @@ fn maxima<T: Real>(g: &PoolGeometry, x: &[T]) -> (Tensor<T>, Vec<u32>) {
             let mut window = g.pixels([i % g.output[0], ox]);
             let first = window.next().expect("no window lies in the padding alone");
             best.copy_from_slice(&image[first..][..g.channels]);
-            winners.iter_mut().zip(first as u32..).for_each(|(winner, place)| *winner = place);
+            winners.fill(first as u32);
             for pixel in window {
-                let candidates = image[pixel..][..g.channels].iter().zip(pixel as u32..);
-                for ((best, winner), (&x, place)) in best.iter_mut().zip(&mut *winners).zip(candidates) {
+                let candidates = &image[pixel..][..g.channels];
+                for ((best, winner), &x) in best.iter_mut().zip(&mut *winners).zip(candidates) {
                     // Selects rather than branches: this vectorises over channels.
                     let wins = (x > *best) | (x.is_nan() & !best.is_nan());
                     *best = if wins { x } else { *best };
-                    *winner = if wins { place } else { *winner };
+                    *winner = if wins { pixel as u32 } else { *winner };
                 }
             }
         }

@@ -173,3 +173,49 @@ impl<T: Real> NetworkOps<T> for Var<T> {
         linear(self, w, Some(bias))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::testing::random;
+    use super::*;
+    use tensor::{Exact, Tape, Tensor};
+
+    /// Every operation that works in blocks, one after the other: the output, and the gradients for x, w, γ, β.
+    fn chain(x: &Tensor<f32>, training: bool) -> Vec<Tensor<f32>> {
+        let tape = Tape::new();
+        let leaf = |value: Tensor<f64>| tape.leaf(value.cast());
+        let vars = [tape.leaf(x.clone()), leaf(random([3, 3, 4, 6], 2)), leaf(random([6], 3)), leaf(random([6], 4))];
+        let [x, w, gamma, beta] = &vars;
+        let y = x.conv2d(w, Conv2d::same());
+        let y = if training {
+            dropout(batch_norm_training(&y, gamma, beta, 1e-5).0, 0.3, 9)
+        } else {
+            batch_norm_evaluation(&y, gamma, beta, &ChannelStatistics::standard(6), 1e-5)
+        };
+        let y = y.silu().max_pool(Pool2d::square(3).stride(1).padding(1)).sigmoid();
+        let y = y.avg_pool(Pool2d::square(2), true).resize([37, 41], Interpolation::Bilinear { align_corners: false });
+        let y = y.leaky_relu(0.1).global_avg_pool().log_softmax();
+        let gradients = tape.backward(&y.mul(&y), &Exact, &vars).unwrap();
+        std::iter::once(y.value().clone()).chain(vars.iter().map(|var| gradients[var].clone())).collect()
+    }
+
+    #[test]
+    fn results_do_not_depend_on_the_number_of_threads() {
+        let x = random([3, 48, 44, 4], 1).cast();
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| chain(&x, true))
+        };
+        assert_eq!(run(1), run(3));
+    }
+
+    #[test]
+    fn an_image_does_not_depend_on_its_batch() {
+        let x = random([3, 48, 44, 4], 1).cast();
+        let image = 48 * 44 * 4;
+        let last = Tensor::new([1, 48, 44, 4], x.as_slice()[2 * image..].to_vec());
+        let (batch, alone) = (chain(&x, false), chain(&last, false));
+        assert_eq!(batch[0].as_slice()[12..], *alone[0].as_slice());
+        assert_eq!(batch[1].as_slice()[2 * image..], *alone[1].as_slice());
+    }
+}

@@ -107,6 +107,19 @@ pub(super) fn parameter_gradients<T: Real>(
     [dgamma.zip(inverse_deviation, |sum, r| sum * r), dbeta]
 }
 
+/// Σ f(x − centre) in each channel, `[C]`.
+fn channel_sums<T: Real>(x: &Tensor<T>, centre: &Tensor<T>, f: impl Fn(T) -> T + Sync) -> Tensor<T> {
+    let channels = centre.len();
+    let (x, centre) = (x.as_slice(), centre.as_slice());
+    let sums = sum_terms(0..x.len() / channels.max(1), channels, &|pixel, sums: &mut [T]| {
+        let pixel = &x[pixel * channels..][..channels];
+        for ((sum, &x), &centre) in sums.iter_mut().zip(pixel).zip(centre) {
+            *sum += f(x - centre);
+        }
+    });
+    Tensor::new([channels], sums)
+}
+
 /// Normalizes each channel of x `[…, C]` by its mean and (biased) variance, then scales it by γ `[C]` and shifts it by β
 /// `[C]`. Also gives the batch's statistics, with the unbiased variance, for the caller's running ones.
 ///
@@ -122,25 +135,15 @@ pub fn batch_norm_training<T: Real>(
     let channels = channels(x, gamma, beta);
     let count = x.value().len() / channels.max(1);
     assert!(count > 1 || channels == 0, "batch norm: one value per channel in {} has no variance", x.shape());
-    let data = x.value().as_slice();
     let m = T::from_f64(count as f64);
-    let sums = |f: &(dyn Fn(usize, T) -> T + Sync)| {
-        let sums = sum_terms(0..count, channels, &|pixel, sums: &mut [T]| {
-            let pixel = &data[pixel * channels..][..channels];
-            for c in 0..channels {
-                sums[c] += f(c, pixel[c]);
-            }
-        });
-        Tensor::new([channels], sums)
-    };
-    let mean = sums(&|_, x| x).map(|sum| sum / m);
-    let centre = mean.as_slice();
-    let squares = sums(&|c, x| (x - centre[c]) * (x - centre[c]));
+    let zeros = Tensor::zeros([channels]);
+    let mean = channel_sums(x.value(), &zeros, |x| x).map(|sum| sum / m);
+    let squares = channel_sums(x.value(), &mean, |x| x * x);
     let variance = squares.clone().map(|sum| sum / (m - T::one()));
     let inverse_deviation = squares.map(|sum| T::one() / (sum / m + T::from_f64(epsilon)).sqrt());
 
     let scale = gamma.value().clone().zip(&inverse_deviation, |gamma, r| gamma * r);
-    let y = centred_affine(x.value(), centre, scale.as_slice(), beta.value().as_slice());
+    let y = centred_affine(x.value(), mean.as_slice(), scale.as_slice(), beta.value().as_slice());
     let statistics = ChannelStatistics { mean: mean.clone(), variance };
     (x.tape().record(BatchNormTraining { mean, inverse_deviation }, &[x, gamma, beta], y), statistics)
 }
@@ -150,7 +153,14 @@ mod tests {
     use super::*;
     use crate::ops::testing::random;
     use proptest::prelude::*;
-    use tensor::{Tape, gradcheck};
+    use tensor::{Exact, Tape, gradcheck};
+
+    /// The definition with ε = 0.01, composed of arithmetic on the tape, and the biased variance.
+    fn literal(x: &Var<f64>, gamma: &Var<f64>, beta: &Var<f64>) -> (Var<f64>, Var<f64>) {
+        let centred = x.sub(&x.mean_axes(&[0, 1, 2]));
+        let variance = centred.mul(&centred).mean_axes(&[0, 1, 2]);
+        (centred.div(&variance.add_scalar(1e-2).sqrt()).mul(gamma).add(beta), variance)
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20))]
@@ -160,10 +170,7 @@ mod tests {
             let tape = Tape::new();
             let [x, gamma, beta] = inputs.clone().map(|t| tape.leaf(t));
             let (y, statistics) = batch_norm_training(&x, &gamma, &beta, 1e-2);
-            // The definition, composed of arithmetic on the tape.
-            let centred = x.sub(&x.mean_axes(&[0, 1, 2]));
-            let variance = centred.mul(&centred).mean_axes(&[0, 1, 2]);
-            let literal = centred.div(&variance.add_scalar(1e-2).sqrt()).mul(&gamma).add(&beta);
+            let (literal, variance) = literal(&x, &gamma, &beta);
             approx::assert_abs_diff_eq!(y.value(), literal.value(), epsilon = 1e-13);
             approx::assert_abs_diff_eq!(&statistics.mean, x.mean_axes(&[0, 1, 2]).value(), epsilon = 1e-14);
             let m = (n * h * w) as f64;
@@ -172,6 +179,21 @@ mod tests {
             let checked = gradcheck(&inputs, |v| batch_norm_training(&v[0], &v[1], &v[2], 1e-2).0);
             prop_assert_eq!(checked.skipped, 0);
             if let Err(error) = checked.within(1e-6) { return Err(TestCaseError::fail(error.to_string())); }
+        }
+    }
+
+    #[test]
+    fn many_blocks_are_as_good_as_one() {
+        let tape = Tape::new();
+        let [x, gamma, beta] = [random([3, 70, 60, 3], 1), random([3], 2), random([3], 3)].map(|t| tape.leaf(t));
+        let (y, _) = batch_norm_training(&x, &gamma, &beta, 1e-2);
+        let (literal, _) = literal(&x, &gamma, &beta);
+        approx::assert_abs_diff_eq!(y.value(), literal.value(), epsilon = 1e-13);
+        let seed = random([3, 70, 60, 3], 4);
+        let gradients = |y: &Var<f64>| tape.backward_from(y, seed.clone(), &Exact, [&x, &gamma, &beta]).unwrap();
+        let (ours, literal) = (gradients(&y), gradients(&literal));
+        for var in [&x, &gamma, &beta] {
+            approx::assert_abs_diff_eq!(&ours[var], &literal[var], epsilon = 1e-11);
         }
     }
 
