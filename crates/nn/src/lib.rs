@@ -21,4 +21,4 @@ pub use model::{
     ModelInfo, ModelNode, Parameter, Source, Summary,
 };
 pub use pool2d::{Pool2d, PoolGeometry};
-pub use real::Real;
+pub use real::{ConvCall, Real};

@@ -1,9 +1,12 @@
 //! The two precisions, and the kernels behind the operations in each.
 
+use std::sync::Arc;
+
 use tensor::{Element, Tensor};
 
 use crate::geometry::ConvGeometry;
 use crate::im2col;
+use crate::kernels::conv::{self as kernels, Pass, Prepared};
 
 /// `f32`, on the SIMD kernels, or `f64`, on the plain reference path that gradients are checked with.
 ///
@@ -11,53 +14,60 @@ use crate::im2col;
 /// comes as a tensor, so that what is derived from it (packed panels, say) can be kept with it.
 pub trait Real: Element {
     /// y = x ∗ w + b, the convolution's forward pass, followed by max(y, 0) if `relu`.
-    fn conv2d(geometry: &ConvGeometry, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]);
+    fn conv2d(call: &ConvCall, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]);
 
     /// ∂x from ∂y.
-    fn conv2d_input_gradient(geometry: &ConvGeometry, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]);
+    fn conv2d_input_gradient(call: &ConvCall, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]);
 
     /// ∂w from x and ∂y, summed over the batch.
-    fn conv2d_weight_gradient(geometry: &ConvGeometry, x: &[Self], dy: &[Self], dw: &mut [Self]);
+    fn conv2d_weight_gradient(call: &ConvCall, x: &[Self], dy: &[Self], dw: &mut [Self]);
+}
+
+/// A convolution to be computed.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvCall {
+    /// Its geometry.
+    pub geometry: ConvGeometry,
+    /// Whether the weights change at every call.
+    pub training: bool,
 }
 
 impl Real for f64 {
-    fn conv2d(
-        geometry: &ConvGeometry,
-        x: &[Self],
-        w: &Tensor<Self>,
-        bias: Option<&[Self]>,
-        relu: bool,
-        y: &mut [Self],
-    ) {
-        im2col::forward(geometry, x, w.as_slice(), bias, relu, y);
+    fn conv2d(call: &ConvCall, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]) {
+        im2col::forward(&call.geometry, x, w.as_slice(), bias, relu, y);
     }
 
-    fn conv2d_input_gradient(geometry: &ConvGeometry, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]) {
-        im2col::input_gradient(geometry, dy, w.as_slice(), dx);
+    fn conv2d_input_gradient(call: &ConvCall, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]) {
+        im2col::input_gradient(&call.geometry, dy, w.as_slice(), dx);
     }
 
-    fn conv2d_weight_gradient(geometry: &ConvGeometry, x: &[Self], dy: &[Self], dw: &mut [Self]) {
-        im2col::weight_gradient(geometry, x, dy, dw);
+    fn conv2d_weight_gradient(call: &ConvCall, x: &[Self], dy: &[Self], dw: &mut [Self]) {
+        im2col::weight_gradient(&call.geometry, x, dy, dw);
     }
 }
 
 impl Real for f32 {
-    fn conv2d(
-        geometry: &ConvGeometry,
-        x: &[Self],
-        w: &Tensor<Self>,
-        bias: Option<&[Self]>,
-        relu: bool,
-        y: &mut [Self],
-    ) {
-        im2col::forward(geometry, x, w.as_slice(), bias, relu, y);
+    fn conv2d(call: &ConvCall, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]) {
+        prepared(call, Pass::Forward, w).forward(x, bias, relu, y);
     }
 
-    fn conv2d_input_gradient(geometry: &ConvGeometry, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]) {
-        im2col::input_gradient(geometry, dy, w.as_slice(), dx);
+    fn conv2d_input_gradient(call: &ConvCall, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]) {
+        prepared(call, Pass::InputGradient, w).input_gradient(dy, dx);
     }
 
-    fn conv2d_weight_gradient(geometry: &ConvGeometry, x: &[Self], dy: &[Self], dw: &mut [Self]) {
-        im2col::weight_gradient(geometry, x, dy, dw);
+    fn conv2d_weight_gradient(call: &ConvCall, x: &[Self], dy: &[Self], dw: &mut [Self]) {
+        let algorithm = kernels::choose(&call.geometry, Pass::WeightGradient, call.training);
+        kernels::weight_gradient(&call.geometry, algorithm, x, dy, dw);
     }
+}
+
+/// The weights in the form that the kernels want, kept with them from call to call.
+fn prepared(call: &ConvCall, pass: Pass, w: &Tensor<f32>) -> Arc<Prepared> {
+    let geometry = &call.geometry;
+    let algorithm = kernels::choose(geometry, pass, call.training);
+    w.derived(
+        |prepared: &Prepared| prepared.is_for(geometry, pass, algorithm),
+        || Prepared::new(geometry, pass, algorithm, w.as_slice()),
+        |prepared| prepared.update(w.as_slice()),
+    )
 }

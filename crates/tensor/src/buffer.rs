@@ -5,13 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::element::Element;
 
-type Derived = Arc<dyn Any + Send + Sync>;
-
 /// Numbers, shared by the tensors that are copies of one another, and given back to the pool with the last of them.
 pub(crate) struct Buffer<T: Element> {
     data: Vec<T>,
-    /// Values computed from the data, kept as long as the data stay as they are: `(type, key)` → value.
-    derived: Mutex<Vec<(u64, Derived)>>,
+    /// Values computed from the data.
+    derived: Mutex<Vec<Derived>>,
+}
+
+struct Derived {
+    value: Arc<dyn Any + Send + Sync>,
+    /// Whether the data have been written to since it was computed.
+    stale: bool,
 }
 
 impl<T: Element> Buffer<T> {
@@ -23,9 +27,11 @@ impl<T: Element> Buffer<T> {
         &self.data
     }
 
-    /// The data to write to; whatever was derived from them is forgotten.
+    /// The data to write to; whatever was derived from them is out of date.
     pub(crate) fn data_mut(&mut self) -> &mut [T] {
-        self.derived.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        for derived in self.derived.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            derived.stale = true;
+        }
         &mut self.data
     }
 
@@ -33,15 +39,29 @@ impl<T: Element> Buffer<T> {
         std::mem::take(&mut self.data)
     }
 
-    pub(crate) fn derived<D: Any + Send + Sync>(&self, key: u64, make: impl FnOnce() -> D) -> Arc<D> {
-        // Held while making, so that two threads don't make it twice.
-        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = derived.iter().filter(|(k, _)| *k == key).find_map(|(_, d)| Arc::clone(d).downcast::<D>().ok());
-        found.unwrap_or_else(|| {
-            let made = Arc::new(make());
-            derived.push((key, Arc::clone(&made) as Derived));
-            made
-        })
+    pub(crate) fn derived<D: Any + Send + Sync>(
+        &self,
+        fits: impl Fn(&D) -> bool,
+        make: impl Fn() -> D,
+        refresh: impl FnOnce(&mut D),
+    ) -> Arc<D> {
+        // Held while computing, so that two threads don't do it twice.
+        let mut all = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = all.iter_mut().find(|derived| derived.value.downcast_ref().is_some_and(&fits));
+        let found = match found {
+            Some(found) => found,
+            None => {
+                all.push(Derived { value: Arc::new(make()), stale: false });
+                all.last_mut().expect("just pushed")
+            }
+        };
+        if std::mem::take(&mut found.stale) {
+            match Arc::get_mut(&mut found.value).and_then(|value| value.downcast_mut()) {
+                Some(value) => refresh(value),
+                None => found.value = Arc::new(make()),
+            }
+        }
+        Arc::clone(&found.value).downcast().expect("of this type")
     }
 }
 

@@ -108,6 +108,7 @@ impl<T: Element> Tape<T> {
             shape: *value.shape(),
             output: kept.then(|| value.clone()),
             label: OnceLock::new(),
+            keep: self.inner.keep,
         });
         nodes.push(Arc::clone(&node));
         Var { tape: self.clone(), node, value }

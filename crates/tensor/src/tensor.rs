@@ -200,11 +200,18 @@ impl<T: Element> Tensor<T> {
         Tensor::new(self.shape, self.as_slice().iter().map(|x| U::from_f64(x.as_f64())).collect())
     }
 
-    /// A value computed from this array's elements, computed once and kept until they are written to or dropped:
-    /// transformed weights, say. `key` tells apart several of one type `D`.
+    /// A value computed from this array's elements and kept with them until they are dropped: transformed weights, say.
+    ///
+    /// The first value of type `D` that `fits` is given; if there is none, `make` computes it. After the elements have been
+    /// written to, `refresh` brings it up to date, in place unless somebody still holds it.
     #[must_use]
-    pub fn derived<D: Any + Send + Sync>(&self, key: u64, make: impl FnOnce() -> D) -> Arc<D> {
-        self.buffer.derived(key, make)
+    pub fn derived<D: Any + Send + Sync>(
+        &self,
+        fits: impl Fn(&D) -> bool,
+        make: impl Fn() -> D,
+        refresh: impl FnOnce(&mut D),
+    ) -> Arc<D> {
+        self.buffer.derived(fits, make, refresh)
     }
 
     /// Whether the two share their memory.
@@ -295,13 +302,17 @@ mod tests {
     }
 
     #[test]
-    fn derived_values_are_made_once_and_forgotten_on_writing() {
+    fn derived_values_are_made_once_and_follow_the_elements() {
         let mut a = Tensor::new([2], vec![1.0_f32, 2.0]);
-        let sum = |t: &Tensor<f32>| *t.derived(0, || t.as_slice().iter().sum::<f32>());
-        assert_eq!(sum(&a), 3.0);
-        let _ = a.clone().derived(0, || -> f32 { panic!("made twice") });
+        let sum = |t: &Tensor<f32>| t.as_slice().iter().sum::<f32>();
+        let never = || -> f32 { panic!("made again") };
+        assert_eq!(*a.derived(|_| true, || sum(&a), |_| panic!("it is up to date")), 3.0);
+        assert_eq!(*a.clone().derived(|_| true, never, |_| panic!("it is up to date")), 3.0);
         a.make_mut()[0] = 5.0;
-        assert_eq!(sum(&a), 7.0);
+        let held = a.derived(|_| true, never, |old: &mut f32| *old = sum(&a));
+        a.make_mut()[0] = 6.0;
+        assert_eq!(*a.derived(|_| true, || sum(&a), |_| panic!("it is held")), 8.0);
+        assert_eq!(*held, 7.0);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Convolution.
 
-use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use tensor::{Grads, Keep, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 use crate::geometry::Conv2d;
-use crate::real::Real;
+use crate::real::{ConvCall, Real};
 
 /// With input x `[N, H, W, Cin]`, kernel w `[Kh, Kw, Cin/groups, Cout]`, bias b `[Cout]`, stride s, dilation d, padding p
 /// (one group; with more, o and c run within a group):
@@ -40,7 +40,8 @@ impl<T: Real> Op<T> for Conv2d {
 
 /// The gradients of a recorded convolution's input, kernel and bias (if it has one).
 pub(crate) fn conv2d_vjp<T: Real>(conv: Conv2d, node: &Node<T>, upstream: &Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
-    let mut grads = input_and_weight_gradients(node.input(0), node.input(1), upstream, conv, wanted).to_vec();
+    let mut grads =
+        input_and_weight_gradients(node.input(0), node.input(1), upstream, conv, node.keep(), wanted).to_vec();
     if node.input_count() == 3 {
         grads.push(wanted.then(2, || sum_over_pixels(upstream)));
     }
@@ -53,18 +54,19 @@ pub(crate) fn input_and_weight_gradients<T: Real>(
     w: &Tensor<T>,
     upstream: &Tensor<T>,
     conv: Conv2d,
+    keep: Keep,
     wanted: Wanted<'_>,
 ) -> [Option<Tensor<T>>; 2] {
-    let geometry = conv.geometry(x.shape(), w.shape()).expect("a recorded convolution fits");
+    let call = call(x, w, conv, keep);
     [
         wanted.then(0, || {
             let mut dx = Tensor::scratch(*x.shape());
-            T::conv2d_input_gradient(&geometry, upstream.as_slice(), w, dx.make_mut());
+            T::conv2d_input_gradient(&call, upstream.as_slice(), w, dx.make_mut());
             dx
         }),
         wanted.then(1, || {
             let mut dw = Tensor::scratch(*w.shape());
-            T::conv2d_weight_gradient(&geometry, x.as_slice(), upstream.as_slice(), dw.make_mut());
+            T::conv2d_weight_gradient(&call, x.as_slice(), upstream.as_slice(), dw.make_mut());
             dw
         }),
     ]
@@ -76,7 +78,14 @@ pub(crate) fn sum_over_pixels<T: Real>(x: &Tensor<T>) -> Tensor<T> {
     x.reshape([x.len() / channels.max(1), channels]).sum_axis(0).reshape([channels])
 }
 
-/// The convolution's value, without a tape.
+/// # Panics
+/// Where the shapes don't fit together.
+fn call<T: Real>(x: &Tensor<T>, w: &Tensor<T>, conv: Conv2d, keep: Keep) -> ConvCall {
+    let geometry = conv.geometry(x.shape(), w.shape()).unwrap_or_else(|error| panic!("conv2d: {error}"));
+    ConvCall { geometry, training: keep == Keep::Needed }
+}
+
+/// The convolution's value, for a tape that keeps these values.
 ///
 /// # Panics
 /// Where the shapes don't fit together.
@@ -86,13 +95,14 @@ pub(crate) fn conv2d_value<T: Real>(
     bias: Option<&Tensor<T>>,
     conv: Conv2d,
     relu: bool,
+    keep: Keep,
 ) -> Tensor<T> {
-    let geometry = conv.geometry(x.shape(), w.shape()).unwrap_or_else(|error| panic!("conv2d: {error}"));
+    let call = call(x, w, conv, keep);
     if let Some(bias) = bias {
-        assert_eq!(&**bias.shape(), &[geometry.out_channels], "conv2d: expected a bias [Cout]");
+        assert_eq!(&**bias.shape(), &[call.geometry.out_channels], "conv2d: expected a bias [Cout]");
     }
-    let mut y = Tensor::scratch(geometry.output_shape());
-    T::conv2d(&geometry, x.as_slice(), w, bias.map(Tensor::as_slice), relu, y.make_mut());
+    let mut y = Tensor::scratch(call.geometry.output_shape());
+    T::conv2d(&call, x.as_slice(), w, bias.map(Tensor::as_slice), relu, y.make_mut());
     y
 }
 
@@ -102,7 +112,7 @@ pub(crate) fn conv2d_value<T: Real>(
 /// Where the shapes don't fit together, or the variables stand on different tapes.
 #[must_use]
 pub fn conv2d<T: Real>(x: &Var<T>, w: &Var<T>, bias: Option<&Var<T>>, conv: Conv2d) -> Var<T> {
-    let y = conv2d_value(x.value(), w.value(), bias.map(Var::value), conv, false);
+    let y = conv2d_value(x.value(), w.value(), bias.map(Var::value), conv, false, x.tape().keep());
     match bias {
         Some(bias) => x.tape().record(conv, &[x, w, bias], y),
         None => x.tape().record(conv, &[x, w], y),

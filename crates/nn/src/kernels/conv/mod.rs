@@ -166,6 +166,12 @@ impl Prepared {
         }
     }
 
+    /// Whether it is for that pass of that convolution, of any batch, by that algorithm.
+    #[must_use]
+    pub fn is_for(&self, g: &ConvGeometry, pass: Pass, algorithm: Algorithm) -> bool {
+        self.geometry == g.with_batch(1) && self.pass == pass && self.algorithm == algorithm
+    }
+
     /// The pass that it is for.
     #[must_use]
     pub fn pass(&self) -> Pass {
