@@ -1,4 +1,4 @@
-//! The arithmetic that takes the time: matrix products and convolutions over plain slices.
+#![doc = include_str!("README.md")]
 #![doc = include_str!("winograd/README.md")]
 #![allow(unsafe_code)]
 

@@ -11,7 +11,10 @@
 //! kernel's `run`, its helpers, the methods of `Simd`. A closure handed to another crate (rayon's, say) leaves that
 //! function, and with it the features: parallel loops stand *outside* and each task enters `vectorize` anew.
 #![allow(unsafe_code)]
-#![allow(dead_code, reason = "the kernels that use it land next")]
+#![allow(
+    dead_code,
+    reason = "the instruction sets offer the same arithmetic, whether or not a kernel needs all of it yet"
+)]
 
 use std::fmt;
 use std::str::FromStr;

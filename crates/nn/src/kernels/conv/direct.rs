@@ -18,6 +18,13 @@ use crate::simd::{Kernel, Simd, Tier, dispatch_on};
 /// Bytes of source rows that one task works through for every panel: well within a second-level cache.
 const SOURCE_BYTES: usize = 192 << 10;
 
+/// Bytes of panels that stay in the second-level cache: with no more, few tiles at a time pass over all of them, so that
+/// whole pixels are written; with more, all tiles of a task pass over one panel after the other.
+const PANEL_BYTES: usize = 192 << 10;
+
+/// Those few.
+const FEW_TILES: usize = 8;
+
 /// A convolution-like walk with its weights in panels.
 #[derive(Debug)]
 pub(crate) struct Direct {
@@ -271,74 +278,106 @@ impl Part<'_> {
         let zeros = d.zeros.as_ptr();
         let image = task.image * d.target[0] * d.target[1];
 
-        // A pointer for each tile, run and row.
-        let pixels = task.rows.start * sweep.count[1]..task.rows.end * sweep.count[1];
-        let mut places = Vec::with_capacity(pixels.len().div_ceil(max_rows::<S>()));
-        let mut offsets = Vec::with_capacity(places.capacity() * sweep.taps.len());
-        let mut rows = Vec::with_capacity(offsets.capacity() * max_rows::<S>());
-        let mut out = Vec::with_capacity(pixels.len());
-        for part in balanced(pixels.len(), max_rows::<S>()) {
-            let mut pixel = [[0; 2]; MOST_ROWS];
-            let first_out = out.len();
-            for (p, index) in pixel.iter_mut().zip(part.clone()) {
-                let index = pixels.start + index;
-                *p = [index / sweep.count[1], index % sweep.count[1]];
-                let at = (image + sweep.target(*p, d.target[1])) * d.target[2] + task.group * group_target;
-                out.push(run.target.pointer().wrapping_add(at));
-                p[0] -= skipped / sweep.step[0];
-            }
-            let first_run = offsets.len();
-            for (index, tap) in sweep.taps.iter().enumerate() {
-                let start = rows.len();
-                let mut inside = false;
-                for p in &pixel[..part.len()] {
-                    rows.push(match sweep.source(*p, tap, size) {
-                        Some(at) => {
-                            inside = true;
-                            source[at * d.source[2] + group_source..].as_ptr()
-                        }
-                        None => zeros,
-                    });
-                }
-                if inside {
-                    rows.resize(start + max_rows::<S>(), zeros);
-                    offsets.push(index * d.run * nr);
-                } else {
-                    rows.truncate(start);
-                }
-            }
-            places.push(Place { rows: part.len(), runs: first_run..offsets.len(), out: first_out });
-        }
+        // From a target pixel's first source value to each tap's, and the taps' extremes.
+        let channels = d.source[2].cast_signed();
+        let shifts: Vec<isize> =
+            sweep.taps.iter().map(|tap| (tap.offset[0] * size[1].cast_signed() + tap.offset[1]) * channels).collect();
+        let extreme = |d: usize| {
+            let offsets = || sweep.taps.iter().map(move |tap| tap.offset[d]);
+            [offsets().min().unwrap_or(0), offsets().max().unwrap_or(0)]
+        };
+        let extremes = [extreme(0), extreme(1)];
+        let panel_size = sweep.taps.len() * d.run * nr;
+        let strips = group_target.div_ceil(nr);
+        let at_once = if strips * panel_size * 4 <= PANEL_BYTES { FEW_TILES } else { usize::MAX };
 
-        for strip in task.strips.clone() {
-            let panel = task.panels + (task.group * group_target.div_ceil(nr) + strip) * sweep.taps.len() * d.run * nr;
-            let column = strip * nr;
-            let start = match run.bias {
-                Some(bias) => Start::Bias(bias[task.group * group_target + column..].as_ptr()),
-                None => Start::Zero,
-            };
-            for place in &places {
-                let mut strip_out = [std::ptr::null_mut(); MOST_ROWS];
-                for i in 0..place.rows {
-                    strip_out[i] = out[place.out + i].wrapping_add(column);
+        let pixels = task.rows.start * sweep.count[1]..task.rows.end * sweep.count[1];
+        let mut parts = balanced(pixels.len(), max_rows::<S>());
+        let mut pixel = [task.rows.start, 0];
+        let (mut places, mut offsets, mut rows, mut out) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        loop {
+            places.clear();
+            offsets.clear();
+            rows.clear();
+            out.clear();
+            // A pointer for each tile, run and row.
+            for part in parts.by_ref().take(at_once) {
+                let mut starts = [zeros; MOST_ROWS];
+                let mut sources = [[0; 2]; MOST_ROWS];
+                let mut whole = true;
+                let first_out = out.len();
+                for i in 0..part.len() {
+                    let at = (image + sweep.target(pixel, d.target[1])) * d.target[2] + task.group * group_target;
+                    out.push(run.target.pointer().wrapping_add(at));
+                    let here = [pixel[0] * sweep.step[0] - skipped, pixel[1] * sweep.step[1]];
+                    let first = (here[0] * size[1] + here[1]) * d.source[2] + group_source;
+                    starts[i] = source.as_ptr().wrapping_add(first);
+                    sources[i] = here.map(usize::cast_signed);
+                    whole &= (0..2).all(|d| {
+                        let [low, high] = extremes[d];
+                        sources[i][d] + low >= 0 && sources[i][d] + high < size[d].cast_signed()
+                    });
+                    pixel[1] += 1;
+                    if pixel[1] == sweep.count[1] {
+                        pixel = [pixel[0] + 1, 0];
+                    }
                 }
-                let tile = Tile {
-                    runs: place.runs.len(),
-                    offsets: offsets[place.runs.start..].as_ptr(),
-                    left: Left::Rows(rows[place.runs.start * max_rows::<S>()..].as_ptr(), max_rows::<S>()),
-                    length: d.run,
-                    left_step: 1,
-                    panel: d.panels[panel..].as_ptr(),
-                    panel_step: nr,
-                    out: strip_out.as_ptr(),
-                    columns: nr.min(group_target - column),
-                    start,
-                    relu: run.relu,
+                let first_run = offsets.len();
+                for (index, (tap, &shift)) in sweep.taps.iter().zip(&shifts).enumerate() {
+                    let mut pointers = starts.map(|start| start.wrapping_offset(shift));
+                    let mut inside = whole;
+                    if !whole {
+                        for i in 0..part.len() {
+                            let there =
+                                (0..2).all(|d| (0..size[d].cast_signed()).contains(&(sources[i][d] + tap.offset[d])));
+                            if !there {
+                                pointers[i] = zeros;
+                            }
+                            inside |= there;
+                        }
+                    }
+                    if inside {
+                        rows.extend_from_slice(&pointers[..max_rows::<S>()]);
+                        offsets.push(index * d.run * nr);
+                    }
+                }
+                places.push(Place { rows: part.len(), runs: first_run..offsets.len(), out: first_out });
+            }
+            if places.is_empty() {
+                return;
+            }
+
+            for strip in task.strips.clone() {
+                let panel = task.panels + (task.group * strips + strip) * panel_size;
+                let column = strip * nr;
+                let start = match run.bias {
+                    Some(bias) => Start::Bias(bias[task.group * group_target + column..].as_ptr()),
+                    None => Start::Zero,
                 };
-                // SAFETY: each pointer leads to `run` values: a group's channels of a source pixel inside the image, a
-                // kernel row inside the padded copy, or the zeros. The panel holds `run` steps for each tap. A target
-                // pixel's strip belongs to this task alone, and source and target are distinct slices.
-                unsafe { tile.run(s, place.rows) };
+                for place in &places {
+                    let mut strip_out = [std::ptr::null_mut(); MOST_ROWS];
+                    for i in 0..place.rows {
+                        strip_out[i] = out[place.out + i].wrapping_add(column);
+                    }
+                    let tile = Tile {
+                        runs: place.runs.len(),
+                        offsets: offsets[place.runs.start..].as_ptr(),
+                        left: Left::Rows(rows[place.runs.start * max_rows::<S>()..].as_ptr(), max_rows::<S>()),
+                        length: d.run,
+                        left_step: 1,
+                        panel: d.panels[panel..].as_ptr(),
+                        panel_step: nr,
+                        out: strip_out.as_ptr(),
+                        columns: nr.min(group_target - column),
+                        start,
+                        relu: run.relu,
+                    };
+                    // SAFETY: each pointer that is read leads to `run` values: a group's channels of a source pixel
+                    // inside the picture (`there`), a kernel row inside the padded copy, which is as wide as the taps
+                    // reach, or the zeros. The panel holds `run` steps for each tap. A target pixel's strip belongs to
+                    // this task alone, and source and target are distinct slices.
+                    unsafe { tile.run(s, place.rows) };
+                }
             }
         }
     }
