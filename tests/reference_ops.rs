@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use attribution::rules::{Deconv, Guided};
 use nn::ops::{
     ChannelStatistics, Interpolation, NetworkOps, batch_norm_evaluation, batch_norm_training, cross_entropy,
 };
 use nn::{Conv2d, Padding, Pool2d, Real};
 use safetensors::SafeTensors;
 use serde_json::Value;
-use tensor::{Exact, Tape, Tensor, Var};
+use tensor::{Exact, Rule, Tape, Tensor, Var};
 
 static ARRAYS: &[u8] = include_bytes!("reference/ops.safetensors");
 static SETTINGS: &str = include_str!("reference/ops.json");
@@ -26,9 +27,6 @@ const NOT_BUILT: [&str; 10] = [
     "convtranspose2d_03",
     "convtranspose2d_04",
 ];
-
-/// Cases of backward rules that there are none of yet.
-const RULES_NOT_BUILT: [&str; 3] = ["deconv_relu", "guided_relu", "guided_relu6"];
 
 /// One case, to be computed in precision `T`.
 struct Case<'a> {
@@ -95,12 +93,17 @@ impl Case<'_> {
 
     /// Compares the output of `f` for these inputs, and the gradient of each.
     fn check<T: Real>(&self, inputs: &[&str], f: impl FnOnce(&[Var<T>]) -> Var<T>) {
+        self.check_under(&Exact, inputs, f);
+    }
+
+    /// As [`check`](Self::check), with gradients under a backward rule.
+    fn check_under<T: Real>(&self, rule: &dyn Rule<T>, inputs: &[&str], f: impl FnOnce(&[Var<T>]) -> Var<T>) {
         let tape = Tape::new();
         let vars: Vec<Var<T>> = inputs.iter().map(|name| tape.leaf(self.array(name).cast())).collect();
         let output = f(&vars);
         self.compare("out", output.value());
         let seed = self.array("gout").cast::<T>().reshape(*output.shape());
-        let gradients = tape.backward_from(&output, seed, &Exact, &vars).unwrap();
+        let gradients = tape.backward_from(&output, seed, rule, &vars).unwrap();
         for (name, var) in inputs.iter().zip(&vars) {
             self.compare(&format!("g{name}"), &gradients[var]);
         }
@@ -143,6 +146,9 @@ impl Case<'_> {
                 y
             }),
             "relu6" => self.check::<T>(&["x"], |v| v[0].mul_scalar(4.0).relu6()), // 4x reaches both bounds
+            "guided_relu" => self.check_under::<T>(&Guided, &["x"], |v| v[0].relu()),
+            "guided_relu6" => self.check_under::<T>(&Guided, &["x"], |v| v[0].relu6()),
+            "deconv_relu" => self.check_under::<T>(&Deconv, &["x"], |v| v[0].relu()),
             "act_relu" => self.check::<T>(&["x"], |v| v[0].relu()),
             "act_leaky_relu" => self.check::<T>(&["x"], |v| v[0].leaky_relu(0.01)),
             "act_silu" => self.check::<T>(&["x"], |v| v[0].silu()),
@@ -158,7 +164,7 @@ impl Case<'_> {
     }
 }
 
-/// Runs every case that isn't on one of the two lists above.
+/// Runs every case whose operation is built.
 fn run_all<T: Real>(tolerance: f64) {
     let arrays = SafeTensors::deserialize(ARRAYS).unwrap();
     let settings: Value = serde_json::from_str(SETTINGS).unwrap();
@@ -166,7 +172,7 @@ fn run_all<T: Real>(tolerance: f64) {
     let with_arrays: BTreeSet<&str> = arrays.names().iter().map(|name| name.rsplit_once('.').unwrap().0).collect();
     let with_settings: BTreeSet<&str> = settings.keys().map(String::as_str).collect();
     assert_eq!(with_arrays, with_settings);
-    let left_out: BTreeSet<&str> = NOT_BUILT.into_iter().chain(RULES_NOT_BUILT).collect();
+    let left_out = BTreeSet::from(NOT_BUILT);
     assert!(left_out.is_subset(&with_arrays), "left out, but not there: {:?}", left_out.difference(&with_arrays));
     for name in with_arrays.difference(&left_out) {
         Case { name, settings: &settings[*name], arrays: &arrays, tolerance }.run::<T>();
