@@ -108,3 +108,104 @@ impl Cells {
         cells
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::wave;
+    use nn::{Conv2d, Mode, Pool2d};
+    use proptest::prelude::*;
+    use tensor::{Exact, Tape, Tensor};
+
+    const PICTURE: [usize; 2] = [23, 19];
+
+    prop_compose! {
+        fn layer()(
+            kernel in [1_usize..5, 1_usize..4], stride in [1_usize..3, 1_usize..4], dilation in [1_usize..3, 1_usize..3],
+            padding in [0_usize..3, 0_usize..3, 0_usize..3, 0_usize..3], pooling: bool,
+        ) -> Layer {
+            if pooling {
+                let [top, left] = kernel.map(|k| (k - 1).min(1));
+                let padding = Padding { top, left, ..Padding::default() };
+                Layer::AvgPool { pool: Pool2d { kernel, stride, padding }, count_padding: true }
+            } else {
+                let [top, bottom, left, right] = padding;
+                let conv = Conv2d { stride, dilation, padding: Padding { top, bottom, left, right }, groups: 1 };
+                Layer::Conv2d { out_channels: 1, kernel, conv, bias: false }
+            }
+        }
+    }
+
+    /// All weights are one, so that a cell's gradient is positive at every pixel it reads.
+    fn network(layers: &[Layer], end: &[Layer]) -> Option<Model<f64>> {
+        let mut builder = Model::builder([PICTURE[0], PICTURE[1], 1]);
+        for (index, layer) in layers.iter().chain(end).enumerate() {
+            builder = builder.layer(index.to_string(), layer.clone());
+        }
+        let mut model = builder.layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(1)).build(0).ok()?.cast();
+        let names: Vec<String> = model.parameters().iter().map(|p| p.name.clone()).collect();
+        for name in names {
+            let ones = Tensor::full(model.parameter(&name).unwrap().shape(), 1.0);
+            model.set_parameter(&name, ones).unwrap();
+        }
+        Some(model)
+    }
+
+    /// The gradient of one cell of a layer with respect to the picture, `[H, W]`.
+    fn pixels_of(model: &Model<f64>, layer: usize, cell: [usize; 2]) -> Tensor<f64> {
+        let tape = Tape::new();
+        let forward = model.forward(&tape, wave([1, PICTURE[0], PICTURE[1], 1], 0.0), Mode::Evaluation).unwrap();
+        let output = forward.activation(layer);
+        let mut seed = Tensor::zeros(output.shape());
+        let width = output.shape()[2];
+        seed.make_mut()[cell[0] * width + cell[1]] = 1.0;
+        tape.backward_from(output, seed, &Exact, [&forward.input]).unwrap().get(&forward.input).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_cell_reads_what_has_a_gradient(layers in prop::collection::vec(layer(), 1..4), at in [0.0_f64..1.0, 0.0_f64..1.0]) {
+            let Some(model) = network(&layers, &[]) else { return Ok(()) };
+            let last = layers.len() - 1;
+            let cells = Cells::of_layers(&model)[last].unwrap();
+            let extent = &model.layers()[last].output_shape;
+            let cell = [0, 1].map(|axis| (at[axis] * extent[axis] as f64) as usize);
+            let gradient = pixels_of(&model, last, cell);
+            let touched = gradient.as_slice().iter().enumerate().filter(|(_, g)| **g != 0.0);
+            let read = touched.map(|(place, _)| (place / PICTURE[1], place % PICTURE[1]));
+            let expected = cells.reads(cell, PICTURE);
+            let found = Rect::enclosing(read);
+            prop_assert!(found.is_none_or(|found| found.intersection(&expected) == found));
+            // Between dilated taps and between steps longer than the window there are holes; and at the border cells that
+            // would read a pixel may be missing.
+            let dense = layers.iter().all(|layer| {
+                let (kernel, stride, dilation) = match layer {
+                    Layer::Conv2d { conv, kernel, .. } => (kernel, conv.stride, conv.dilation),
+                    Layer::AvgPool { pool, .. } => (&pool.kernel, pool.stride, [1, 1]),
+                    _ => unreachable!(),
+                };
+                dilation == [1, 1] && (0..2).all(|axis| stride[axis] <= kernel[axis])
+            });
+            let [height, width] = cells.receptive_field();
+            if dense && expected.area() == height * width {
+                prop_assert_eq!(found, Some(expected));
+            }
+            // The centre is the middle of the receptive field, padding included.
+            let middle = [0, 1].map(|axis| (cells.begin[axis] + cells.end[axis]) as f64 / 2.0 + (cell[axis] * cells.stride[axis]) as f64);
+            prop_assert_eq!(cells.centre(cell), middle);
+        }
+    }
+
+    #[test]
+    fn branches_join() {
+        let model = crate::testing::model();
+        let cells = Cells::of_layers(&model);
+        let field = |name: &str| cells[model.layer_index(name).unwrap()].map(|cells| cells.receptive_field());
+        assert_eq!(field("relu1"), Some([3, 3]));
+        assert_eq!(field("sum"), Some([5, 5]), "the longer branch's");
+        assert_eq!(field("pool"), Some([6, 6]));
+        assert_eq!(field("gap"), None);
+        let pool = cells[model.layer_index("pool").unwrap()].unwrap();
+        assert_eq!((pool.centre([0, 0]), pool.centre([1, 2]), pool.stride()), ([1.0, 1.0], [3.0, 5.0], [2, 2]));
+    }
+}

@@ -68,6 +68,11 @@ impl<T: Real> GradientCache<T> {
         self.passes
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The gradients used last, by depth.
     pub(crate) fn latest_gradients(&self) -> impl DoubleEndedIterator<Item = (usize, &Tensor<T>)> {
         self.entries.iter().next_back().into_iter().flat_map(|entry| &entry.gradients).map(|(&depth, g)| (depth, g))
@@ -126,5 +131,76 @@ impl<T: Real> Entry<T> {
         }
         self.coverage.clone_from(gradients.coverage());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::methods::Family;
+    use crate::testing::{images, model};
+    use crate::{Explainer, Target};
+
+    #[test]
+    fn all_layers_and_methods_of_a_class_share_one_backward_pass() {
+        let model = model();
+        let pass = Explainer::new(&model).observe(images(2)).unwrap();
+        pass.cam(1).unwrap();
+        assert_eq!(pass.backward_passes(), 0);
+        for layer in pass.spatial_layers() {
+            for method in Family::ALL {
+                pass.class_activation(method, layer, 1).unwrap();
+            }
+        }
+        pass.gradient(1).unwrap();
+        pass.input_x_gradient(1).unwrap();
+        assert_eq!(pass.backward_passes(), 1);
+        pass.guided_grad_cam("relu2", 1).unwrap();
+        pass.guided_backprop(1).unwrap();
+        assert_eq!(pass.backward_passes(), 2, "one more, under another rule");
+        // The same score said otherwise is the same target.
+        pass.grad_cam("relu1", Target::several([1])).unwrap();
+        pass.grad_cam("relu1", [1, 1]).unwrap();
+        assert_eq!(pass.backward_passes(), 2);
+        for class in [0, 2] {
+            pass.grad_cam("relu1", class).unwrap();
+        }
+        assert_eq!(pass.backward_passes(), 4);
+    }
+
+    /// Whether asked for from the image up or from the logits down, in one piece or carried on, around the skip connection:
+    /// the bits are the same.
+    #[test]
+    fn a_pass_carried_on_gives_the_same_bits() {
+        let model = model();
+        let (down, up) = (Explainer::new(&model).observe(images(2)), Explainer::new(&model).observe(images(2)));
+        let (down, up) = (down.unwrap(), up.unwrap());
+        let image = up.gradient(0).unwrap();
+        for layer in down.spatial_layers().into_iter().rev() {
+            assert_eq!(down.gradient_at(layer, 0).unwrap(), up.gradient_at(layer, 0).unwrap(), "{layer}");
+        }
+        assert_eq!(down.gradient(0).unwrap(), image);
+        assert_eq!((down.backward_passes(), up.backward_passes()), (1, 1));
+    }
+
+    #[test]
+    fn cuts_are_the_layers_that_everything_passes() {
+        let model = model();
+        let pass = Explainer::new(&model).observe(images(1)).unwrap();
+        let cuts: Vec<bool> = (0..model.layers().len()).map(|layer| pass.is_cut(layer)).collect();
+        // conv2 runs beside the skip connection from relu1 to sum.
+        assert_eq!(cuts, [true, true, false, true, true, true, true, true]);
+    }
+
+    #[test]
+    fn gradients_of_few_targets_are_kept() {
+        let model = model();
+        let pass = Explainer::new(&model).observe(images(1)).unwrap();
+        for step in 0..20 {
+            pass.grad_cam("relu1", Target::function(move |y| y.pick(0).mul_scalar(f64::from(step)))).unwrap();
+        }
+        let nodes = pass.tape().nodes().len();
+        pass.grad_cam("relu1", 1).unwrap();
+        assert_eq!(pass.tape().nodes().len(), nodes, "a target leaves nothing on the tape");
+        assert_eq!(pass.cache_len(), super::KEPT);
     }
 }

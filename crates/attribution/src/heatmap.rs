@@ -109,3 +109,78 @@ impl<T: Real> Heatmap<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods::Occlusion;
+    use crate::verdict::Values;
+    use crate::{Explainer, silent};
+    use ndarray::array;
+    use nn::{Conv2d, Layer, Model};
+    use tensor::Tensor;
+
+    fn map(values: Array2<f32>) -> Heatmap {
+        let verdict = Verdict::on_map(&Values::of(values.iter().map(|&v| f64::from(v))), false, || None);
+        Heatmap { values, verdict, cells: None, input: [4, 6] }
+    }
+
+    #[test]
+    fn the_display_is_the_positive_part_over_its_maximum() {
+        let map = map(array![[-8.0, 2.0], [4.0, 1.0]]);
+        assert_eq!(map.display(), array![[0.0, 0.5], [1.0, 0.25]]);
+        let large = map.over_input(Placement::Stretched);
+        assert_eq!(large.dim(), (4, 6));
+        assert_eq!(large.iter().copied().fold(0.0, f32::max), 1.0);
+        assert_eq!(map.raw()[[0, 0]], -8.0);
+    }
+
+    #[test]
+    fn nothing_to_show_is_zero_and_never_nan() {
+        for values in [
+            array![[-1.0, -2.0]],
+            array![[0.0, 0.0]],
+            array![[3.0, 3.0]],
+            array![[f32::NAN, 1.0]],
+            array![[f32::INFINITY, 1.0]],
+        ] {
+            let map = map(values);
+            assert!(!map.verdict().is_evidence());
+            assert!(map.display().iter().chain(&map.over_input(Placement::Geometric)).all(|&v| v == 0.0));
+        }
+    }
+
+    /// A 'valid' convolution without padding, three times: the map is smaller than the picture by three pixels a side, and
+    /// stretching it puts the corner cell half a receptive field too far out.
+    #[test]
+    fn geometry_puts_evidence_where_it_came_from() {
+        let valid = |out_channels| Layer::Conv2d { out_channels, kernel: [5, 5], conv: Conv2d::default(), bias: true };
+        let mut model = Model::builder([24, 24, 1])
+            .layer("conv1", valid(1))
+            .layer("conv2", valid(1))
+            .layer("conv3", valid(1))
+            .layer("relu", Layer::Relu)
+            .layer("gap", Layer::GlobalAvgPool)
+            .layer("fc", Layer::linear(1))
+            .build(0)
+            .unwrap();
+        for conv in ["conv1", "conv2", "conv3"] {
+            let ones = Tensor::full([5, 5, 1, 1], 0.2);
+            model.set_parameter(&format!("{conv}.weight"), ones).unwrap();
+        }
+        model.set_parameter("fc.weight", Tensor::full([1, 1], 1.0)).unwrap();
+        let mut image = Tensor::zeros([24, 24, 1]);
+        image.make_mut()[8 * 24 + 15] = 1.0;
+        let pass = Explainer::new(&model).observe(image).unwrap();
+        let peak = |map: Array2<f32>| {
+            let first = map.indexed_iter().next().unwrap();
+            map.indexed_iter().fold(first, |best, next| if *next.1 > *best.1 { next } else { best }).0
+        };
+        let cam = pass.cam(0).unwrap().single();
+        assert_eq!(peak(cam.over_input(Placement::Geometric)), (8, 15));
+        assert_ne!(peak(cam.over_input(Placement::Stretched)), (8, 15));
+        let patch = Occlusion { window: [1, 1], stride: [1, 1], baseline: crate::Baseline::Value(0.0) };
+        let occlusion = pass.occlusion(0, &patch, silent).unwrap().single();
+        assert_eq!(peak(occlusion.over_input(Placement::Geometric)), (8, 15));
+    }
+}

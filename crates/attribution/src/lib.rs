@@ -5,6 +5,7 @@
 //! [`Saliency`] of the image's own values; both carry a [`Verdict`], so that no map is blank without a word.
 #![forbid(unsafe_code)]
 
+mod baseline;
 mod error;
 mod explainer;
 mod explanation;
@@ -22,9 +23,13 @@ pub mod render;
 pub mod rules;
 mod saliency;
 mod target;
+#[cfg(test)]
+mod testing;
 pub mod upsample;
+mod variants;
 mod verdict;
 
+pub use baseline::Baseline;
 pub use error::ExplainError;
 pub use explainer::{Explainer, Observable};
 pub use explanation::Explanation;
@@ -34,4 +39,5 @@ pub use pass::{LayerRef, Pass, Prediction};
 pub use photo::Photo;
 pub use saliency::Saliency;
 pub use target::{Class, Target};
+pub use variants::{Progress, silent};
 pub use verdict::{Arose, Verdict};

@@ -14,6 +14,7 @@ use crate::heatmap::Heatmap;
 use crate::rules::coverage_in_words;
 use crate::saliency::Saliency;
 use crate::target::{Resolved, Target, ranked};
+use crate::variants::Variants;
 use crate::verdict::{Arose, Values, Verdict};
 
 /// One forward pass, kept whole: every explanation is the same tape, read backwards under some rule.
@@ -76,7 +77,8 @@ impl<'m, T: Real> Pass<'m, T> {
     pub(crate) fn new(model: &'m Model<T>, images: Tensor<T>) -> Result<Self, ExplainError> {
         let tape = Tape::new();
         let forward = model.forward(&tape, images, Mode::Evaluation)?;
-        let probabilities = softmax(forward.logits.value());
+        let mut probabilities = forward.logits.value().clone();
+        probabilities.make_mut().chunks_exact_mut(model.classes()).for_each(softmax);
         let cells = Cells::of_layers(model);
         Ok(Self { model, tape, forward, probabilities, cells, cache: Mutex::default() })
     }
@@ -169,6 +171,11 @@ impl<'m, T: Real> Pass<'m, T> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).passes()
     }
 
+    #[cfg(test)]
+    pub(crate) fn cache_len(&self) -> usize {
+        self.cache.lock().unwrap().len()
+    }
+
     /// Where the cells of a layer lie on the input, and what they read of it.
     ///
     /// # Errors
@@ -210,6 +217,17 @@ impl<'m, T: Real> Pass<'m, T> {
             coverage: Some(coverage_in_words(gradients.coverage())),
             maps: self.saliencies(&gradient, &gradient),
         })
+    }
+
+    /// Variants of an image to come.
+    pub(crate) fn variants(&self, image: usize, count: usize) -> Variants<'_, T> {
+        Variants { image, original: of_image(self.input(), image), count }
+    }
+
+    /// The image's values, `[H, W, C]`.
+    pub(crate) fn values_of(&self, image: usize) -> &[T] {
+        let each = self.input().len() / self.images();
+        &self.input().as_slice()[image * each..][..each]
     }
 
     pub(crate) fn every_image(&self) -> Vec<usize> {
@@ -294,11 +312,13 @@ impl<'m, T: Real> Pass<'m, T> {
 
     /// Maps of the image's own values `[N, H, W, C]`, and what they say; `gradient` is what they were made from.
     pub(crate) fn saliencies(&self, values: &Tensor<T>, gradient: &Tensor<T>) -> Vec<Saliency<T>> {
-        let saliency = |image| {
-            let zero = of_image(gradient, image).iter().all(|g| g.is_zero());
-            self.saliency(image, of_image(values, image).to_owned(), zero)
-        };
-        (0..self.images()).map(saliency).collect()
+        let zero = |image| of_image(gradient, image).iter().all(|g| g.is_zero());
+        (0..self.images()).map(|image| self.saliency_of(image, values, zero(image))).collect()
+    }
+
+    /// The map of one image among `[N, H, W, C]`.
+    pub(crate) fn saliency_of(&self, image: usize, values: &Tensor<T>, zero_gradient: bool) -> Saliency<T> {
+        self.saliency(image, of_image(values, image).to_owned(), zero_gradient)
     }
 
     pub(crate) fn saliency(&self, image: usize, values: Array3<T>, zero_gradient: bool) -> Saliency<T> {
@@ -339,14 +359,13 @@ pub(crate) fn of_image<T: Real>(batch: &Tensor<T>, image: usize) -> ArrayView3<'
     ArrayView3::from_shape(Ix3(h, w, c), values).expect("a tensor is contiguous")
 }
 
-/// The softmax of each row of `[N, K]`: e^(y − max y), divided by their sum.
-fn softmax<T: Real>(logits: &Tensor<T>) -> Tensor<T> {
-    let mut probabilities = logits.clone();
-    for row in probabilities.make_mut().chunks_exact_mut(logits.shape()[1]) {
-        let max = row.iter().copied().fold(T::neg_infinity(), T::max);
-        row.iter_mut().for_each(|y| *y = (*y - max).exp());
-        let sum: T = row.iter().copied().sum();
-        row.iter_mut().for_each(|y| *y /= sum);
-    }
-    probabilities
+/// e^(y − max y), divided by their sum.
+pub(crate) fn softmax<T: Real>(values: &mut [T]) {
+    let max = values.iter().copied().fold(T::neg_infinity(), T::max);
+    values.iter_mut().for_each(|y| *y = (*y - max).exp());
+    let sum: T = values.iter().copied().sum();
+    values.iter_mut().for_each(|y| *y /= sum);
 }
+
+#[cfg(test)]
+mod tests;

@@ -284,3 +284,80 @@ impl<T: Real> fmt::Debug for Target<T> {
         write!(f, "Target({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{images, residual};
+    use crate::{Explainer, Pass};
+    use nn::ModelInfo;
+
+    fn with_pass(check: impl Fn(&Pass<'_, f64>, &[[f64; 3]])) {
+        let classes = ["coat", "shirt", "bag"].map(String::from).to_vec();
+        let model = residual().info(ModelInfo { classes, ..ModelInfo::default() }).build(3).unwrap().cast();
+        let pass = Explainer::new(&model).observe(images(2)).unwrap();
+        let logits: Vec<[f64; 3]> = pass.logits().as_slice().as_chunks().0.to_vec();
+        check(&pass, &logits);
+    }
+
+    #[test]
+    fn scores_are_what_the_target_says() {
+        with_pass(|pass, y| {
+            let each = |f: fn(&[f64; 3]) -> f64| y.iter().map(f).collect::<Vec<_>>();
+            let scores = |target: Target<f64>| pass.scores(target).unwrap();
+            assert_eq!(scores(1.into()), each(|y| y[1]));
+            assert_eq!(scores("Bag".into()), each(|y| y[2]));
+            assert_eq!(scores([2, 0].into()), [y[0][2], y[1][0]]);
+            assert_eq!(scores(vec!["shirt", "coat"].into()), [y[0][1], y[1][0]]);
+            assert_eq!(scores(Target::top()), each(|y| y[0].max(y[1]).max(y[2])));
+            assert_eq!(scores(Target::from(1).negated()), each(|y| -y[1]));
+            assert_eq!(scores(Target::contrast("coat", 2)), each(|y| y[0] - y[2]));
+            assert_eq!(scores(Target::several([0, 1])), each(|y| y[0] + y[1]));
+            assert_eq!(scores(Target::function(|y| y.tanh().pick(1)).negated()), each(|y| -y[1].tanh()));
+        });
+    }
+
+    #[test]
+    fn maps_follow_the_target() {
+        with_pass(|pass, y| {
+            let map = |target: Target<f64>| pass.gradient(target).unwrap().maps[1].raw().to_owned();
+            let (a, b) = (map(0.into()), map(2.into()));
+            let near = |found: ndarray::Array3<f64>, expected: ndarray::Array3<f64>| {
+                assert!((found - expected).iter().all(|d| d.abs() < 1e-14));
+            };
+            near(map(Target::contrast(0, 2)), &a - &b);
+            near(map(Target::several([0, 2])), &a + &b);
+            near(map(Target::from(0).negated()), -&a);
+            near(map(vec![0, 2].into()), b.clone());
+            let slope = 1.0 - y[1][0].tanh().powi(2);
+            near(map(Target::function(|y| y.tanh().pick(0))), &a * slope);
+        });
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        with_pass(|pass, _| {
+            let message = |target: Target<f64>| pass.grad_cam("relu1", target).unwrap_err().to_string();
+            assert_eq!(message(3.into()), "there is no class 3: the model has 3, numbered from 0");
+            assert!(message("cote".into()).contains("did you mean `coat`?"));
+            assert!(message([0, 1, 2].into()).starts_with("3 classes for 2 images"));
+            assert!(message(Vec::<usize>::new().into()).starts_with("0 classes for 2 images"));
+            assert_eq!(message(Target::several(Vec::<usize>::new())), "a target needs at least one class");
+            assert!(message(Target::function(|y| y.sum())).ends_with("one score for each row, [2]; it gave []"));
+        });
+    }
+
+    #[test]
+    fn targets_say_what_they_are() {
+        let said = |target: Target| target.to_string();
+        assert_eq!(said(3.into()), "3");
+        assert_eq!(said(Target::contrast("coat", "bag").negated()), "−(coat − bag)");
+        assert_eq!(said(["coat", "bag"].into()), "[coat, bag]");
+        assert_eq!(said(Target::top()), "likeliest class");
+    }
+
+    #[test]
+    fn what_is_not_a_number_ranks_last() {
+        assert_eq!(ranked(&[f32::NAN, 1.0, 2.0, 1.0, f32::NEG_INFINITY]), [2, 1, 3, 0, 4]);
+    }
+}

@@ -1,6 +1,7 @@
 //! The methods, one file each. Each is a method of [`Pass`](crate::Pass); those of the class-activation family also stand
 //! as plain functions of a layer's features and gradients, `[h, w, C]`.
 
+mod ablation_cam;
 mod cam;
 mod deconvnet;
 mod eigen_cam;
@@ -11,7 +12,15 @@ mod gradient;
 mod guided_backprop;
 mod guided_grad_cam;
 mod hires_cam;
+mod integrated_gradients;
 mod layer_cam;
+mod occlusion;
+mod quadrature;
+mod rise;
+mod score_cam;
+mod smooth_grad;
+#[cfg(test)]
+mod tests;
 mod xgrad_cam;
 
 pub use cam::cam;
@@ -20,7 +29,11 @@ pub use family::Family;
 pub use grad_cam::grad_cam;
 pub use grad_cam_plus_plus::grad_cam_plus_plus;
 pub use hires_cam::hires_cam;
+pub use integrated_gradients::{Completeness, IntegratedGradients};
 pub use layer_cam::layer_cam;
+pub use occlusion::Occlusion;
+pub use rise::Rise;
+pub use smooth_grad::Noise;
 pub use xgrad_cam::xgrad_cam;
 
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis, Zip};

@@ -141,7 +141,7 @@ impl<T: Real> Model<T> {
     }
 
     /// One layer's forward pass.
-    fn apply(
+    pub(super) fn apply(
         &self,
         index: usize,
         mut inputs: Vec<Var<T>>,

@@ -5,6 +5,7 @@ mod error;
 mod file;
 mod forward;
 mod head;
+mod resume;
 mod summary;
 #[cfg(test)]
 mod tests;

@@ -109,6 +109,22 @@ fn every_tape_computes_the_same_and_a_lean_one_gives_the_same_gradients() {
 }
 
 #[test]
+fn a_pass_can_be_resumed_at_any_layer() {
+    let model = residual().build(3).unwrap();
+    let tape = Tape::new();
+    let forward = model.forward(&tape, images(3), Mode::Evaluation).unwrap();
+    let logits = |image: usize| forward.logits.value().as_slice()[image * 3..][..3].to_vec();
+    for layer in 0..model.layers().len() {
+        let outputs = forward.activation(layer).value();
+        let each = outputs.len() / 3;
+        let twice = Tensor::new(outputs.shape().with(0, 2), outputs.as_slice()[each..2 * each].repeat(2));
+        assert_eq!(model.resume(layer, &twice, &forward, 1).as_slice(), logits(1).repeat(2), "layer {layer}");
+        let none = Tensor::zeros(twice.shape());
+        assert_ne!(model.resume(layer, &none, &forward, 1).as_slice(), logits(1).repeat(2), "layer {layer}");
+    }
+}
+
+#[test]
 fn running_statistics_move_towards_the_batch() {
     let mut model = residual().build(3).unwrap();
     let before = model.parameter("bn2.running_mean").unwrap().clone();
