@@ -41,3 +41,8 @@ pub use saliency::Saliency;
 pub use target::{Class, Target};
 pub use variants::{Progress, silent};
 pub use verdict::{Arose, Verdict};
+
+/// The README's example, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

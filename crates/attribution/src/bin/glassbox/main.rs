@@ -1,3 +1,60 @@
-//! The `glassbox` program.
+//! `glassbox`: train small convolutional networks and see why they decide.
 
-fn main() {}
+mod cli;
+mod data;
+mod demo;
+mod explain;
+mod folder;
+mod inspect;
+mod interrupt;
+mod method;
+mod network;
+mod picture;
+mod progress;
+mod report;
+mod score;
+mod sheet;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use nn::simd::Tier;
+
+use cli::{Cli, Command, DemoArgs};
+
+/// Why a command failed, as one line for the user.
+type Failure = Box<dyn std::error::Error>;
+
+/// Prints a line. That nobody reads on (`glassbox inspect … | head`) is no reason to stop working.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+use say;
+
+fn main() -> ExitCode {
+    let Cli { threads, command } = Cli::parse();
+    match run(threads, command.unwrap_or_else(|| Command::Demo(DemoArgs::parse_from(["glassbox"])))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // What a library or the system says may run over several lines.
+            let line = failure.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            eprintln!("glassbox: {line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
+    Tier::from_environment()?;
+    rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build_global()?;
+    match command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+    }
+}

@@ -1,0 +1,218 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::method::Method;
+
+/// Train small convolutional networks and see why they decide.
+///
+/// Without a command, `glassbox demo` runs: it trains a network on garments hidden among clutter, explains its decisions
+/// with four methods, scores the explanations against the garments' true places, and draws pictures.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_long_help = "Try, in this order:\n  \
+        glassbox                                             train and explain, into glassbox-out/\n  \
+        glassbox inspect glassbox-out/model.safetensors      the network as a table\n  \
+        glassbox explain glassbox-out/inputs/*.png --model glassbox-out/model.safetensors\n\n\
+        Results go to standard output, progress and errors to standard error. Exit codes: 0 done; 1 failed, or stopped \
+        by Ctrl-C, with one line that says why; 2 wrong usage.\n\
+        GLASSBOX_SIMD=portable|avx2|avx512 forces an instruction set; results are the same for any number of threads."
+)]
+pub(crate) struct Cli {
+    /// Threads to use [default: one for each core]
+    #[arg(long, global = true, value_name = "N", value_parser = positive)]
+    pub(crate) threads: Option<usize>,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(DemoArgs),
+    Train(TrainArgs),
+    Explain(ExplainArgs),
+    Inspect(InspectArgs),
+}
+
+/// Train, explain, score and draw: the whole chain on real images, in a minute or so
+///
+/// The task: each picture shows one garment of Fashion-MNIST at a random place, among crops of others. The network is told
+/// only which garment it is, never where. CAM, Grad-CAM, guided backpropagation and guided Grad-CAM then say where it
+/// looked, and since the garment's true box is known, each can be scored: the pointing game (does the strongest pixel lie
+/// in the box?) and the box score (does a box drawn round the strong part overlap the true one by more than half?).
+///
+/// The same seed gives the same figures. Ctrl-C ends the step, saves the network so far, and says so.
+#[derive(Debug, Parser)]
+pub(crate) struct DemoArgs {
+    /// Times that every training image is seen, scattered anew each time
+    #[arg(long, value_name = "N", default_value = "8", value_parser = positive)]
+    pub(crate) epochs: usize,
+
+    /// Training images, at most 6000
+    #[arg(long, value_name = "N", default_value = "6000", value_parser = positive)]
+    pub(crate) images: usize,
+
+    /// Test images to measure and score with, at most 1000
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = positive)]
+    pub(crate) test_images: usize,
+
+    /// Test images to draw: the first of each class, then the second of each, and so on
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub(crate) pictures: usize,
+
+    /// Seed of everything random: weights, places, clutter, order
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) seed: u64,
+
+    /// Folder for the pictures, the network and run.json; made if missing
+    #[arg(long, value_name = "DIR", default_value = "glassbox-out")]
+    pub(crate) out: PathBuf,
+}
+
+/// Train a network and save it
+///
+/// The network is small and made to be explained: four convolutions, each with batch normalisation and ReLU, then global
+/// average pooling and one fully connected layer, as CAM needs. The data are embedded, or IDX files as of MNIST.
+///
+/// Ctrl-C ends the step, saves the network so far, and says so.
+#[derive(Args, Debug)]
+#[command(after_long_help = "Examples:\n  \
+    glassbox train --data fashion-mnist --out garments.safetensors\n  \
+    glassbox train --images train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz \\\n      \
+        --test-images t10k-images-idx3-ubyte.gz --test-labels t10k-labels-idx1-ubyte.gz --out digits.safetensors")]
+pub(crate) struct TrainArgs {
+    /// Embedded images: 6000 to train on, 1000 to test with
+    #[arg(long, value_enum, default_value = "scattered", conflicts_with = "images")]
+    pub(crate) data: Embedded,
+
+    /// Training images of your own: an IDX file of bytes, [N, H, W], plain or gzip
+    #[arg(long, value_name = "FILE", requires = "labels")]
+    pub(crate) images: Option<PathBuf>,
+
+    /// Their labels: an IDX file of bytes, [N]
+    #[arg(long, value_name = "FILE", requires = "images")]
+    pub(crate) labels: Option<PathBuf>,
+
+    /// Test images, an IDX file
+    #[arg(long, value_name = "FILE", requires = "images", requires = "test_labels")]
+    pub(crate) test_images: Option<PathBuf>,
+
+    /// Their labels, an IDX file
+    #[arg(long, value_name = "FILE", requires = "test_images")]
+    pub(crate) test_labels: Option<PathBuf>,
+
+    /// Names of the classes in an IDX file, in the order of the labels [default: their numbers]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "images")]
+    pub(crate) class_names: Option<Vec<String>>,
+
+    /// Times that every training image is seen
+    #[arg(long, value_name = "N", default_value = "8", value_parser = positive)]
+    pub(crate) epochs: usize,
+
+    /// Images in a step
+    #[arg(long, value_name = "N", default_value = "50", value_parser = positive)]
+    pub(crate) batch: usize,
+
+    /// Learning rate at its peak: it rises over the first tenth of the steps, and falls along a cosine to zero
+    #[arg(long, value_name = "RATE", default_value = "0.2", value_parser = rate)]
+    pub(crate) rate: f64,
+
+    /// Seed of everything random: weights, order, and the places and clutter of the scattered images
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) seed: u64,
+
+    /// File for the network; written whole or not at all
+    #[arg(long, value_name = "FILE", default_value = "model.safetensors")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Embedded {
+    /// Garments as they are: 28×28, grey
+    FashionMnist,
+    /// One garment at a random place on 48×48, among crops of others
+    Scattered,
+}
+
+/// Explain what a network sees in pictures
+///
+/// Writes one sheet a picture, NAME.explained.png: the picture and a panel for each method. Where a method finds nothing to
+/// show, the sheet and the output say so in words.
+#[derive(Args, Debug)]
+#[command(after_long_help = "Examples:\n  \
+    glassbox explain coat.png --model garments.safetensors\n  \
+    glassbox explain coat.png --model garments.safetensors --class Shirt \\\n      \
+        --method grad-cam --layer relu2,relu4\n  \
+    glassbox explain coat.npy --model garments.safetensors --method cam --raw")]
+pub(crate) struct ExplainArgs {
+    /// Pictures (PNG, JPEG, WebP, GIF, BMP), fitted to the network's input; or .npy arrays [H, W, C] of f32, taken as they
+    /// are, already preprocessed
+    #[arg(value_name = "IMAGE", required = true)]
+    pub(crate) images: Vec<PathBuf>,
+
+    /// The network, as `glassbox train` saves it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: PathBuf,
+
+    /// Methods, separated by commas [default: all that the network allows]
+    #[arg(long, value_enum, value_name = "METHOD,…", value_delimiter = ',')]
+    pub(crate) method: Option<Vec<Method>>,
+
+    /// Layer for Grad-CAM; of several, each map and their mean [default: the last with positions; `glassbox inspect` lists
+    /// them]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) layer: Option<Vec<String>>,
+
+    /// The class to explain, by name or by number from 0 [default: the likeliest, picture by picture]
+    #[arg(long, value_name = "NUMBER|NAME")]
+    pub(crate) class: Option<String>,
+
+    /// Folder for what is written; made if missing
+    #[arg(long, value_name = "DIR", default_value = "glassbox-out")]
+    pub(crate) out: PathBuf,
+
+    /// Also write each map as numbers, NAME.METHOD.npy, f32 and signed: [h, w] of the layer's cells before ReLU and
+    /// upsampling for CAM and Grad-CAM, [H, W, C] of the input for the others
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+/// Show a network as a table: layers, shapes, sizes, classes, and what can be explained
+#[derive(Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// The network, as `glassbox train` saves it
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1".into())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| *rate > 0.0 && rate.is_finite());
+    rate.ok_or_else(|| "expected a number above 0".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_demo_runs_without_arguments() {
+        let args = DemoArgs::parse_from(["glassbox"]);
+        assert_eq!((args.seed, args.out), (0, PathBuf::from("glassbox-out")));
+    }
+}

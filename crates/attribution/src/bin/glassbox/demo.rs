@@ -1,0 +1,197 @@
+//! `glassbox demo`: the whole chain, from images to scored explanations.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use attribution::render::{Panel, save_png};
+use attribution::{Pass, Target};
+use image::GrayImage;
+use ndarray::ArrayView3;
+use nn::Model;
+use nn::data::{LabelledImages, Scattered, fashion_mnist};
+use nn::simd::tier;
+use nn::train::evaluate;
+
+use crate::cli::DemoArgs;
+use crate::data::{TrainingSet, first, scattered_test};
+use crate::method::Method;
+use crate::picture::Picture;
+use crate::report::Report;
+use crate::score::{Score, score};
+use crate::{Failure, folder, interrupt, network, say, sheet};
+
+/// Images in a step, and the learning rate at its peak.
+const RECIPE: (usize, f64) = (50, 0.2);
+/// Pictures in the summary.
+const SUMMARY: usize = 6;
+
+/// Trains, tests, explains, scores and draws.
+pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
+    let started = Instant::now();
+    let source = first(fashion_mnist::train(), args.images);
+    let (training_images, data) = (source.len(), TrainingSet::Scattered { source, seed: args.seed });
+    let test = scattered_test(args.test_images, args.seed)?;
+    let images = data.epoch(0)?.into_owned();
+    let mut model = network::build(&images, args.seed)?;
+    folder::prepare(&args.out)?;
+    folder::prepare(&args.out.join("inputs"))?;
+    interrupt::listen()?;
+
+    let [_, height, width, _] = images.shape();
+    let (summary, threads) = (model.summary(), rayon::current_num_threads());
+    say!("Glassbox {}, {threads} threads, {}", env!("CARGO_PKG_VERSION"), tier());
+    say!(
+        "Task     which garment hides among the clutter: {training_images} pictures of {height}×{width} to train on, \
+         scattered anew in each epoch; {} to test with",
+        test.images.len()
+    );
+    say!(
+        "Network  four convolutions, global average pooling, one fully connected layer: {} parameters, {:.1} million \
+         multiply–adds a picture",
+        summary.parameters,
+        summary.multiply_adds as f64 / 1e6
+    );
+
+    let (batch, rate) = RECIPE;
+    let training = network::recipe(args.epochs, batch, rate, args.seed);
+    let began = Instant::now();
+    let ended = network::fit(&mut model, &training, &data)?;
+    let seconds_training = began.elapsed().as_secs_f64();
+    let (model_file, report_file) = (args.out.join("model.safetensors"), args.out.join("run.json"));
+    // A report of an earlier run doesn't belong to this network.
+    fs::remove_file(&report_file).ok();
+    model.save(&model_file)?;
+    ended.or_failure(&model_file)?;
+    let evaluation = evaluate(&model, &test.images)?;
+    say!("Trained  in {seconds_training:.1} s; test accuracy {:.3}\n", evaluation.accuracy);
+
+    let Some(scores) = score(&model, &test, &Method::ALL)? else {
+        return Err(format!("stopped; the network is trained and saved in {}", model_file.display()).into());
+    };
+    print_scores(&scores);
+    let drawn = draw(&model, &test, args.pictures, &args.out)?;
+
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        simd: tier().to_string(),
+        threads,
+        seed: args.seed,
+        training_images,
+        test_images: test.images.len(),
+        training: &training,
+        parameters: summary.parameters,
+        accuracy: evaluation.accuracy,
+        loss: evaluation.loss,
+        seconds: started.elapsed().as_secs_f64(),
+        seconds_training,
+        explanations: Method::ALL.iter().map(|method| method.id()).zip(scores).collect::<BTreeMap<_, _>>(),
+    };
+    report.write(&report_file)?;
+    let out = args.out.display();
+    say!("\nIn {out}/ after {:.1} s:", report.seconds);
+    say!("  summary.png         {} pictures and what each method says of them", drawn.min(SUMMARY));
+    say!("  NN-….png            {drawn} sheets: the true class, and the strongest other one");
+    say!("  inputs/NN-….png     the pictures themselves");
+    say!("  model.safetensors   the network");
+    say!("  run.json            what was run and measured");
+    let program = std::env::args().next().unwrap_or_else(|| "glassbox".into());
+    say!("\nNext: {program} explain {out}/inputs/*.png --model {} --out {out}/explained", model_file.display());
+    Ok(())
+}
+
+/// A table of the methods, and of chance.
+fn print_scores(scores: &[Score]) {
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    say!("True class, all test pictures   pointing game   box score");
+    for (method, score) in Method::ALL.iter().zip(scores) {
+        let [pointing, boxes] = [score.pointing_game, score.box_score].map(percent);
+        say!("  {:28}  {pointing:>13}   {boxes:>9}", method.title());
+    }
+    if let Some(score) = scores.first() {
+        let [pointing, boxes] = [score.chance, score.chance_of_box].map(percent);
+        say!("  {:28}  {pointing:>13}   {boxes:>9}", "chance");
+    }
+    say!(
+        "Pointing game: the strongest pixel lies in the garment's box. Box score: the box round the strong part (above"
+    );
+    say!("20 % of the maximum) overlaps the garment's by more than half (IoU > 0.5).");
+}
+
+/// Draws the first images of each class: a sheet for each, and a summary. Gives the number of sheets.
+fn draw(model: &Model, test: &Scattered, count: usize, out: &Path) -> Result<usize, Failure> {
+    let places = by_rank_in_class(&test.images, count);
+    let mut summary = sheet::sheet("Which garment, and where did the network look? The true class, explained");
+    for (number, &place) in (1..).zip(&places) {
+        let label = test.images.labels()[place];
+        let name = model.class_name(label);
+        let file = format!("{number:02}-{}.png", name.to_lowercase().replace([' ', '/'], "-"));
+        let [_, height, width, channels] = test.images.shape();
+        let pixels = ArrayView3::from_shape((height, width, channels), test.images.image(place))?;
+        save_input(&out.join("inputs").join(&file), pixels)?;
+
+        let picture = Picture::from_pixels(pixels, model)?;
+        let pass = picture.observe(model)?;
+        let rival = pass.top(2).into_iter().find(|other| other.class != label);
+        let mut sheet = sheet::sheet(format!("{name}: {}", verdict(&pass, label)));
+        for class in [Some(label), rival.map(|rival| rival.class)].into_iter().flatten() {
+            let row = panels(&pass, &picture, test, place, class)?;
+            if class == label && number <= SUMMARY {
+                summary = summary.row("", row.clone());
+            }
+            sheet = sheet.row(if class == label { "the true class" } else { "the strongest other one" }, row);
+        }
+        save_png(out.join(file), &sheet.draw())?;
+    }
+    save_png(out.join("summary.png"), &summary.draw())?;
+    Ok(places.len())
+}
+
+/// The picture, and what each method says about a class.
+fn panels(
+    pass: &Pass<'_>,
+    picture: &Picture,
+    test: &Scattered,
+    place: usize,
+    class: usize,
+) -> Result<Vec<Panel>, Failure> {
+    let truth = Some(&test.boxes[place]);
+    let probability = pass.probabilities().as_slice()[class];
+    let name = format!("{} {probability:.2}", pass.model().class_name(class));
+    let label = test.images.labels()[place];
+    let detail = if class == label { verdict(pass, label) } else { String::new() };
+    let mut panels = vec![sheet::input(picture, truth, name).detail(detail)];
+    for method in Method::ALL {
+        let map = method.explain(pass, &[], &Target::from(class))?.single();
+        panels.push(sheet::explained(picture, &map, truth, method.title()));
+    }
+    Ok(panels)
+}
+
+/// Whether the network is right, in words.
+fn verdict(pass: &Pass<'_>, label: usize) -> String {
+    let best = &pass.top(1)[0];
+    if best.class == label { "recognised".into() } else { format!("taken for {} ({:.2})", best.name, best.probability) }
+}
+
+/// The first image of each class, then the second of each, and so on.
+fn by_rank_in_class(images: &LabelledImages, count: usize) -> Vec<usize> {
+    let mut seen = HashMap::new();
+    let rank = |label: &usize| {
+        let rank: &mut usize = seen.entry(*label).or_default();
+        *rank += 1;
+        (*rank, *label)
+    };
+    let ranks: Vec<_> = images.labels().iter().map(rank).collect();
+    let mut places: Vec<usize> = (0..images.len()).collect();
+    places.sort_by_key(|&place| ranks[place]);
+    places.truncate(count);
+    places
+}
+
+fn save_input(path: &Path, pixels: ArrayView3<u8>) -> Result<(), Failure> {
+    let (height, width, _) = pixels.dim();
+    let image = GrayImage::from_fn(width as u32, height as u32, |x, y| [pixels[[y as usize, x as usize, 0]]].into());
+    image.save(path).map_err(|error| format!("{}: can't be written: {error}", path.display()).into())
+}

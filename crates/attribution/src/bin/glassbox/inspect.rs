@@ -1,0 +1,41 @@
+//! `glassbox inspect`.
+
+use nn::Model;
+
+use crate::cli::InspectArgs;
+use crate::{Failure, say};
+
+/// Prints the network as a table, and what can be explained.
+pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
+    let model = Model::load(&args.model)?;
+    let layers = model.layers();
+    say!("{}\n\n{}\n", args.model.display(), model.summary());
+
+    let names: Vec<String> = (0..model.classes()).map(|class| format!("{class} {}", model.class_name(class))).collect();
+    match model.info().classes[..] {
+        [] => say!("Classes        {}, without names", model.classes()),
+        _ => say!("Classes        {}", names.join(", ")),
+    }
+    match &model.info().normalization {
+        Some(n) => say!("Normalization  (u8/255 − mean) / std, with mean {:?} and std {:?}", n.mean(), n.std()),
+        None => say!("Normalization  none: takes arrays that are already preprocessed, not pictures"),
+    }
+    match model.gap_head() {
+        Some(head) => {
+            let [features, linear] = [head.features, head.linear].map(|layer| &layers[layer].name);
+            say!(
+                "Head           global average pooling and one fully connected layer (`{linear}`): CAM looks at `{features}`"
+            );
+        }
+        None => say!("Head           not global average pooling and one fully connected layer: no CAM; use grad-cam"),
+    }
+    let spatial = layers.iter().filter_map(|node| match node.output_shape[..] {
+        [height, width, _] => Some(format!("{} {height}×{width}", node.name)),
+        _ => None,
+    });
+    say!("Grad-CAM at    {}", spatial.collect::<Vec<_>>().join(", "));
+    if let Some(last) = model.last_spatial_layer() {
+        say!("               (by default the last with positions, `{}`)", layers[last].name);
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! Ctrl-C, as a wish to stop rather than an end.
+
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::Failure;
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// From here on Ctrl-C only asks; a second one ends the program at once, as it would have.
+pub(crate) fn listen() -> Result<(), Failure> {
+    Ok(ctrlc::set_handler(|| {
+        if ASKED.swap(true, Ordering::Relaxed) {
+            process::exit(130);
+        }
+    })?)
+}
+
+/// Whether the user asked to stop.
+pub(crate) fn asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
+}

@@ -1,0 +1,92 @@
+//! Progress on standard error: a bar on a terminal, a line for each epoch elsewhere.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use nn::train::Progress;
+
+/// A bar of `length` units, named; invisible where standard error isn't a terminal.
+pub(crate) fn bar(name: &'static str, length: usize) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{prefix}  {bar:24}  {percent:>3} %  {msg}").expect("a template of its own");
+    ProgressBar::new(length as u64).with_style(style.progress_chars("━━╌")).with_prefix(name)
+}
+
+/// Minutes and seconds: `1:07`.
+pub(crate) fn minutes(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// What is left after `done` of `all`, at the pace so far.
+pub(crate) fn left(started: Instant, done: usize, all: usize) -> String {
+    let factor = (all - done) as f64 / done.max(1) as f64;
+    format!("{} left", minutes(started.elapsed().mul_f64(factor)))
+}
+
+/// The progress of a training: images per second, loss, time left.
+pub(crate) struct TrainingBar {
+    bar: ProgressBar,
+    epochs: usize,
+    started: Instant,
+    epoch: Epoch,
+}
+
+/// Sums over the epoch that runs.
+struct Epoch {
+    started: Instant,
+    images: usize,
+    loss: f64,
+}
+
+impl Epoch {
+    fn begin() -> Self {
+        Self { started: Instant::now(), images: 0, loss: 0.0 }
+    }
+}
+
+impl TrainingBar {
+    pub(crate) fn new(epochs: usize) -> Self {
+        Self { bar: bar("training", 0), epochs, started: Instant::now(), epoch: Epoch::begin() }
+    }
+
+    pub(crate) fn show(&mut self, progress: &Progress) {
+        let &Progress { epoch, step, steps, images, loss, .. } = progress;
+        self.epoch.images += images;
+        self.epoch.loss += loss * images as f64;
+        let seen = self.epoch.images as f64;
+        let rate = seen / self.epoch.started.elapsed().as_secs_f64();
+        let left = left(self.started, step, steps);
+        let line = format!(
+            "epoch {} of {}: loss {:.3}, {rate:.0} images/s, {left}",
+            epoch + 1,
+            self.epochs,
+            self.epoch.loss / seen
+        );
+        self.bar.set_length(steps as u64);
+        self.bar.set_position(step as u64);
+        if step.is_multiple_of(steps / self.epochs) {
+            match self.bar.is_hidden() {
+                true => eprintln!("{line}"),
+                false => self.bar.println(&line),
+            }
+            self.epoch = Epoch::begin();
+        }
+        self.bar.set_message(line);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_carry() {
+        let shown = [0.2, 59.4, 59.6, 61.0, 3600.0].map(|seconds| minutes(Duration::from_secs_f64(seconds)));
+        assert_eq!(shown, ["0:00", "0:59", "1:00", "1:01", "60:00"]);
+    }
+}

@@ -1,0 +1,368 @@
+//! The `glassbox` program, run as a user runs it.
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use attribution::npy::write_npy;
+use ndarray::{Array2, Array3};
+use nn::{Layer, Model};
+use tempfile::TempDir;
+
+/// Runs `glassbox` in a folder.
+fn glassbox(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
+    command.current_dir(folder).args(arguments).output().expect("the program starts")
+}
+
+/// Standard output of a run that must succeed.
+fn succeeds(folder: &Path, arguments: &[&str]) -> String {
+    let output = glassbox(folder, arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The one line on standard error of a run that must fail with exit code 1 and write nothing.
+fn fails(folder: &Path, arguments: &[&str]) -> String {
+    let before = listing(folder);
+    let output = glassbox(folder, arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
+    assert!(errors.starts_with("glassbox: ") && errors.lines().count() == 1, "{arguments:?}: {errors}");
+    assert_eq!(listing(folder), before, "{arguments:?} left something behind");
+    errors
+}
+
+/// All files below a folder, sorted.
+fn listing(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    files
+}
+
+const SMALL: [&str; 9] = ["demo", "--epochs", "1", "--images", "200", "--test-images", "60", "--pictures", "3"];
+
+/// A small demo, run once: its folder and what it printed.
+static DEMO: LazyLock<(TempDir, String)> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = succeeds(folder.path(), &[&SMALL[..], &["--threads", "2"]].concat());
+    (folder, printed)
+});
+
+fn demo_file(name: &str) -> String {
+    DEMO.0.path().join("glassbox-out").join(name).to_str().unwrap().to_owned()
+}
+
+fn a_picture() -> String {
+    let inputs = listing(Path::new(&demo_file("inputs")));
+    inputs[0].to_str().unwrap().to_owned()
+}
+
+/// Without `seconds`, which differ from run to run, and `threads`.
+fn figures(report: &str) -> serde_json::Value {
+    let mut report: serde_json::Value = serde_json::from_str(report).unwrap();
+    for key in ["seconds", "seconds_training", "threads"] {
+        assert!(report.as_object_mut().unwrap().remove(key).is_some(), "{key}");
+    }
+    report
+}
+
+#[test]
+fn the_demo_writes_what_it_says() {
+    let (_, printed) = &*DEMO;
+    for line in ["test accuracy 0.", "chance", "guided Grad-CAM", "In glassbox-out/ after"] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
+    let report = figures(&fs::read_to_string(demo_file("run.json")).unwrap());
+    assert!((0.0..=1.0).contains(&report["accuracy"].as_f64().unwrap()));
+    for method in ["cam", "grad-cam", "guided-backprop", "guided-grad-cam"] {
+        let score = &report["explanations"][method];
+        for key in ["pointing_game", "box_score", "chance"] {
+            assert!((0.0..=1.0).contains(&score[key].as_f64().unwrap()), "{method}.{key}");
+        }
+        assert!((0.1..0.4).contains(&score["chance"].as_f64().unwrap()));
+    }
+    let files = listing(Path::new(&demo_file("")));
+    let pictures: Vec<_> = files.iter().filter(|file| file.extension().is_some_and(|e| e == "png")).collect();
+    assert_eq!(pictures.len(), 3 + 3 + 1, "{files:?}");
+    assert_eq!(files.len(), pictures.len() + 2, "{files:?}");
+    assert!(pictures.iter().all(|path| image::open(path).is_ok()));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_figures_with_one_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeds(folder.path(), &[&SMALL[..], &["--threads", "1", "--out", "again"]].concat());
+    let read = |path: &Path| fs::read(path).unwrap();
+    let again = |name: &str| read(&folder.path().join("again").join(name));
+    assert_eq!(again("model.safetensors"), read(Path::new(&demo_file("model.safetensors"))));
+    assert_eq!(again("summary.png"), read(Path::new(&demo_file("summary.png"))));
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    assert_eq!(figures(&text(again("run.json"))), figures(&text(read(Path::new(&demo_file("run.json"))))));
+}
+
+#[test]
+fn explanations_have_the_promised_names_and_shapes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (picture, model) = (a_picture(), demo_file("model.safetensors"));
+    let printed = succeeds(folder.path(), &["explain", &picture, "--model", &model, "--out", "maps", "--raw"]);
+    assert!(printed.contains("the likeliest") && printed.contains("the last layer with positions"), "{printed}");
+    let stem = Path::new(&picture).file_stem().unwrap().to_str().unwrap();
+    let header = |file: String| {
+        let bytes = fs::read(folder.path().join("maps").join(file)).unwrap();
+        String::from_utf8_lossy(&bytes[..128]).into_owned()
+    };
+    for (method, shape) in [
+        ("cam", "(12, 12,)"),
+        ("grad-cam", "(12, 12,)"),
+        ("guided-backprop", "(48, 48, 1,)"),
+        ("guided-grad-cam", "(48, 48, 1,)"),
+    ] {
+        let header = header(format!("{stem}.{method}.npy"));
+        assert!(header.contains(shape) && header.contains("'<f4'"), "{method}: {header}");
+    }
+    let sheet = folder.path().join("maps").join(format!("{stem}.explained.png"));
+    assert!(image::open(sheet).unwrap().width() > 1000);
+
+    // Of several layers each map, and their mean over the input.
+    let layers = ["--method", "grad-cam", "--layer", "relu2,relu4", "--class", "Bag"];
+    let arguments = [&["explain", &picture, "--model", &model, "--out", "maps", "--raw"], &layers[..]].concat();
+    assert!(succeeds(folder.path(), &arguments).contains("why Bag, as asked"));
+    for (ending, shape) in [("", "(48, 48,)"), (".relu2", "(24, 24,)"), (".relu4", "(12, 12,)")] {
+        assert!(header(format!("{stem}.grad-cam{ending}.npy")).contains(shape), "{ending}");
+    }
+}
+
+#[test]
+fn an_array_is_taken_as_preprocessed() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = Model::load(demo_file("model.safetensors")).unwrap();
+    let photo = image::open(a_picture()).unwrap().into_luma8();
+    let mut input = Vec::new();
+    model.info().normalization.as_ref().unwrap().apply(photo.as_raw(), &mut input);
+    let array = Array3::from_shape_vec((48, 48, 1), input).unwrap();
+    write_npy(folder.path().join("array.npy"), array.view()).unwrap();
+    fs::copy(a_picture(), folder.path().join("picture.png")).unwrap();
+
+    let model = demo_file("model.safetensors");
+    succeeds(folder.path(), &["explain", "array.npy", "picture.png", "--model", &model, "--out", ".", "--raw"]);
+    for method in ["cam", "grad-cam", "guided-backprop", "guided-grad-cam"] {
+        let [array, picture] =
+            ["array", "picture"].map(|stem| fs::read(folder.path().join(format!("{stem}.{method}.npy"))).unwrap());
+        assert_eq!(array, picture, "{method}");
+    }
+}
+
+#[test]
+fn a_map_without_evidence_is_said_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    write_npy(folder.path().join("nothing.npy"), Array3::<f32>::from_elem((48, 48, 1), f32::NAN).view()).unwrap();
+    let printed = succeeds(folder.path(), &["explain", "nothing.npy", "--model", &demo_file("model.safetensors")]);
+    assert!(printed.contains("first arose in the image"), "{printed}");
+}
+
+#[test]
+fn inspect_shows_the_network() {
+    let printed = succeeds(DEMO.0.path(), &["inspect", &demo_file("model.safetensors")]);
+    for text in ["conv4", "[N, 12, 12, 48]", "9 Ankle boot", "CAM looks at `relu4`", "Grad-CAM at    conv1 48×48"] {
+        assert!(printed.contains(text), "{text}: {printed}");
+    }
+}
+
+/// Writes an IDX pair: `count` images of `side`×`side`, labels counting round `classes`.
+fn idx(folder: &Path, name: &str, count: u8, side: u8, classes: u8) {
+    let header = |rank: u8, dims: &[u8]| {
+        [&[0, 0, 8, rank][..], &dims.iter().flat_map(|&d| [0, 0, 0, d]).collect::<Vec<_>>()].concat()
+    };
+    let pixels = (0..usize::from(count) * usize::from(side) * usize::from(side)).map(|i| (i * 37 % 251) as u8);
+    let images = [header(3, &[count, side, side]), pixels.collect()].concat();
+    let labels = [header(1, &[count]), (0..count).map(|i| i % classes).collect()].concat();
+    fs::write(folder.join(format!("{name}-images")), images).unwrap();
+    fs::write(folder.join(format!("{name}-labels")), labels).unwrap();
+}
+
+const IDX: [&str; 5] = ["train", "--images", "train-images", "--labels", "train-labels"];
+
+#[test]
+fn idx_files_are_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    idx(folder.path(), "train", 30, 12, 3);
+    idx(folder.path(), "test", 9, 12, 3);
+    let rest =
+        ["--test-images", "test-images", "--test-labels", "test-labels", "--epochs", "1", "--out", "new/digits.st"];
+    let printed = succeeds(folder.path(), &[&IDX[..], &rest, &["--class-names", "ones,twos,threes"]].concat());
+    assert!(printed.contains("Test accuracy") && printed.contains("on 9 images"), "{printed}");
+    let model = Model::load(folder.path().join("new/digits.st")).unwrap();
+    assert_eq!((model.input_shape(), model.class_name(2).as_str()), ([12, 12, 1], "threes"));
+}
+
+#[test]
+fn lying_idx_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    idx(folder.path(), "train", 30, 12, 3);
+    let images = folder.path().join("train-images");
+    let sound = fs::read(&images).unwrap();
+    let mut lying = sound.clone();
+    lying[4..8].copy_from_slice(&[0xff; 4]);
+    for (bytes, message) in [
+        (lying, "the header promises"),
+        (sound[..100].to_vec(), "the header promises"),
+        (b"no idx at all".to_vec(), "expected an IDX file"),
+    ] {
+        fs::write(&images, bytes).unwrap();
+        let error = fails(folder.path(), &IDX);
+        assert!(error.contains("train-images") && error.contains(message), "{error}");
+    }
+    fs::remove_file(&images).unwrap();
+    assert!(fails(folder.path(), &IDX).contains("train-images"));
+}
+
+#[test]
+fn what_the_network_does_not_have_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (picture, model) = (a_picture(), demo_file("model.safetensors"));
+    let error = |rest: &[&str]| fails(folder.path(), &[&["explain", &picture, "--model", &model], rest].concat());
+    let layer = error(&["--method", "grad-cam", "--layer", "relu9"]);
+    assert!(layer.contains("no layer `relu9`") && layer.contains("conv1, bn1, relu1"), "{layer}");
+    let flat = error(&["--method", "grad-cam", "--layer", "gap"]);
+    assert!(flat.contains("`gap`") && flat.contains("relu4"), "{flat}");
+    for class in ["10", "Hat"] {
+        let error = error(&["--class", class]);
+        assert!(error.contains(&format!("no class `{class}`")) && error.contains("Ankle boot"), "{error}");
+    }
+    let several = error(&["--layer", "relu2,relu4"]);
+    assert!(several.contains("guided-grad-cam") && several.contains("relu2, relu4"), "{several}");
+}
+
+#[test]
+fn cam_without_its_head_says_what_to_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let flat = Model::builder([48, 48, 1])
+        .layer("conv1", Layer::conv(2, 3))
+        .layer("relu1", Layer::Relu)
+        .layer("flat", Layer::Flatten)
+        .layer("fc", Layer::linear(2));
+    flat.build(1).unwrap().save(folder.path().join("flat.safetensors")).unwrap();
+    let array = Array3::from_shape_fn((48, 48, 1), |(y, x, _)| ((y * x) as f32).sin());
+    write_npy(folder.path().join("waves.npy"), array.view()).unwrap();
+
+    let explain = ["explain", "waves.npy", "--model", "flat.safetensors"];
+    let error = fails(folder.path(), &[&explain[..], &["--method", "cam"]].concat());
+    assert!(error.contains("global average pooling") && error.contains("use Grad-CAM"), "{error}");
+    // It has no normalization either.
+    let error = fails(folder.path(), &["explain", &a_picture(), "--model", "flat.safetensors"]);
+    assert!(error.contains("no normalization") && error.contains(".png: "), "{error}");
+    assert!(succeeds(folder.path(), &explain).contains("CAM is left out"));
+}
+
+#[test]
+fn images_that_are_none_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = demo_file("model.safetensors");
+    let at = |name: &str| folder.path().join(name);
+    let picture = fs::read(a_picture()).unwrap();
+    fs::write(at("truncated.png"), &picture[..picture.len() / 2]).unwrap();
+    fs::write(at("text.png"), "not a picture").unwrap();
+    write_npy(at("flat.npy"), Array2::<f32>::zeros((48, 48)).view()).unwrap();
+    write_npy(at("large.npy"), Array3::<f32>::zeros((49, 48, 1)).view()).unwrap();
+    fs::write(at("text.npy"), "not an array").unwrap();
+    let picture = a_picture();
+    for (name, expected) in [
+        ("truncated.png", "can't be decoded"),
+        ("text.png", "expected a PNG, JPEG, WebP, GIF or BMP picture"),
+        ("absent.png", "can't be read"),
+        ("flat.npy", "expected an array [height, width, channels], found [48, 48]"),
+        ("large.npy", "expected an array [48, 48, 1], found [49, 48, 1]"),
+        ("text.npy", "expected an .npy file"),
+    ] {
+        // The sound picture before it isn't explained either.
+        let error = fails(folder.path(), &["explain", &picture, name, "--model", &model]);
+        assert!(error.contains(name) && error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn files_of_one_name_are_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(a_picture(), folder.path().join("coat.png")).unwrap();
+    fs::create_dir(folder.path().join("other")).unwrap();
+    fs::copy(a_picture(), folder.path().join("other/coat.png")).unwrap();
+    let model = demo_file("model.safetensors");
+    let error = fails(folder.path(), &["explain", "coat.png", "other/coat.png", "--model", &model]);
+    assert!(error.contains("coat.png and other/coat.png") && error.contains("--out"), "{error}");
+}
+
+#[test]
+fn models_that_are_none_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = fs::read(demo_file("model.safetensors")).unwrap();
+    fs::write(folder.path().join("truncated"), &sound[..sound.len() / 2]).unwrap();
+    fs::write(folder.path().join("foreign"), fs::read(a_picture()).unwrap()).unwrap();
+    for name in ["truncated", "foreign", "absent"] {
+        for arguments in [vec!["inspect", name], vec!["explain", &a_picture(), "--model", name]] {
+            assert!(fails(folder.path(), &arguments).contains(&format!("{name}: ")));
+        }
+    }
+}
+
+#[test]
+fn places_that_cannot_be_written_are_found_before_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let error = fails(folder.path(), &["demo", "--out", "file/out"]);
+    assert!(error.contains("file/out: can't be written to"), "{error}");
+    let error = fails(folder.path(), &["train", "--out", "."]);
+    assert!(error.contains("expected the name of a file"), "{error}");
+}
+
+#[test]
+fn wrong_usage_is_exit_code_two() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["explain", "coat.png"][..],
+        &["explain", "coat.png", "--model", "m", "--method", "magic"],
+        &["train", "--images", "only"],
+        &["train", "--rate", "-1"],
+        &["demo", "--epochs", "0"],
+        &["--threads", "0"],
+        &["paint"],
+    ] {
+        assert_eq!(glassbox(folder.path(), arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    for arguments in [&["--help"][..], &["help", "explain"], &["--version"]] {
+        assert!(!succeeds(folder.path(), arguments).is_empty());
+    }
+}
+
+/// Ctrl-C ends the step, and the network so far is whole.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_is_saved() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
+    command.current_dir(folder.path()).args(["train", "--data", "fashion-mnist", "--epochs", "100000"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Once this line is there, Ctrl-C is listened for.
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("6000 training images"), "{line}");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("stopped after step") && errors.contains("saved in model.safetensors"), "{errors}");
+    assert_eq!(Model::load(folder.path().join("model.safetensors")).unwrap().classes(), 10);
+}
