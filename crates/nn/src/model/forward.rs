@@ -80,20 +80,23 @@ impl<T: Real> Model<T> {
             .map(|p| p.trainable.then(|| tape.leaf(p.value.clone()).labelled(p.name.as_str())))
             .collect();
         let last_reader = self.last_readers();
+        let fuses = |index: usize| tape.keep() != Keep::All && self.is_relu_alone_behind(index);
         let mut statistics = Vec::new();
         let mut activations: Vec<Option<Var<T>>> = Vec::with_capacity(self.nodes.len());
         for (index, node) in self.nodes.iter().enumerate() {
             let inputs: Vec<Var<T>> = (node.inputs.iter())
                 .map(|source| match *source {
                     Source::Image => input.clone(),
-                    // Where the tape doesn't keep it and no later layer reads it, this layer owns its input alone.
-                    Source::Layer(from) if tape.keep() != Keep::All && last_reader[from] == index => {
-                        activations[from].take().expect("read once more")
-                    }
-                    Source::Layer(from) => activations[from].clone().expect("read once more"),
+                    Source::Layer(from) => activations[from].clone().expect("read no later than by its last reader"),
                 })
                 .collect();
-            let output = self.apply(index, inputs, &parameters, mode, &mut statistics);
+            if tape.keep() != Keep::All {
+                // What no later layer reads is this layer's alone: it may be overwritten.
+                let finished = |&(from, _): &(usize, &mut Option<Var<T>>)| last_reader[from] == index;
+                activations.iter_mut().enumerate().filter(finished).for_each(|(_, activation)| *activation = None);
+            }
+            let fused = fuses(index) || index > 0 && fuses(index - 1);
+            let output = self.apply(index, inputs, fused, &parameters, mode, &mut statistics);
             activations.push(Some(output.labelled(node.name.as_str())));
         }
         let logits = activations.last().cloned().flatten().expect("a model has layers");
@@ -127,6 +130,17 @@ impl<T: Real> Model<T> {
         }
     }
 
+    /// Whether this layer is a convolution that the next layer, a ReLU, reads and no other does: then the two can be
+    /// computed as one.
+    fn is_relu_alone_behind(&self, index: usize) -> bool {
+        let readers = self.nodes.iter().filter(|node| node.inputs.contains(&Source::Layer(index))).count();
+        let next_is_relu = self
+            .nodes
+            .get(index + 1)
+            .is_some_and(|next| matches!(next.layer, Layer::Relu) && next.inputs == [Source::Layer(index)]);
+        matches!(self.nodes[index].layer, Layer::Conv2d { .. }) && readers == 1 && next_is_relu
+    }
+
     /// For each layer the last one that reads it; itself if none does.
     fn last_readers(&self) -> Vec<usize> {
         let mut last: Vec<usize> = (0..self.nodes.len()).collect();
@@ -140,11 +154,13 @@ impl<T: Real> Model<T> {
         last
     }
 
-    /// One layer's forward pass.
+    /// One layer's forward pass. `fused` makes of a convolution one that ends in the ReLU behind it, and nothing of
+    /// that ReLU.
     pub(super) fn apply(
         &self,
         index: usize,
         mut inputs: Vec<Var<T>>,
+        fused: bool,
         parameters: &[Option<Var<T>>],
         mode: Mode,
         statistics: &mut Vec<BatchStatistics<T>>,
@@ -162,6 +178,7 @@ impl<T: Real> Model<T> {
         }
         let x = inputs.pop().expect("one input");
         match &node.layer {
+            Layer::Conv2d { conv, .. } if fused => ops::conv2d_relu(&x, weight(), parameter(1), *conv),
             Layer::Conv2d { conv, .. } => ops::conv2d(&x, weight(), parameter(1), *conv),
             Layer::Linear { .. } => ops::linear(&x, weight(), parameter(1)),
             Layer::BatchNorm { epsilon, .. } => {
@@ -177,6 +194,7 @@ impl<T: Real> Model<T> {
                 let running = ChannelStatistics { mean: mean.value.clone(), variance: variance.value.clone() };
                 ops::batch_norm_evaluation(&x, gamma, beta, &running, *epsilon)
             }
+            Layer::Relu if fused => x,
             Layer::Relu => ops::relu(x),
             Layer::Clip { min, max } => ops::clip(x, Clip { min: *min, max: *max }),
             Layer::LeakyRelu { slope } => ops::leaky_relu(x, *slope),

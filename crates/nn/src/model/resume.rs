@@ -35,7 +35,7 @@ impl<T: Real> Model<T> {
                 Source::Image => copies(earlier.input.value()),
             };
             let inputs = self.nodes[index].inputs.iter().map(input).collect();
-            activations.push(self.apply(index, inputs, &parameters, Mode::Evaluation, &mut Vec::new()));
+            activations.push(self.apply(index, inputs, false, &parameters, Mode::Evaluation, &mut Vec::new()));
         }
         activations.pop().expect("the layer's own outputs").value().clone()
     }

@@ -125,6 +125,18 @@ fn a_pass_can_be_resumed_at_any_layer() {
 }
 
 #[test]
+fn a_layer_may_read_another_twice() {
+    let model = Model::builder([2, 2, 1])
+        .layer("relu", Layer::Relu)
+        .layer_from("double", Layer::Add, &["relu", "relu"])
+        .layer("gap", Layer::GlobalAvgPool)
+        .build(1)
+        .unwrap();
+    let scores = model.predict(Tensor::new([1, 2, 2, 1], vec![1.0, 2.0, 3.0, -9.0])).unwrap();
+    assert_eq!(scores.as_slice(), &[3.0]);
+}
+
+#[test]
 fn running_statistics_move_towards_the_batch() {
     let mut model = residual().build(3).unwrap();
     let before = model.parameter("bn2.running_mean").unwrap().clone();

@@ -20,11 +20,16 @@ pub(super) fn pixel_block(channels: usize) -> usize {
     channels.max(1) * grain(channels)
 }
 
-/// `f` of every element, for an `f` that takes its time, such as the exponential. Works in place if nothing else shares
-/// the memory.
+/// `f` of every element. Works in place if nothing else shares the memory.
 pub(super) fn map<T: Real>(mut x: Tensor<T>, f: impl Fn(T) -> T + Sync) -> Tensor<T> {
-    x.make_mut().par_chunks_mut(BLOCK).for_each(|block| block.iter_mut().for_each(|x| *x = f(*x)));
-    x
+    if let Some(data) = x.get_mut() {
+        data.par_chunks_mut(BLOCK).for_each(|block| block.iter_mut().for_each(|x| *x = f(*x)));
+        return x;
+    }
+    let mut y = Tensor::scratch(*x.shape());
+    let blocks = y.make_mut().par_chunks_mut(BLOCK).zip(x.as_slice().par_chunks(BLOCK));
+    blocks.for_each(|(y, x)| y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(x)));
+    y
 }
 
 /// `f(x, y)` element by element, as [`map`].
@@ -35,24 +40,44 @@ pub(super) fn zip<T: Real>(mut x: Tensor<T>, y: &Tensor<T>, f: impl Fn(T, T) -> 
     x
 }
 
+/// Terms that are summed up in a plain loop.
+const RUN: usize = 16;
+
 /// `width` sums over `terms`, pairwise: `add(i, sums)` adds term `i` to all of them.
 ///
 /// Runs of a few terms are added up in a plain loop, and halves of what is longer apart; so the order, and the result,
 /// depends on the number of terms alone.
 pub(super) fn sum_terms<T: Real>(terms: Range<usize>, width: usize, add: &(impl Fn(usize, &mut [T]) + Sync)) -> Vec<T> {
-    const RUN: usize = 16;
-    if terms.len() <= RUN {
-        let mut sums = vec![T::zero(); width];
-        terms.for_each(|i| add(i, &mut sums));
+    if terms.len() > RUN && terms.len() * width > 2 * BLOCK {
+        let (first, second) = halves(terms);
+        let (mut sums, others) = rayon::join(|| sum_terms(first, width, add), || sum_terms(second, width, add));
+        sums.iter_mut().zip(&others).for_each(|(sum, &other)| *sum += other);
         return sums;
     }
-    let middle = terms.start + terms.len().next_power_of_two() / 2;
-    let first = || sum_terms(terms.start..middle, width, add);
-    let second = || sum_terms(middle..terms.end, width, add);
-    let (mut sums, others) =
-        if terms.len() * width > 2 * BLOCK { rayon::join(first, second) } else { (first(), second()) };
-    sums.iter_mut().zip(&others).for_each(|(sum, &other)| *sum += other);
+    let levels = terms.len().div_ceil(RUN).next_power_of_two().trailing_zeros() as usize;
+    let mut sums = vec![T::zero(); width * (1 + levels)];
+    let (result, below) = sums.split_at_mut(width);
+    sum_serially(terms, result, below, add);
+    sums.truncate(width);
     sums
+}
+
+/// The sums over `terms`. `below` has room for the second half's sums, and for those of its halves behind them.
+fn sum_serially<T: Real>(terms: Range<usize>, sums: &mut [T], below: &mut [T], add: &impl Fn(usize, &mut [T])) {
+    sums.fill(T::zero());
+    if terms.len() <= RUN {
+        return terms.for_each(|i| add(i, sums));
+    }
+    let (first, second) = halves(terms);
+    sum_serially(first, sums, below, add);
+    let (others, below) = below.split_at_mut(sums.len());
+    sum_serially(second, others, below, add);
+    sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += *other);
+}
+
+fn halves(terms: Range<usize>) -> (Range<usize>, Range<usize>) {
+    let middle = terms.start + terms.len().next_power_of_two() / 2;
+    (terms.start..middle, middle..terms.end)
 }
 
 #[cfg(test)]

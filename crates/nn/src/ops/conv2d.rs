@@ -2,6 +2,8 @@
 
 use tensor::{Grads, Keep, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
+use super::blocks::sum_terms;
+use super::relu::masked;
 use crate::geometry::Conv2d;
 use crate::real::{ConvCall, Real};
 
@@ -35,6 +37,29 @@ impl<T: Real> Op<T> for Conv2d {
 
     fn linearity(&self) -> Linearity {
         Linearity::Affine
+    }
+}
+
+/// A convolution and the ReLU behind it as one operation, y = max(x ∗ w + b, 0), for training: the value between them is
+/// never written. Bit for bit what the two give apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2dRelu(pub Conv2d);
+
+impl<T: Real> Op<T> for Conv2dRelu {
+    fn name(&self) -> &'static str {
+        "conv2d + relu"
+    }
+
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
+        conv2d_vjp(self.0, node, &masked(upstream, node.output()), wanted)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::OUTPUT.input(0).input(1)
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::PiecewiseLinear
     }
 }
 
@@ -75,7 +100,11 @@ pub(crate) fn input_and_weight_gradients<T: Real>(
 /// The sum over all but the last dimension, pairwise: `[…, C]` → `[C]`.
 pub(crate) fn sum_over_pixels<T: Real>(x: &Tensor<T>) -> Tensor<T> {
     let channels = *x.shape().last().expect("at least one dimension");
-    x.reshape([x.len() / channels.max(1), channels]).sum_axis(0).reshape([channels])
+    let x = x.as_slice();
+    let sums = sum_terms(0..x.len() / channels.max(1), channels, &|pixel, sums: &mut [T]| {
+        sums.iter_mut().zip(&x[pixel * channels..]).for_each(|(sum, &x)| *sum += x);
+    });
+    Tensor::new([channels], sums)
 }
 
 /// # Panics
@@ -112,10 +141,23 @@ pub(crate) fn conv2d_value<T: Real>(
 /// Where the shapes don't fit together, or the variables stand on different tapes.
 #[must_use]
 pub fn conv2d<T: Real>(x: &Var<T>, w: &Var<T>, bias: Option<&Var<T>>, conv: Conv2d) -> Var<T> {
-    let y = conv2d_value(x.value(), w.value(), bias.map(Var::value), conv, false, x.tape().keep());
+    record(conv, x, w, bias, conv, false)
+}
+
+/// max(x ∗ w + b, 0) as one operation; shapes as for [`conv2d`].
+///
+/// # Panics
+/// Where the shapes don't fit together, or the variables stand on different tapes.
+#[must_use]
+pub fn conv2d_relu<T: Real>(x: &Var<T>, w: &Var<T>, bias: Option<&Var<T>>, conv: Conv2d) -> Var<T> {
+    record(Conv2dRelu(conv), x, w, bias, conv, true)
+}
+
+fn record<T: Real>(op: impl Op<T>, x: &Var<T>, w: &Var<T>, bias: Option<&Var<T>>, conv: Conv2d, relu: bool) -> Var<T> {
+    let y = conv2d_value(x.value(), w.value(), bias.map(Var::value), conv, relu, x.tape().keep());
     match bias {
-        Some(bias) => x.tape().record(conv, &[x, w, bias], y),
-        None => x.tape().record(conv, &[x, w], y),
+        Some(bias) => x.tape().record(op, &[x, w, bias], y),
+        None => x.tape().record(op, &[x, w], y),
     }
 }
 

@@ -31,7 +31,7 @@ pub use batch_norm::{
     BatchNormEvaluation, BatchNormTraining, ChannelStatistics, batch_norm_evaluation, batch_norm_training,
 };
 pub use clip::{Clip, clip};
-pub use conv2d::conv2d;
+pub use conv2d::{Conv2dRelu, conv2d, conv2d_relu};
 pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use dropout::{Dropout, dropout};
 pub use global_avg_pool::{GlobalAvgPool, global_avg_pool};

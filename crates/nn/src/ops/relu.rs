@@ -2,6 +2,7 @@
 
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
+use super::blocks;
 use crate::real::Real;
 
 /// y = max(x, 0), any shape.
@@ -17,7 +18,7 @@ impl<T: Real> Op<T> for Relu {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-        Grads::one(upstream.zip(node.output(), |g, y| if y > T::zero() { g } else { T::zero() }))
+        Grads::one(masked(upstream, node.output()))
     }
 
     fn needs(&self) -> Needs {
@@ -29,10 +30,15 @@ impl<T: Real> Op<T> for Relu {
     }
 }
 
+/// ∂x = (y > 0)·∂y.
+pub(super) fn masked<T: Real>(upstream: Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
+    blocks::zip(upstream, y, |g, y| if y > T::zero() { g } else { T::zero() })
+}
+
 /// max(x, 0). NaN stays NaN. Works in place where `x` was the last owner of its value.
 #[must_use]
 pub fn relu<T: Real>(x: Var<T>) -> Var<T> {
-    x.consumed_by(Relu, |x| x.map(|x| if x < T::zero() { T::zero() } else { x }))
+    x.consumed_by(Relu, |x| blocks::map(x, |x| if x < T::zero() { T::zero() } else { x }))
 }
 
 #[cfg(test)]
