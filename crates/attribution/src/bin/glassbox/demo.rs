@@ -42,17 +42,11 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let [_, height, width, _] = images.shape();
     let (summary, threads) = (model.summary(), rayon::current_num_threads());
     say!("Glassbox {}, {threads} threads, {}", env!("CARGO_PKG_VERSION"), tier());
-    say!(
-        "Task     which garment hides among the clutter: {training_images} pictures of {height}×{width} to train on, \
-         scattered anew in each epoch; {} to test with",
-        test.images.len()
-    );
-    say!(
-        "Network  four convolutions, global average pooling, one fully connected layer: {} parameters, {:.1} million \
-         multiply–adds a picture",
-        summary.parameters,
-        summary.multiply_adds as f64 / 1e6
-    );
+    say!("Task     which garment hides among the clutter? {training_images} pictures of {height}×{width} to train on,");
+    say!("         scattered anew in each epoch; {} to test with", test.images.len());
+    let millions = summary.multiply_adds as f64 / 1e6;
+    say!("Network  four convolutions, global average pooling, one fully connected layer:");
+    say!("         {} parameters, {millions:.1} million multiply–adds a picture", summary.parameters);
 
     let (batch, rate) = RECIPE;
     let training = network::recipe(args.epochs, batch, rate, args.seed);
@@ -122,7 +116,8 @@ fn print_scores(scores: &[Score]) {
 /// Draws the first images of each class: a sheet for each, and a summary. Gives the number of sheets.
 fn draw(model: &Model, test: &Scattered, count: usize, out: &Path) -> Result<usize, Failure> {
     let places = by_rank_in_class(&test.images, count);
-    let mut summary = sheet::sheet("Which garment, and where did the network look? The true class, explained");
+    let mut summary =
+        sheet::sheet("Which garment, and where did the network look? The true class, explained", &Method::ALL);
     for (number, &place) in (1..).zip(&places) {
         let label = test.images.labels()[place];
         let name = model.class_name(label);
@@ -134,7 +129,7 @@ fn draw(model: &Model, test: &Scattered, count: usize, out: &Path) -> Result<usi
         let picture = Picture::from_pixels(pixels, model)?;
         let pass = picture.observe(model)?;
         let rival = pass.top(2).into_iter().find(|other| other.class != label);
-        let mut sheet = sheet::sheet(format!("{name}: {}", verdict(&pass, label)));
+        let mut sheet = sheet::sheet(format!("{name}: {}", verdict(&pass, label)), &Method::ALL);
         for class in [Some(label), rival.map(|rival| rival.class)].into_iter().flatten() {
             let row = panels(&pass, &picture, test, place, class)?;
             if class == label && number <= SUMMARY {
@@ -156,15 +151,17 @@ fn panels(
     place: usize,
     class: usize,
 ) -> Result<Vec<Panel>, Failure> {
-    let truth = Some(&test.boxes[place]);
+    let truth = &test.boxes[place];
     let probability = pass.probabilities().as_slice()[class];
     let name = format!("{} {probability:.2}", pass.model().class_name(class));
     let label = test.images.labels()[place];
     let detail = if class == label { verdict(pass, label) } else { String::new() };
-    let mut panels = vec![sheet::input(picture, truth, name).detail(detail)];
+    let mut panels = vec![Panel::new(picture.outlined(picture.shown.clone(), truth), name).detail(detail)];
     for method in Method::ALL {
         let map = method.explain(pass, &[], &Target::from(class))?.single();
-        panels.push(sheet::explained(picture, &map, truth, method.title()));
+        let (hit, overlap) = map.measure(truth);
+        let note = format!("{}, IoU {overlap:.2}", if hit { "points at it" } else { "points elsewhere" });
+        panels.push(sheet::explained(picture.outlined(map.draw(picture), truth), &map, method.title(), note));
     }
     Ok(panels)
 }

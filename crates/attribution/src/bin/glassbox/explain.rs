@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use attribution::render::save_png;
+use attribution::render::{Panel, save_png};
 use attribution::{ExplainError, LayerRef, Target};
 use nn::{Model, ModelError};
 
@@ -152,15 +152,18 @@ impl<'a> Question<'a> {
             file.push(ending);
             self.args.out.join(file)
         };
-        let mut row = vec![sheet::input(picture, None, class)];
+        let mut row = vec![Panel::new(picture.shown.clone(), class)];
         for (method, notes, suffix, map) in maps {
-            row.push(sheet::explained(picture, map, None, format!("{} {}", method.title(), notes.join(", "))));
+            row.push(sheet::explained(map.draw(picture), map, method.title(), notes.join(", ")));
             if self.args.raw {
                 map.write_raw(&file(format!(".{}{suffix}.npy", method.id())))?;
             }
         }
         let sheet = file(".explained.png".into());
-        save_png(&sheet, &sheet::sheet(format!("{}: why {class}?", name.display())).row("", row).draw())?;
+        save_png(
+            &sheet,
+            &sheet::sheet(format!("{}: why {class}?", name.display()), &self.methods).row("", row).draw(),
+        )?;
         say!("  {}", sheet.display());
         Ok(())
     }

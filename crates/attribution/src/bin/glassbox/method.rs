@@ -3,7 +3,7 @@
 use attribution::measures::{CAM_THRESHOLD, box_score, pointing_game};
 use attribution::methods::Family;
 use attribution::npy::{NpyError, write_npy};
-use attribution::render::{Colormap, OPACITY, PERCENTILE, Reduction, overlay, signed};
+use attribution::render::{Colormap, OPACITY, PERCENTILE, Reduction, enlarge, overlay, signed};
 use attribution::{ExplainError, Explanation, Heatmap, LayerRef, Pass, Placement, Saliency, Target, Verdict};
 use clap::ValueEnum;
 use image::RgbImage;
@@ -47,6 +47,11 @@ impl Method {
             Self::GuidedBackprop => "guided-backprop",
             Self::GuidedGradCam => "guided-grad-cam",
         }
+    }
+
+    /// Whether its maps are of the input's own values, for and against, rather than of a layer's cells.
+    pub(crate) fn is_signed(self) -> bool {
+        matches!(self, Self::GuidedBackprop | Self::GuidedGradCam)
     }
 
     /// Whether it can look at any layer; the others look where they must.
@@ -115,14 +120,15 @@ impl Map {
         (pointing_game(strength.view(), truth, 0), box_score(strength.view(), truth, CAM_THRESHOLD))
     }
 
-    /// Laid over the picture, or beside it in colours of its own; the untouched picture where there is nothing to show.
+    /// Laid over the picture, or in colours of its own; the untouched picture where there is nothing to show. Large enough to
+    /// be seen.
     pub(crate) fn draw(&self, picture: &Picture) -> RgbImage {
         match self {
             Self::Cells(map) => {
                 let over_input = map.over_input(Placement::Geometric);
                 overlay(&picture.shown, picture.framing.spread(over_input.view()).view(), Colormap::default(), OPACITY)
             }
-            Self::Pixels(map) if map.verdict().is_evidence() => signed(map.raw(), Reduction::Sum, PERCENTILE),
+            Self::Pixels(map) if map.verdict().is_evidence() => enlarge(&signed(map.raw(), Reduction::Sum, PERCENTILE)),
             Self::Pixels(_) => picture.shown.clone(),
         }
     }

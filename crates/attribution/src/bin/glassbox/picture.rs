@@ -67,7 +67,7 @@ impl Picture {
         Ok(Self { input, shown, framing })
     }
 
-    /// A box given in the input's pixels, drawn on a panel of the picture's or the input's proportions.
+    /// A drawing of the whole input with a box on it, given in the input's pixels.
     pub(crate) fn outlined(&self, mut panel: RgbImage, truth: &Rect) -> RgbImage {
         let factor = panel.width() / self.framing.input.1 as u32;
         outline(&mut panel, truth, factor);
