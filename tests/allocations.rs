@@ -1,0 +1,45 @@
+//! A training step in its steady state allocates next to nothing: buffers are used again.
+
+use std::alloc::System;
+
+use nn::optim::Sgd;
+use nn::train::train_step;
+use nn::{Layer, Model};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use tensor::Tensor;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+#[test]
+fn a_steady_training_step_reuses_its_buffers() {
+    let mut model = Model::builder([28, 28, 1])
+        .layer("conv1", Layer::conv(32, 3))
+        .layer("relu1", Layer::Relu)
+        .layer("conv2", Layer::conv(64, 3).without_bias())
+        .layer("bn2", Layer::batch_norm())
+        .layer("relu2", Layer::Relu)
+        .layer("pool", Layer::max_pool(2))
+        .layer("conv3", Layer::conv(64, 3))
+        .layer("relu3", Layer::Relu)
+        .layer("gap", Layer::GlobalAvgPool)
+        .layer("fc", Layer::linear(10))
+        .build(1)
+        .unwrap();
+    let batch = 16;
+    let images = Tensor::from_fn([batch, 28, 28, 1], |i| (i as f32 * 0.1).sin());
+    let labels: Vec<usize> = (0..batch).map(|i| i % 10).collect();
+    let mut optimizer = Sgd::new(0.01, 0.9);
+    let mut step = |seed| {
+        let region = Region::new(ALLOCATOR);
+        train_step(&mut model, &mut optimizer, images.clone(), &labels, 0.0, seed).unwrap();
+        let change = region.change();
+        change.bytes_allocated.saturating_add_signed(change.bytes_reallocated)
+    };
+    let first = step(0);
+    (1..4).for_each(|seed| drop(step(seed)));
+    let steady = (4..8).map(step).max().unwrap();
+    let activation = batch * 28 * 28 * 64 * size_of::<f32>();
+    assert!(first > 5 * activation, "the counter counts: {first} bytes in the first step");
+    assert!(steady < activation / 2, "a steady step asks for {steady} bytes; one activation has {activation}");
+}

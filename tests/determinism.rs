@@ -1,0 +1,80 @@
+//! The same seed gives the same bits on any number of threads: weights, losses, maps.
+
+use attribution::Explainer;
+use nn::data::{Scatter, fashion_mnist};
+use nn::optim::Sgd;
+use nn::train::{Schedule, Training, train};
+use nn::{Layer, Model, ModelInfo};
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+use tensor::Tensor;
+
+/// The bits of everything that a small training and a few explanations give on a pool of `threads`.
+fn run(threads: usize) -> (Vec<u64>, Vec<u8>, Vec<Vec<u32>>) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let source = fashion_mnist::train().subset(&(0..96).collect::<Vec<_>>());
+        let scattered = Scatter::default().scatter(&source).unwrap();
+        let [_, h, w, c] = scattered.images.shape();
+        let normalization = Some(scattered.images.statistics());
+        let mut model = Model::builder([h, w, c])
+            .layer("conv1", Layer::conv(16, 3).without_bias())
+            .layer("bn1", Layer::batch_norm())
+            .layer("relu1", Layer::Relu)
+            .layer("pool1", Layer::max_pool(2))
+            .layer("conv2", Layer::conv(32, 3).stride(2))
+            .layer("relu2", Layer::Relu)
+            .layer("depthwise", Layer::conv(32, 3).groups(32))
+            .layer("relu3", Layer::relu6())
+            .layer("conv3", Layer::conv(32, 3))
+            .layer("relu4", Layer::Relu)
+            .layer("gap", Layer::GlobalAvgPool)
+            .layer("drop", Layer::Dropout { probability: 0.2 })
+            .layer("fc", Layer::linear(10))
+            .info(ModelInfo { classes: fashion_mnist::classes(), normalization: normalization.clone() })
+            .build(11)
+            .unwrap();
+        let training = Training {
+            epochs: 2,
+            batch_size: 32,
+            learning_rate: 0.05,
+            schedule: Schedule::Cosine { warmup: 0.2 },
+            label_smoothing: 0.1,
+            seed: 5,
+        };
+        let mut losses = Vec::new();
+        let watch = |progress: &nn::train::Progress, _: &Model<f32>| {
+            losses.push(progress.loss.to_bits());
+            ControlFlow::Continue(())
+        };
+        let data = |_| Cow::Borrowed(&scattered.images);
+        train(&mut model, &mut Sgd::new(0.05, 0.9), &training, data, watch).unwrap();
+
+        let mut pixels = Vec::new();
+        scattered.images.gather(&[0, 1, 2], &normalization.unwrap(), &mut pixels);
+        let explainer = Explainer::new(&model);
+        let pass = explainer.observe(Tensor::new([3, h, w, c], pixels)).unwrap();
+        let bits = |values: &mut dyn Iterator<Item = f32>| values.map(f32::to_bits).collect::<Vec<u32>>();
+        let mut maps = Vec::new();
+        for class in [0, 7] {
+            maps.extend(pass.cam(class).unwrap().maps.iter().map(|map| bits(&mut map.raw().iter().copied())));
+            let grad = pass.grad_cam("relu2", class).unwrap();
+            maps.extend(grad.maps.iter().map(|map| bits(&mut map.raw().iter().copied())));
+            let guided = pass.guided_backprop(class).unwrap();
+            maps.extend(guided.maps.iter().map(|map| bits(&mut map.raw().iter().copied())));
+        }
+        (losses, model.to_bytes().unwrap(), maps)
+    })
+}
+
+#[test]
+fn one_two_and_three_threads_give_the_same_bits() {
+    let alone = run(1);
+    assert!(alone.0.windows(2).any(|pair| pair[0] != pair[1]), "the training moved");
+    for threads in [2, 3] {
+        let several = run(threads);
+        assert!(several.0 == alone.0, "losses differ on {threads} threads");
+        assert!(several.1 == alone.1, "weights differ on {threads} threads");
+        assert!(several.2 == alone.2, "maps differ on {threads} threads");
+    }
+}
