@@ -7,8 +7,7 @@ use nn::train::Progress;
 
 /// A bar of `length` units, named; invisible where standard error isn't a terminal.
 pub(crate) fn bar(name: &'static str, length: usize) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{prefix}  {bar:12}  {percent:>3} %  {msg}").expect("a template of its own");
+    let style = ProgressStyle::with_template("{prefix} {bar:10} {percent:>3} %  {msg}").expect("a template of its own");
     ProgressBar::new(length as u64).with_style(style.progress_chars("━━╌")).with_prefix(name)
 }
 
