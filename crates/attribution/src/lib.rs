@@ -3,9 +3,22 @@
 //! An [`Explainer`] runs a model once; the [`Pass`] that this leaves behind answers for every class, every layer and
 //! every method. Methods of the class-activation family give a [`Heatmap`] of a layer's cells, input-level methods a
 //! [`Saliency`] of the image's own values; both carry a [`Verdict`], so that no map is blank without a word.
+//!
+//! # Where to read on
+//!
+//! [`book`] derives everything that is computed here, from the chain rule on, with examples that check it:
+//!
+//! - [ReLU and its readings](book::chapter_08_relu): exact, deconvnet, guided; what they keep and what they lose
+//! - [Class activation maps](book::chapter_09_cam): CAM, Grad-CAM and the proof that the two agree, guided Grad-CAM, the
+//!   family
+//! - [Where a cell lies](book::chapter_10_upsampling) on the picture
+//! - [Other readings](book::chapter_11_other_readings): input × gradient, integrated gradients, smoothing, occlusion,
+//!   relevance
+//! - [A rule of your own](book::chapter_14_own_rule)
 #![forbid(unsafe_code)]
 
 mod baseline;
+pub mod book;
 mod error;
 mod explainer;
 mod explanation;

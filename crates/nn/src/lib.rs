@@ -1,4 +1,16 @@
 //! Convolutional networks on SIMD kernels: operations, models, training, data, model files.
+//!
+//! # Where to read on
+//!
+//! Each operation of [`ops`] has its formula beside its code. The book derives them at leisure:
+//!
+//! - [Convolution](../attribution/book/chapter_04_convolution/index.html), by index algebra and as a matrix product, up to the
+//!   weight gradient at any stride; [`kernels`] tells how it is made fast
+//! - [Pooling](../attribution/book/chapter_05_pooling/index.html), and its ties
+//! - [Batch norm and dropout](../attribution/book/chapter_06_batch_norm/index.html)
+//! - [Softmax and cross-entropy](../attribution/book/chapter_07_softmax/index.html), and why their gradient is p − y
+//! - [Activations](../attribution/book/chapter_08_relu/index.html)
+//! - [Resizing](../attribution/book/chapter_10_upsampling/index.html)
 
 pub mod data;
 mod geometry;

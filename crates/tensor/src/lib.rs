@@ -21,6 +21,18 @@
 //!
 //! An operation is a value that implements [`Op`], so a crate built on this one adds its own; [`gradcheck`] compares any
 //! gradient with central differences.
+//!
+//! # Where to read on
+//!
+//! The book derives what stands here, from the chain rule on:
+//!
+//! - [Gradients](../attribution/book/chapter_01_gradients/index.html): what a vector–Jacobian product is, and why one goes
+//!   backwards
+//! - [The tape](../attribution/book/chapter_02_tape/index.html), in twenty lines, and then this one
+//! - [Arithmetic](../attribution/book/chapter_03_arithmetic/index.html): the operations of [`ops`]
+//! - [Checking a gradient](../attribution/book/chapter_12_gradient_checks/index.html)
+//! - [An operation](../attribution/book/chapter_13_own_operation/index.html) and
+//!   [a rule](../attribution/book/chapter_14_own_rule/index.html) of your own
 #![forbid(unsafe_code)]
 
 mod backward;

@@ -94,7 +94,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "FILE", requires = "labels")]
     pub(crate) images: Option<PathBuf>,
 
-    /// Their labels: an IDX file of bytes, [N]
+    /// Their labels: an IDX file of bytes, one for each image
     #[arg(long, value_name = "FILE", requires = "images")]
     pub(crate) labels: Option<PathBuf>,
 
