@@ -79,6 +79,9 @@ fn text(line: &str) -> Result<String> {
         result += before;
         if mark == "$" {
             result += &escaped(&mathml(&inside[..end], DisplayMode::Inline)?);
+            if inside[end + 1..].starts_with([',', '.', ';', ':', ')']) {
+                result.push('\u{2060}'); // a word joiner: no line begins with the comma
+            }
         } else {
             result += &from[..end + 2 * mark.len()];
         }
