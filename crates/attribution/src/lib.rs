@@ -22,7 +22,6 @@ pub mod book;
 mod error;
 mod explainer;
 mod explanation;
-mod files;
 pub mod framing;
 mod geometry;
 mod gradients;

@@ -7,8 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, ArrayView, Dimension};
-
-use crate::files::write_whole;
+use nn::files::write_whole;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// The magic string and the two bytes of the version.

@@ -17,12 +17,11 @@
 //! With the layouts used here `[Ho, Wo, Cout]` already is `[R, Cout]` and `[Kh, Kw, Cin, Cout]` is `[K, Cout]`: neither is
 //! moved. The product is `matrixmultiply`'s. Images are computed in parallel, each by itself.
 
-use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
-use tensor::Element;
 
 use crate::geometry::ConvGeometry;
+use crate::real::Real;
 
 /// Calls `visit(row, start of the taps in the row, pixel's offset in the image)` for each tap of each window that
 /// lies inside the picture, a tap being the `Cin / groups` channels that one kernel position reads.
@@ -52,7 +51,7 @@ fn extent(g: &ConvGeometry) -> (usize, usize) {
 }
 
 /// The im2col matrix `[R, K]` of one image `[H, W, Cin]`, for the channels of one group; taps in the padding are zero.
-fn im2col<T: Element>(g: &ConvGeometry, group: usize, image: &[T], col: &mut [T]) {
+fn im2col<T: Real>(g: &ConvGeometry, group: usize, image: &[T], col: &mut [T]) {
     let (_, k) = extent(g);
     let channels = g.group_in();
     col.fill(T::zero());
@@ -63,7 +62,7 @@ fn im2col<T: Element>(g: &ConvGeometry, group: usize, image: &[T], col: &mut [T]
 }
 
 /// The transpose of [`im2col`]: adds the matrix `[R, K]` to the pixels that its elements are copies of.
-fn col2im<T: Element>(g: &ConvGeometry, group: usize, col: &[T], image: &mut [T]) {
+fn col2im<T: Real>(g: &ConvGeometry, group: usize, col: &[T], image: &mut [T]) {
     let (_, k) = extent(g);
     let channels = g.group_in();
     for_each_tap(g, |row, tap, pixel| {
@@ -80,7 +79,7 @@ fn matrix<T>(rows: usize, columns: usize, data: &[T]) -> ArrayView2<'_, T> {
 ///
 /// # Panics
 /// Where a slice isn't of the size that the geometry says.
-pub fn forward<T: Element>(g: &ConvGeometry, x: &[T], w: &[T], bias: Option<&[T]>, relu: bool, y: &mut [T]) {
+pub fn forward<T: Real>(g: &ConvGeometry, x: &[T], w: &[T], bias: Option<&[T]>, relu: bool, y: &mut [T]) {
     let (r, k) = extent(g);
     let image = x.len() / g.batch.max(1);
     let images = y.par_chunks_exact_mut((r * g.out_channels).max(1)).zip(x.par_chunks_exact(image.max(1)));
@@ -92,8 +91,8 @@ pub fn forward<T: Element>(g: &ConvGeometry, x: &[T], w: &[T], bias: Option<&[T]
                 let columns = s![.., group * g.group_out()..(group + 1) * g.group_out()];
                 let mut out = ArrayViewMut2::from_shape((r, g.out_channels), y).expect("one image's output");
                 let weights = matrix(k, g.out_channels, w);
-                let (weights, mut out) = (weights.slice(columns), out.slice_mut(columns));
-                general_mat_mul(T::one(), &matrix(r, k, col), &weights, T::zero(), &mut out);
+                let (weights, out) = (weights.slice(columns), out.slice_mut(columns));
+                T::product(matrix(r, k, col), weights, out);
             }
             if let Some(bias) = bias {
                 y.chunks_exact_mut(bias.len()).for_each(|pixel| pixel.iter_mut().zip(bias).for_each(|(y, &b)| *y += b));
@@ -109,7 +108,7 @@ pub fn forward<T: Element>(g: &ConvGeometry, x: &[T], w: &[T], bias: Option<&[T]
 ///
 /// # Panics
 /// Where a slice isn't of the size that the geometry says.
-pub fn input_gradient<T: Element>(g: &ConvGeometry, dy: &[T], w: &[T], dx: &mut [T]) {
+pub fn input_gradient<T: Real>(g: &ConvGeometry, dy: &[T], w: &[T], dx: &mut [T]) {
     let (r, k) = extent(g);
     let image = dx.len() / g.batch.max(1);
     let images = dx.par_chunks_exact_mut(image.max(1)).zip(dy.par_chunks_exact((r * g.out_channels).max(1)));
@@ -120,8 +119,8 @@ pub fn input_gradient<T: Element>(g: &ConvGeometry, dy: &[T], w: &[T], dx: &mut 
             for group in 0..g.conv.groups {
                 let columns = s![.., group * g.group_out()..(group + 1) * g.group_out()];
                 let (upstream, weights) = (matrix(r, g.out_channels, dy), matrix(k, g.out_channels, w));
-                let mut out = ArrayViewMut2::from_shape((r, k), &mut *col).expect("one image's windows");
-                general_mat_mul(T::one(), &upstream.slice(columns), &weights.slice(columns).t(), T::zero(), &mut out);
+                let out = ArrayViewMut2::from_shape((r, k), &mut *col).expect("one image's windows");
+                T::product(upstream.slice(columns), weights.slice(columns).reversed_axes(), out);
                 col2im(g, group, col, dx);
             }
         },
@@ -132,7 +131,7 @@ pub fn input_gradient<T: Element>(g: &ConvGeometry, dy: &[T], w: &[T], dx: &mut 
 ///
 /// # Panics
 /// Where a slice isn't of the size that the geometry says.
-pub fn weight_gradient<T: Element>(g: &ConvGeometry, x: &[T], dy: &[T], dw: &mut [T]) {
+pub fn weight_gradient<T: Real>(g: &ConvGeometry, x: &[T], dy: &[T], dw: &mut [T]) {
     if g.batch == 0 {
         dw.fill(T::zero());
     } else {
@@ -140,7 +139,7 @@ pub fn weight_gradient<T: Element>(g: &ConvGeometry, x: &[T], dy: &[T], dw: &mut
     }
 }
 
-fn summed_weight_gradient<T: Element>(g: &ConvGeometry, x: &[T], dy: &[T], from: usize, images: usize) -> Vec<T> {
+fn summed_weight_gradient<T: Real>(g: &ConvGeometry, x: &[T], dy: &[T], from: usize, images: usize) -> Vec<T> {
     if images > 1 {
         let half = images.next_power_of_two() / 2;
         let (mut a, b) = rayon::join(
@@ -160,8 +159,7 @@ fn summed_weight_gradient<T: Element>(g: &ConvGeometry, x: &[T], dy: &[T], from:
         let columns = s![.., group * g.group_out()..(group + 1) * g.group_out()];
         let upstream = matrix(r, g.out_channels, dy);
         let mut out = ArrayViewMut2::from_shape((k, g.out_channels), &mut dw).expect("the kernel's size");
-        let mut out = out.slice_mut(columns);
-        general_mat_mul(T::one(), &matrix(r, k, &col).t(), &upstream.slice(columns), T::zero(), &mut out);
+        T::product(matrix(r, k, &col).reversed_axes(), upstream.slice(columns), out.slice_mut(columns));
     }
     dw
 }

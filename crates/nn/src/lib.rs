@@ -13,6 +13,7 @@
 //! - [Resizing](../attribution/book/chapter_10_upsampling/index.html)
 
 pub mod data;
+pub mod files;
 mod geometry;
 pub mod im2col;
 pub mod init;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use ndarray::{ArrayView2, ArrayViewMut2};
 use tensor::{Element, Tensor};
 
 use crate::geometry::ConvGeometry;
 use crate::im2col;
 use crate::kernels::conv::{self as kernels, Pass, Prepared};
+use crate::kernels::reference;
 
 /// `f32`, on the SIMD kernels, or `f64`, on the plain reference path that gradients are checked with.
 ///
@@ -21,6 +23,12 @@ pub trait Real: Element {
 
     /// ∂w from x and ∂y, summed over the batch.
     fn conv2d_weight_gradient(call: &ConvCall, x: &[Self], dy: &[Self], dw: &mut [Self]);
+
+    /// C = A·B on the reference path: `[m, k]·[k, n]` → `[m, n]`, in any layout.
+    ///
+    /// # Panics
+    /// Where the shapes don't fit together.
+    fn product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, c: ArrayViewMut2<'_, Self>);
 }
 
 /// A convolution to be computed.
@@ -44,6 +52,10 @@ impl Real for f64 {
     fn conv2d_weight_gradient(call: &ConvCall, x: &[Self], dy: &[Self], dw: &mut [Self]) {
         im2col::weight_gradient(&call.geometry, x, dy, dw);
     }
+
+    fn product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, c: ArrayViewMut2<'_, Self>) {
+        reference::product_f64(a, b, c);
+    }
 }
 
 impl Real for f32 {
@@ -58,6 +70,10 @@ impl Real for f32 {
     fn conv2d_weight_gradient(call: &ConvCall, x: &[Self], dy: &[Self], dw: &mut [Self]) {
         let algorithm = kernels::choose(&call.geometry, Pass::WeightGradient, call.training);
         kernels::weight_gradient(&call.geometry, algorithm, x, dy, dw);
+    }
+
+    fn product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, c: ArrayViewMut2<'_, Self>) {
+        reference::product_f32(a, b, c);
     }
 }
 

@@ -4,8 +4,7 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use image::{ImageFormat, RgbImage};
-
-use crate::files::write_whole;
+use nn::files::write_whole;
 
 /// A picture couldn't be written; nothing of it was left behind.
 #[derive(Debug, thiserror::Error)]

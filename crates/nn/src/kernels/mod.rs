@@ -6,6 +6,7 @@ pub mod conv;
 mod gemm;
 mod pack;
 mod parallel;
+pub(crate) mod reference;
 mod scratch;
 mod tile;
 mod winograd;

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -12,6 +11,7 @@ use tensor::Tensor;
 
 use super::error::{FileError, FileErrorKind};
 use super::{Model, ModelBuilder, ModelError, ModelInfo, Source};
+use crate::files::write_whole;
 use crate::layer::Layer;
 
 /// The metadata entry that holds the architecture.
@@ -50,17 +50,8 @@ impl Model<f32> {
     /// Where the file can't be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
         let path = path.as_ref();
-        self.write(path).map_err(|kind| FileError { path: path.into(), kind })
-    }
-
-    fn write(&self, path: &Path) -> Result<(), FileErrorKind> {
-        let bytes = self.to_bytes()?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        let write = || Ok(write_whole(path, &self.to_bytes()?)?);
+        write().map_err(|kind| FileError { path: path.into(), kind })
     }
 
     /// The model as the bytes of a safetensors file.

@@ -1,18 +1,29 @@
 //! Files that are either whole or absent.
 
 use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::Path;
-use std::{fs, io};
 
 /// Writes `bytes` beside `path` under a temporary name, then renames: a crash or a full disk leaves the file that was
 /// there before.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// Where the file can't be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
     let mut part = OsString::from(".");
     part.push(name);
     part.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(part);
-    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).inspect_err(|_| {
+    let write = || {
+        let mut file = File::create(&part)?;
+        file.write_all(bytes)?;
+        // On the disk before it takes the other's name: the file system may not keep the two in order.
+        file.sync_all()?;
+        fs::rename(&part, path)
+    };
+    write().inspect_err(|_| {
         // What failed is the write; that the remains can't be removed either adds nothing.
         let _ = fs::remove_file(&part);
     })

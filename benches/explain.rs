@@ -1,0 +1,30 @@
+//! Explaining: the forward pass with Grad-CAM at the last layer, and with guided backpropagation to the image.
+//! Throughput counts images.
+
+mod nets;
+
+use attribution::{Explainer, Target};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use nn::simd::tier;
+use tensor::Tensor;
+
+fn explanations(c: &mut Criterion) {
+    for (name, model) in [("M", nets::medium()), ("mobile", nets::mobile())] {
+        let [h, w, channels] = model.input_shape();
+        for batch in [1, 16] {
+            let images = Tensor::from_fn([batch, h, w, channels], |i| (i as f32 * 0.37).sin());
+            let observe = || Explainer::new(&model).observe(images.clone()).expect("images fit");
+            let mut group = c.benchmark_group(format!("explain/{name}/n{batch}"));
+            group.sample_size(10).throughput(Throughput::Elements(batch as u64));
+            group.bench_function(format!("{}, grad-cam", tier()), |b| {
+                b.iter(|| observe().grad_cam(Default::default(), Target::from(3)).expect("a layer with positions"));
+            });
+            group.bench_function(format!("{}, guided backprop", tier()), |b| {
+                b.iter(|| observe().guided_backprop(3).expect("a network of ReLUs"));
+            });
+        }
+    }
+}
+
+criterion_group!(benches, explanations);
+criterion_main!(benches);
