@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use super::sliding::{self, Window};
 use super::sweep::{Sweep, Tap};
 use super::weight_gradient::inside;
 use crate::ConvGeometry;
@@ -24,19 +25,27 @@ pub(super) struct Depthwise {
     target: [usize; 2],
     channels: usize,
     sweeps: Vec<Sweep>,
+    /// What the only sweep reads, if a vector can slide along its rows.
+    window: Option<Window>,
+    /// A pixel of the padding.
+    zeros: Vec<f32>,
     /// `[Kh · Kw, C]`.
     weights: Vec<f32>,
 }
 
 impl Depthwise {
     pub(super) fn forward(g: &ConvGeometry, tier: Tier) -> Self {
-        let sweeps = vec![Sweep::forward(g)];
-        Self { tier, source: g.input, target: g.output, channels: g.in_channels, sweeps, weights: Vec::new() }
+        Self::new(g, tier, [g.input, g.output], vec![Sweep::forward(g)])
     }
 
     pub(super) fn input_gradient(g: &ConvGeometry, tier: Tier) -> Self {
-        let sweeps = Sweep::input_gradient(g);
-        Self { tier, source: g.output, target: g.input, channels: g.in_channels, sweeps, weights: Vec::new() }
+        Self::new(g, tier, [g.output, g.input], Sweep::input_gradient(g))
+    }
+
+    fn new(g: &ConvGeometry, tier: Tier, [source, target]: [[usize; 2]; 2], sweeps: Vec<Sweep>) -> Self {
+        let window = Window::new(g, &sweeps[0]);
+        let zeros = vec![0.0; g.in_channels];
+        Self { tier, source, target, channels: g.in_channels, sweeps, window, zeros, weights: Vec::new() }
     }
 
     pub(super) fn update(&mut self, w: &[f32]) {
@@ -83,6 +92,9 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { walk, sweep, .. } = self;
+        if let Some(window) = walk.window {
+            return self.slide(s, window);
+        }
         let [height, width] = walk.source;
         let columns = |tap: &Tap| inside(tap.offset[1], sweep.step[1], width, sweep.count[1]);
         let mut reads: Vec<Reads> = Vec::with_capacity(sweep.taps.len());
@@ -128,6 +140,32 @@ struct Place {
 }
 
 impl Rows<'_> {
+    #[inline(always)]
+    fn slide<S: Simd>(&self, s: S, window: Window) {
+        let Self { walk, sweep, .. } = self;
+        let size = walk.source[0] * walk.source[1] * walk.channels;
+        let [height, width] = sweep.count;
+        for row in self.rows.clone() {
+            let image = &self.source[row / height * size..][..size];
+            let rows = window.rows(image, row % height, walk.source, walk.channels, &walk.zeros);
+            let out = self.target.pointer().wrapping_add(row * width * walk.channels);
+            let row = sliding::Row {
+                window,
+                source: rows,
+                source_width: walk.source[1],
+                weights: &walk.weights,
+                bias: self.bias,
+                relu: self.relu,
+                out,
+                width,
+                channels: walk.channels,
+            };
+            // SAFETY: `rows` are the source's or zeros; there are nine weights and one bias for each channel; the sweep
+            // covers the whole target, so that the row, this task's own, is the target's `row`th.
+            unsafe { row.run(s) };
+        }
+    }
+
     /// All channels of some neighbouring pixels that read the same taps.
     #[inline(always)]
     fn pixels<S: Simd>(&self, s: S, place: Place, x: usize, pixels: usize, reads: &[Reads]) {
@@ -224,12 +262,14 @@ pub(super) fn weight_gradient(tier: Tier, g: &ConvGeometry, x: &[f32], dy: &[f32
     let rows = g.batch * g.output[0];
     let slices: Vec<_> = balanced(rows, rows.div_ceil(SLICES)).collect();
     let sweep = Sweep::forward(g);
+    let window = Window::new(g, &sweep);
+    let zeros = vec![0.0; g.in_channels];
     with_scratch(slices.len() * dw.len(), |sums| {
         sums.fill(0.0);
         let shared = Shared::new(sums);
         for_each(slices.len(), g.multiply_adds(), |i| {
             let sum = shared.pointer().wrapping_add(i * dw.len());
-            dispatch_on(tier, Slice { g, sweep: &sweep, x, dy, rows: slices[i].clone(), sum });
+            dispatch_on(tier, Slice { g, sweep: &sweep, window, zeros: &zeros, x, dy, rows: slices[i].clone(), sum });
         });
         dw.fill(0.0);
         for slice in sums.chunks_exact(dw.len()) {
@@ -242,6 +282,8 @@ pub(super) fn weight_gradient(tier: Tier, g: &ConvGeometry, x: &[f32], dy: &[f32
 struct Slice<'a> {
     g: &'a ConvGeometry,
     sweep: &'a Sweep,
+    window: Option<Window>,
+    zeros: &'a [f32],
     x: &'a [f32],
     dy: &'a [f32],
     rows: Range<usize>,
@@ -257,6 +299,15 @@ impl Kernel for Slice<'_> {
         let channels = g.in_channels;
         for row in self.rows.clone() {
             let (image, y) = (row / g.output[0], row % g.output[0]);
+            if let Some(window) = &self.window {
+                let size = g.input[0] * g.input[1] * channels;
+                let rows = window.rows(&self.x[image * size..][..size], y, g.input, channels, self.zeros);
+                let line = g.output[1] * channels;
+                let dy = &self.dy[row * line..][..line];
+                // SAFETY: `rows` are the input's or zeros, `dy` is a whole row, and the sum this task's own.
+                unsafe { sliding::weight_gradient(s, window, rows, g.input[1], dy, g.output[1], self.sum, channels) };
+                continue;
+            }
             for tap in &sweep.taps {
                 let columns = inside(tap.offset[1], sweep.step[1], g.input[1], g.output[1]);
                 let Some(first) =

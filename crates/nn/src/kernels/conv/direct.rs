@@ -3,15 +3,11 @@
 //! For each target pixel and tap there is one pointer: to the source pixel's channels, which are contiguous, or, in the
 //! padding, to a run of zeros. The micro-kernel walks those runs; nothing is copied. A tap that lies in the padding for
 //! all pixels of a tile is left out. Weights are packed once into panels `[tap, channel, NR]`.
-//!
-//! With few channels a run of one pixel is too short to pay for its pointers. Then ([`Direct::padded`]) the rows that
-//! a task reads are copied between margins of zeros, where the taps of a kernel row, `Kw·Cin` values, are one run.
 
-use super::sweep::{Sweep, Tap};
+use super::sweep::Sweep;
 use crate::ConvGeometry;
 use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
-use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows, panel_columns};
 use crate::simd::{Kernel, Simd, Tier, dispatch_on};
 
@@ -33,11 +29,9 @@ pub(crate) struct Direct {
     source: [usize; 3],
     target: [usize; 3],
     groups: usize,
-    /// Values of one run: the source channels of a group, or a whole kernel row of a padded source.
+    /// Values of one run: the source channels of a group.
     run: usize,
     sweeps: Vec<Sweep>,
-    /// Margins `[top, left]` and padded size `[H, W]`, if the source is copied.
-    padded: Option<[[usize; 2]; 2]>,
     /// For each sweep, group and strip of `NR` target channels: a panel `[taps, run, NR]`.
     panels: Vec<f32>,
     zeros: Vec<f32>,
@@ -53,26 +47,8 @@ impl Direct {
             groups: g.conv.groups,
             run: g.group_in(),
             sweeps: vec![Sweep::forward(g)],
-            padded: None,
             panels: Vec::new(),
             zeros: vec![0.0; g.group_in()],
-        }
-    }
-
-    /// The forward pass over a padded copy, a kernel row at a time.
-    ///
-    /// # Panics
-    /// With groups, or with dilation along rows.
-    pub(crate) fn padded(g: &ConvGeometry, tier: Tier) -> Self {
-        assert!(g.conv.groups == 1 && g.conv.dilation[1] == 1, "kernel rows aren't contiguous");
-        let sweep = Sweep::forward(g);
-        let total = g.conv.padding.total();
-        let taps = (0..g.kernel[0]).map(|kh| Tap { offset: [(kh * g.conv.dilation[0]).cast_signed(), 0], kernel: kh });
-        Self {
-            run: g.kernel[1] * g.in_channels,
-            sweeps: vec![Sweep { taps: taps.collect(), ..sweep }],
-            padded: Some([[g.conv.padding.top, g.conv.padding.left], [g.input[0] + total[0], g.input[1] + total[1]]]),
-            ..Self::forward(g, tier)
         }
     }
 
@@ -85,7 +61,6 @@ impl Direct {
             groups: g.conv.groups,
             run: g.group_out(),
             sweeps: Sweep::input_gradient(g),
-            padded: None,
             panels: Vec::new(),
             zeros: vec![0.0; g.group_out()],
         }
@@ -221,39 +196,8 @@ impl Kernel for Part<'_> {
         let d = self.run.direct;
         let size: usize = d.source.iter().product();
         let image = &self.run.source[self.task.image * size..][..size];
-        let Some([margin, padded]) = d.padded else {
-            return self.tiles(s, image, [d.source[0], d.source[1]], 0);
-        };
-        // The padded rows that this task reads.
-        let sweep = &d.sweeps[self.task.sweep];
-        let first = self.task.rows.start * sweep.step[0];
-        let reach = sweep.taps.last().map_or(0, |tap| tap.offset[0].cast_unsigned());
-        let count = (self.task.rows.len() - 1) * sweep.step[0] + reach + 1;
-        let [width, channels] = [d.source[1], d.source[2]];
-        let line = padded[1] * channels;
-        with_scratch(count * line, |copy| {
-            for (row, target) in copy.chunks_exact_mut(line).enumerate() {
-                let inside = (first + row).checked_sub(margin[0]).filter(|&y| y < d.source[0]);
-                copy_between_margins(
-                    inside.map(|y| &image[y * width * channels..][..width * channels]),
-                    margin[1] * channels,
-                    target,
-                );
-            }
-            self.tiles(s, copy, [count, padded[1]], first);
-        });
+        self.tiles(s, image, [d.source[0], d.source[1]]);
     }
-}
-
-/// Copies a row behind `margin` zeros and fills up with zeros; a row of padding is all zeros.
-#[inline(always)]
-pub(super) fn copy_between_margins(row: Option<&[f32]>, margin: usize, target: &mut [f32]) {
-    let Some(row) = row else { return target.fill(0.0) };
-    let (before, rest) = target.split_at_mut(margin);
-    let (inside, after) = rest.split_at_mut(row.len());
-    before.fill(0.0);
-    inside.copy_from_slice(row);
-    after.fill(0.0);
 }
 
 /// Where a tile lies in the task's tables.
@@ -266,9 +210,9 @@ struct Place {
 }
 
 impl Part<'_> {
-    /// All tiles of the task over one image's source, whose first row is row `skipped` of the whole.
+    /// All tiles of the task over one image's source.
     #[inline(always)]
-    fn tiles<S: Simd>(&self, s: S, source: &[f32], size: [usize; 2], skipped: usize) {
+    fn tiles<S: Simd>(&self, s: S, source: &[f32], size: [usize; 2]) {
         let Part { run, task } = self;
         let d = run.direct;
         let sweep = &d.sweeps[task.sweep];
@@ -309,7 +253,7 @@ impl Part<'_> {
                 for i in 0..part.len() {
                     let at = (image + sweep.target(pixel, d.target[1])) * d.target[2] + task.group * group_target;
                     out.push(run.target.pointer().wrapping_add(at));
-                    let here = [pixel[0] * sweep.step[0] - skipped, pixel[1] * sweep.step[1]];
+                    let here = [pixel[0] * sweep.step[0], pixel[1] * sweep.step[1]];
                     let first = (here[0] * size[1] + here[1]) * d.source[2] + group_source;
                     starts[i] = source.as_ptr().wrapping_add(first);
                     sources[i] = here.map(usize::cast_signed);
@@ -373,8 +317,7 @@ impl Part<'_> {
                         relu: run.relu,
                     };
                     // SAFETY: each pointer that is read leads to `run` values: a group's channels of a source pixel
-                    // inside the picture (`there`), a kernel row inside the padded copy, which is as wide as the taps
-                    // reach, or the zeros. The panel holds `run` steps for each tap. A target pixel's strip belongs to
+                    // inside the picture (`there`), or the zeros. The panel holds `run` steps for each tap. A target pixel's strip belongs to
                     // this task alone, and source and target are distinct slices.
                     unsafe { tile.run(s, place.rows) };
                 }

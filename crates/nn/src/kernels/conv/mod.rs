@@ -9,6 +9,8 @@ use crate::simd::{Tier, tier};
 mod columns;
 mod depthwise;
 mod direct;
+mod padded;
+mod sliding;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -17,6 +19,7 @@ mod weight_gradient;
 use columns::Columns;
 use depthwise::Depthwise;
 use direct::Direct;
+use padded::Padded;
 use weight_gradient::WeightGradient;
 
 /// Which of a convolution's three products.
@@ -114,6 +117,7 @@ pub struct Prepared {
 #[derive(Debug)]
 enum Plan {
     Direct(Direct),
+    Padded(Padded),
     Columns(Columns),
     Depthwise(Depthwise),
     Winograd(Winograd),
@@ -143,7 +147,7 @@ impl Prepared {
             (Algorithm::Depthwise, Pass::Forward) => Plan::Depthwise(Depthwise::forward(g, tier)),
             (Algorithm::Depthwise, _) => Plan::Depthwise(Depthwise::input_gradient(g, tier)),
             (Algorithm::Columns, _) => Plan::Columns(Columns::new(g, tier)),
-            (Algorithm::Padded, _) => Plan::Direct(Direct::padded(g, tier)),
+            (Algorithm::Padded, _) => Plan::Padded(Padded::new(g, tier)),
             (_, Pass::Forward) => Plan::Direct(Direct::forward(g, tier)),
             (_, _) => Plan::Direct(Direct::input_gradient(g, tier)),
         };
@@ -160,6 +164,7 @@ impl Prepared {
         assert_eq!(w.len(), self.geometry.kernel_shape().iter().product::<usize>(), "weights of {:?}", self.geometry);
         match &mut self.plan {
             Plan::Direct(direct) => direct.pack(w, self.geometry.out_channels, self.pass == Pass::InputGradient),
+            Plan::Padded(padded) => padded.update(w),
             Plan::Columns(columns) => columns.update(w),
             Plan::Depthwise(depthwise) => depthwise.update(w),
             Plan::Winograd(winograd) => winograd.transform(w, self.pass == Pass::InputGradient),
@@ -194,6 +199,7 @@ impl Prepared {
         assert_eq!(self.pass, Pass::Forward, "prepared for another pass");
         match &self.plan {
             Plan::Direct(direct) => direct.run(x, bias, relu, y),
+            Plan::Padded(padded) => padded.run(x, bias, relu, y),
             Plan::Depthwise(depthwise) => depthwise.run(x, bias, relu, y),
             Plan::Winograd(winograd) => winograd.run(x, bias, relu, y),
             Plan::Columns(_) => unreachable!("an algorithm of the input gradient"),
@@ -210,6 +216,7 @@ impl Prepared {
         assert_eq!(self.pass, Pass::InputGradient, "prepared for another pass");
         match &self.plan {
             Plan::Direct(direct) => direct.run(dy, None, false, dx),
+            Plan::Padded(_) => unreachable!("an algorithm of the forward pass"),
             Plan::Columns(columns) => columns.run(dy, dx),
             Plan::Depthwise(depthwise) => depthwise.run(dy, None, false, dx),
             Plan::Winograd(winograd) => winograd.run(dy, None, false, dx),

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use super::direct::copy_between_margins;
+use super::padded::copy_rows;
 use crate::ConvGeometry;
 use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
@@ -232,11 +232,7 @@ impl Part<'_> {
         let padded = width + g.conv.padding.total()[1];
         let line = padded * g.in_channels;
         with_scratch(count * line, |copy| {
-            for (row, target) in copy.chunks_exact_mut(line).enumerate() {
-                let inside = (top + row).checked_sub(g.conv.padding.top).filter(|&y| y < height);
-                let source = inside.map(|y| &image[y * width * g.in_channels..][..width * g.in_channels]);
-                copy_between_margins(source, g.conv.padding.left * g.in_channels, target);
-            }
+            copy_rows(g, image, top, copy);
             let first_row = top.cast_signed() - g.conv.padding.top.cast_signed();
             self.tiles(
                 s,

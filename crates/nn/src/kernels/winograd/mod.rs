@@ -56,6 +56,9 @@ pub(crate) fn choose(g: &ConvGeometry, pass: Pass) -> Option<Outputs> {
     best(g, pass).filter(|_| enabled())
 }
 
+/// Bytes of a transformed weight gradient that a few tiles don't pay for.
+const LARGE: usize = 16 << 20;
+
 /// The choice: a function of one image's geometry and the channels.
 ///
 /// The products decide. Measured with AVX2 on one core, F(4×4) beat direct convolution wherever it saves a third of them:
@@ -65,13 +68,21 @@ pub(crate) fn choose(g: &ConvGeometry, pass: Pass) -> Option<Outputs> {
 /// 1.15 times faster. With a single input channel a padded copy serves the weight gradient better (1.4 times).
 fn best(g: &ConvGeometry, pass: Pass) -> Option<Outputs> {
     let onto = if pass == Pass::InputGradient { g.input } else { g.output };
-    let single = g.in_channels == 1 && pass != Pass::InputGradient;
-    if !supports(g) || single {
+    let few = match pass {
+        Pass::Forward => g.in_channels <= 3,
+        Pass::InputGradient => false,
+        Pass::WeightGradient => g.in_channels == 1,
+    };
+    if !supports(g) || few {
         return None;
     }
     let products = |outputs: &Outputs| Grid::new(onto, outputs.side()).per_image() * (outputs.side() + 2).pow(2);
     // Of two equals, the first, which is more accurate.
-    let fewest = [Outputs::Two, Outputs::Four].into_iter().min_by_key(products)?;
+    let large = 36 * 4 * g.in_channels * g.out_channels > LARGE && Grid::new(onto, 4).per_image() <= 4;
+    let fewest = match pass {
+        Pass::WeightGradient if large => Outputs::Two,
+        _ => [Outputs::Two, Outputs::Four].into_iter().min_by_key(products)?,
+    };
     (3 * products(&fewest) <= 2 * 9 * onto[0] * onto[1]).then_some(fewest)
 }
 

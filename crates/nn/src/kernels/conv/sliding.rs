@@ -1,0 +1,263 @@
+//! Depthwise 3×3 convolution at stride 1, a row at a time.
+//!
+//! One vector of channels slides along a row: its nine weights stay in registers, and each column of three source values
+//! that is loaded goes into the three sums of which it is the right, the middle and the left one. So a result costs three
+//! loads for nine multiply–adds. The weight gradient is the same walk with the parts exchanged: nine sums stay, and three
+//! output gradients slide.
+//!
+//! Three rows of many channels are more streams than a processor follows on its own. So each step also asks for a piece
+//! of the row that the next output row will need.
+
+use super::sweep::Sweep;
+use crate::ConvGeometry;
+use crate::simd::Simd;
+
+/// A sweep by nine neighbouring taps: its offsets, and where each tap `[row][column]` lies in the kernel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    first: [isize; 2],
+    kernel: [[usize; 3]; 3],
+}
+
+impl Window {
+    /// The window of a sweep, if it is of this kind.
+    pub(super) fn new(g: &ConvGeometry, sweep: &Sweep) -> Option<Self> {
+        if g.kernel != [3, 3] || g.conv.stride != [1, 1] || g.conv.dilation != [1, 1] {
+            return None;
+        }
+        let first: [isize; 2] = [0, 1].map(|d| sweep.taps.iter().map(|tap| tap.offset[d]).min().unwrap_or(0));
+        if first[1] < -2 {
+            return None; // Some results would read padding alone.
+        }
+        let mut kernel = [[0; 3]; 3];
+        for tap in &sweep.taps {
+            let [row, column] = [0, 1].map(|d| (tap.offset[d] - first[d]).cast_unsigned());
+            kernel[row][column] = tap.kernel;
+        }
+        Some(Self { first, kernel })
+    }
+
+    /// The source rows of target row `y` and their steps from pixel to pixel; a row of padding is `zeros` at every pixel.
+    ///
+    /// # Panics
+    /// If the image doesn't hold the source's rows.
+    #[inline(always)]
+    pub(super) fn rows(
+        &self,
+        image: &[f32],
+        y: usize,
+        [height, width]: [usize; 2],
+        channels: usize,
+        zeros: &[f32],
+    ) -> Rows {
+        let line = width * channels;
+        let mut rows = Rows { at: [zeros.as_ptr(); 3], step: [0; 3], next: zeros.as_ptr() };
+        for r in 0..3_usize {
+            let row = y.wrapping_add_signed(self.first[0] + r.cast_signed());
+            if row < height {
+                rows.at[r] = image[row * line..][..line].as_ptr();
+                rows.step[r] = channels;
+                rows.next = rows.at[r].wrapping_add(line);
+            }
+        }
+        rows
+    }
+}
+
+/// Three source rows.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    at: [*const f32; 3],
+    step: [usize; 3],
+    /// What comes after the last of them.
+    next: *const f32,
+}
+
+/// A row of results, `[width, channels]`.
+pub(super) struct Row<'a> {
+    pub(super) window: Window,
+    pub(super) source: Rows,
+    pub(super) source_width: usize,
+    /// `[9, channels]`.
+    pub(super) weights: &'a [f32],
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) relu: bool,
+    pub(super) out: *mut f32,
+    pub(super) width: usize,
+    pub(super) channels: usize,
+}
+
+impl Row<'_> {
+    /// Computes it.
+    ///
+    /// # Safety
+    /// `source` holds `source_width` pixels of `channels` values in each row of the picture, and `channels` zeros stand
+    /// for the others; there are nine weights and one bias for each channel; the row `out` belongs to the caller alone.
+    #[inline(always)]
+    pub(super) unsafe fn run<S: Simd>(&self, s: S) {
+        let mut next = self.source.next;
+        let mut channel = 0;
+        while channel < self.channels {
+            let left = self.channels - channel;
+            // SAFETY: the caller's, for the channels that are left.
+            unsafe {
+                if left >= 2 * S::LANES {
+                    self.slide::<S, 2>(s, channel, 2 * S::LANES, next);
+                    channel += 2 * S::LANES;
+                } else {
+                    let n = left.min(S::LANES);
+                    self.slide::<S, 1>(s, channel, n, next);
+                    channel += n;
+                }
+            }
+            next = self.source.next.wrapping_add(self.source_width * channel);
+        }
+    }
+
+    /// `n` channels, `V` vectors of them (the one vector may be partial).
+    ///
+    /// # Safety
+    /// As for [`Row::run`].
+    #[inline(always)]
+    unsafe fn slide<S: Simd, const V: usize>(&self, s: S, channel: usize, n: usize, mut next: *const f32) {
+        let Self { window, source, channels, .. } = self;
+        let full = n == V * S::LANES;
+        let floor = s.splat(if self.relu { 0.0 } else { f32::NEG_INFINITY });
+        let width = self.width.cast_signed();
+        // SAFETY: there are `n` channels from `channel` on, in weights, bias and pixels; the columns that are read lie
+        // inside the picture, and the results that are written inside the row.
+        unsafe {
+            let load = |p: *const f32| if full { s.load(p) } else { s.load_first(p, n) };
+            let mut w = [[[s.zero(); V]; 3]; 3];
+            let mut start = [s.zero(); V];
+            for v in 0..V {
+                let channel = channel + v * S::LANES;
+                for r in 0..3 {
+                    for c in 0..3 {
+                        w[r][c][v] = load(self.weights.as_ptr().add(window.kernel[r][c] * channels + channel));
+                    }
+                }
+                if let Some(bias) = self.bias {
+                    start[v] = load(bias.as_ptr().add(channel));
+                }
+            }
+            let leading = window.first[1];
+            let mut column = leading.max(0);
+            let inside = (width + 2 + leading).min(self.source_width.cast_signed());
+            let mut at = source.at;
+            for r in 0..3 {
+                at[r] = at[r].wrapping_add(column.cast_unsigned() * source.step[r] + channel);
+            }
+            // The result of which the present column is the right one; its sum, and the sum of the next.
+            let mut result = column - leading - 2;
+            let mut out = self.out.wrapping_offset(result * channels.cast_signed()).wrapping_add(channel);
+            let mut sum = [start; 2];
+            while result < width {
+                let mut third = start;
+                if column < inside {
+                    for r in 0..3 {
+                        for v in 0..V {
+                            let x = load(at[r].add(v * S::LANES));
+                            sum[0][v] = s.fma(x, w[r][2][v], sum[0][v]);
+                            sum[1][v] = s.fma(x, w[r][1][v], sum[1][v]);
+                            third[v] = s.fma(x, w[r][0][v], third[v]);
+                        }
+                        at[r] = at[r].wrapping_add(source.step[r]);
+                    }
+                    s.prefetch(next);
+                    next = next.wrapping_add(V * S::LANES);
+                }
+                if result >= 0 {
+                    for v in 0..V {
+                        let (p, value) = (out.add(v * S::LANES), s.max(floor, sum[0][v]));
+                        if full { s.store(p, value) } else { s.store_first(p, value, n) }
+                    }
+                }
+                sum = [sum[1], third];
+                out = out.wrapping_add(*channels);
+                result += 1;
+                column += 1;
+            }
+        }
+    }
+}
+
+/// Adds one row's part of the weight gradient to `sum`, `[9, channels]`.
+///
+/// # Safety
+/// `source` as for [`row`]; the row `dy` holds `width` pixels; `sum` belongs to the caller alone.
+#[inline(always)]
+pub(super) unsafe fn weight_gradient<S: Simd>(
+    s: S,
+    window: &Window,
+    source: Rows,
+    source_width: usize,
+    dy: &[f32],
+    width: usize,
+    sum: *mut f32,
+    channels: usize,
+) {
+    let mut next = [source.next, dy.as_ptr().wrapping_add(width * channels)];
+    let mut channel = 0;
+    while channel < channels {
+        let n = S::LANES.min(channels - channel);
+        let place = |r: usize, c: usize| sum.wrapping_add(window.kernel[r][c] * channels + channel);
+        let mut total = [[s.zero(); 3]; 3];
+        for (r, c) in (0..9).map(|i| (i / 3, i % 3)) {
+            // SAFETY: there are `n` channels from `channel` on.
+            total[r][c] = unsafe { s.load_first(place(r, c), n) };
+        }
+        let leading = window.first[1];
+        let mut column = leading.max(0);
+        let inside = (width.cast_signed() + 2 + leading).min(source_width.cast_signed());
+        let mut at = [source.at[0], source.at[1], source.at[2]];
+        for r in 0..3 {
+            at[r] = at[r].wrapping_add(column.cast_unsigned() * source.step[r] + channel);
+        }
+        // The output gradients of which the present column is the right, the middle and the left one.
+        let gradient = |x: isize| {
+            // SAFETY: inside the row, with `n` channels.
+            match (0..width.cast_signed()).contains(&x) {
+                true => unsafe { s.load_first(dy.as_ptr().add(x.cast_unsigned() * channels + channel), n) },
+                false => s.zero(),
+            }
+        };
+        let mut left = column - leading;
+        let mut d = [gradient(left - 2), gradient(left - 1)];
+        let mut ahead = dy.as_ptr().wrapping_offset(left * channels.cast_signed()).wrapping_add(channel);
+        macro_rules! slide {
+            ($load:expr) => {
+                while column < inside {
+                    // SAFETY: the column lies inside the picture, and the output gradient inside the row.
+                    unsafe {
+                        let x = [$load(at[0]), $load(at[1]), $load(at[2])];
+                        let third = if left < width.cast_signed() { $load(ahead) } else { s.zero() };
+                        for r in 0..3 {
+                            total[r][2] = s.fma(x[r], d[0], total[r][2]);
+                            total[r][1] = s.fma(x[r], d[1], total[r][1]);
+                            total[r][0] = s.fma(x[r], third, total[r][0]);
+                            at[r] = at[r].wrapping_add(source.step[r]);
+                        }
+                        d = [d[1], third];
+                    }
+                    s.prefetch(next[0]);
+                    s.prefetch(next[1]);
+                    next = next.map(|next| next.wrapping_add(S::LANES));
+                    ahead = ahead.wrapping_add(channels);
+                    left += 1;
+                    column += 1;
+                }
+            };
+        }
+        if n == S::LANES {
+            slide!(|p: *const f32| s.load(p));
+        } else {
+            slide!(|p: *const f32| s.load_first(p, n));
+        }
+        for (r, c) in (0..9).map(|i| (i / 3, i % 3)) {
+            // SAFETY: as above, and the sum is the caller's alone.
+            unsafe { s.store_first(place(r, c), total[r][c], n) };
+        }
+        channel += n;
+    }
+}
