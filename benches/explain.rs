@@ -3,7 +3,7 @@
 
 mod nets;
 
-use attribution::{Explainer, Target};
+use attribution::{Explainer, LayerRef};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nn::simd::tier;
 use tensor::Tensor;
@@ -17,7 +17,7 @@ fn explanations(c: &mut Criterion) {
             let mut group = c.benchmark_group(format!("explain/{name}/n{batch}"));
             group.sample_size(10).throughput(Throughput::Elements(batch as u64));
             group.bench_function(format!("{}, grad-cam", tier()), |b| {
-                b.iter(|| observe().grad_cam(Default::default(), Target::from(3)).expect("a layer with positions"));
+                b.iter(|| observe().grad_cam(LayerRef::Last, 3).expect("a layer with positions"));
             });
             group.bench_function(format!("{}, guided backprop", tier()), |b| {
                 b.iter(|| observe().guided_backprop(3).expect("a network of ReLUs"));

@@ -16,7 +16,7 @@ fn run(threads: usize) -> (Vec<u64>, Vec<u8>, Vec<Vec<u32>>) {
         let source = fashion_mnist::train().subset(&(0..96).collect::<Vec<_>>());
         let scattered = Scatter::default().scatter(&source).unwrap();
         let [_, h, w, c] = scattered.images.shape();
-        let normalization = Some(scattered.images.statistics());
+        let normalization = scattered.images.statistics();
         let mut model = Model::builder([h, w, c])
             .layer("conv1", Layer::conv(16, 3).without_bias())
             .layer("bn1", Layer::batch_norm())
@@ -31,7 +31,7 @@ fn run(threads: usize) -> (Vec<u64>, Vec<u8>, Vec<Vec<u32>>) {
             .layer("gap", Layer::GlobalAvgPool)
             .layer("drop", Layer::Dropout { probability: 0.2 })
             .layer("fc", Layer::linear(10))
-            .info(ModelInfo { classes: fashion_mnist::classes(), normalization: normalization.clone() })
+            .info(ModelInfo { classes: fashion_mnist::classes(), normalization: Some(normalization.clone()) })
             .build(11)
             .unwrap();
         let training = Training {
@@ -51,7 +51,7 @@ fn run(threads: usize) -> (Vec<u64>, Vec<u8>, Vec<Vec<u32>>) {
         train(&mut model, &mut Sgd::new(0.05, 0.9), &training, data, watch).unwrap();
 
         let mut pixels = Vec::new();
-        scattered.images.gather(&[0, 1, 2], &normalization.unwrap(), &mut pixels);
+        scattered.images.gather(&[0, 1, 2], &normalization, &mut pixels);
         let explainer = Explainer::new(&model);
         let pass = explainer.observe(Tensor::new([3, h, w, c], pixels)).unwrap();
         let bits = |values: &mut dyn Iterator<Item = f32>| values.map(f32::to_bits).collect::<Vec<u32>>();

@@ -25,10 +25,6 @@ pub(super) struct Depthwise {
     target: [usize; 2],
     channels: usize,
     sweeps: Vec<Sweep>,
-    /// What the only sweep reads, if a vector can slide along its rows.
-    window: Option<Window>,
-    /// A pixel of the padding.
-    zeros: Vec<f32>,
     /// `[Kh · Kw, C]`.
     weights: Vec<f32>,
 }
@@ -43,9 +39,7 @@ impl Depthwise {
     }
 
     fn new(g: &ConvGeometry, tier: Tier, [source, target]: [[usize; 2]; 2], sweeps: Vec<Sweep>) -> Self {
-        let window = Window::new(g, &sweeps[0]);
-        let zeros = vec![0.0; g.in_channels];
-        Self { tier, source, target, channels: g.in_channels, sweeps, window, zeros, weights: Vec::new() }
+        Self { tier, source, target, channels: g.in_channels, sweeps, weights: Vec::new() }
     }
 
     pub(super) fn update(&mut self, w: &[f32]) {
@@ -92,9 +86,6 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { walk, sweep, .. } = self;
-        if let Some(window) = walk.window {
-            return self.slide(s, window);
-        }
         let [height, width] = walk.source;
         let columns = |tap: &Tap| inside(tap.offset[1], sweep.step[1], width, sweep.count[1]);
         let mut reads: Vec<Reads> = Vec::with_capacity(sweep.taps.len());
@@ -140,32 +131,6 @@ struct Place {
 }
 
 impl Rows<'_> {
-    #[inline(always)]
-    fn slide<S: Simd>(&self, s: S, window: Window) {
-        let Self { walk, sweep, .. } = self;
-        let size = walk.source[0] * walk.source[1] * walk.channels;
-        let [height, width] = sweep.count;
-        for row in self.rows.clone() {
-            let image = &self.source[row / height * size..][..size];
-            let rows = window.rows(image, row % height, walk.source, walk.channels, &walk.zeros);
-            let out = self.target.pointer().wrapping_add(row * width * walk.channels);
-            let row = sliding::Row {
-                window,
-                source: rows,
-                source_width: walk.source[1],
-                weights: &walk.weights,
-                bias: self.bias,
-                relu: self.relu,
-                out,
-                width,
-                channels: walk.channels,
-            };
-            // SAFETY: `rows` are the source's or zeros; there are nine weights and one bias for each channel; the sweep
-            // covers the whole target, so that the row, this task's own, is the target's `row`th.
-            unsafe { row.run(s) };
-        }
-    }
-
     /// All channels of some neighbouring pixels that read the same taps.
     #[inline(always)]
     fn pixels<S: Simd>(&self, s: S, place: Place, x: usize, pixels: usize, reads: &[Reads]) {

@@ -1,9 +1,7 @@
-//! Depthwise 3×3 convolution at stride 1, a row at a time.
+//! The weight gradient of a depthwise 3×3 convolution at stride 1, a row at a time.
 //!
-//! One vector of channels slides along a row: its nine weights stay in registers, and each column of three source values
-//! that is loaded goes into the three sums of which it is the right, the middle and the left one. So a result costs three
-//! loads for nine multiply–adds. The weight gradient is the same walk with the parts exchanged: nine sums stay, and three
-//! output gradients slide.
+//! One vector of channels slides along a row: nine sums stay in registers, and so do the three output gradients that a
+//! column of three source values meets. So a column costs four loads for nine multiply–adds.
 //!
 //! Three rows of many channels are more streams than a processor follows on its own. So each step also asks for a piece
 //! of the row that the next output row will need.
@@ -73,119 +71,11 @@ pub(super) struct Rows {
     next: *const f32,
 }
 
-/// A row of results, `[width, channels]`.
-pub(super) struct Row<'a> {
-    pub(super) window: Window,
-    pub(super) source: Rows,
-    pub(super) source_width: usize,
-    /// `[9, channels]`.
-    pub(super) weights: &'a [f32],
-    pub(super) bias: Option<&'a [f32]>,
-    pub(super) relu: bool,
-    pub(super) out: *mut f32,
-    pub(super) width: usize,
-    pub(super) channels: usize,
-}
-
-impl Row<'_> {
-    /// Computes it.
-    ///
-    /// # Safety
-    /// `source` holds `source_width` pixels of `channels` values in each row of the picture, and `channels` zeros stand
-    /// for the others; there are nine weights and one bias for each channel; the row `out` belongs to the caller alone.
-    #[inline(always)]
-    pub(super) unsafe fn run<S: Simd>(&self, s: S) {
-        let mut next = self.source.next;
-        let mut channel = 0;
-        while channel < self.channels {
-            let left = self.channels - channel;
-            // SAFETY: the caller's, for the channels that are left.
-            unsafe {
-                if left >= 2 * S::LANES {
-                    self.slide::<S, 2>(s, channel, 2 * S::LANES, next);
-                    channel += 2 * S::LANES;
-                } else {
-                    let n = left.min(S::LANES);
-                    self.slide::<S, 1>(s, channel, n, next);
-                    channel += n;
-                }
-            }
-            next = self.source.next.wrapping_add(self.source_width * channel);
-        }
-    }
-
-    /// `n` channels, `V` vectors of them (the one vector may be partial).
-    ///
-    /// # Safety
-    /// As for [`Row::run`].
-    #[inline(always)]
-    unsafe fn slide<S: Simd, const V: usize>(&self, s: S, channel: usize, n: usize, mut next: *const f32) {
-        let Self { window, source, channels, .. } = self;
-        let full = n == V * S::LANES;
-        let floor = s.splat(if self.relu { 0.0 } else { f32::NEG_INFINITY });
-        let width = self.width.cast_signed();
-        // SAFETY: there are `n` channels from `channel` on, in weights, bias and pixels; the columns that are read lie
-        // inside the picture, and the results that are written inside the row.
-        unsafe {
-            let load = |p: *const f32| if full { s.load(p) } else { s.load_first(p, n) };
-            let mut w = [[[s.zero(); V]; 3]; 3];
-            let mut start = [s.zero(); V];
-            for v in 0..V {
-                let channel = channel + v * S::LANES;
-                for r in 0..3 {
-                    for c in 0..3 {
-                        w[r][c][v] = load(self.weights.as_ptr().add(window.kernel[r][c] * channels + channel));
-                    }
-                }
-                if let Some(bias) = self.bias {
-                    start[v] = load(bias.as_ptr().add(channel));
-                }
-            }
-            let leading = window.first[1];
-            let mut column = leading.max(0);
-            let inside = (width + 2 + leading).min(self.source_width.cast_signed());
-            let mut at = source.at;
-            for r in 0..3 {
-                at[r] = at[r].wrapping_add(column.cast_unsigned() * source.step[r] + channel);
-            }
-            // The result of which the present column is the right one; its sum, and the sum of the next.
-            let mut result = column - leading - 2;
-            let mut out = self.out.wrapping_offset(result * channels.cast_signed()).wrapping_add(channel);
-            let mut sum = [start; 2];
-            while result < width {
-                let mut third = start;
-                if column < inside {
-                    for r in 0..3 {
-                        for v in 0..V {
-                            let x = load(at[r].add(v * S::LANES));
-                            sum[0][v] = s.fma(x, w[r][2][v], sum[0][v]);
-                            sum[1][v] = s.fma(x, w[r][1][v], sum[1][v]);
-                            third[v] = s.fma(x, w[r][0][v], third[v]);
-                        }
-                        at[r] = at[r].wrapping_add(source.step[r]);
-                    }
-                    s.prefetch(next);
-                    next = next.wrapping_add(V * S::LANES);
-                }
-                if result >= 0 {
-                    for v in 0..V {
-                        let (p, value) = (out.add(v * S::LANES), s.max(floor, sum[0][v]));
-                        if full { s.store(p, value) } else { s.store_first(p, value, n) }
-                    }
-                }
-                sum = [sum[1], third];
-                out = out.wrapping_add(*channels);
-                result += 1;
-                column += 1;
-            }
-        }
-    }
-}
-
 /// Adds one row's part of the weight gradient to `sum`, `[9, channels]`.
 ///
 /// # Safety
-/// `source` as for [`row`]; the row `dy` holds `width` pixels; `sum` belongs to the caller alone.
+/// `source` holds `source_width` pixels of `channels` values in each row of the picture, and `channels` zeros stand for
+/// the others; the row `dy` holds `width` pixels; `sum` `[9, channels]` belongs to the caller alone.
 #[inline(always)]
 pub(super) unsafe fn weight_gradient<S: Simd>(
     s: S,
@@ -216,11 +106,11 @@ pub(super) unsafe fn weight_gradient<S: Simd>(
         }
         // The output gradients of which the present column is the right, the middle and the left one.
         let gradient = |x: isize| {
-            // SAFETY: inside the row, with `n` channels.
-            match (0..width.cast_signed()).contains(&x) {
-                true => unsafe { s.load_first(dy.as_ptr().add(x.cast_unsigned() * channels + channel), n) },
-                false => s.zero(),
+            if !(0..width.cast_signed()).contains(&x) {
+                return s.zero();
             }
+            // SAFETY: inside the row, with `n` channels.
+            unsafe { s.load_first(dy.as_ptr().add(x.cast_unsigned() * channels + channel), n) }
         };
         let mut left = column - leading;
         let mut d = [gradient(left - 2), gradient(left - 1)];
