@@ -97,6 +97,9 @@ fn mathml(latex: &str, display_mode: DisplayMode) -> Result<String> {
     let mut result = String::new();
     let config = RenderConfig { display_mode, ..RenderConfig::default() };
     push_mathml(&mut result, events.into_iter().map(Ok::<_, std::fmt::Error>), config)?;
+    if result.contains('\\') {
+        return Err(format!("{latex}: a command isn't understood, and stands there as it is").into());
+    }
     Ok(result.replace('\n', " "))
 }
 
