@@ -1,0 +1,174 @@
+//! Glassbox. `glassbox fresh-weights` prepares a convolution's weights anew at every call, as training has to;
+//! without, they stay prepared, as they do in a model that predicts or explains.
+
+use attribution::{Explainer, LayerRef};
+use nn::kernels::conv::{Pass, Prepared, choose, weight_gradient};
+use nn::optim::Sgd;
+use nn::{Conv2d, ConvGeometry, Model, train};
+use peers::{Case, Conv, Layer, Net, Work, serve};
+use tensor::Tensor;
+
+fn main() {
+    let fresh = std::env::args().nth(1).as_deref() == Some("fresh-weights");
+    serve(|case| match case {
+        Case::Conv(conv) if fresh && conv.pass == "dw" => Err("there are no weights to prepare".into()),
+        Case::Conv(conv) => Ok(Box::new(Convolution::new(conv, fresh))),
+        Case::Train(net) => Ok(Box::new(Training::new(net))),
+        Case::Explain(net) => Ok(Box::new(Explaining::new(net))),
+    });
+}
+
+struct Convolution {
+    geometry: ConvGeometry,
+    pass: Pass,
+    /// `None` for weight gradients.
+    prepared: Option<Prepared>,
+    fresh: bool,
+    x: Vec<f32>,
+    w: Vec<f32>,
+    dy: Vec<f32>,
+    output: Vec<f32>,
+}
+
+impl Convolution {
+    fn new(case: &Conv, fresh: bool) -> Self {
+        let conv = Conv2d::default().stride(case.stride).padding(case.padding).groups(case.groups);
+        let geometry = conv.geometry(&case.x, &case.w).expect("a geometry that fits");
+        let (pass, shape) = match &case.pass[..] {
+            "fwd" => (Pass::Forward, case.y),
+            "dx" => (Pass::InputGradient, case.x),
+            _ => (Pass::WeightGradient, case.w),
+        };
+        let (x, w, dy) = (case.images(), case.weights(), case.upstream());
+        let prepared =
+            (pass != Pass::WeightGradient).then(|| Prepared::new(&geometry, pass, choose(&geometry, pass, fresh), &w));
+        Self { geometry, pass, prepared, fresh, x, w, dy, output: vec![0.0; shape.iter().product()] }
+    }
+}
+
+impl Work for Convolution {
+    fn run(&mut self) {
+        if let (Some(prepared), true) = (&mut self.prepared, self.fresh) {
+            prepared.update(&self.w);
+        }
+        match &self.prepared {
+            Some(prepared) if self.pass == Pass::Forward => prepared.forward(&self.x, None, false, &mut self.output),
+            Some(prepared) => prepared.input_gradient(&self.dy, &mut self.output),
+            None => {
+                let algorithm = choose(&self.geometry, self.pass, true);
+                weight_gradient(&self.geometry, algorithm, &self.x, &self.dy, &mut self.output);
+            }
+        }
+    }
+
+    fn result(&mut self) -> Vec<f32> {
+        self.run();
+        self.output.clone()
+    }
+
+    fn algorithm(&self) -> Option<String> {
+        Some(choose(&self.geometry, self.pass, self.fresh || self.prepared.is_none()).to_string())
+    }
+}
+
+/// The net of a case, its layers named after their places.
+fn model(net: &Net) -> Model<f32> {
+    let name = |place: usize| format!("layer{place}");
+    let mut builder = Model::builder(net.input);
+    for (place, layer) in net.layers.iter().enumerate() {
+        let layer = match *layer {
+            Layer::Conv { out, kernel, stride, padding, groups, bias } => {
+                let conv = Conv2d::default().stride(stride).padding(padding).groups(groups);
+                nn::Layer::Conv2d { out_channels: out, kernel: [kernel; 2], conv, bias }
+            }
+            Layer::Bn => nn::Layer::batch_norm(),
+            Layer::Relu => nn::Layer::Relu,
+            Layer::Relu6 => nn::Layer::relu6(),
+            Layer::MaxPool { size } => nn::Layer::max_pool(size),
+            Layer::Gap => nn::Layer::GlobalAvgPool,
+            Layer::Linear { out } => nn::Layer::linear(out),
+            Layer::Add { with } => {
+                builder = builder.layer_from(name(place), nn::Layer::Add, &[&name(place - 1), &name(with)]);
+                continue;
+            }
+        };
+        builder = builder.layer(name(place), layer);
+    }
+    let mut model = builder.build(0).expect("a net that fits together");
+    for (name, (shape, values)) in trained(&model).into_iter().zip(net.parameters()) {
+        model.set_parameter(&name, Tensor::new(shape, values)).expect("the parameters in the order of the layers");
+    }
+    model
+}
+
+fn trained(model: &Model<f32>) -> Vec<String> {
+    model.parameters().iter().filter(|parameter| parameter.trainable).map(|parameter| parameter.name.clone()).collect()
+}
+
+struct Training {
+    model: Model<f32>,
+    optimizer: Sgd,
+    images: Tensor<f32>,
+    labels: Vec<usize>,
+}
+
+impl Training {
+    fn new(net: &Net) -> Self {
+        Self {
+            model: model(net),
+            optimizer: Sgd::new(Net::LEARNING_RATE, Net::MOMENTUM),
+            images: Tensor::new(net.shape(), net.images()),
+            labels: net.labels(),
+        }
+    }
+}
+
+impl Work for Training {
+    fn run(&mut self) {
+        let images = self.images.clone();
+        train::train_step(&mut self.model, &mut self.optimizer, images, &self.labels, 0.0, 0).expect("images that fit");
+    }
+
+    fn result(&mut self) -> Vec<f32> {
+        for _ in 0..Net::CHECKED_STEPS {
+            self.run();
+        }
+        let values = |name: &String| self.model.parameter(name).expect("its own parameter").as_slice();
+        trained(&self.model).iter().flat_map(|name| values(name).to_vec()).collect()
+    }
+}
+
+/// An explanation of class 0, the forward pass included.
+struct Explaining {
+    model: Model<f32>,
+    images: Tensor<f32>,
+    guided: bool,
+}
+
+impl Explaining {
+    fn new(net: &Net) -> Self {
+        let images = Tensor::new(net.shape(), net.images());
+        Self { model: model(net), images, guided: net.pass == "guided" }
+    }
+
+    fn compute(&self) -> Vec<f32> {
+        let pass = Explainer::new(&self.model).observe(&self.images).expect("images that fit");
+        if self.guided {
+            let maps = pass.guided_backprop(0).expect("ReLUs").maps;
+            maps.iter().flat_map(|map| map.raw().iter().copied().collect::<Vec<_>>()).collect()
+        } else {
+            let maps = pass.grad_cam(LayerRef::Last, 0).expect("a spatial layer").maps;
+            maps.iter().flat_map(|map| map.raw().iter().map(|value| value.max(0.0)).collect::<Vec<_>>()).collect()
+        }
+    }
+}
+
+impl Work for Explaining {
+    fn run(&mut self) {
+        self.compute();
+    }
+
+    fn result(&mut self) -> Vec<f32> {
+        self.compute()
+    }
+}

@@ -1,0 +1,13 @@
+//! What the engines share: the cases, the inputs, and the loop of commands and answers.
+
+#![warn(missing_docs)]
+
+mod case;
+mod fill;
+mod peak;
+mod serve;
+
+pub use case::{Case, Conv, Drawn, Layer, Net};
+pub use fill::{fill, permute};
+pub use peak::gflops;
+pub use serve::{Work, serve};
