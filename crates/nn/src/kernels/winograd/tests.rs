@@ -180,7 +180,7 @@ fn the_error_is_near_that_of_direct_convolution() {
 #[test]
 fn the_choice_follows_the_products() {
     let choice = |side: usize, channels: usize, pass| {
-        let g = Conv2d::same().geometry(&[1, side, side, channels], &[3, 3, channels, 8]).unwrap();
+        let g = Conv2d::same().geometry(&[1, side, side, channels], &[3, 3, channels, 32]).unwrap();
         best(&g, pass)
     };
     for (side, want) in [
@@ -192,12 +192,14 @@ fn the_choice_follows_the_products() {
         (2, Some(Outputs::Two)),
         (1, None),
     ] {
-        assert_eq!(choice(side, 8, Pass::Forward), want, "{side}×{side}");
+        assert_eq!(choice(side, 32, Pass::Forward), want, "{side}×{side}");
     }
-    assert_eq!(choice(28, 1, Pass::Forward), None);
-    assert_eq!(choice(28, 1, Pass::InputGradient), Some(Outputs::Four));
+    for pass in [Pass::Forward, Pass::InputGradient, Pass::WeightGradient] {
+        assert_eq!(choice(28, super::FEWEST_CHANNELS - 1, pass), None);
+        assert_eq!(choice(28, super::FEWEST_CHANNELS, pass), Some(Outputs::Four));
+    }
     for conv in [Conv2d::same().stride(2), Conv2d::same().dilation(2), Conv2d::same().groups(2)] {
-        let g = conv.geometry(&[1, 28, 28, 8], &[3, 3, 8 / conv.groups, 8]).unwrap();
+        let g = conv.geometry(&[1, 28, 28, 64], &[3, 3, 64 / conv.groups, 64]).unwrap();
         assert_eq!(best(&g, Pass::Forward), None, "{conv:?}");
     }
 }
