@@ -1,18 +1,41 @@
-//! How well a map says where the object is, on pictures whose true box is known.
+//! How good an explanation is: where it points, whether the network agrees, and whether it depends on what it should.
 //!
-//! Every measure takes a map `[h, w]` and a box in the *same* pixels: a map at a layer's size is upsampled to the
-//! picture's first. Only the positive part of a map counts as evidence.
+//! | question | measures |
+//! | --- | --- |
+//! | Does it say where the object is? | [`pointing_game`], [`energy_in_box`], [`box_score`], [`localization_error`] |
+//! | Does the network agree? | [`Pass::deletion`](crate::Pass::deletion), [`Pass::insertion`](crate::Pass::insertion), [`Pass::confidence`](crate::Pass::confidence) |
+//! | Does it depend on the weights, and on the class? | [`cascade`], compared by [`rank_correlation`] and [`ssim`] |
+//! | How sure is the figure, and what would anything score? | [`bootstrap`], [`centred_gaussian`], [`noise`] |
 //!
-//! A map that singles out no place says nothing, and scores as a miss everywhere: one with no pixel, with a value that is
-//! not finite, with the same value everywhere, or with none above zero.
+//! Measures against a box take a map `[h, w]` and a box in the *same* pixels: a map at a layer's size is upsampled to the
+//! picture's first. Only the positive part of a map counts as evidence there.
+//!
+//! A map that singles out no place says nothing, and scores as a miss against every box: one with no pixel, with a value
+//! that is not finite, with the same value everywhere, or with none above zero.
 
+mod baselines;
+mod bootstrap;
 mod box_score;
+mod confidence;
+mod curves;
 mod energy;
+mod localization_error;
 mod pointing_game;
+mod randomization;
+mod rank_correlation;
+mod ssim;
 
+pub use baselines::{centred_gaussian, noise};
+pub use bootstrap::{Interval, bootstrap};
 pub use box_score::{BOX_HIT, CAM_THRESHOLD, GRAD_CAM_THRESHOLD, box_score, estimated_box};
+pub use confidence::Confidence;
+pub use curves::{Curve, Perturbation};
 pub use energy::energy_in_box;
+pub use localization_error::localization_error;
 pub use pointing_game::pointing_game;
+pub use randomization::cascade;
+pub use rank_correlation::rank_correlation;
+pub use ssim::ssim;
 
 use ndarray::ArrayView2;
 

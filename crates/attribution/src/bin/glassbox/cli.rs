@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::evaluate::Measure;
 use crate::method::Method;
 
 /// Train small convolutional networks and see why they decide.
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     Train(TrainArgs),
     Explain(ExplainArgs),
+    Evaluate(EvaluateArgs),
     Inspect(InspectArgs),
 }
 
@@ -180,6 +182,63 @@ pub(crate) struct ExplainArgs {
     /// upsampling for CAM and Grad-CAM, [H, W, C] of the input for the others
     #[arg(long)]
     pub(crate) raw: bool,
+}
+
+/// Measure how good explanations are, over many images
+///
+/// Runs methods over images whose classes are known, and asks of their maps: do they say where the object is (on the
+/// scattered task, whose true boxes are known), does the network agree, do they depend on the class and on the weights?
+/// Beside them stand a Gaussian in the middle of the picture, and chance. Prints tables with 95 % intervals, and writes
+/// evaluation.csv, evaluation.json and evaluation.svg.
+///
+/// The same seed gives the same figures. Ctrl-C ends the batch, and shows and writes the figures so far.
+#[derive(Args, Debug)]
+#[command(after_long_help = "Examples:\n  \
+    glassbox evaluate                                    the network of `glassbox demo`\n  \
+    glassbox evaluate --method grad-cam,guided-backprop --measure pointing,random --images 1000\n  \
+    glassbox evaluate --model digits.safetensors --test-images t10k-images-idx3-ubyte.gz \\\n      \
+        --test-labels t10k-labels-idx1-ubyte.gz")]
+pub(crate) struct EvaluateArgs {
+    /// The network, as `glassbox train` saves it
+    #[arg(long, value_name = "FILE", default_value = "glassbox-out/model.safetensors")]
+    pub(crate) model: PathBuf,
+
+    /// Methods, separated by commas [default: those that run the network a few times at most]
+    #[arg(long, value_enum, value_name = "METHOD,…", value_delimiter = ',')]
+    pub(crate) method: Option<Vec<Method>>,
+
+    /// Measures, separated by commas [default: all that the images allow]
+    #[arg(long, value_enum, value_name = "MEASURE,…", value_delimiter = ',')]
+    pub(crate) measure: Option<Vec<Measure>>,
+
+    /// Layer for the methods that look at one; of several, the mean where a method has it [default: the last with
+    /// positions]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) layer: Option<Vec<String>>,
+
+    /// Embedded images: 1000 to test with
+    #[arg(long, value_enum, default_value = "scattered", conflicts_with = "test_images")]
+    pub(crate) data: Embedded,
+
+    /// Images of your own: an IDX file of bytes, [N, H, W], plain or gzip
+    #[arg(long, value_name = "FILE", requires = "test_labels")]
+    pub(crate) test_images: Option<PathBuf>,
+
+    /// Their labels, an IDX file
+    #[arg(long, value_name = "FILE", requires = "test_images")]
+    pub(crate) test_labels: Option<PathBuf>,
+
+    /// Images to measure on: the first so many
+    #[arg(long, value_name = "N", default_value = "200", value_parser = positive)]
+    pub(crate) images: usize,
+
+    /// Seed of everything random: places and clutter of the scattered images, weights drawn anew, intervals
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) seed: u64,
+
+    /// Folder for what is written; made if missing
+    #[arg(long, value_name = "DIR", default_value = "glassbox-out")]
+    pub(crate) out: PathBuf,
 }
 
 /// Show a network as a table: layers, shapes, sizes, classes, and what can be explained

@@ -61,7 +61,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let evaluation = evaluate(&model, &test.images)?;
     say!("Trained  in {seconds_training:.1} s; test accuracy {:.3}\n", evaluation.accuracy);
 
-    let Some(scores) = score(&model, &test, &Method::ALL)? else {
+    let Some(scores) = score(&model, &test, &Method::USUAL)? else {
         return Err(format!("stopped; the network is trained and saved in {}", model_file.display()).into());
     };
     print_scores(&scores);
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         loss: evaluation.loss,
         seconds: started.elapsed().as_secs_f64(),
         seconds_training,
-        explanations: Method::ALL.iter().map(|method| method.id()).zip(scores).collect::<BTreeMap<_, _>>(),
+        explanations: Method::USUAL.iter().map(|method| method.id()).zip(scores).collect::<BTreeMap<_, _>>(),
     };
     report.write(&report_file)?;
     let out = args.out.display();
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
 fn print_scores(scores: &[Score]) {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     say!("True class, all test pictures   pointing game   box score");
-    for (method, score) in Method::ALL.iter().zip(scores) {
+    for (method, score) in Method::USUAL.iter().zip(scores) {
         let [pointing, boxes] = [score.pointing_game, score.box_score].map(percent);
         say!("  {:28}  {pointing:>13}   {boxes:>9}", method.title());
     }
@@ -117,7 +117,7 @@ fn print_scores(scores: &[Score]) {
 fn draw(model: &Model, test: &Scattered, count: usize, out: &Path) -> Result<usize, Failure> {
     let places = by_rank_in_class(&test.images, count);
     let mut summary =
-        sheet::sheet("Which garment, and where did the network look? The true class, explained", &Method::ALL);
+        sheet::sheet("Which garment, and where did the network look? The true class, explained", &Method::USUAL);
     for (number, &place) in (1..).zip(&places) {
         let label = test.images.labels()[place];
         let name = model.class_name(label);
@@ -129,7 +129,7 @@ fn draw(model: &Model, test: &Scattered, count: usize, out: &Path) -> Result<usi
         let picture = Picture::from_pixels(pixels, model)?;
         let pass = picture.observe(model)?;
         let rival = pass.top(2).into_iter().find(|other| other.class != label);
-        let mut sheet = sheet::sheet(format!("{name}: {}", verdict(&pass, label)), &Method::ALL);
+        let mut sheet = sheet::sheet(format!("{name}: {}", verdict(&pass, label)), &Method::USUAL);
         for class in [Some(label), rival.map(|rival| rival.class)].into_iter().flatten() {
             let row = panels(&pass, &picture, test, place, class)?;
             if class == label && number <= SUMMARY {
@@ -157,7 +157,7 @@ fn panels(
     let label = test.images.labels()[place];
     let detail = if class == label { verdict(pass, label) } else { String::new() };
     let mut panels = vec![Panel::new(picture.outlined(picture.shown.clone(), truth), name).detail(detail)];
-    for method in Method::ALL {
+    for method in Method::USUAL {
         let map = method.explain(pass, &[], &Target::from(class))?.single();
         let (hit, overlap) = map.measure(truth);
         let note = format!("{}, IoU {overlap:.2}", if hit { "points at it" } else { "points elsewhere" });

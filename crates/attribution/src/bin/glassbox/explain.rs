@@ -70,10 +70,10 @@ impl<'a> Question<'a> {
                 }
                 once
             }),
-            None if model.gap_head().is_some() => Method::ALL.to_vec(),
+            None if model.gap_head().is_some() => Method::USUAL.to_vec(),
             None => {
                 say!("CAM is left out: it needs global average pooling and one fully connected layer at the end.");
-                Method::ALL.into_iter().filter(|method| *method != Method::Cam).collect()
+                Method::USUAL.into_iter().filter(|method| *method != Method::Cam).collect()
             }
         };
         let layers: Vec<&str> = args.layer.iter().flatten().map(String::as_str).collect();
@@ -82,14 +82,6 @@ impl<'a> Question<'a> {
         }
         if let Some(class) = &args.class {
             model.class_index(class).map_err(in_model)?;
-        }
-        if layers.len() > 1 && methods.contains(&Method::GuidedGradCam) {
-            let found = layers.join(", ");
-            return Err(format!(
-                "guided-grad-cam multiplies by the Grad-CAM of one layer, found {found}: name one, or choose methods \
-                 with --method"
-            )
-            .into());
         }
         Ok(Self { args, model, methods, layers })
     }
@@ -132,7 +124,8 @@ impl<'a> Question<'a> {
         self.write(name, picture, &format!("{class_name} {:.2}", pass.probabilities().as_slice()[class]), &maps)
     }
 
-    /// What a method is asked to look at, and what that adds to a file's name: a layer; of several, each of them, and all.
+    /// What a method is asked to look at, and what that adds to a file's name: a layer; of several, each of them, and all
+    /// where there is a mean of them.
     fn looks(&self, method: Method) -> Vec<(Vec<LayerRef<'a>>, String)> {
         let named = |layer: &&'a str| LayerRef::Name(layer);
         match &self.layers[..] {
@@ -140,8 +133,8 @@ impl<'a> Question<'a> {
             [] => vec![(vec![LayerRef::Last], String::new())],
             [one] => vec![(vec![named(one)], String::new())],
             several => {
-                let all = (several.iter().map(named).collect(), String::new());
-                several.iter().map(|layer| (vec![named(layer)], format!(".{layer}"))).chain([all]).collect()
+                let all = method.takes_layers().then(|| (several.iter().map(named).collect(), String::new()));
+                several.iter().map(|layer| (vec![named(layer)], format!(".{layer}"))).chain(all).collect()
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Ctrl-C, as a wish to stop rather than an end.
 
+use std::ops::ControlFlow;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use attribution::Progress;
 
 use crate::Failure;
 
@@ -19,4 +22,9 @@ pub(crate) fn listen() -> Result<(), Failure> {
 /// Whether the user asked to stop.
 pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
+}
+
+/// For what runs the network many times: goes on until the user asks to stop.
+pub(crate) fn patiently(_: Progress) -> ControlFlow<()> {
+    if asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }

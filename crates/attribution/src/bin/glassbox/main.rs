@@ -3,6 +3,7 @@
 mod cli;
 mod data;
 mod demo;
+mod evaluate;
 mod explain;
 mod folder;
 mod inspect;
@@ -55,6 +56,7 @@ fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
     }
 }

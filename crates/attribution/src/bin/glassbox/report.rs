@@ -30,7 +30,7 @@ pub(crate) struct Report<'a> {
     /// From the start to here.
     pub(crate) seconds: f64,
     pub(crate) seconds_training: f64,
-    pub(crate) explanations: BTreeMap<&'static str, Score>,
+    pub(crate) explanations: BTreeMap<String, Score>,
 }
 
 impl Report<'_> {

@@ -1,0 +1,197 @@
+//! `glassbox evaluate`: how good explanations are.
+
+mod figures;
+mod files;
+mod measure;
+mod plot;
+mod subject;
+mod table;
+mod trial;
+
+use std::path::Path;
+use std::time::Instant;
+
+use attribution::measures::cascade;
+use attribution::{ExplainError, LayerRef};
+use clap::ValueEnum;
+use nn::Model;
+use nn::data::{LabelledImages, Rect, fashion_mnist};
+use nn::files::write_whole;
+use nn::simd::tier;
+use nn::train::evaluate;
+
+pub(crate) use measure::Measure;
+
+use crate::cli::{Embedded, EvaluateArgs};
+use crate::data::{first, scattered_test};
+use crate::method::Method;
+use crate::progress::{bar, left};
+use crate::{Failure, folder, interrupt, say};
+use figures::{Figures, LEVEL};
+use measure::Group;
+use subject::Subject;
+use trial::Trial;
+
+/// Images of one forward pass.
+const BATCH: usize = 20;
+/// Methods that run the network once for an image, or a few times.
+const QUICK: [Method; 9] = [
+    Method::Cam,
+    Method::GradCam,
+    Method::GradCamPlusPlus,
+    Method::LayerCam,
+    Method::GuidedBackprop,
+    Method::GuidedGradCam,
+    Method::Deconvnet,
+    Method::Gradient,
+    Method::InputXGradient,
+];
+
+/// Images to evaluate on.
+struct Data {
+    name: String,
+    images: LabelledImages,
+    boxes: Option<Vec<Rect>>,
+}
+
+/// Runs methods over a data set, and says how good their maps are.
+pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
+    let model = Model::load(&args.model)?;
+    let data = open(args, &model)?;
+    let normalization = model.info().normalization.as_ref();
+    let normalization = normalization
+        .ok_or_else(|| format!("{}: has no normalization, so pictures can't become its input", args.model.display()))?;
+    let layers: Vec<LayerRef<'_>> = args.layer.iter().flatten().map(LayerRef::from).collect();
+    for layer in args.layer.iter().flatten() {
+        model.layer_index(layer)?;
+    }
+    let methods = args.method.clone().unwrap_or_else(|| {
+        QUICK.into_iter().filter(|method| *method != Method::Cam || model.gap_head().is_some()).collect()
+    });
+    let measures = measures(args, &data)?;
+    let subjects = Subject::all(&methods);
+    let sanity = measures.iter().any(|measure| measure.group() == Group::Sanity);
+    let randomized: Vec<_> = if sanity { cascade(&model, args.seed)?.collect() } else { Vec::new() };
+    folder::prepare(&args.out)?;
+    interrupt::listen()?;
+
+    let trial = Trial {
+        model: &model,
+        normalization,
+        randomized: &randomized,
+        images: &data.images,
+        boxes: data.boxes.as_deref(),
+        layers: &layers,
+        subjects: &subjects,
+        measures: &measures,
+        seed: args.seed,
+    };
+    let count = data.images.len();
+    let figures = over(&trial, count)?;
+    if figures.images == 0 {
+        return Err("stopped before any image was measured".into());
+    }
+    let accuracy = evaluate(&model, &first(&data.images, figures.images))?.accuracy;
+    let intervals = figures.intervals(&measures, args.seed);
+    say!("{} on {} images of {}; accuracy {accuracy:.3}", args.model.display(), figures.images, data.name);
+    say!("Maps of the true class; mean ± half the 95 % interval; ↑ more is better, ↓ less");
+    let tables = table::groups(&subjects, &measures, &intervals).into_iter();
+    tables.chain(table::agreement(&subjects, &figures)).for_each(|line| say!("{line}"));
+
+    let report = files::Report {
+        version: env!("CARGO_PKG_VERSION"),
+        simd: tier().to_string(),
+        model: args.model.display().to_string(),
+        data: &data.name,
+        images: figures.images,
+        seed: args.seed,
+        level: LEVEL,
+        accuracy,
+        figures: files::named(&subjects, &measures, &intervals),
+        cascade: files::steps(&subjects, &figures, randomized.iter().map(|(layer, _)| layer.clone())),
+        agreement: files::agreement(&subjects, &figures),
+    };
+    write(&args.out.join("evaluation.json"), &(serde_json::to_string_pretty(&report)? + "\n"))?;
+    write(&args.out.join("evaluation.csv"), &files::csv(&subjects, &measures, &intervals, figures.images))?;
+    write(&args.out.join("evaluation.svg"), &plot::svg(&subjects, &measures, &intervals)?)?;
+    say!("\nIn {}: evaluation.csv, evaluation.json, evaluation.svg", args.out.display());
+    match figures.images {
+        done if done < count => {
+            Err(format!("stopped after {done} of {count} images; the figures are over those").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Measures image by image, until done or Ctrl-C: then what is whole.
+fn over(trial: &Trial<'_>, count: usize) -> Result<Figures, Failure> {
+    let (bar, started) = (bar("evaluating", count), Instant::now());
+    let mut figures = Figures::default();
+    for batch in (0..count).collect::<Vec<_>>().chunks(BATCH) {
+        match trial.run(batch) {
+            Ok(more) => figures.append(more),
+            Err(ExplainError::Cancelled { .. }) => break,
+            Err(error) => return Err(error.into()),
+        }
+        let done = figures.images;
+        bar.set_position(done as u64);
+        bar.set_message(format!("{done} of {count} images, {}", left(started, done, count)));
+        if interrupt::asked() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(figures)
+}
+
+/// What was asked for, or all that the data allow.
+fn measures(args: &EvaluateArgs, data: &Data) -> Result<Vec<Measure>, Failure> {
+    let boxless = |measure: &Measure| measure.group() == Group::Localization && data.boxes.is_none();
+    match &args.measure {
+        Some(measures) => match measures.iter().find(|measure| boxless(measure)) {
+            Some(measure) => {
+                Err(format!("{}: compares with true boxes, which {} doesn't have", measure.id(), data.name).into())
+            }
+            None => Ok(measures.clone()),
+        },
+        None => Ok(Measure::value_variants().iter().copied().filter(|measure| !boxless(measure)).collect()),
+    }
+}
+
+/// Opens the images, and sees that they fit the model.
+fn open(args: &EvaluateArgs, model: &Model) -> Result<Data, Failure> {
+    let data = match (&args.test_images, &args.test_labels, args.data) {
+        (Some(images), Some(labels), _) => {
+            let names = (0..model.classes()).map(|class| model.class_name(class)).collect();
+            let name = images.display().to_string();
+            Data { images: first(&LabelledImages::open_idx(images, labels, names)?, args.images), boxes: None, name }
+        }
+        (_, _, Embedded::FashionMnist) => {
+            let images = first(fashion_mnist::test(), args.images);
+            Data { images, boxes: None, name: "Fashion-MNIST".into() }
+        }
+        (_, _, Embedded::Scattered) => {
+            let scattered = scattered_test(args.images, args.seed)?;
+            Data { images: scattered.images, boxes: Some(scattered.boxes), name: "the scattered task".into() }
+        }
+    };
+    let [_, height, width, channels] = data.images.shape();
+    let (found, expected) = ([height, width, channels], model.input_shape());
+    if found != expected {
+        return Err(
+            format!("{}: expects images {expected:?}, found {found:?} in {}", args.model.display(), data.name).into()
+        );
+    }
+    let classes = data.images.class_names().len();
+    if classes > model.classes() {
+        let model_classes = model.classes();
+        return Err(
+            format!("{}: has {model_classes} classes, {} has {classes}", args.model.display(), data.name).into()
+        );
+    }
+    Ok(data)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    write_whole(path, text.as_bytes()).map_err(|error| format!("{}: can't be written: {error}", path.display()).into())
+}

@@ -1,0 +1,63 @@
+//! The figures as tables to read.
+
+use attribution::measures::Interval;
+
+use super::figures::{Figures, mean};
+use super::measure::{Group, Measure};
+use super::subject::Subject;
+
+/// Columns of a method's name.
+const NAME: usize = 17;
+/// Columns of a figure.
+const FIGURE: usize = 14;
+
+/// A table for each group of measures, a line for each subject: means, ± half the width of the confidence interval.
+pub(crate) fn groups(subjects: &[Subject], measures: &[Measure], intervals: &[Vec<Option<Interval>>]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for group in Group::ALL {
+        let chosen: Vec<usize> = (0..measures.len()).filter(|&m| measures[m].group() == group).collect();
+        if chosen.is_empty() {
+            continue;
+        }
+        let heads: String = chosen.iter().map(|&m| format!("{:>FIGURE$}", measures[m].title())).collect();
+        lines.extend([String::new(), group.title().into(), format!("  {:NAME$}{heads}", "")]);
+        for (subject, intervals) in subjects.iter().zip(intervals) {
+            if chosen.iter().all(|&m| intervals[m].is_none()) {
+                continue;
+            }
+            let figures: String = chosen.iter().map(|&m| format!("{:>FIGURE$}", figure(group, intervals[m]))).collect();
+            lines.push(format!("  {:NAME$}{figures}", subject.title()));
+        }
+    }
+    lines
+}
+
+/// `85.3 ± 2.1`, in per cent, but for likenesses.
+fn figure(group: Group, interval: Option<Interval>) -> String {
+    let Some(Interval { mean, low, high }) = interval else { return "–".into() };
+    let half = (high - low) / 2.0;
+    match group {
+        Group::Sanity => format!("{mean:.2} ± {half:.2}"),
+        _ => format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * half),
+    }
+}
+
+/// How alike the methods order the pixels.
+pub(crate) fn agreement(subjects: &[Subject], figures: &Figures) -> Vec<String> {
+    let methods: Vec<usize> = (0..subjects.len()).filter(|&s| subjects[s].is_method()).collect();
+    if methods.len() < 2 {
+        return Vec::new();
+    }
+    let heads: String = (1..=methods.len()).map(|number| format!("{number:>7}")).collect();
+    let mut lines = vec![
+        String::new(),
+        "Do they agree? Rank correlation of the methods' maps".into(),
+        format!("  {:1$}{heads}", "", NAME + 4),
+    ];
+    for (number, &a) in (1..).zip(&methods) {
+        let row: String =
+            methods.iter().map(|&b| format!("{:>7.2}", mean(&figures.agreement[a][b]).unwrap_or_default())).collect();
+        lines.push(format!("  {number:>2}  {:NAME$}{row}", subjects[a].title()));
+    }
+    lines
+}

@@ -1,0 +1,105 @@
+//! Average drop and increase: does the network still see the class in what the map keeps?
+
+use ndarray::Array2;
+use nn::Real;
+use tensor::Tensor;
+
+use crate::baseline::Baseline;
+use crate::error::ExplainError;
+use crate::pass::Pass;
+
+/// The probability of a class in an image, and in what its map keeps of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Confidence {
+    /// Y: the whole image's.
+    pub whole: f64,
+    /// O: that of the image seen through its map.
+    pub kept: f64,
+}
+
+impl Confidence {
+    /// max(0, Y − O) / Y, in [0, 1]: over many images its mean is the *average drop*; less is better. 0 where Y = 0.
+    #[must_use]
+    pub fn drop(&self) -> f64 {
+        if self.whole > 0.0 { (self.whole - self.kept).max(0.0) / self.whole } else { 0.0 }
+    }
+
+    /// Whether O > Y: the share of such images is the *increase in confidence*; more is better.
+    #[must_use]
+    pub fn increased(&self) -> bool {
+        self.kept > self.whole
+    }
+}
+
+impl<T: Real> Pass<'_, T> {
+    /// The confidence in each image's class with the whole image and with what its map `[H, W]`, of values in [0, 1], keeps:
+    /// at a pixel where the map is m, (1 − m) · baseline + m · image. (Chattopadhay, Sarkar, Howlader and Balasubramanian,
+    /// *Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep Convolutional Networks*, 2018, §4.1, eqs. 19 and
+    /// 20, where the image is multiplied by the map: the baseline is black.)
+    ///
+    /// A map that keeps everything scores best here whatever it shows: read it beside the others.
+    ///
+    /// # Errors
+    /// Where maps, classes or baseline don't fit.
+    pub fn confidence(
+        &self,
+        maps: &[Array2<T>],
+        classes: &[usize],
+        baseline: &Baseline<T>,
+    ) -> Result<Vec<Confidence>, ExplainError> {
+        self.check_maps(maps)?;
+        let resolved = self.resolve(&classes.to_vec().into())?;
+        let baseline = baseline.image(self.model)?;
+        let channels = self.model.input_shape()[2];
+        let mut seen: Tensor<T> = self.input().clone();
+        for (values, map) in seen.make_mut().chunks_exact_mut(baseline.len()).zip(maps) {
+            let pixels = values.chunks_exact_mut(channels).zip(baseline.as_slice().chunks_exact(channels));
+            for ((pixel, nothing), &kept) in pixels.zip(map) {
+                pixel.iter_mut().zip(nothing).for_each(|(x, &b)| *x = b + kept * (*x - b));
+            }
+        }
+        let images = self.every_image();
+        let whole = resolved.scores(self.probabilities(), &images)?;
+        let kept = resolved.scores(&self.probabilities_of(seen)?, &images)?;
+        let pair = |(whole, kept): (T, T)| Confidence { whole: whole.as_f64(), kept: kept.as_f64() };
+        Ok(whole.into_iter().zip(kept).map(pair).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Explainer;
+    use crate::testing::{INPUT, images, model};
+
+    #[test]
+    fn drop_and_increase_of_pairs_made_by_hand() {
+        let pair = |whole, kept| Confidence { whole, kept };
+        assert_eq!((pair(0.8, 0.6).drop(), pair(0.8, 0.6).increased()), ((0.8 - 0.6) / 0.8, false));
+        assert_eq!((pair(0.5, 0.75).drop(), pair(0.5, 0.75).increased()), (0.0, true));
+        assert_eq!((pair(0.5, 0.5).drop(), pair(0.5, 0.5).increased()), (0.0, false));
+        assert_eq!(pair(0.0, 0.0).drop(), 0.0);
+    }
+
+    #[test]
+    fn a_map_keeps_what_it_says() {
+        let model = model();
+        let pass = Explainer::new(&model).observe(images(2)).unwrap();
+        let map = Array2::from_shape_fn((INPUT[0], INPUT[1]), |(y, x)| (y * 8 + x) as f64 / 72.0);
+        let (all, none) = (Array2::ones(map.raw_dim()), Array2::zeros(map.raw_dim()));
+        let probability = |image: Tensor<f64>, class: usize| {
+            Explainer::new(&model).observe(image).unwrap().probabilities().as_slice()[class]
+        };
+        let found =
+            |map: &Array2<f64>| pass.confidence(&[all.clone(), map.clone()], &[0, 2], &Baseline::Value(0.5)).unwrap();
+        let [first, second] = found(&all)[..] else { panic!() };
+        assert_eq!((first.whole, second.whole), (first.kept, second.kept));
+        assert!((second.whole - pass.probabilities().as_slice()[3 + 2]).abs() < 1e-15);
+        assert!((found(&none)[1].kept - probability(Tensor::full(INPUT, 0.5), 2)).abs() < 1e-12);
+        let mixed = |i: usize| {
+            let m = map.as_slice().unwrap()[i / 2];
+            (1.0 - m) * 0.5 + m * pass.values_of(1)[i]
+        };
+        assert!((found(&map)[1].kept - probability(Tensor::from_fn(INPUT, mixed), 2)).abs() < 1e-12);
+    }
+}

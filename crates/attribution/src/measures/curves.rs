@@ -1,0 +1,208 @@
+//! Deletion and insertion: does the network lose, and find, the class where the map says that it lies?
+
+use std::ops::ControlFlow;
+
+use ndarray::Array2;
+use nn::Real;
+use tensor::Tensor;
+
+use crate::baseline::Baseline;
+use crate::error::ExplainError;
+use crate::pass::{Pass, softmax};
+use crate::variants::{Progress, Runner, Variants};
+
+/// How pixels are taken away or put back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Perturbation<T: Real = f32> {
+    /// Steps from none of the pixels to all.
+    pub steps: usize,
+    /// What stands in the place of a pixel that isn't there. The paper takes grey for deletion and a blurred image for
+    /// insertion; the default is black.
+    pub baseline: Baseline<T>,
+}
+
+impl<T: Real> Default for Perturbation<T> {
+    fn default() -> Self {
+        Self { steps: 24, baseline: Baseline::default() }
+    }
+}
+
+/// The probability of a class as the share of the pixels changed goes from 0 to 1 in equal steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve(Vec<f64>);
+
+impl Curve {
+    /// The probabilities, first with no pixel changed and last with all.
+    #[must_use]
+    pub fn probabilities(&self) -> &[f64] {
+        &self.0
+    }
+
+    /// The area under the curve by the trapezoidal rule, in [0, 1]: low for a good map under deletion, high under
+    /// insertion.
+    #[must_use]
+    pub fn area(&self) -> f64 {
+        let sum: f64 = self.0.windows(2).map(|pair| f64::midpoint(pair[0], pair[1])).sum();
+        sum / (self.0.len() - 1) as f64
+    }
+}
+
+impl<T: Real> Pass<'_, T> {
+    /// Deletion: the probability of each image's class while its pixels are replaced by the baseline, those first where its
+    /// map `[H, W]` is largest. (Petsiuk, Das and Saenko, *RISE: Randomized Input Sampling for Explanation of Black-box
+    /// Models*, 2018, §4.2.)
+    ///
+    /// Of pixels with equal values the one further up, then further left, goes first; what isn't a number goes last. The
+    /// model sees pictures unlike any that it was trained on: compare methods by it, not networks.
+    ///
+    /// # Errors
+    /// Without steps, where maps, classes or baseline don't fit, or when `progress` breaks it off.
+    pub fn deletion(
+        &self,
+        maps: &[Array2<T>],
+        classes: &[usize],
+        settings: &Perturbation<T>,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Curve>, ExplainError> {
+        let baseline = settings.baseline.image(self.model)?;
+        self.curves(maps, classes, settings.steps, progress, |image| (self.values_of(image), baseline.as_slice()))
+    }
+
+    /// Insertion: the probability of each image's class while its pixels appear on the baseline, in the same order as under
+    /// [`deletion`](Self::deletion).
+    ///
+    /// # Errors
+    /// As for [`deletion`](Self::deletion).
+    pub fn insertion(
+        &self,
+        maps: &[Array2<T>],
+        classes: &[usize],
+        settings: &Perturbation<T>,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Curve>, ExplainError> {
+        let baseline = settings.baseline.image(self.model)?;
+        self.curves(maps, classes, settings.steps, progress, |image| (baseline.as_slice(), self.values_of(image)))
+    }
+
+    /// The curves from the first picture to the second that `ends` gives for each image.
+    fn curves<'v>(
+        &'v self,
+        maps: &[Array2<T>],
+        classes: &[usize],
+        steps: usize,
+        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+        ends: impl Fn(usize) -> (&'v [T], &'v [T]),
+    ) -> Result<Vec<Curve>, ExplainError> {
+        if steps == 0 {
+            return Err(ExplainError::Setting("deletion and insertion need at least one step".into()));
+        }
+        self.check_maps(maps)?;
+        let resolved = self.resolve(&classes.to_vec().into())?;
+        let mut runner = Runner::new(self.images() * (steps + 1), &mut progress);
+        let curve = |(image, map): (usize, &Array2<T>)| {
+            let (from, to) = ends(image);
+            let [height, width, channels] = self.model.input_shape();
+            let order = order(map);
+            let original = ndarray::ArrayView3::from_shape((height, width, channels), from).expect("one image");
+            let variants = Variants { image, original, count: steps + 1 };
+            let change = |step: usize, values: &mut [T]| {
+                for &pixel in &order[..step * order.len() / steps] {
+                    let pixel = pixel * channels..(pixel + 1) * channels;
+                    values[pixel.clone()].copy_from_slice(&to[pixel]);
+                }
+            };
+            let scores = runner.scores(&resolved, &variants, change, |images| self.probabilities_of(images))?;
+            Ok(Curve(scores.into_iter().map(|score| score.as_f64()).collect()))
+        };
+        maps.iter().enumerate().map(curve).collect()
+    }
+
+    /// The probabilities `[M, classes]` that the model gives other images.
+    pub(super) fn probabilities_of(&self, images: Tensor<T>) -> Result<Tensor<T>, nn::ModelError> {
+        let mut scores = self.model.predict(images)?;
+        scores.make_mut().chunks_exact_mut(self.model.classes()).for_each(softmax);
+        Ok(scores)
+    }
+
+    /// Whether there is a map as large as the model's input for each image.
+    pub(super) fn check_maps(&self, maps: &[Array2<T>]) -> Result<(), ExplainError> {
+        let [height, width, _] = self.model.input_shape();
+        let fits = maps.len() == self.images() && maps.iter().all(|map| map.dim() == (height, width));
+        let found = || maps.iter().map(|map| map.shape().to_vec()).collect::<Vec<_>>();
+        fits.then_some(()).ok_or_else(|| {
+            let images = self.images();
+            ExplainError::Setting(format!("expected {images} maps of [{height}, {width}], found {:?}", found()))
+        })
+    }
+}
+
+/// The pixels' places, largest value first.
+fn order<T: Real>(map: &Array2<T>) -> Vec<usize> {
+    crate::target::ranked(&map.iter().copied().collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{INPUT, images, model};
+    use crate::{Explainer, silent};
+
+    fn waves(phase: f64) -> Array2<f64> {
+        Array2::from_shape_fn((INPUT[0], INPUT[1]), |(y, x)| ((y * 8 + x) as f64 * 0.9 + phase).sin())
+    }
+
+    #[test]
+    fn areas_of_curves_made_by_hand() {
+        assert_eq!(Curve(vec![1.0, 1.0, 1.0]).area(), 1.0);
+        assert_eq!(Curve(vec![1.0, 0.0]).area(), 0.5);
+        assert_eq!(Curve(vec![1.0, 0.0, 0.0, 0.0, 0.0]).area(), 0.125);
+    }
+
+    /// Each picture of a curve made anew: pixels are sorted by value, and a share of them replaced.
+    #[test]
+    fn each_step_replaces_the_strongest_pixels_that_are_left() {
+        let model = model();
+        let pass = Explainer::new(&model).observe(images(2)).unwrap();
+        let (maps, classes) = ([waves(0.0), waves(1.0)], [2, 0]);
+        let settings = Perturbation { steps: 5, baseline: Baseline::Value(0.25) };
+        let deleted = pass.deletion(&maps, &classes, &settings, silent).unwrap();
+        let inserted = pass.insertion(&maps, &classes, &settings, silent).unwrap();
+        for n in 0..2 {
+            let mut pixels: Vec<(usize, f64)> = maps[n].iter().copied().enumerate().collect();
+            pixels.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap());
+            for step in 0..=5 {
+                let changed: Vec<usize> = pixels[..72 * step / 5].iter().map(|&(pixel, _)| pixel).collect();
+                let picture = |original: bool| {
+                    let value = |i: usize| {
+                        if changed.contains(&(i / 2)) == original { pass.values_of(n)[i] } else { 0.25 }
+                    };
+                    let seen = Explainer::new(&model).observe(Tensor::from_fn(INPUT, value)).unwrap();
+                    seen.probabilities().as_slice()[classes[n]]
+                };
+                assert!((deleted[n].probabilities()[step] - picture(false)).abs() < 1e-12);
+                assert!((inserted[n].probabilities()[step] - picture(true)).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn equal_pixels_go_row_by_row_and_what_is_no_number_last() {
+        let map = ndarray::array![[1.0, f64::NAN, 2.0], [2.0, 1.0, 1.0]];
+        assert_eq!(order(&map), [2, 3, 0, 4, 5, 1]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let model = model();
+        let pass = Explainer::new(&model).observe(images(1)).unwrap();
+        let message = |maps: &[Array2<f64>], classes: &[usize], steps| {
+            let settings = Perturbation { steps, ..Perturbation::default() };
+            pass.deletion(maps, classes, &settings, silent).unwrap_err().to_string()
+        };
+        assert!(message(&[waves(0.0)], &[0], 0).contains("at least one step"));
+        assert!(message(&[], &[0], 2).contains("expected 1 maps of [9, 8], found []"));
+        assert!(message(&[Array2::zeros((2, 3))], &[0], 2).contains("found [[2, 3]]"));
+        assert!(message(&[waves(0.0)], &[0, 1], 2).starts_with("2 classes for 1 images"));
+        assert!(message(&[waves(0.0)], &[9], 2).contains("no class 9"));
+    }
+}

@@ -1,0 +1,39 @@
+//! Localisation as a contest scores it: the right class *and* the right box, among a few guesses.
+
+use nn::data::Rect;
+
+use super::BOX_HIT;
+
+/// Whether none of the guesses is right, of which each is a class and the [box](super::estimated_box) of that class's map:
+/// right is the image's own class with a box whose intersection over union with the true one exceeds one half.
+///
+/// With the k likeliest classes as guesses this is the top-k localisation error of an image. (Russakovsky et al., *ImageNet
+/// Large Scale Visual Recognition Challenge*, 2015, §4.2; Zhou et al. 2016, §3.2, Table 2; Selvaraju et al. 2017, §4.1.)
+#[must_use]
+pub fn localization_error(guesses: &[(usize, Option<Rect>)], label: usize, truth: &Rect) -> bool {
+    let right = |&(class, found): &(usize, Option<Rect>)| {
+        class == label && found.is_some_and(|found| found.iou(truth) > BOX_HIT)
+    };
+    !guesses.iter().any(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRUTH: Rect = Rect { top: 2, left: 3, height: 4, width: 6 };
+    /// Shares two thirds of its rows, and half of them.
+    const NEAR: Rect = Rect { height: 3, ..TRUTH };
+    const HALF: Rect = Rect { height: 2, ..TRUTH };
+
+    #[test]
+    fn class_and_box_have_to_be_right_together() {
+        let error = |guesses: &[(usize, Option<Rect>)]| localization_error(guesses, 7, &TRUTH);
+        assert!(!error(&[(7, Some(TRUTH))]) && !error(&[(7, Some(NEAR))]));
+        assert!(error(&[(7, Some(HALF))]), "half is not more than half");
+        assert!(error(&[(6, Some(TRUTH))]) && error(&[(7, None)]) && error(&[]));
+        // The right box of a wrong class doesn't help the right class's wrong box.
+        assert!(error(&[(6, Some(TRUTH)), (7, Some(HALF))]));
+        assert!(!error(&[(6, None), (7, Some(NEAR)), (5, Some(HALF))]));
+    }
+}

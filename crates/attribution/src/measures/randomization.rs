@@ -1,0 +1,86 @@
+//! Does the map depend on what the network has learned?
+
+use nn::{Model, ModelError, Real, Source};
+
+/// The model with more and more of what it has learned forgotten: first the last layer that has weights drawn anew, then
+/// that and the one before, and so on down to the image; each with the name of the layer that was drawn last.
+///
+/// A method whose map stays the same explains something else than the network: the picture's edges, say. (Adebayo, Gilmer,
+/// Muelly, Goodfellow, Hardt and Kim, *Sanity Checks for Saliency Maps*, 2018, §4.1: cascading parameter randomisation.)
+/// Compare the maps by [`rank_correlation`](super::rank_correlation) and [`ssim`](super::ssim).
+///
+/// Weights are drawn as for a new model ([`ModelBuilder::build`](nn::ModelBuilder::build)); a batch normalisation forgets
+/// its running statistics too.
+///
+/// # Errors
+/// None for a model that was built or loaded.
+pub fn cascade<T: Real>(
+    model: &Model<T>,
+    seed: u64,
+) -> Result<impl ExactSizeIterator<Item = (String, Model<T>)>, ModelError> {
+    let fresh = anew(model, seed)?;
+    let layer_of = |parameter: &str| parameter.rsplit_once('.').map_or("", |(layer, _)| layer).to_string();
+    let mut layers: Vec<String> = model.parameters().iter().map(|parameter| layer_of(&parameter.name)).collect();
+    layers.dedup();
+    let mut forgetting = model.clone();
+    Ok(layers.into_iter().rev().map(move |layer| {
+        for parameter in fresh.parameters().iter().filter(|parameter| layer_of(&parameter.name) == layer) {
+            forgetting.set_parameter(&parameter.name, parameter.value.clone()).expect("the same layers");
+        }
+        (layer, forgetting.clone())
+    }))
+}
+
+/// The same layers with weights that have learned nothing.
+fn anew<T: Real>(model: &Model<T>, seed: u64) -> Result<Model<T>, ModelError> {
+    let layers = model.layers();
+    let name = |source: &Source| match *source {
+        Source::Image => "input",
+        Source::Layer(index) => &layers[index].name,
+    };
+    let builder = layers.iter().fold(Model::builder(model.input_shape()), |builder, node| {
+        let inputs: Vec<&str> = node.inputs.iter().map(name).collect();
+        builder.layer_from(&node.name, node.layer.clone(), &inputs)
+    });
+    Ok(builder.info(model.info().clone()).build(seed)?.cast())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::residual;
+    use nn::Layer;
+    use tensor::Tensor;
+
+    #[test]
+    fn layers_are_forgotten_from_the_head_down() {
+        let mut model = residual().build(3).unwrap();
+        for parameter in ["conv1.bias", "conv2.bias"] {
+            model.set_parameter(parameter, Tensor::full([4], 7.0)).unwrap();
+        }
+        let steps: Vec<_> = cascade(&model, 5).unwrap().collect();
+        let names: Vec<&str> = steps.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["fc", "conv2", "conv1"]);
+        let fresh = residual().build(5).unwrap();
+        for (forgotten, (_, step)) in (1..).zip(&steps) {
+            for parameter in step.parameters() {
+                let layer = parameter.name.split('.').next().unwrap();
+                let source = if names[..forgotten].contains(&layer) { &fresh } else { &model };
+                assert_eq!(Some(&parameter.value), source.parameter(&parameter.name), "{forgotten} {}", parameter.name);
+            }
+        }
+        assert_eq!(steps[2].1, fresh);
+    }
+
+    #[test]
+    fn running_statistics_are_forgotten_with_their_layer() {
+        let layers = |seed| {
+            let builder = Model::builder([4, 4, 1]).layer("bn", Layer::batch_norm()).layer("gap", Layer::GlobalAvgPool);
+            builder.layer("fc", Layer::linear(2)).build(seed).unwrap()
+        };
+        let mut model = layers(1);
+        model.set_parameter("bn.running_mean", Tensor::full([1], 3.0)).unwrap();
+        let last = cascade(&model, 2).unwrap().last().unwrap();
+        assert_eq!(last, ("bn".to_string(), layers(2)));
+    }
+}
