@@ -9,8 +9,9 @@ use nn::{Model, ModelError, Real, Source};
 /// Muelly, Goodfellow, Hardt and Kim, *Sanity Checks for Saliency Maps*, 2018, §4.1: cascading parameter randomisation.)
 /// Compare the maps by [`rank_correlation`](super::rank_correlation) and [`ssim`](super::ssim).
 ///
-/// Weights are drawn as for a new model ([`ModelBuilder::build`](nn::ModelBuilder::build)); a batch normalisation forgets
-/// its running statistics too.
+/// Weights are drawn as for a new model ([`ModelBuilder::build`](nn::ModelBuilder::build)), though with the complement of
+/// the seed, so that no model gets back the weights that its training began with, and resembles still; a batch normalisation
+/// forgets its running statistics too.
 ///
 /// # Errors
 /// None for a model that was built or loaded.
@@ -18,7 +19,7 @@ pub fn cascade<T: Real>(
     model: &Model<T>,
     seed: u64,
 ) -> Result<impl ExactSizeIterator<Item = (String, Model<T>)>, ModelError> {
-    let fresh = anew(model, seed)?;
+    let fresh = anew(model, !seed)?;
     let layer_of = |parameter: &str| parameter.rsplit_once('.').map_or("", |(layer, _)| layer).to_string();
     let mut layers: Vec<String> = model.parameters().iter().map(|parameter| layer_of(&parameter.name)).collect();
     layers.dedup();
@@ -61,7 +62,7 @@ mod tests {
         let steps: Vec<_> = cascade(&model, 5).unwrap().collect();
         let names: Vec<&str> = steps.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["fc", "conv2", "conv1"]);
-        let fresh = residual().build(5).unwrap();
+        let fresh = residual().build(!5).unwrap();
         for (forgotten, (_, step)) in (1..).zip(&steps) {
             for parameter in step.parameters() {
                 let layer = parameter.name.split('.').next().unwrap();
@@ -81,6 +82,6 @@ mod tests {
         let mut model = layers(1);
         model.set_parameter("bn.running_mean", Tensor::full([1], 3.0)).unwrap();
         let last = cascade(&model, 2).unwrap().last().unwrap();
-        assert_eq!(last, ("bn".to_string(), layers(2)));
+        assert_eq!(last, ("bn".to_string(), layers(!2)));
     }
 }

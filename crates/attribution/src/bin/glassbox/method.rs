@@ -193,23 +193,22 @@ impl Map {
         }
     }
 
-    /// As large as the input `[H, W]`, for the measures: the positive part of a layer's map, the magnitude of a pixel's.
-    fn strength(&self) -> Array2<f32> {
+    /// As large as the input, `[H, W]`, values in [0, 1], for the measures: the positive part of a layer's map, the magnitude
+    /// of a pixel's; zero where the map isn't evidence.
+    pub(crate) fn strength(&self) -> Array2<f32> {
         match self {
             Self::Cells(map) => map.over_input(Placement::Geometric),
-            Self::Pixels(map) => map.magnitude(),
+            Self::Pixels(map) => {
+                let magnitude = map.magnitude();
+                let most = magnitude.iter().copied().fold(0.0, f32::max);
+                if map.verdict().is_evidence() { magnitude / most } else { Array2::zeros(magnitude.raw_dim()) }
+            }
         }
-    }
-
-    /// [`strength`](Self::strength), of nothing where the map isn't evidence.
-    pub(crate) fn evidence(&self) -> Array2<f32> {
-        let strength = self.strength();
-        if self.verdict().is_evidence() { strength } else { Array2::zeros(strength.raw_dim()) }
     }
 
     /// Against the true box: the outcome of the pointing game, and the intersection over union of the estimated box.
     pub(crate) fn measure(&self, truth: &Rect) -> (bool, f64) {
-        let strength = self.evidence();
+        let strength = self.strength();
         (pointing_game(strength.view(), truth, 0), box_score(strength.view(), truth, CAM_THRESHOLD))
     }
 

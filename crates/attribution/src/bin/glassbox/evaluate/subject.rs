@@ -57,7 +57,7 @@ impl Subject {
         Ok(match self {
             Self::Method(method) => {
                 let found = method.explain(pass, layers, &classes.into())?;
-                found.maps.iter().map(|map| map.evidence()).collect()
+                found.maps.iter().map(|map| map.strength()).collect()
             }
             Self::Centre => vec![centred_gaussian(height, width); places.len()],
             Self::Chance => places.iter().map(|&place| noise(height, width, seed, place as u64)).collect(),
