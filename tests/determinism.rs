@@ -31,7 +31,11 @@ fn run(threads: usize) -> (Vec<u64>, Vec<u8>, Vec<Vec<u32>>) {
             .layer("gap", Layer::GlobalAvgPool)
             .layer("drop", Layer::Dropout { probability: 0.2 })
             .layer("fc", Layer::linear(10))
-            .info(ModelInfo { classes: fashion_mnist::classes(), normalization: Some(normalization.clone()) })
+            .info(ModelInfo {
+                classes: fashion_mnist::classes(),
+                normalization: Some(normalization.clone()),
+                ..ModelInfo::default()
+            })
             .build(11)
             .unwrap();
         let training = Training {

@@ -1,7 +1,7 @@
 //! How a model's input lies on the picture it was made from.
 
 use ndarray::{Array2, ArrayView2};
-use nn::data::Rect;
+use nn::data::{Crop, Rect};
 
 use crate::upsample::{Alignment, upsample};
 
@@ -17,15 +17,20 @@ pub struct Framing {
 }
 
 impl Framing {
-    /// The largest part with the input's proportions (to the nearest pixel), in the middle.
-    pub(crate) fn centred(picture: (usize, usize), input: (usize, usize)) -> Self {
-        assert!(input.0 > 0 && input.1 > 0, "an input needs pixels, found [{}, {}]", input.0, input.1);
-        // a · b / c, rounded; in 128 bits, which no product of two sizes overflows.
-        let scaled =
-            |a: usize, b: usize, c: usize| ((a as u128 * b as u128 + c as u128 / 2) / c as u128).max(1) as usize;
-        let height = scaled(picture.1, input.0, input.1).min(picture.0);
-        let width = scaled(picture.0, input.1, input.0).min(picture.1);
-        let part = Rect { top: (picture.0 - height) / 2, left: (picture.1 - width) / 2, height, width };
+    /// Of a picture `[H, W]`, what becomes of an input `[H, W]` under this crop.
+    ///
+    /// # Panics
+    ///
+    /// If the picture or the input has no pixel.
+    #[must_use]
+    pub fn new(picture: (usize, usize), input: (usize, usize), crop: Crop) -> Self {
+        let pixels = [picture.0, picture.1, input.0, input.1].iter().all(|&side| side > 0);
+        assert!(pixels, "a picture and an input need pixels, found {picture:?} and {input:?}");
+        let part = match crop {
+            Crop::Largest => centred(picture, input, 1.0),
+            Crop::Centre(share) => centred(picture, input, share.into()),
+            Crop::Squeezed => Rect { top: 0, left: 0, height: picture.0, width: picture.1 },
+        };
         Self { picture, part, input }
     }
 
@@ -66,6 +71,16 @@ impl Framing {
     }
 }
 
+/// The largest part with the input's proportions (to the nearest pixel), or a share of its height and width; in the middle.
+fn centred(picture: (usize, usize), input: (usize, usize), share: f64) -> Rect {
+    // a · b / c, rounded; in 128 bits, which no product of two sizes overflows.
+    let scaled = |a: usize, b: usize, c: usize| ((a as u128 * b as u128 + c as u128 / 2) / c as u128).max(1) as usize;
+    let part = |side: usize| ((side as f64 * share).round() as usize).clamp(1, side);
+    let height = part(scaled(picture.1, input.0, input.1).min(picture.0));
+    let width = part(scaled(picture.0, input.1, input.0).min(picture.1));
+    Rect { top: (picture.0 - height) / 2, left: (picture.1 - width) / 2, height, width }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,7 +92,7 @@ mod tests {
             picture in (1usize..400, 1usize..400),
             input in (1usize..300, 1usize..300),
         ) {
-            let Framing { part, .. } = Framing::centred(picture, input);
+            let Framing { part, .. } = Framing::new(picture, input, Crop::Largest);
             prop_assert!(part.area() > 0 && part.height <= picture.0 && part.width <= picture.1);
             // One side is whole, the other as long as the proportions want, to the nearest pixel.
             let (height, width) = (part.height as f64, part.width as f64);
@@ -96,9 +111,20 @@ mod tests {
             input in (1usize..300, 1usize..300),
             place in (0.0f64..300.0, 0.0f64..300.0),
         ) {
-            let framing = Framing::centred(picture, input);
+            let framing = Framing::new(picture, input, Crop::Largest);
             let (row, column) = framing.to_input(framing.to_picture(place));
             prop_assert!((row - place.0).abs() < 1e-9 * 300.0 * 400.0 && (column - place.1).abs() < 1e-9 * 300.0 * 400.0);
         }
+    }
+
+    #[test]
+    fn crops_of_a_photograph() {
+        // "Resize to 256, crop to 224": of 256 × 384, the middle 224 × 224.
+        let part = |crop| Framing::new((256, 384), (224, 224), crop).part;
+        assert_eq!(part(Crop::centre(0.875).unwrap()), Rect { top: 16, left: 80, height: 224, width: 224 });
+        assert_eq!(part(Crop::Largest), Rect { top: 0, left: 64, height: 256, width: 256 });
+        assert_eq!(part(Crop::Squeezed), Rect { top: 0, left: 0, height: 256, width: 384 });
+        // However small the share, a pixel is left.
+        assert_eq!(Framing::new((2, 2), (224, 224), Crop::centre(1e-9).unwrap()).part.area(), 1);
     }
 }

@@ -3,7 +3,9 @@
 use image::RgbImage;
 use ndarray::{Array2, ArrayView2};
 use nn::Real;
+use nn::data::Crop;
 
+use crate::framing::Framing;
 use crate::geometry::Cells;
 use crate::photo::Photo;
 use crate::render::{Colormap, OPACITY, overlay};
@@ -27,6 +29,8 @@ pub struct Heatmap<T: Real = f32> {
     pub(crate) verdict: Verdict,
     pub(crate) cells: Option<Cells>,
     pub(crate) input: [usize; 2],
+    /// What of a picture becomes the input.
+    pub(crate) crop: Crop,
 }
 
 impl<T: Real> Heatmap<T> {
@@ -80,7 +84,7 @@ impl<T: Real> Heatmap<T> {
     #[must_use]
     pub fn over(&self, photo: &Photo) -> RgbImage {
         let [height, width] = self.input;
-        let (_, framing) = photo.fit(height, width);
+        let framing = Framing::new((photo.height(), photo.width()), (height, width), self.crop);
         let map = self.over_input(Placement::Geometric).mapv(|v| v.as_f64() as f32);
         overlay(&photo.to_rgb(), framing.spread(map.view()).view(), Colormap::default(), OPACITY)
     }
@@ -122,7 +126,7 @@ mod tests {
 
     fn map(values: Array2<f32>) -> Heatmap {
         let verdict = Verdict::on_map(&Values::of(values.iter().map(|&v| f64::from(v))), false, || None);
-        Heatmap { values, verdict, cells: None, input: [4, 6] }
+        Heatmap { values, verdict, cells: None, input: [4, 6], crop: Crop::default() }
     }
 
     #[test]

@@ -307,7 +307,7 @@ impl<'m, T: Real> Pass<'m, T> {
         let found = Values::of(values.iter().map(|v| v.as_f64()));
         let verdict = Verdict::on_map(&found, zero_gradient, || self.first_non_finite(image));
         let [height, width, _] = self.model.input_shape();
-        Heatmap { values, verdict, cells, input: [height, width] }
+        Heatmap { values, verdict, cells, input: [height, width], crop: self.model.info().crop }
     }
 
     /// Maps of the image's own values `[N, H, W, C]`, and what they say; `gradient` is what they were made from.

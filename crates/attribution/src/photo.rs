@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageReader, RgbImage};
 use ndarray::ArrayView3;
-use nn::data::Rect;
+use nn::data::{Crop, Rect};
 
 use crate::framing::Framing;
 
@@ -171,15 +171,15 @@ impl Photo {
         }
     }
 
-    /// The largest centred part of the input's proportions, resized to `[height, width]` (triangle filter: bilinear when
-    /// it enlarges, averaging over the area when it shrinks); and where that part lies.
+    /// What the crop leaves of the picture, resized to `[height, width]` (triangle filter: bilinear when it enlarges,
+    /// averaging over the area when it shrinks); and where that part lies.
     ///
     /// # Panics
     ///
     /// If `height` or `width` is 0.
     #[must_use]
-    pub fn fit(&self, height: usize, width: usize) -> (Self, Framing) {
-        let framing = Framing::centred((self.height(), self.width()), (height, width));
+    pub fn fit(&self, height: usize, width: usize, crop: Crop) -> (Self, Framing) {
+        let framing = Framing::new((self.height(), self.width()), (height, width), crop);
         let Rect { top, left, height: rows, width: columns } = framing.part;
         let part = self.image.crop_imm(left as u32, top as u32, columns as u32, rows as u32);
         let image = if (rows, columns) == (height, width) {
@@ -316,10 +316,10 @@ mod tests {
     #[test]
     fn the_middle_of_a_wide_picture_is_taken() {
         let pixels = Array3::from_shape_fn((4, 10, 1), |(y, x, _)| (10 * y + x) as u8);
-        let (input, framing) = Photo::from_pixels(pixels.view()).fit(4, 4);
+        let (input, framing) = Photo::from_pixels(pixels.view()).fit(4, 4, Crop::Largest);
         assert_eq!(framing.part, Rect { top: 0, left: 3, height: 4, width: 4 });
         assert_eq!(input.pixels(), Array3::from_shape_fn((4, 4, 1), |(y, x, _)| pixels[[y, x + 3, 0]]));
-        let (input, framing) = Photo::from_pixels(pixels.view()).fit(2, 2);
+        let (input, framing) = Photo::from_pixels(pixels.view()).fit(2, 2, Crop::Largest);
         assert_eq!(framing.part, Rect { top: 0, left: 3, height: 4, width: 4 });
         assert_eq!((input.height(), input.width()), (2, 2));
         assert_eq!(framing.to_picture((1.0, 0.5)), (2.0, 4.0));
@@ -331,8 +331,8 @@ mod tests {
     #[test]
     fn a_constant_stays_constant_when_resized() {
         let photo = Photo::from_pixels(Array3::from_elem((17, 23, 3), 77).view());
-        assert!(photo.fit(40, 40).0.pixels().iter().all(|&v| v == 77));
-        assert!(photo.fit(5, 3).0.pixels().iter().all(|&v| v == 77));
+        assert!(photo.fit(40, 40, Crop::Largest).0.pixels().iter().all(|&v| v == 77));
+        assert!(photo.fit(5, 3, Crop::Largest).0.pixels().iter().all(|&v| v == 77));
     }
 
     #[test]

@@ -327,7 +327,8 @@ fn places_that_cannot_be_written_are_found_before_the_work() {
 fn wrong_usage_is_exit_code_two() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [
-        &["explain", "coat.png"][..],
+        &["explain"][..],
+        &["explain", "coat.png", "--class", "1", "--top", "2"],
         &["explain", "coat.png", "--model", "m", "--method", "magic"],
         &["train", "--images", "only"],
         &["train", "--rate", "-1"],

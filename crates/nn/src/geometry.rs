@@ -23,6 +23,20 @@ impl Padding {
         Self { top: pixels, bottom: pixels, left: pixels, right: pixels }
     }
 
+    /// As much as makes ⌈extent / stride⌉ outputs, the odd pixel below and to the right: TensorFlow's `SAME`, ONNX's
+    /// `SAME_UPPER`.
+    #[must_use]
+    pub fn same(input: [usize; 2], kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2]) -> Self {
+        let [(top, bottom), (left, right)] = [0, 1].map(|axis| {
+            let outputs = input[axis].div_ceil(stride[axis].max(1));
+            let window = kernel[axis].saturating_sub(1).saturating_mul(dilation[axis]).saturating_add(1);
+            let covered = outputs.saturating_sub(1).saturating_mul(stride[axis]).saturating_add(window);
+            let total = covered.saturating_sub(input[axis]);
+            (total / 2, total.div_ceil(2))
+        });
+        Self { top, bottom, left, right }
+    }
+
     /// `[rows above + rows below, columns left + columns right]`.
     #[must_use]
     pub const fn total(&self) -> [usize; 2] {
@@ -242,5 +256,37 @@ impl ConvGeometry {
     #[must_use]
     pub const fn with_batch(self, batch: usize) -> Self {
         Self { batch, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn same_padding_gives_as_many_outputs_as_strides(
+            input in [1_usize..40, 1_usize..40], kernel in [1_usize..8, 1_usize..8],
+            stride in [1_usize..5, 1_usize..5], dilation in [1_usize..4, 1_usize..4],
+        ) {
+            let padding = Padding::same(input, kernel, stride, dilation);
+            let output = window_output(input, kernel, stride, &padding, dilation).unwrap();
+            prop_assert_eq!(output, [0, 1].map(|axis| input[axis].div_ceil(stride[axis])));
+            prop_assert!(padding.bottom - padding.top <= 1 && padding.right - padding.left <= 1);
+            // No more than is needed: one row less and an output is lost, unless there was none to pad.
+            let less = Padding { bottom: padding.bottom.saturating_sub(1), ..padding };
+            let fewer = window_output(input, kernel, stride, &less, dilation);
+            prop_assert!(padding.bottom == 0 || fewer.is_ok_and(|found| found[0] < output[0]) || output[0] == 1);
+        }
+    }
+
+    #[test]
+    fn same_padding_of_even_pictures_at_stride_two() {
+        // As TensorFlow pads EfficientNet-Lite0: (0, 1) for 3×3, (1, 2) for 5×5.
+        let padding = |extent, kernel| Padding::same([extent; 2], [kernel; 2], [2; 2], [1; 2]);
+        assert_eq!(padding(224, 3), Padding { top: 0, bottom: 1, left: 0, right: 1 });
+        assert_eq!(padding(14, 5), Padding { top: 1, bottom: 2, left: 1, right: 2 });
+        assert_eq!(padding(7, 3), Padding::all(1));
     }
 }

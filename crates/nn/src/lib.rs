@@ -26,12 +26,13 @@ mod pool2d;
 mod real;
 pub mod simd;
 pub mod train;
+pub mod zoo;
 
 pub use geometry::{Conv2d, ConvGeometry, GeometryError, Padding, window_output};
 pub use layer::{Layer, LayerError, ParameterSpec};
 pub use model::{
     BatchStatistics, FileError, FileErrorKind, Forward, GapHead, LayerSummary, Mode, Model, ModelBuilder, ModelError,
-    ModelInfo, ModelNode, Parameter, Source, Summary,
+    ModelInfo, ModelNode, Naming, Parameter, Source, Summary, WeightLayout,
 };
 pub use pool2d::{Pool2d, PoolGeometry};
 pub use real::{ConvCall, Real};

@@ -48,6 +48,12 @@ impl Panel {
         Self { detail: detail.into(), ..self }
     }
 
+    /// The same panel with another picture, made of its own.
+    #[must_use]
+    pub fn map(self, change: impl FnOnce(RgbImage) -> RgbImage) -> Self {
+        Self { picture: change(self.picture), ..self }
+    }
+
     fn fitted(&self) -> Cow<'_, RgbImage> {
         let (width, height) = self.picture.dimensions();
         let longer = width.max(height);

@@ -140,6 +140,12 @@ pub enum DataError {
         /// Standard deviations, one a channel.
         std: Vec<f32>,
     },
+    /// A pixel's range that can't be divided by.
+    #[error("expected a scale above 0 to divide a pixel's bytes by, found {0}")]
+    Scale(f32),
+    /// No share of a picture.
+    #[error("expected a share of the picture, more than 0 and at most 1, found {0}")]
+    Share(f64),
     /// The canvas can't hold the object.
     #[error("expected a canvas of at least {image:?} (height, width), found {canvas:?}")]
     Canvas {

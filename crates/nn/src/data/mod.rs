@@ -3,6 +3,7 @@
 //! A set is a [`LabelledImages`], whatever its source: an [`Idx`] pair of files (MNIST, the whole Fashion-MNIST), the
 //! embedded [`fashion_mnist`], or the [`Scattered`] task, which also knows the place of the object in each picture.
 
+mod crop;
 mod error;
 pub mod fashion_mnist;
 mod idx;
@@ -11,10 +12,11 @@ mod normalization;
 mod rect;
 mod scattered;
 
+pub use crop::{Crop, Share};
 pub use error::DataError;
 pub use idx::Idx;
 pub use images::LabelledImages;
-pub use normalization::Normalization;
+pub use normalization::{ChannelOrder, Normalization};
 pub use rect::Rect;
 pub use scattered::{Scatter, Scattered};
 

@@ -1,28 +1,51 @@
 //! From bytes to the numbers that a network sees.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::DataError;
 
-/// x = (u8/255 − mean) / std, with a mean and a standard deviation for each channel.
+/// x = (u8/scale − mean) / std, with a mean and a standard deviation for each channel; the scale is 255 unless said
+/// otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Normalization {
     mean: Vec<f32>,
     std: Vec<f32>,
+    scale: f32,
+    order: ChannelOrder,
 }
+
+/// The order of a colour's channels in a network's input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelOrder {
+    /// Red, green, blue.
+    #[default]
+    Rgb,
+    /// Blue, green, red: networks that were trained with Caffe or on OpenCV's pictures.
+    Bgr,
+}
+
+/// The scale of bytes, which makes of them numbers in [0, 1].
+const BYTES: f32 = 255.0;
 
 #[derive(Deserialize)]
 struct Unchecked {
     mean: Vec<f32>,
     std: Vec<f32>,
+    /// Files of before there were scales and orders have neither.
+    scale: Option<f32>,
+    #[serde(default)]
+    order: ChannelOrder,
 }
 
 impl TryFrom<Unchecked> for Normalization {
     type Error = DataError;
 
-    fn try_from(Unchecked { mean, std }: Unchecked) -> Result<Self, DataError> {
-        Self::new(mean, std)
+    fn try_from(Unchecked { mean, std, scale, order }: Unchecked) -> Result<Self, DataError> {
+        Ok(Self::new(mean, std)?.with_scale(scale.unwrap_or(BYTES))?.with_order(order))
     }
 }
 
@@ -37,7 +60,22 @@ impl Normalization {
         if mean.is_empty() || mean.len() != std.len() || !finite {
             return Err(DataError::Normalization { mean, std });
         }
-        Ok(Self { mean, std })
+        Ok(Self { mean, std, scale: BYTES, order: ChannelOrder::default() })
+    }
+
+    /// With bytes divided by `scale` rather than by 255, so that means and deviations are in units of u8/`scale`: 1 for
+    /// those in grey levels.
+    ///
+    /// # Errors
+    /// Where the scale isn't both positive and finite.
+    pub fn with_scale(self, scale: f32) -> Result<Self, DataError> {
+        if scale > 0.0 && scale.is_finite() { Ok(Self { scale, ..self }) } else { Err(DataError::Scale(scale)) }
+    }
+
+    /// For inputs whose channels stand in this order, as do the mean and the deviation. Pixels are always red, green, blue.
+    #[must_use]
+    pub fn with_order(self, order: ChannelOrder) -> Self {
+        Self { order, ..self }
     }
 
     /// The mean and the (population) standard deviation of each channel over all the pixels `[…, C]`.
@@ -72,19 +110,31 @@ impl Normalization {
             }
         };
         let std = sums.iter().zip(&squares).map(deviation).collect();
-        Self { mean, std }
+        Self { mean, std, scale: BYTES, order: ChannelOrder::default() }
     }
 
-    /// The mean of each channel.
+    /// The mean of each channel of the input, in units of u8/scale.
     #[must_use]
     pub fn mean(&self) -> &[f32] {
         &self.mean
     }
 
-    /// The standard deviation of each channel.
+    /// The standard deviation of each channel of the input, in units of u8/scale.
     #[must_use]
     pub fn std(&self) -> &[f32] {
         &self.std
+    }
+
+    /// What bytes are divided by.
+    #[must_use]
+    pub fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// The order of the input's channels.
+    #[must_use]
+    pub fn order(&self) -> ChannelOrder {
+        self.order
     }
 
     /// Number of channels, C.
@@ -100,8 +150,46 @@ impl Normalization {
     pub fn apply(&self, pixels: &[u8], out: &mut Vec<f32>) {
         let channels = self.channels();
         assert!(pixels.len().is_multiple_of(channels), "{} values in {channels} channels", pixels.len());
-        let statistics = self.mean.iter().zip(&self.std).cycle();
-        out.extend(pixels.iter().zip(statistics).map(|(&value, (mean, std))| (f32::from(value) / 255.0 - mean) / std));
+        out.reserve(pixels.len());
+        for pixel in pixels.chunks_exact(channels) {
+            let normalised = |c| (f32::from(pixel[self.place(c)]) / self.scale - self.mean[c]) / self.std[c];
+            out.extend((0..channels).map(normalised));
+        }
+    }
+
+    /// The pixels `[…, C]` that [`apply`](Self::apply) makes these values `[…, C]` of, to the nearest byte; what isn't a
+    /// number becomes 0.
+    ///
+    /// # Panics
+    /// Where the number of values isn't a multiple of the channels.
+    #[must_use]
+    pub fn undo(&self, values: &[f32]) -> Vec<u8> {
+        let channels = self.channels();
+        assert!(values.len().is_multiple_of(channels), "{} values in {channels} channels", values.len());
+        let byte = |value: f32, c: usize| ((value * self.std[c] + self.mean[c]) * self.scale).round() as u8;
+        // Either order is its own inverse.
+        let bytes = |value: &[f32]| (0..channels).map(|c| self.place(c)).map(|c| byte(value[c], c)).collect::<Vec<_>>();
+        values.chunks_exact(channels).flat_map(bytes).collect()
+    }
+
+    /// Where the input's channel `c` stands among a pixel's.
+    fn place(&self, c: usize) -> usize {
+        match self.order {
+            ChannelOrder::Rgb => c,
+            ChannelOrder::Bgr => self.channels() - 1 - c,
+        }
+    }
+}
+
+/// As a formula: `(u8/255 − mean) / std, with mean [0.5] and std [0.25]`.
+impl fmt::Display for Normalization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pixel = if self.scale == 1.0 { "u8".into() } else { format!("u8/{}", self.scale) };
+        write!(f, "({pixel} − mean) / std, with mean {:?} and std {:?}", self.mean, self.std)?;
+        match self.order {
+            ChannelOrder::Rgb => Ok(()),
+            ChannelOrder::Bgr => f.write_str(", channels blue, green, red"),
+        }
     }
 }
 
@@ -140,6 +228,26 @@ mod tests {
             assert_relative_eq!(*found, expected, max_relative = 1e-6);
         }
         assert_eq!(out.len(), 5);
+    }
+
+    #[test]
+    fn scales_and_orders_are_kept_and_undone() {
+        let caffe = Normalization::new(vec![104.0, 117.0, 123.0], vec![1.0; 3]).unwrap().with_scale(1.0).unwrap();
+        let caffe = caffe.with_order(ChannelOrder::Bgr);
+        let pixels = [10, 20, 30, 0, 128, 255];
+        let mut input = vec![];
+        caffe.apply(&pixels, &mut input);
+        assert_eq!(input, [30.0 - 104.0, 20.0 - 117.0, 10.0 - 123.0, 255.0 - 104.0, 11.0, -123.0]);
+        assert_eq!(caffe.undo(&input), pixels);
+        assert_eq!(caffe.undo(&[f32::NAN, f32::INFINITY, -f32::INFINITY]), [0, 255, 0]);
+        assert_eq!(serde_json::from_str::<Normalization>(&serde_json::to_string(&caffe).unwrap()).unwrap(), caffe);
+        assert!(caffe.to_string().starts_with("(u8 − mean) / std") && caffe.to_string().ends_with("blue, green, red"));
+        for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert!(caffe.clone().with_scale(scale).is_err());
+        }
+        // As it was saved before there were scales and orders.
+        let old = serde_json::from_str::<Normalization>(r#"{"mean":[0.5],"std":[0.25]}"#).unwrap();
+        assert_eq!(old, Normalization::new(vec![0.5], vec![0.25]).unwrap());
     }
 
     #[test]

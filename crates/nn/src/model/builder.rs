@@ -59,15 +59,15 @@ impl ModelBuilder {
     }
 
     /// Checks that everything fits, with the parameters that `value(index, layer, channels in, name, shape)` gives.
-    pub(super) fn assemble(
+    pub(super) fn assemble<E: From<ModelError>>(
         self,
-        mut value: impl FnMut(usize, &Layer, usize, &str, &[usize]) -> Result<Tensor<f32>, ModelError>,
-    ) -> Result<Model<f32>, ModelError> {
+        mut value: impl FnMut(usize, &Layer, usize, &str, &[usize]) -> Result<Tensor<f32>, E>,
+    ) -> Result<Model<f32>, E> {
         let mut nodes: Vec<ModelNode> = Vec::with_capacity(self.layers.len());
         let mut parameters = Vec::new();
         for (name, layer, inputs) in self.layers {
             if name == IMAGE || nodes.iter().any(|node| node.name == name) {
-                return Err(ModelError::NameTaken(name));
+                return Err(ModelError::NameTaken(name).into());
             }
             let source = |input: &String| match nodes.iter().position(|node| node.name == *input) {
                 Some(index) => Ok(Source::Layer(index)),
@@ -95,8 +95,40 @@ impl ModelBuilder {
         }
         let last = nodes.last().ok_or(ModelError::Empty)?;
         if last.output_shape.len() != 1 {
-            return Err(ModelError::NoScores(last.output_shape.clone()));
+            return Err(ModelError::NoScores(last.output_shape.clone()).into());
         }
-        Model { input: self.input, nodes, parameters, info: ModelInfo::default() }.with_info(self.info)
+        Model { input: self.input, nodes, parameters, info: ModelInfo::default() }.with_info(self.info).map_err(E::from)
+    }
+}
+
+impl Model<f32> {
+    /// The same model for pictures of `[H, W]`: the same weights, and paddings as they are.
+    ///
+    /// # Errors
+    /// Where a layer doesn't fit the pictures, or a fully connected layer behind flattening the other number of positions.
+    pub fn with_size(&self, [height, width]: [usize; 2]) -> Result<Self, ModelError> {
+        let mut builder = ModelBuilder::new([height, width, self.input[2]]).info(self.info.clone());
+        for node in &self.nodes {
+            let inputs: Vec<&str> = node.inputs.iter().map(|&source| self.source_name(source)).collect();
+            builder = builder.layer_from(node.name.as_str(), node.layer.clone(), &inputs);
+        }
+        builder.assemble(|index, _, _, name, shape| {
+            let value = &self.parameters[index].value;
+            match value.shape()[..] == *shape {
+                true => Ok(value.clone()),
+                false => {
+                    let (expected, found) = (shape.to_vec(), value.shape().to_vec());
+                    Err(ModelError::ParameterShape { name: name.into(), expected, found })
+                }
+            }
+        })
+    }
+
+    /// The name by which a layer is told to read it.
+    pub(super) fn source_name(&self, source: Source) -> &str {
+        match source {
+            Source::Image => IMAGE,
+            Source::Layer(index) => &self.nodes[index].name,
+        }
     }
 }

@@ -139,6 +139,35 @@ pub enum FileErrorKind {
         /// Its type.
         found: String,
     },
+    /// A tensor that the parameter it is for can't be made from.
+    #[error("tensor `{tensor}`, for the parameter `{parameter}`: expected {expected:?}, found {found:?} ({layout})")]
+    Weight {
+        /// Its name in the file.
+        tensor: String,
+        /// The parameter's name in the model.
+        parameter: String,
+        /// The shape that the parameter has in the file's layout.
+        expected: Vec<usize>,
+        /// The tensor's shape.
+        found: Vec<usize>,
+        /// The file's layout, in words.
+        layout: &'static str,
+    },
+    /// A tensor that no parameter asks for.
+    #[error("tensor `{0}` belongs to no layer of the model")]
+    UnknownTensor(String),
+    /// A tensor that a parameter asks for and that isn't there.
+    #[error("tensor `{tensor}`, for the parameter `{parameter}`, is missing{}; the file has {}", did_you_mean(.suggestion), .tensors.join(", "))]
+    MissingTensor {
+        /// The name asked for.
+        tensor: String,
+        /// The parameter's name in the model.
+        parameter: String,
+        /// The most similar name in the file.
+        suggestion: Option<String>,
+        /// All names in the file.
+        tensors: Vec<String>,
+    },
     /// A model that can't be built.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
 use super::error::{FileError, FileErrorKind};
-use super::{Model, ModelBuilder, ModelError, ModelInfo, Source};
+use super::{Model, ModelBuilder, ModelError, ModelInfo};
 use crate::files::write_whole;
 use crate::layer::Layer;
 
@@ -60,9 +60,7 @@ impl Model<f32> {
     /// Where the architecture can't be written as JSON, a number in it not being finite.
     pub fn to_bytes(&self) -> Result<Vec<u8>, FileErrorKind> {
         let metadata = HashMap::from([(KEY.to_string(), serde_json::to_string(&self.architecture())?)]);
-        let data: Vec<Vec<u8>> = (self.parameters.iter())
-            .map(|p| p.value.as_slice().iter().flat_map(|x| x.to_le_bytes()).collect())
-            .collect();
+        let data: Vec<Vec<u8>> = self.parameters.iter().map(|p| bytes(&p.value)).collect();
         let views = (self.parameters.iter().zip(&data))
             .map(|(p, data)| Ok((p.name.as_str(), TensorView::new(Dtype::F32, p.value.shape().to_vec(), data)?)))
             .collect::<Result<Vec<_>, FileErrorKind>>()?;
@@ -98,24 +96,14 @@ impl Model<f32> {
             let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
             builder = builder.layer_from(name, layer, &inputs);
         }
-        let mut dtype = None;
         let model = builder.assemble(|_, _, _, name, expected| {
             let view = weights.tensor(name).map_err(|_| ModelError::MissingParameter(name.into()))?;
             if view.shape() != expected {
                 let (expected, found) = (expected.to_vec(), view.shape().to_vec());
-                return Err(ModelError::ParameterShape { name: name.into(), expected, found });
+                return Err(ModelError::ParameterShape { name: name.into(), expected, found }.into());
             }
-            Ok(floats(&view).map_or_else(
-                || {
-                    dtype.get_or_insert_with(|| (name.to_string(), format!("{:?}", view.dtype())));
-                    Tensor::zeros([0])
-                },
-                |values| Tensor::new(expected, values),
-            ))
+            Ok::<_, FileErrorKind>(Tensor::new(expected, floats(name, &view)?))
         })?;
-        if let Some((name, found)) = dtype {
-            return Err(FileErrorKind::Dtype { name, found });
-        }
         match weights.names().into_iter().find(|name| model.parameter(name).is_none()) {
             Some(name) => Err(ModelError::UnknownParameter(name.to_string()).into()),
             None => Ok(model),
@@ -123,29 +111,30 @@ impl Model<f32> {
     }
 
     fn architecture(&self) -> Architecture {
-        let name = |source: &Source| match source {
-            Source::Image => super::builder::IMAGE.to_string(),
-            Source::Layer(index) => self.nodes[*index].name.clone(),
-        };
         let layers = self.nodes.iter().map(|node| NamedLayer {
             name: node.name.clone(),
-            inputs: node.inputs.iter().map(name).collect(),
+            inputs: node.inputs.iter().map(|&source| self.source_name(source).to_string()).collect(),
             layer: node.layer.clone(),
         });
         Architecture { format: FORMAT, input: self.input, layers: layers.collect(), info: self.info.clone() }
     }
 }
 
-/// The elements as f32; `None` where they aren't floating-point.
-fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
+/// The elements of a tensor as f32.
+pub(super) fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, FileErrorKind> {
     fn read<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
         bytes.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
     }
-    Some(match view.dtype() {
+    Ok(match view.dtype() {
         Dtype::F32 => read(view.data(), f32::from_le_bytes),
         Dtype::F16 => read(view.data(), |b| f16::from_le_bytes(b).to_f32()),
         Dtype::BF16 => read(view.data(), |b| bf16::from_le_bytes(b).to_f32()),
         Dtype::F64 => read(view.data(), |b| f64::from_le_bytes(b) as f32),
-        _ => return None,
+        found => return Err(FileErrorKind::Dtype { name: name.into(), found: format!("{found:?}") }),
     })
+}
+
+/// The bytes of a tensor of f32.
+pub(super) fn bytes(values: &Tensor<f32>) -> Vec<u8> {
+    values.as_slice().iter().flat_map(|x| x.to_le_bytes()).collect()
 }

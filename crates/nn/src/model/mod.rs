@@ -9,6 +9,7 @@ mod resume;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
@@ -18,8 +19,9 @@ pub use error::{FileError, FileErrorKind, ModelError};
 pub use forward::{BatchStatistics, Forward, Mode};
 pub use head::GapHead;
 pub use summary::{LayerSummary, Summary};
+pub use weights::{Naming, WeightLayout};
 
-use crate::data::Normalization;
+use crate::data::{Crop, Normalization};
 use crate::layer::Layer;
 use crate::real::Real;
 
@@ -91,6 +93,9 @@ pub struct ModelInfo {
     /// How a picture's bytes become the model's input; `None` where the input isn't a picture.
     #[serde(default)]
     pub normalization: Option<Normalization>,
+    /// What of a picture is resized to the model's input.
+    #[serde(default)]
+    pub crop: Crop,
 }
 
 impl Model<f32> {

@@ -54,6 +54,17 @@ fn heads_are_recognised_through_layers_that_do_nothing() {
 }
 
 #[test]
+fn another_size_keeps_the_weights() {
+    let model = residual().build(1).unwrap();
+    let larger = model.with_size([20, 9]).unwrap();
+    assert_eq!((larger.input_shape(), larger.parameters()), ([20, 9, 2], model.parameters()));
+    assert_eq!(larger.with_size([8, 6]).unwrap(), model);
+    let flat = Model::builder([4, 4, 1]).layer("flat", Layer::Flatten).layer("fc", Layer::linear(2)).build(1).unwrap();
+    let error = flat.with_size([5, 4]).unwrap_err().to_string();
+    assert_eq!(error, "parameter `fc.weight`: expected [20, 2], found [16, 2]");
+}
+
+#[test]
 fn misfits_are_named() {
     let error = |builder: ModelBuilder| builder.build(1).unwrap_err();
     let empty = Model::builder([4, 4, 1]);
@@ -80,7 +91,7 @@ fn unknown_names_come_with_what_there_is() {
     assert!(error.contains("did you mean `conv2`?") && error.contains("conv1, relu1, conv2"), "{error}");
     assert_eq!(model.class_index("2"), Ok(2));
     assert!(model.class_index("3").unwrap_err().to_string().contains("the classes are 0, 1, 2"));
-    let info = ModelInfo { classes: vec!["cat".into(), "dog".into(), "newt".into()], normalization: None };
+    let info = ModelInfo { classes: vec!["cat".into(), "dog".into(), "newt".into()], ..ModelInfo::default() };
     let named = model.with_info(info).unwrap();
     assert_eq!(named.class_index("Dog"), Ok(1));
     assert!(named.class_index("next").unwrap_err().to_string().contains("did you mean `newt`?"));
@@ -159,9 +170,12 @@ mod files {
     fn a_model_comes_back_bit_for_bit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.safetensors");
-        let normalization = crate::data::Normalization::new(vec![0.5, 0.25], vec![0.1, 0.2]).unwrap();
+        let normalization = Normalization::new(vec![0.5, 0.25], vec![0.1, 0.2]).unwrap();
         let classes = vec!["a".into(), "b".into(), "c".into()];
-        let model = residual().info(ModelInfo { classes, normalization: Some(normalization) }).build(9).unwrap();
+        let model = residual()
+            .info(ModelInfo { classes, normalization: Some(normalization), crop: Crop::Squeezed })
+            .build(9)
+            .unwrap();
         model.save(&path).unwrap();
         assert_eq!(Model::load(&path).unwrap(), model);
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();

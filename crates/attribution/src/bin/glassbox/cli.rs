@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::evaluate::Measure;
 use crate::method::Method;
+use crate::model::ModelArgs;
 
 /// Train small convolutional networks and see why they decide.
 ///
@@ -143,23 +144,25 @@ pub(crate) enum Embedded {
 
 /// Explain what a network sees in pictures
 ///
-/// Writes one sheet a picture, NAME.explained.png: the picture and a panel for each method. Where a method finds nothing to
-/// show, the sheet and the output say so in words.
+/// Prints the likeliest classes, and writes one sheet a picture, NAME.explained.png: the picture and a panel for each
+/// method. Where a method finds nothing to show, the sheet and the output say so in words. Without a network of your own,
+/// one that knows the 1000 classes of ImageNet is asked.
 #[derive(Args, Debug)]
 #[command(after_long_help = "Examples:\n  \
-    glassbox explain coat.png --model garments.safetensors\n  \
+    glassbox explain photo.jpg\n  \
+    glassbox explain photo.jpg --top 3\n  \
+    glassbox explain holidays/ --class \"Egyptian cat\" --out cats\n  \
     glassbox explain coat.png --model garments.safetensors --class Shirt \\\n      \
         --method grad-cam --layer relu2,relu4\n  \
     glassbox explain coat.npy --model garments.safetensors --method cam --raw")]
 pub(crate) struct ExplainArgs {
-    /// Pictures (PNG, JPEG, WebP, GIF, BMP), fitted to the network's input; or .npy arrays [H, W, C] of f32, taken as they
-    /// are, already preprocessed
-    #[arg(value_name = "IMAGE", required = true)]
+    /// Pictures (PNG, JPEG, WebP, GIF, BMP), or folders of them; or .npy arrays [H, W, C] of f32, taken as they are, already
+    /// preprocessed
+    #[arg(value_name = "IMAGE|FOLDER", required = true)]
     pub(crate) images: Vec<PathBuf>,
 
-    /// The network, as `glassbox train` saves it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) network: ModelArgs,
 
     /// Methods, separated by commas [default: all that the network allows]
     #[arg(long, value_enum, value_name = "METHOD,…", value_delimiter = ',')]
@@ -171,8 +174,12 @@ pub(crate) struct ExplainArgs {
     pub(crate) layer: Option<Vec<String>>,
 
     /// The class to explain, by name or by number from 0 [default: the likeliest, picture by picture]
-    #[arg(long, value_name = "NUMBER|NAME")]
+    #[arg(long, value_name = "NUMBER|NAME", conflicts_with = "top")]
     pub(crate) class: Option<String>,
+
+    /// Explain this many of the likeliest classes, a row of panels for each
+    #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
+    pub(crate) top: usize,
 
     /// Folder for what is written; made if missing
     #[arg(long, value_name = "DIR", default_value = "glassbox-out")]
@@ -182,6 +189,10 @@ pub(crate) struct ExplainArgs {
     /// upsampling for CAM and Grad-CAM, [H, W, C] of the input for the others
     #[arg(long)]
     pub(crate) raw: bool,
+
+    /// Also write each map laid over the picture at its own size, NAME.METHOD.png
+    #[arg(long)]
+    pub(crate) full_size: bool,
 }
 
 /// Measure how good explanations are, over many images
@@ -244,9 +255,9 @@ pub(crate) struct EvaluateArgs {
 /// Show a network as a table: layers, shapes, sizes, classes, and what can be explained
 #[derive(Args, Debug)]
 pub(crate) struct InspectArgs {
-    /// The network, as `glassbox train` saves it
+    /// The network, as `glassbox train` saves it [default: EfficientNet-Lite0, the one in the program]
     #[arg(value_name = "MODEL")]
-    pub(crate) model: PathBuf,
+    pub(crate) model: Option<PathBuf>,
 }
 
 fn positive(text: &str) -> Result<usize, String> {

@@ -1,53 +1,52 @@
 //! `glassbox explain`.
 
-use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use attribution::render::{Panel, save_png};
-use attribution::{ExplainError, LayerRef, Target};
+use attribution::{ExplainError, LayerRef, Pass, Photo, Prediction, Target};
+use image::RgbImage;
+use image::imageops::thumbnail;
+use indicatif::ProgressBar;
 use nn::{Model, ModelError};
 
 use crate::cli::ExplainArgs;
+use crate::inputs::{self, Input};
 use crate::method::{Map, Method};
 use crate::picture::Picture;
+use crate::progress::bar;
 use crate::{Failure, folder, say, sheet};
 
-/// Explains pictures: everything that can be wrong with what was asked is found before anything is written.
-pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
-    let model = Model::load(&args.model)?;
-    let names = names(&args.images)?;
-    let question = Question::new(args, &model)?;
-    let pictures: Vec<Picture> =
-        args.images.iter().map(|path| Picture::open(path, &model)).collect::<Result<_, _>>()?;
-    folder::prepare(&args.out)?;
-    for ((path, name), picture) in args.images.iter().zip(names).zip(&pictures) {
-        question.answer(path, &name, picture)?;
-    }
-    Ok(())
-}
+/// Classes that are printed of each picture, likeliest first.
+const PRINTED: usize = 5;
+/// Pictures on a page of the summary, and the longer side of each there.
+const PAGE: usize = 20;
+const SMALL: u32 = 200;
 
-/// The files' names without their endings, which what is written is named by.
-fn names(paths: &[PathBuf]) -> Result<Vec<OsString>, Failure> {
-    let mut taken: HashMap<OsString, &Path> = HashMap::new();
-    let name = |path: &'_ PathBuf| -> Result<OsString, Failure> {
-        path.file_stem().map(OsString::from).ok_or_else(|| format!("{}: not the name of a file", path.display()).into())
-    };
-    let mut names = Vec::new();
-    for path in paths {
-        let name = name(path)?;
-        if let Some(first) = taken.insert(name.clone(), path) {
-            let name = name.display();
-            return Err(format!(
-                "{} and {} would both be written as {name}.explained.png: explain them into different folders with --out",
-                first.display(),
-                path.display()
-            )
-            .into());
+/// Explains pictures: everything that can be wrong with what was asked is found before anything is written. What was found
+/// in a folder is looked at one by one, so that there may be any number, and one that isn't a picture doesn't stop the
+/// others.
+pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
+    let inputs = inputs::collect(&args.images)?;
+    let model = args.network.open()?;
+    let question = Question::new(args, &model)?;
+    let opened: Vec<Option<Picture>> = (inputs.iter())
+        .map(|input| if input.found { Ok(None) } else { Picture::open(&input.path, &model).map(Some) })
+        .collect::<Result<_, _>>()?;
+    folder::prepare(&args.out)?;
+
+    let mut folders = Folders::new(&inputs);
+    for (input, opened) in inputs.iter().zip(opened) {
+        let picture = opened.map_or_else(|| Picture::open(&input.path, &model), Ok);
+        let answered = picture.and_then(|picture| folders.bar.suspend(|| question.answer(input, &picture)));
+        match answered {
+            Ok(row) if input.found => folders.add(row, &question)?,
+            Ok(_) => {}
+            Err(failure) if input.found => folders.failed(&input.path, &failure),
+            Err(failure) => return Err(failure),
         }
-        names.push(name);
     }
-    Ok(names)
+    folders.finish(&question)
 }
 
 /// What was asked about each picture.
@@ -59,10 +58,20 @@ struct Question<'a> {
     layers: Vec<&'a str>,
 }
 
+/// What a method says of a class.
+struct Answer {
+    method: Method,
+    /// What it looked at, and what a rule replaced.
+    notes: String,
+    /// What this adds to a file's name.
+    suffix: String,
+    map: Map,
+}
+
 impl<'a> Question<'a> {
     /// Checks what was asked against the model, before any picture is looked at.
     fn new(args: &'a ExplainArgs, model: &'a Model) -> Result<Self, Failure> {
-        let in_model = |error: ModelError| format!("{}: {error}", args.model.display());
+        let in_model = |error: ModelError| format!("{}: {error}", args.network.name());
         let methods = match &args.method {
             Some(methods) => methods.iter().fold(Vec::new(), |mut once, method| {
                 if !once.contains(method) {
@@ -86,42 +95,72 @@ impl<'a> Question<'a> {
         Ok(Self { args, model, methods, layers })
     }
 
-    /// Explains one picture, says what was found, and writes it.
-    fn answer(&self, path: &Path, name: &OsStr, picture: &Picture) -> Result<(), Failure> {
-        let failed = |error: ExplainError| -> Failure { format!("{}: {error}", path.display()).into() };
+    /// Explains one picture, says what was found, and writes it. Gives the panels of the first class.
+    fn answer(&self, input: &Input, picture: &Picture) -> Result<Vec<Panel>, Failure> {
+        let failed = |error: ExplainError| -> Failure { format!("{}: {error}", input.path.display()).into() };
         let pass = picture.observe(self.model).map_err(failed)?;
-        let top = pass.top(3);
-        let likeliest: Vec<String> = top.iter().map(|best| format!("{} {:.2}", best.name, best.probability)).collect();
-        let class = match &self.args.class {
-            Some(class) => self.model.class_index(class)?,
-            None => top[0].class,
-        };
-        let class_name = self.model.class_name(class);
-        say!("{}: {}", path.display(), likeliest.join(", "));
-        match self.args.class {
-            Some(_) => say!("  why {class_name}, as asked"),
-            None => say!("  why {class_name}, the likeliest (--class asks about another)"),
+        say!("{}:", input.path.display());
+        for Prediction { name, probability, .. } in pass.top(PRINTED) {
+            say!("  {probability:.3}  {name}");
         }
-
-        let mut maps = Vec::new();
-        for &method in &self.methods {
-            for (layers, suffix) in self.looks(method) {
-                let found = method.explain(&pass, &layers, &Target::from(class)).map_err(failed)?;
-                let notes = [found.layers.join(" + "), found.coverage.clone().unwrap_or_default()];
-                let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
-                let map = found.single();
-                say!("  {:16}  {}: {}", method.title(), notes.join(", "), map.verdict());
-                maps.push((method, notes, suffix, map));
+        let classes = self.classes(&pass)?;
+        let mut sheet = sheet::sheet(self.title(&input.name, &classes), &self.methods);
+        let mut first = Vec::new();
+        for (rank, best) in classes.iter().enumerate() {
+            match (&self.args.class, rank) {
+                (Some(_), _) => say!("  why {}, as asked", best.name),
+                (None, 0) => say!("  why {}, the likeliest (--class asks about another)", best.name),
+                (None, _) => say!("  why {}", best.name),
             }
+            let answers = self.explain(&pass, best).map_err(failed)?;
+            let class = if classes.len() > 1 { format!(".{}", best.class) } else { String::new() };
+            self.write_maps(input, &class, picture, &answers)?;
+            let panels = self.panels(best, picture, &answers);
+            if rank == 0 {
+                first.clone_from(&panels);
+            }
+            sheet = sheet.row("", panels);
         }
         let defaulted = self.layers.is_empty() && self.methods.iter().any(|method| method.takes_layer());
         if let Some(last) = self.model.last_spatial_layer().filter(|_| defaulted) {
-            say!(
-                "  Grad-CAM looks at `{}`, the last layer with positions (--layer names another)",
-                self.model.layers()[last].name
-            );
+            let last = &self.model.layers()[last].name;
+            say!("  Grad-CAM looks at `{last}`, the last layer with positions (--layer names another)");
         }
-        self.write(name, picture, &format!("{class_name} {:.2}", pass.probabilities().as_slice()[class]), &maps)
+        let file = self.file(&input.name, ".explained.png");
+        save_png(&file, &sheet.draw())?;
+        say!("  {}", file.display());
+        Ok(first)
+    }
+
+    /// The class asked about, or the likeliest ones.
+    fn classes(&self, pass: &Pass<'_>) -> Result<Vec<Prediction>, Failure> {
+        let Some(class) = &self.args.class else { return Ok(pass.top(self.args.top)) };
+        let class = self.model.class_index(class)?;
+        let probability = f64::from(pass.probabilities().as_slice()[class]);
+        Ok(vec![Prediction { class, name: self.model.class_name(class), probability }])
+    }
+
+    fn title(&self, name: &OsStr, classes: &[Prediction]) -> String {
+        match classes {
+            [best] => format!("{}: why {} {:.2}?", name.display(), best.name, best.probability),
+            several => format!("{}: why these {}?", name.display(), several.len()),
+        }
+    }
+
+    /// What each method says of a class.
+    fn explain(&self, pass: &Pass<'_>, best: &Prediction) -> Result<Vec<Answer>, ExplainError> {
+        let mut answers = Vec::new();
+        for &method in &self.methods {
+            for (layers, suffix) in self.looks(method) {
+                let found = method.explain(pass, &layers, &Target::from(best.class))?;
+                let notes = [found.layers.join(" + "), found.coverage.clone().unwrap_or_default()];
+                let notes = notes.into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join(", ");
+                let map = found.single();
+                say!("  {:16}  {notes}: {}", method.title(), map.verdict());
+                answers.push(Answer { method, notes, suffix, map });
+            }
+        }
+        Ok(answers)
     }
 
     /// What a method is asked to look at, and what that adds to a file's name: a layer; of several, each of them, and all
@@ -139,28 +178,106 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn write(&self, name: &OsStr, picture: &Picture, class: &str, maps: &[Answer]) -> Result<(), Failure> {
-        let file = |ending: String| {
-            let mut file = name.to_owned();
-            file.push(ending);
-            self.args.out.join(file)
-        };
-        let mut row = vec![Panel::new(picture.shown.clone(), class)];
-        for (method, notes, suffix, map) in maps {
-            row.push(sheet::explained(map.draw(picture), map, method.title(), notes.join(", ")));
+    fn panels(&self, best: &Prediction, picture: &Picture, answers: &[Answer]) -> Vec<Panel> {
+        let shown = Panel::new(picture.shown.clone(), format!("{} {:.2}", best.name, best.probability));
+        let explained = answers.iter().map(|Answer { method, notes, map, .. }| {
+            sheet::explained(map.draw(picture), map, method.title(), notes.clone())
+        });
+        std::iter::once(shown).chain(explained).collect()
+    }
+
+    /// The maps as numbers and over the whole picture, where they are asked for.
+    fn write_maps(&self, input: &Input, class: &str, picture: &Picture, answers: &[Answer]) -> Result<(), Failure> {
+        let original = if self.args.full_size { Some(original(&input.path, picture)?) } else { None };
+        for Answer { method, suffix, map, .. } in answers {
+            let file = |ending| self.file(&input.name, &format!("{class}.{}{suffix}.{ending}", method.id()));
             if self.args.raw {
-                map.write_raw(&file(format!(".{}{suffix}.npy", method.id())))?;
+                map.write_raw(&file("npy"))?;
+            }
+            if let Some(original) = &original {
+                save_png(file("png"), &map.over(original, self.model))?;
             }
         }
-        let sheet = file(".explained.png".into());
-        save_png(
-            &sheet,
-            &sheet::sheet(format!("{}: why {class}?", name.display()), &self.methods).row("", row).draw(),
-        )?;
-        say!("  {}", sheet.display());
         Ok(())
+    }
+
+    fn file(&self, name: &OsStr, ending: &str) -> PathBuf {
+        let mut file: OsString = name.to_owned();
+        file.push(ending);
+        self.args.out.join(file)
     }
 }
 
-/// A method, what it looked at, what that adds to a file's name, and what it says.
-type Answer = (Method, Vec<String>, String, Map);
+/// The picture at its own size; an array as it is shown.
+fn original(path: &Path, picture: &Picture) -> Result<Photo, Failure> {
+    if picture.is_array {
+        let (width, height) = picture.shown.dimensions();
+        let pixels = (height as usize, width as usize, 3);
+        return Ok(Photo::from_pixels(ndarray::ArrayView3::from_shape(pixels, picture.shown.as_raw())?));
+    }
+    Ok(Photo::open(path)?)
+}
+
+/// The pictures that were found in folders: progress, pages of a summary, and what couldn't be explained.
+struct Folders {
+    bar: ProgressBar,
+    /// Rows of the page to come.
+    rows: Vec<Vec<Panel>>,
+    pages: usize,
+    explained: usize,
+    failed: Vec<String>,
+}
+
+impl Folders {
+    fn new(inputs: &[Input]) -> Self {
+        let found = inputs.iter().filter(|input| input.found).count();
+        let bar = if found == 0 { ProgressBar::hidden() } else { bar("explaining", found) };
+        Self { bar, rows: Vec::new(), pages: 0, explained: 0, failed: Vec::new() }
+    }
+
+    fn add(&mut self, row: Vec<Panel>, question: &Question<'_>) -> Result<(), Failure> {
+        self.rows.push(row.into_iter().map(|panel| panel.map(small)).collect());
+        self.explained += 1;
+        self.bar.inc(1);
+        if self.rows.len() == PAGE { self.write(question) } else { Ok(()) }
+    }
+
+    fn failed(&mut self, path: &Path, failure: &Failure) {
+        self.bar.suspend(|| eprintln!("glassbox: {failure}"));
+        self.failed.push(path.display().to_string());
+        self.bar.inc(1);
+    }
+
+    /// Writes the page so far.
+    fn write(&mut self, question: &Question<'_>) -> Result<(), Failure> {
+        self.pages += 1;
+        let rows = std::mem::take(&mut self.rows);
+        let sheet = sheet::sheet(format!("Summary, page {}", self.pages), &question.methods);
+        let sheet = rows.into_iter().fold(sheet, |sheet, row| sheet.row("", row));
+        let file = question.args.out.join(format!("summary-{:02}.png", self.pages));
+        save_png(&file, &sheet.draw())?;
+        self.bar.suspend(|| say!("{}", file.display()));
+        Ok(())
+    }
+
+    fn finish(mut self, question: &Question<'_>) -> Result<(), Failure> {
+        if !self.rows.is_empty() {
+            self.write(question)?;
+        }
+        self.bar.finish_and_clear();
+        match &self.failed[..] {
+            [] => Ok(()),
+            failed => {
+                let all = self.explained + failed.len();
+                Err(format!("{} of {all} pictures can't be explained: {}", failed.len(), failed.join(", ")).into())
+            }
+        }
+    }
+}
+
+/// The picture, no longer side longer than on a summary.
+fn small(picture: RgbImage) -> RgbImage {
+    let longer = picture.width().max(picture.height());
+    let reduced = |side: u32| (side * SMALL / longer).max(1);
+    if longer > SMALL { thumbnail(&picture, reduced(picture.width()), reduced(picture.height())) } else { picture }
+}

@@ -1,15 +1,13 @@
 //! `glassbox inspect`.
 
-use nn::Model;
-
 use crate::cli::InspectArgs;
-use crate::{Failure, say};
+use crate::{Failure, model, say};
 
 /// Prints the network as a table, and what can be explained.
 pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
-    let model = Model::load(&args.model)?;
+    let model = model::open(args.model.as_deref())?;
     let layers = model.layers();
-    say!("{}\n\n{}\n", args.model.display(), model.summary());
+    say!("{}\n\n{}\n", model::name(args.model.as_deref()), model.summary());
 
     let names: Vec<String> = (0..model.classes()).map(|class| format!("{class} {}", model.class_name(class))).collect();
     match model.info().classes[..] {
@@ -17,7 +15,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
         _ => say!("Classes        {}", names.join(", ")),
     }
     match &model.info().normalization {
-        Some(n) => say!("Normalization  (u8/255 − mean) / std, with mean {:?} and std {:?}", n.mean(), n.std()),
+        Some(normalization) => say!("Normalization  {normalization}"),
         None => say!("Normalization  none: takes arrays that are already preprocessed, not pictures"),
     }
     match model.gap_head() {

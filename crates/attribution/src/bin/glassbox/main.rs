@@ -6,11 +6,15 @@ mod demo;
 mod evaluate;
 mod explain;
 mod folder;
+mod inputs;
 mod inspect;
 mod interrupt;
 mod method;
+mod model;
 mod network;
 mod picture;
+#[cfg(feature = "pretrained")]
+mod pretrained;
 mod progress;
 mod report;
 mod score;

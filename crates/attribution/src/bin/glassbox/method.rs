@@ -1,13 +1,17 @@
 //! The methods by their names on the command line, and what they give.
 
+use attribution::Photo;
+use attribution::framing::Framing;
 use attribution::measures::{CAM_THRESHOLD, box_score, pointing_game};
 use attribution::methods::{Family, IntegratedGradients, Noise, Occlusion, Rise};
 use attribution::npy::{NpyError, write_npy};
 use attribution::render::{Colormap, OPACITY, PERCENTILE, Reduction, enlarge, overlay, signed};
 use attribution::{ExplainError, Explanation, Heatmap, LayerRef, Pass, Placement, Saliency, Target, Verdict};
 use clap::ValueEnum;
-use image::RgbImage;
+use image::imageops::{FilterType, replace, resize};
+use image::{Rgb, RgbImage};
 use ndarray::Array2;
+use nn::Model;
 use nn::data::Rect;
 use std::path::Path;
 
@@ -220,8 +224,31 @@ impl Map {
                 let over_input = map.over_input(Placement::Geometric);
                 overlay(&picture.shown, picture.framing.spread(over_input.view()).view(), Colormap::default(), OPACITY)
             }
-            Self::Pixels(map) if map.verdict().is_evidence() => enlarge(&signed(map.raw(), Reduction::Sum, PERCENTILE)),
+            Self::Pixels(map) if map.verdict().is_evidence() => {
+                let drawn = signed(map.raw(), Reduction::Sum, PERCENTILE);
+                match picture.framing.part.area() == picture.framing.picture.0 * picture.framing.picture.1 {
+                    true => enlarge(&drawn),
+                    // Where it lies on the picture, so that the panels of a sheet can be compared.
+                    false => {
+                        let (width, height) = picture.shown.dimensions();
+                        placed(&drawn, &picture.framing, RgbImage::from_pixel(width, height, NEUTRAL))
+                    }
+                }
+            }
             Self::Pixels(_) => picture.shown.clone(),
+        }
+    }
+
+    /// Laid over the picture at its own size; the untouched picture where there is nothing to show.
+    pub(crate) fn over(&self, photo: &Photo, model: &Model) -> RgbImage {
+        match self {
+            Self::Cells(map) => map.over(photo),
+            Self::Pixels(map) if map.verdict().is_evidence() => {
+                let [height, width, _] = model.input_shape();
+                let framing = Framing::new((photo.height(), photo.width()), (height, width), model.info().crop);
+                placed(&signed(map.raw(), Reduction::Sum, PERCENTILE), &framing, photo.to_rgb())
+            }
+            Self::Pixels(_) => photo.to_rgb(),
         }
     }
 
@@ -232,4 +259,15 @@ impl Map {
             Self::Pixels(map) => write_npy(path, map.raw()),
         }
     }
+}
+
+/// What surrounds a map of pixels that doesn't cover the picture: no evidence.
+const NEUTRAL: Rgb<u8> = Rgb([255, 255, 255]);
+
+/// A drawing of the input, put on the canvas where the input lies on the picture.
+fn placed(drawing: &RgbImage, framing: &Framing, mut canvas: RgbImage) -> RgbImage {
+    let Rect { top, left, height, width } = framing.part;
+    let part = resize(drawing, width as u32, height as u32, FilterType::Triangle);
+    replace(&mut canvas, &part, left as i64, top as i64);
+    canvas
 }

@@ -34,7 +34,11 @@ pub(crate) fn build(images: &LabelledImages, seed: u64) -> Result<Model, ModelEr
     builder
         .layer("gap", Layer::GlobalAvgPool)
         .layer("fc", Layer::linear(images.class_names().len()))
-        .info(ModelInfo { classes: images.class_names().to_vec(), normalization: Some(images.statistics()) })
+        .info(ModelInfo {
+            classes: images.class_names().to_vec(),
+            normalization: Some(images.statistics()),
+            ..ModelInfo::default()
+        })
         .build(seed)
 }
 

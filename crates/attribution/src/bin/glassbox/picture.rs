@@ -9,7 +9,7 @@ use attribution::{ExplainError, Explainer, Observable, Pass, Photo};
 use image::RgbImage;
 use ndarray::{Array3, ArrayView3};
 use nn::Model;
-use nn::data::Rect;
+use nn::data::{Crop, Rect};
 use tensor::Tensor;
 
 use crate::Failure;
@@ -25,6 +25,8 @@ pub(crate) struct Picture {
     pub(crate) shown: RgbImage,
     /// How the input lies on the picture, in pixels before it was enlarged.
     pub(crate) framing: Framing,
+    /// Whether it came as numbers, not as a picture.
+    pub(crate) is_array: bool,
 }
 
 impl Picture {
@@ -47,10 +49,11 @@ impl Picture {
         let (height, width) = (photo.height(), photo.width());
         let longer = height.max(width);
         let reduced = |side: usize| (side * SHOWN / longer).max(1);
-        let shown = if longer > SHOWN { photo.fit(reduced(height), reduced(width)).0 } else { photo.clone() };
+        let shown =
+            if longer > SHOWN { photo.fit(reduced(height), reduced(width), Crop::Squeezed).0 } else { photo.clone() };
         let [input_height, input_width, _] = model.input_shape();
-        let (_, framing) = shown.fit(input_height, input_width);
-        Ok(Self { input, shown: enlarge(&shown.to_rgb()), framing })
+        let framing = Framing::new((shown.height(), shown.width()), (input_height, input_width), model.info().crop);
+        Ok(Self { input, shown: enlarge(&shown.to_rgb()), framing, is_array: false })
     }
 
     fn from_array(path: &Path, model: &Model) -> Result<Self, Failure> {
@@ -61,10 +64,9 @@ impl Picture {
         }
         let [height, width, channels] = expected;
         let shown = enlarge(&Photo::from_pixels(pixels(&array, model).view()).to_rgb());
-        let size = (height, width);
-        let framing = Framing { picture: size, part: Rect { top: 0, left: 0, height, width }, input: size };
+        let framing = Framing::new((height, width), (height, width), Crop::Largest);
         let input = Tensor::new([1, height, width, channels], array.into_iter().collect());
-        Ok(Self { input, shown, framing })
+        Ok(Self { input, shown, framing, is_array: true })
     }
 
     /// A drawing of the whole input with a box on it, given in the input's pixels.
@@ -81,26 +83,22 @@ impl Picture {
 }
 
 /// A preprocessed array as pixels `[H, W, 1]` or `[H, W, 3]`: the normalization undone, or without one stretched from the
-/// least value to the greatest. Other numbers of channels show their mean.
+/// least value to the greatest. Other numbers of channels show their mean, stretched likewise.
 fn pixels(array: &Array3<f32>, model: &Model) -> Array3<u8> {
     let (height, width, channels) = array.dim();
-    let values = match &model.info().normalization {
-        Some(normalization) => Array3::from_shape_fn(array.dim(), |(y, x, c)| {
-            array[[y, x, c]] * normalization.std()[c] + normalization.mean()[c]
-        }),
-        None => {
-            let finite = array.iter().copied().filter(|v| v.is_finite());
-            let (least, most) = finite.fold((f32::MAX, f32::MIN), |(least, most), v| (least.min(v), most.max(v)));
-            let extent = if most > least { most - least } else { 1.0 };
-            array.mapv(|v| (v - least) / extent)
-        }
-    };
+    if let Some(normalization) = model.info().normalization.as_ref().filter(|_| matches!(channels, 1 | 3)) {
+        let values: Vec<f32> = array.iter().copied().collect();
+        return Array3::from_shape_vec(array.dim(), normalization.undo(&values)).expect("a byte for each value");
+    }
+    let finite = array.iter().copied().filter(|v| v.is_finite());
+    let (least, most) = finite.fold((f32::MAX, f32::MIN), |(least, most), v| (least.min(v), most.max(v)));
+    let extent = if most > least { most - least } else { 1.0 };
     // What is no number becomes 0.
-    let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
+    let byte = |value: f32| ((value - least) / extent * 255.0).round() as u8;
     match channels {
-        1 | 3 => values.mapv(byte),
+        1 | 3 => array.mapv(byte),
         _ => Array3::from_shape_fn((height, width, 1), |(y, x, _)| {
-            byte((0..channels).map(|c| values[[y, x, c]]).sum::<f32>() / channels as f32)
+            byte((0..channels).map(|c| array[[y, x, c]]).sum::<f32>() / channels as f32)
         }),
     }
 }
