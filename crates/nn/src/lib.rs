@@ -32,7 +32,7 @@ pub use geometry::{Conv2d, ConvGeometry, GeometryError, Padding, window_output};
 pub use layer::{Layer, LayerError, ParameterSpec};
 pub use model::{
     BatchStatistics, FileError, FileErrorKind, Forward, GapHead, LayerSummary, Mode, Model, ModelBuilder, ModelError,
-    ModelInfo, ModelNode, Naming, Parameter, Source, Summary, WeightLayout,
+    ModelInfo, ModelNode, Naming, Parameter, Source, Summary, WeightError, WeightLayout,
 };
 pub use pool2d::{Pool2d, PoolGeometry};
 pub use real::{ConvCall, Real};

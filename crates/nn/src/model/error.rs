@@ -139,9 +139,21 @@ pub enum FileErrorKind {
         /// Its type.
         found: String,
     },
+    /// A tensor that isn't there, doesn't fit, or fits nothing.
+    #[error(transparent)]
+    Weight(#[from] Box<WeightError>),
+    /// A model that can't be built.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// What is wrong with a file of weights.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WeightError {
     /// A tensor that the parameter it is for can't be made from.
     #[error("tensor `{tensor}`, for the parameter `{parameter}`: expected {expected:?}, found {found:?} ({layout})")]
-    Weight {
+    Shape {
         /// Its name in the file.
         tensor: String,
         /// The parameter's name in the model.
@@ -153,12 +165,12 @@ pub enum FileErrorKind {
         /// The file's layout, in words.
         layout: &'static str,
     },
-    /// A tensor that no parameter asks for.
-    #[error("tensor `{0}` belongs to no layer of the model")]
-    UnknownTensor(String),
     /// A tensor that a parameter asks for and that isn't there.
-    #[error("tensor `{tensor}`, for the parameter `{parameter}`, is missing{}; the file has {}", did_you_mean(.suggestion), .tensors.join(", "))]
-    MissingTensor {
+    #[error(
+        "tensor `{tensor}`, for the parameter `{parameter}`, is missing{}; the file has {}",
+        did_you_mean(.suggestion), .tensors.join(", ")
+    )]
+    Missing {
         /// The name asked for.
         tensor: String,
         /// The parameter's name in the model.
@@ -168,9 +180,9 @@ pub enum FileErrorKind {
         /// All names in the file.
         tensors: Vec<String>,
     },
-    /// A model that can't be built.
-    #[error(transparent)]
-    Model(#[from] ModelError),
+    /// A tensor that no parameter asks for.
+    #[error("tensor `{0}` belongs to no layer of the model")]
+    Unknown(String),
 }
 
 fn join(shape: &[usize]) -> String {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
 pub use builder::ModelBuilder;
-pub use error::{FileError, FileErrorKind, ModelError};
+pub use error::{FileError, FileErrorKind, ModelError, WeightError};
 pub use forward::{BatchStatistics, Forward, Mode};
 pub use head::GapHead;
 pub use summary::{LayerSummary, Summary};

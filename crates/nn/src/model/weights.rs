@@ -7,7 +7,7 @@ use ndarray::ArrayViewD;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tensor::Tensor;
 
-use super::error::{FileError, FileErrorKind};
+use super::error::{FileError, FileErrorKind, WeightError};
 use super::file::{bytes, floats};
 use super::{Model, ModelBuilder, Source, most_similar};
 use crate::files::write_whole;
@@ -144,7 +144,8 @@ impl ModelBuilder {
             let view = file.tensor(&tensor).map_err(|_| missing(&file, &tensor, &name))?;
             if view.shape() != arrangement.stored {
                 let (expected, found, layout) = (arrangement.stored, view.shape().to_vec(), naming.layout.in_words());
-                return Err(FileErrorKind::Weight { tensor, parameter: name, expected, found, layout });
+                let misfit = WeightError::Shape { tensor, parameter: name, expected, found, layout };
+                return Err(Box::new(misfit).into());
             }
             model.parameters[parameter].value = arrangement.read(floats(&tensor, &view)?, &shape);
             known.push(tensor);
@@ -155,7 +156,7 @@ impl ModelBuilder {
             !count && known.binary_search_by(|known| known.as_str().cmp(name)).is_err()
         };
         match file.names().into_iter().find(stray) {
-            Some(stray) => Err(FileErrorKind::UnknownTensor(stray.into())),
+            Some(stray) => Err(Box::new(WeightError::Unknown(stray.into())).into()),
             None => Ok(model),
         }
     }
@@ -250,7 +251,7 @@ fn missing(file: &SafeTensors<'_>, tensor: &str, parameter: &str) -> FileErrorKi
     let mut tensors: Vec<String> = file.names().into_iter().map(ToString::to_string).collect();
     tensors.sort_unstable();
     let suggestion = most_similar(tensor, &tensors);
-    FileErrorKind::MissingTensor { tensor: tensor.into(), parameter: parameter.into(), suggestion, tensors }
+    Box::new(WeightError::Missing { tensor: tensor.into(), parameter: parameter.into(), suggestion, tensors }).into()
 }
 
 #[cfg(test)]

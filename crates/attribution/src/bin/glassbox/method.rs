@@ -5,11 +5,11 @@ use attribution::framing::Framing;
 use attribution::measures::{CAM_THRESHOLD, box_score, pointing_game};
 use attribution::methods::{Family, IntegratedGradients, Noise, Occlusion, Rise};
 use attribution::npy::{NpyError, write_npy};
-use attribution::render::{Colormap, OPACITY, PERCENTILE, Reduction, enlarge, overlay, signed};
+use attribution::render::{Colormap, OPACITY, PERCENTILE, Reduction, enlarge, overlay, signed, signed_color};
 use attribution::{ExplainError, Explanation, Heatmap, LayerRef, Pass, Placement, Saliency, Target, Verdict};
 use clap::ValueEnum;
+use image::RgbImage;
 use image::imageops::{FilterType, replace, resize};
-use image::{Rgb, RgbImage};
 use ndarray::Array2;
 use nn::Model;
 use nn::data::Rect;
@@ -231,7 +231,7 @@ impl Map {
                     // Where it lies on the picture, so that the panels of a sheet can be compared.
                     false => {
                         let (width, height) = picture.shown.dimensions();
-                        placed(&drawn, &picture.framing, RgbImage::from_pixel(width, height, NEUTRAL))
+                        placed(&drawn, &picture.framing, RgbImage::from_pixel(width, height, signed_color(0.0)))
                     }
                 }
             }
@@ -260,9 +260,6 @@ impl Map {
         }
     }
 }
-
-/// What surrounds a map of pixels that doesn't cover the picture: no evidence.
-const NEUTRAL: Rgb<u8> = Rgb([255, 255, 255]);
 
 /// A drawing of the input, put on the canvas where the input lies on the picture.
 fn placed(drawing: &RgbImage, framing: &Framing, mut canvas: RgbImage) -> RgbImage {
