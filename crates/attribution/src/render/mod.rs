@@ -18,4 +18,4 @@ pub use grid::{Grid, Legend, Panel};
 pub use outline::outline;
 pub use overlay::{OPACITY, overlay};
 pub use save::{SaveError, save_png};
-pub use signed::{PERCENTILE, Reduction, signed};
+pub use signed::{PERCENTILE, Reduction, signed, signed_scale};

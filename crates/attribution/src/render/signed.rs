@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView3, Axis};
 
 use super::signed_color;
 
-/// The percentile of the absolute values that gets the full colour, see [`signed`].
+/// The percentile of the absolute values that gets the full colour, see [`signed_scale`].
 pub const PERCENTILE: f64 = 99.0;
 
 /// How the channels of a pixel become one number.
@@ -31,23 +31,28 @@ impl Reduction {
 
 /// A signed map `[H, W, C]` as a picture of `H` rows and `W` columns: red speaks for, blue against, near-white says nothing.
 ///
-/// The scale is symmetric, so that 0 is near-white: the `percentile` (nearest rank) of the absolute values gets the full colour,
-/// and a few extreme pixels don't fade all others. If that percentile is 0, as in a map with few pixels that say anything,
-/// the largest value takes its place. Pixels that aren't numbers are grey.
+/// The scale is symmetric, so that 0 is near-white; `full` and −`full` get the full colour, and what lies beyond them too:
+/// see [`signed_scale`]. Pixels that aren't numbers are grey.
+#[must_use]
+pub fn signed(map: ArrayView3<f32>, reduction: Reduction, full: f32) -> RgbImage {
+    let map = reduction.apply(map);
+    let (height, width) = map.dim();
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        let value = map[[y as usize, x as usize]];
+        // An all-zero map has the scale 0, and 0 / 0 is no number.
+        signed_color(if value == 0.0 { 0.0 } else { value / full })
+    })
+}
+
+/// A scale for [`signed`]: the `percentile` (nearest rank) of the absolute values, so that a few extreme pixels don't fade all
+/// others. If that is 0, as in a map with few pixels that say anything, the largest value takes its place.
 ///
 /// # Panics
 ///
 /// If `percentile` isn't in `[0, 100]`.
 #[must_use]
-pub fn signed(map: ArrayView3<f32>, reduction: Reduction, percentile: f64) -> RgbImage {
-    let map = reduction.apply(map);
-    let scale = scale(&map, percentile);
-    let (height, width) = map.dim();
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        let value = map[[y as usize, x as usize]];
-        // An all-zero map has the scale 0, and 0 / 0 is no number.
-        signed_color(if value == 0.0 { 0.0 } else { value / scale })
-    })
+pub fn signed_scale(map: ArrayView3<f32>, reduction: Reduction, percentile: f64) -> f32 {
+    scale(&reduction.apply(map), percentile)
 }
 
 fn scale(map: &Array2<f32>, percentile: f64) -> f32 {
@@ -88,10 +93,10 @@ mod tests {
 
     #[test]
     fn signs_keep_their_colours() {
-        let picture = signed(array![[[4.0], [-4.0], [0.0], [f32::NAN]]].view(), Reduction::Sum, 100.0);
+        let picture = signed(array![[[4.0], [-4.0], [0.0], [f32::NAN]]].view(), Reduction::Sum, 4.0);
         let wanted = [signed_color(1.0), signed_color(-1.0), signed_color(0.0), Rgb([128, 128, 128])];
         assert!(picture.pixels().eq(&wanted));
-        let blank = signed(Array3::zeros((2, 3, 3)).view(), Reduction::Sum, PERCENTILE);
+        let blank = signed(Array3::zeros((2, 3, 3)).view(), Reduction::Sum, 0.0);
         assert_eq!(blank, RgbImage::from_pixel(3, 2, signed_color(0.0)));
     }
 }

@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Train(TrainArgs),
     Explain(ExplainArgs),
     Evaluate(EvaluateArgs),
+    Verify(VerifyArgs),
     Inspect(InspectArgs),
 }
 
@@ -146,7 +147,8 @@ pub(crate) enum Embedded {
 ///
 /// Prints the likeliest classes, and writes one sheet a picture, NAME.explained.png: the picture and a panel for each
 /// method. Where a method finds nothing to show, the sheet and the output say so in words. Without a network of your own,
-/// one that knows the 1000 classes of ImageNet is asked.
+/// one that knows the 1000 classes of ImageNet is asked. Beside each sheet lies a record, NAME.explained.json: hashes of
+/// network, input and maps, by which `glassbox verify` makes them again and compares.
 #[derive(Args, Debug)]
 #[command(after_long_help = "Examples:\n  \
     glassbox explain photo.jpg\n  \
@@ -154,6 +156,8 @@ pub(crate) enum Embedded {
     glassbox explain holidays/ --class \"Egyptian cat\" --out cats\n  \
     glassbox explain coat.png --model garments.safetensors --class Shirt \\\n      \
         --method grad-cam --layer relu2,relu4\n  \
+    glassbox explain coat.png --model garments.safetensors --method grad-cam --layer all\n  \
+    glassbox explain coat.png --model garments.safetensors --class Coat --class Shirt --shared-scale\n  \
     glassbox explain coat.npy --model garments.safetensors --method cam --raw")]
 pub(crate) struct ExplainArgs {
     /// Pictures (PNG, JPEG, WebP, GIF, BMP), or folders of them; or .npy arrays [H, W, C] of f32, taken as they are, already
@@ -168,14 +172,28 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_enum, value_name = "METHOD,…", value_delimiter = ',')]
     pub(crate) method: Option<Vec<Method>>,
 
-    /// Layer for Grad-CAM; of several, each map and their mean [default: the last with positions; `glassbox inspect` lists
-    /// them]
+    /// Layer for Grad-CAM and its like; of several, each map and their mean; `all` for a strip of every layer [default: the
+    /// last with positions; `glassbox inspect` lists them]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) layer: Option<Vec<String>>,
 
-    /// The class to explain, by name or by number from 0 [default: the likeliest, picture by picture]
+    /// The class to explain, by name or by number from 0; given several times, a row of panels for each [default: the
+    /// likeliest, picture by picture]
     #[arg(long, value_name = "NUMBER|NAME", conflicts_with = "top")]
-    pub(crate) class: Option<String>,
+    pub(crate) class: Vec<String>,
+
+    /// Explain why the class rather than this one: the difference of the two scores
+    #[arg(long, value_name = "NUMBER|NAME")]
+    pub(crate) versus: Option<String>,
+
+    /// Explain what speaks against the class: the negated score
+    #[arg(long)]
+    pub(crate) counterfactual: bool,
+
+    /// Draw all maps of a method on one scale, over classes and pictures, so that their strengths can be compared; looks at
+    /// every picture twice
+    #[arg(long)]
+    pub(crate) shared_scale: bool,
 
     /// Explain this many of the likeliest classes, a row of panels for each
     #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
@@ -250,6 +268,24 @@ pub(crate) struct EvaluateArgs {
     /// Folder for what is written; made if missing
     #[arg(long, value_name = "DIR", default_value = "glassbox-out")]
     pub(crate) out: PathBuf,
+}
+
+/// Make recorded explanations again, and compare the bits
+///
+/// Reads a record that `glassbox explain` wrote, and names what differs: the network, the input, or a map. Exit code 1 if
+/// anything does.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// The record, NAME.explained.json
+    #[arg(value_name = "FILE.json")]
+    pub(crate) record: PathBuf,
+
+    /// The picture, if it is elsewhere now
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) network: ModelArgs,
 }
 
 /// Show a network as a table: layers, shapes, sizes, classes, and what can be explained

@@ -161,7 +161,12 @@ fn panels(
         let map = method.explain(pass, &[], &Target::from(class))?.single();
         let (hit, overlap) = map.measure(truth);
         let note = format!("{}, IoU {overlap:.2}", if hit { "points at it" } else { "points elsewhere" });
-        panels.push(sheet::explained(picture.outlined(map.draw(picture), truth), &map, method.title(), note));
+        panels.push(sheet::explained(
+            picture.outlined(map.draw(picture, map.full()), truth),
+            &map,
+            method.title(),
+            note,
+        ));
     }
     Ok(panels)
 }

@@ -1,15 +1,18 @@
 //! `glassbox explain`.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use attribution::render::{Panel, save_png};
-use attribution::{ExplainError, LayerRef, Pass, Photo, Prediction, Target};
+use attribution::{ExplainError, LayerRef, Pass, Photo, Prediction, Verdict};
 use image::RgbImage;
 use image::imageops::thumbnail;
 use indicatif::ProgressBar;
 use nn::{Model, ModelError};
 
+use crate::asked::Asked;
+use crate::audit::{self, Audit, Explained, Hashed, of_map};
 use crate::cli::ExplainArgs;
 use crate::inputs::{self, Input};
 use crate::method::{Map, Method};
@@ -19,6 +22,8 @@ use crate::{Failure, folder, say, sheet};
 
 /// Classes that are printed of each picture, likeliest first.
 const PRINTED: usize = 5;
+/// Panels of a sheet side by side.
+const STRIP: usize = 8;
 /// Pictures on a page of the summary, and the longer side of each there.
 const PAGE: usize = 20;
 const SMALL: u32 = 200;
@@ -29,11 +34,14 @@ const SMALL: u32 = 200;
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let inputs = inputs::collect(&args.images)?;
     let model = args.network.open()?;
-    let question = Question::new(args, &model)?;
+    let mut question = Question::new(args, &model)?;
     let opened: Vec<Option<Picture>> = (inputs.iter())
         .map(|input| if input.found { Ok(None) } else { Picture::open(&input.path, &model).map(Some) })
         .collect::<Result<_, _>>()?;
     folder::prepare(&args.out)?;
+    if args.shared_scale {
+        question.scales = Some(question.shared_scales(&inputs, &opened)?);
+    }
 
     let mut folders = Folders::new(&inputs);
     for (input, opened) in inputs.iter().zip(opened) {
@@ -54,18 +62,32 @@ struct Question<'a> {
     args: &'a ExplainArgs,
     model: &'a Model,
     methods: Vec<Method>,
-    /// Layers for Grad-CAM.
+    /// Layers for the methods that look at one.
     layers: Vec<&'a str>,
+    /// The network's hash.
+    sha256: String,
+    /// The value that gets the full colour in all maps of a method at a layer, if they share one.
+    scales: Option<Scales>,
 }
+
+type Scales = HashMap<(Method, String), f32>;
 
 /// What a method says of a class.
 struct Answer {
     method: Method,
-    /// What it looked at, and what a rule replaced.
-    notes: String,
-    /// What this adds to a file's name.
+    layers: Vec<String>,
+    coverage: Option<String>,
+    /// What the layers add to a file's name.
     suffix: String,
     map: Map,
+}
+
+impl Answer {
+    /// What it looked at, and what a rule replaced.
+    fn notes(&self) -> String {
+        let layers = Some(self.layers.join(" + ")).filter(|layers| !layers.is_empty());
+        layers.into_iter().chain(self.coverage.clone()).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl<'a> Question<'a> {
@@ -85,14 +107,18 @@ impl<'a> Question<'a> {
                 Method::USUAL.into_iter().filter(|method| *method != Method::Cam).collect()
             }
         };
-        let layers: Vec<&str> = args.layer.iter().flatten().map(String::as_str).collect();
+        let mut layers: Vec<&str> = args.layer.iter().flatten().map(String::as_str).collect();
+        if layers == ["all"] && model.layer_index("all").is_err() {
+            let spatial = model.layers().iter().filter(|node| node.output_shape.len() == 3);
+            layers = spatial.map(|node| node.name.as_str()).collect();
+        }
         for layer in &layers {
             model.layer_index(layer).map_err(in_model)?;
         }
-        if let Some(class) = &args.class {
+        for class in args.class.iter().chain(&args.versus) {
             model.class_index(class).map_err(in_model)?;
         }
-        Ok(Self { args, model, methods, layers })
+        Ok(Self { args, model, methods, layers, sha256: audit::of_model(model)?, scales: None })
     }
 
     /// Explains one picture, says what was found, and writes it. Gives the panels of the first class.
@@ -105,66 +131,109 @@ impl<'a> Question<'a> {
         }
         let classes = self.classes(&pass)?;
         let mut sheet = sheet::sheet(self.title(&input.name, &classes), &self.methods);
+        let model = Hashed { file: self.args.network.model.clone(), sha256: self.sha256.clone() };
+        let mut audit = Audit::new(model, Hashed::picture(&input.path, picture));
         let mut first = Vec::new();
         for (rank, best) in classes.iter().enumerate() {
-            match (&self.args.class, rank) {
-                (Some(_), _) => say!("  why {}, as asked", best.name),
-                (None, 0) => say!("  why {}, the likeliest (--class asks about another)", best.name),
-                (None, _) => say!("  why {}", best.name),
+            let asked = self.asked(best.class)?;
+            let why = asked.words(self.model);
+            match (&self.args.class[..], rank) {
+                ([], 0) => say!("  why {why}, the likeliest (--class asks about another)"),
+                ([], _) => say!("  why {why}"),
+                _ => say!("  why {why}, as asked"),
             }
-            let answers = self.explain(&pass, best).map_err(failed)?;
+            let answers = self.explain(&pass, &asked).map_err(failed)?;
+            for answer in &answers {
+                say!("  {:16}  {}: {}", answer.method.title(), answer.notes(), answer.map.verdict());
+            }
+            let opposed = |answer: &Answer| matches!(answer.map.verdict(), Verdict::NonPositive { .. });
+            if answers.iter().any(opposed) && !asked.counterfactual {
+                say!("  (--counterfactual shows what speaks against it)");
+            }
             let class = if classes.len() > 1 { format!(".{}", best.class) } else { String::new() };
             self.write_maps(input, &class, picture, &answers)?;
+            audit.explanations.extend(answers.iter().map(|answer| record(answer, asked, &why)));
             let panels = self.panels(best, picture, &answers);
+            sheet = panels.chunks(STRIP).fold(sheet, |sheet, strip| sheet.row("", strip.to_vec()));
             if rank == 0 {
-                first.clone_from(&panels);
+                first = panels;
             }
-            sheet = sheet.row("", panels);
         }
         let defaulted = self.layers.is_empty() && self.methods.iter().any(|method| method.takes_layer());
         if let Some(last) = self.model.last_spatial_layer().filter(|_| defaulted) {
             let last = &self.model.layers()[last].name;
-            say!("  Grad-CAM looks at `{last}`, the last layer with positions (--layer names another)");
+            say!(
+                "  Grad-CAM looks at `{last}`, the last layer with positions (--layer names another, --layer all all)"
+            );
         }
         let file = self.file(&input.name, ".explained.png");
         save_png(&file, &sheet.draw())?;
+        audit.write(&self.file(&input.name, ".explained.json"))?;
         say!("  {}", file.display());
         Ok(first)
     }
 
-    /// The class asked about, or the likeliest ones.
+    /// The classes asked about, or the likeliest ones.
     fn classes(&self, pass: &Pass<'_>) -> Result<Vec<Prediction>, Failure> {
-        let Some(class) = &self.args.class else { return Ok(pass.top(self.args.top)) };
-        let class = self.model.class_index(class)?;
-        let probability = f64::from(pass.probabilities().as_slice()[class]);
-        Ok(vec![Prediction { class, name: self.model.class_name(class), probability }])
+        let prediction = |class: &String| {
+            let class = self.model.class_index(class)?;
+            let probability = f64::from(pass.probabilities().as_slice()[class]);
+            Ok(Prediction { class, name: self.model.class_name(class), probability })
+        };
+        match &self.args.class[..] {
+            [] => Ok(pass.top(self.args.top)),
+            classes => classes.iter().map(prediction).collect(),
+        }
+    }
+
+    fn asked(&self, class: usize) -> Result<Asked, Failure> {
+        let versus = self.args.versus.as_ref().map(|versus| self.model.class_index(versus)).transpose()?;
+        Ok(Asked { class, versus, counterfactual: self.args.counterfactual })
     }
 
     fn title(&self, name: &OsStr, classes: &[Prediction]) -> String {
         match classes {
-            [best] => format!("{}: why {} {:.2}?", name.display(), best.name, best.probability),
+            [best] => {
+                let why = self.asked(best.class).map_or_else(|_| best.name.clone(), |asked| asked.words(self.model));
+                format!("{}: why {why}? {} {:.2}", name.display(), best.name, best.probability)
+            }
             several => format!("{}: why these {}?", name.display(), several.len()),
         }
     }
 
     /// What each method says of a class.
-    fn explain(&self, pass: &Pass<'_>, best: &Prediction) -> Result<Vec<Answer>, ExplainError> {
+    fn explain(&self, pass: &Pass<'_>, asked: &Asked) -> Result<Vec<Answer>, ExplainError> {
         let mut answers = Vec::new();
         for &method in &self.methods {
             for (layers, suffix) in self.looks(method) {
-                let found = method.explain(pass, &layers, &Target::from(best.class))?;
-                let notes = [found.layers.join(" + "), found.coverage.clone().unwrap_or_default()];
-                let notes = notes.into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join(", ");
-                let map = found.single();
-                say!("  {:16}  {notes}: {}", method.title(), map.verdict());
-                answers.push(Answer { method, notes, suffix, map });
+                let found = method.explain(pass, &layers, &asked.target())?;
+                let (layers, coverage) = (found.layers.clone(), found.coverage.clone());
+                answers.push(Answer { method, layers, coverage, suffix, map: found.single() });
             }
         }
         Ok(answers)
     }
 
+    /// The largest full strength of each kind of map. What was found in a folder and can't be explained is left to the round
+    /// that says so.
+    fn shared_scales(&self, inputs: &[Input], opened: &[Option<Picture>]) -> Result<Scales, Failure> {
+        let mut scales = Scales::new();
+        for (input, opened) in inputs.iter().zip(opened) {
+            let found = if opened.is_none() { Picture::open(&input.path, self.model).ok() } else { None };
+            let Some(picture) = opened.as_ref().or(found.as_ref()) else { continue };
+            let pass = picture.observe(self.model)?;
+            for best in self.classes(&pass)? {
+                for Answer { method, suffix, map, .. } in self.explain(&pass, &self.asked(best.class)?)? {
+                    let scale = scales.entry((method, suffix)).or_insert(0.0);
+                    *scale = scale.max(map.full());
+                }
+            }
+        }
+        Ok(scales)
+    }
+
     /// What a method is asked to look at, and what that adds to a file's name: a layer; of several, each of them, and all
-    /// where there is a mean of them.
+    /// where there is a mean of them and they were named.
     fn looks(&self, method: Method) -> Vec<(Vec<LayerRef<'a>>, String)> {
         let named = |layer: &&'a str| LayerRef::Name(layer);
         match &self.layers[..] {
@@ -172,7 +241,8 @@ impl<'a> Question<'a> {
             [] => vec![(vec![LayerRef::Last], String::new())],
             [one] => vec![(vec![named(one)], String::new())],
             several => {
-                let all = method.takes_layers().then(|| (several.iter().map(named).collect(), String::new()));
+                let mean = method.takes_layers() && self.args.layer.as_ref().is_some_and(|asked| asked.len() > 1);
+                let all = mean.then(|| (several.iter().map(named).collect(), String::new()));
                 several.iter().map(|layer| (vec![named(layer)], format!(".{layer}"))).chain(all).collect()
             }
         }
@@ -180,8 +250,11 @@ impl<'a> Question<'a> {
 
     fn panels(&self, best: &Prediction, picture: &Picture, answers: &[Answer]) -> Vec<Panel> {
         let shown = Panel::new(picture.shown.clone(), format!("{} {:.2}", best.name, best.probability));
-        let explained = answers.iter().map(|Answer { method, notes, map, .. }| {
-            sheet::explained(map.draw(picture), map, method.title(), notes.clone())
+        let explained = answers.iter().map(|answer| {
+            let Answer { method, suffix, map, .. } = answer;
+            let shared = self.scales.as_ref().map(|scales| scales[&(*method, suffix.clone())]);
+            let drawn = map.draw(picture, shared.unwrap_or_else(|| map.full()));
+            sheet::explained(drawn, map, method.title(), answer.notes())
         });
         std::iter::once(shown).chain(explained).collect()
     }
@@ -205,6 +278,20 @@ impl<'a> Question<'a> {
         let mut file: OsString = name.to_owned();
         file.push(ending);
         self.args.out.join(file)
+    }
+}
+
+fn record(answer: &Answer, target: Asked, why: &str) -> Explained {
+    let Answer { method, layers, coverage, map, .. } = answer;
+    Explained {
+        method: method.id(),
+        target,
+        why: why.into(),
+        layers: layers.clone(),
+        rule: coverage.clone(),
+        verdict: map.verdict().to_string(),
+        shape: map.shape(),
+        sha256: of_map(map),
     }
 }
 

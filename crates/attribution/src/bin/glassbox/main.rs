@@ -1,5 +1,7 @@
 //! `glassbox`: train small convolutional networks and see why they decide.
 
+mod asked;
+mod audit;
 mod cli;
 mod data;
 mod demo;
@@ -20,6 +22,7 @@ mod report;
 mod score;
 mod sheet;
 mod train;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -61,6 +64,7 @@ fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
         Command::Train(args) => train::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Verify(args) => verify::run(args),
         Command::Inspect(args) => inspect::run(&args),
     }
 }

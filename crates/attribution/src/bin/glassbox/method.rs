@@ -5,7 +5,9 @@ use attribution::framing::Framing;
 use attribution::measures::{CAM_THRESHOLD, box_score, pointing_game};
 use attribution::methods::{Family, IntegratedGradients, Noise, Occlusion, Rise};
 use attribution::npy::{NpyError, write_npy};
-use attribution::render::{Colormap, OPACITY, PERCENTILE, Reduction, enlarge, overlay, signed, signed_color};
+use attribution::render::{
+    Colormap, OPACITY, PERCENTILE, Reduction, enlarge, overlay, signed, signed_color, signed_scale,
+};
 use attribution::{ExplainError, Explanation, Heatmap, LayerRef, Pass, Placement, Saliency, Target, Verdict};
 use clap::ValueEnum;
 use image::RgbImage;
@@ -19,7 +21,7 @@ use crate::interrupt;
 use crate::picture::Picture;
 
 /// A method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub(crate) enum Method {
     /// Class activation mapping (Zhou et al. 2016); needs global average pooling and one fully connected layer at the end
     Cam,
@@ -216,16 +218,26 @@ impl Map {
         (pointing_game(strength.view(), truth, 0), box_score(strength.view(), truth, CAM_THRESHOLD))
     }
 
-    /// Laid over the picture, or in colours of its own; the untouched picture where there is nothing to show. Large enough to
-    /// be seen.
-    pub(crate) fn draw(&self, picture: &Picture) -> RgbImage {
+    /// The value that gets the full colour where the map has a scale of its own; 0 where it isn't evidence.
+    pub(crate) fn full(&self) -> f32 {
         match self {
+            _ if !self.verdict().is_evidence() => 0.0,
+            Self::Cells(map) => map.positive_over_input(Placement::Geometric).iter().copied().fold(0.0, f32::max),
+            Self::Pixels(map) => signed_scale(map.raw(), Reduction::Sum, PERCENTILE),
+        }
+    }
+
+    /// Laid over the picture, or in colours of its own; the untouched picture where there is nothing to show. Large enough to
+    /// be seen. `full` is the value that gets the full colour.
+    pub(crate) fn draw(&self, picture: &Picture, full: f32) -> RgbImage {
+        match self {
+            _ if !self.verdict().is_evidence() => picture.shown.clone(),
             Self::Cells(map) => {
-                let over_input = map.over_input(Placement::Geometric);
-                overlay(&picture.shown, picture.framing.spread(over_input.view()).view(), Colormap::default(), OPACITY)
+                let strength = map.positive_over_input(Placement::Geometric) / full;
+                overlay(&picture.shown, picture.framing.spread(strength.view()).view(), Colormap::default(), OPACITY)
             }
-            Self::Pixels(map) if map.verdict().is_evidence() => {
-                let drawn = signed(map.raw(), Reduction::Sum, PERCENTILE);
+            Self::Pixels(map) => {
+                let drawn = signed(map.raw(), Reduction::Sum, full);
                 match picture.framing.part.area() == picture.framing.picture.0 * picture.framing.picture.1 {
                     true => enlarge(&drawn),
                     // Where it lies on the picture, so that the panels of a sheet can be compared.
@@ -235,7 +247,6 @@ impl Map {
                     }
                 }
             }
-            Self::Pixels(_) => picture.shown.clone(),
         }
     }
 
@@ -246,9 +257,17 @@ impl Map {
             Self::Pixels(map) if map.verdict().is_evidence() => {
                 let [height, width, _] = model.input_shape();
                 let framing = Framing::new((photo.height(), photo.width()), (height, width), model.info().crop);
-                placed(&signed(map.raw(), Reduction::Sum, PERCENTILE), &framing, photo.to_rgb())
+                placed(&signed(map.raw(), Reduction::Sum, self.full()), &framing, photo.to_rgb())
             }
             Self::Pixels(_) => photo.to_rgb(),
+        }
+    }
+
+    /// `[h, w]` of the layer's cells, or `[H, W, C]` of the input.
+    pub(crate) fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Cells(map) => map.raw().shape().to_vec(),
+            Self::Pixels(map) => map.raw().shape().to_vec(),
         }
     }
 

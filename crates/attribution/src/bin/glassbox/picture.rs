@@ -20,7 +20,7 @@ const SHOWN: usize = 480;
 /// A picture that fits the network.
 pub(crate) struct Picture {
     /// `[1, H, W, C]`, normalised.
-    input: Tensor<f32>,
+    pub(crate) input: Tensor<f32>,
     /// To draw on: small pictures enlarged, large ones reduced.
     pub(crate) shown: RgbImage,
     /// How the input lies on the picture, in pixels before it was enlarged.

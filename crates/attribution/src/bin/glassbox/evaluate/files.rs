@@ -71,17 +71,17 @@ pub(crate) fn named(
 }
 
 /// The steps of the cascade; `layers` names them.
-pub(crate) fn steps(subjects: &[Subject], figures: &Figures, layers: impl Iterator<Item = String>) -> Vec<Step> {
-    let step = |(place, layer): (usize, String)| {
+pub(crate) fn steps(subjects: &[Subject], figures: &Figures, layers: &[&str]) -> Vec<Step> {
+    let step = |(place, layer): (usize, &&str)| {
         let means = |which: usize| {
             let of = |(subject, steps): (&Subject, &Vec<[Vec<f64>; 2]>)| {
                 Some((subject.id(), mean(&steps.get(place)?[which])?))
             };
             subjects.iter().zip(&figures.cascade).filter_map(of).collect()
         };
-        Step { layer, rank_correlation: means(0), ssim: means(1) }
+        Step { layer: layer.to_string(), rank_correlation: means(0), ssim: means(1) }
     };
-    layers.enumerate().map(step).collect()
+    layers.iter().enumerate().map(step).collect()
 }
 
 /// The agreement of all pairs.

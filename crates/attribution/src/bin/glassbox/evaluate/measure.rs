@@ -33,10 +33,12 @@ pub(crate) enum Measure {
     WrongClass,
     /// Rank correlation with the map after the last layer's weights are drawn anew
     RandomHead,
-    /// Rank correlation with the map after all weights are drawn anew
-    Random,
+    /// Rank correlation with the map after the weights of the upper half of the layers are drawn anew
+    RandomHalf,
     /// Structural similarity with that map
     RandomSsim,
+    /// Rank correlation with the map after all weights are drawn anew
+    Random,
 }
 
 /// What a group of measures asks.
@@ -66,7 +68,7 @@ impl Measure {
                 Group::Localization
             }
             Self::Deletion | Self::Insertion | Self::Drop | Self::Increase => Group::Faithfulness,
-            Self::WrongClass | Self::RandomHead | Self::Random | Self::RandomSsim => Group::Sanity,
+            Self::WrongClass | Self::RandomHead | Self::RandomHalf | Self::RandomSsim | Self::Random => Group::Sanity,
         }
     }
 
@@ -85,8 +87,9 @@ impl Measure {
             Self::Increase => "increase ↑",
             Self::WrongClass => "wrong class ↓",
             Self::RandomHead => "random head ↓",
-            Self::Random => "all random ↓",
+            Self::RandomHalf => "half random ↓",
             Self::RandomSsim => "SSIM of it ↓",
+            Self::Random => "all random ↓",
         }
     }
 

@@ -95,7 +95,9 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let intervals = figures.intervals(&measures, args.seed);
     say!("{} on {} images of {}; accuracy {accuracy:.3}", args.model.display(), figures.images, data.name);
     say!("Maps of the true class; mean ± half the 95 % interval; ↑ more is better, ↓ less");
+    let drawn_anew: Vec<&str> = randomized.iter().map(|(layer, _)| layer.as_str()).collect();
     let tables = table::groups(&subjects, &measures, &intervals).into_iter();
+    let tables = tables.chain(table::cascade(&subjects, &figures, &drawn_anew));
     tables.chain(table::agreement(&subjects, &figures)).for_each(|line| say!("{line}"));
 
     let report = files::Report {
@@ -108,7 +110,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         level: LEVEL,
         accuracy,
         figures: files::named(&subjects, &measures, &intervals),
-        cascade: files::steps(&subjects, &figures, randomized.iter().map(|(layer, _)| layer.clone())),
+        cascade: files::steps(&subjects, &figures, &drawn_anew),
         agreement: files::agreement(&subjects, &figures),
     };
     write(&args.out.join("evaluation.json"), &(serde_json::to_string_pretty(&report)? + "\n"))?;

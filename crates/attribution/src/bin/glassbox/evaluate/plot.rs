@@ -42,7 +42,12 @@ pub(crate) fn svg(
                 _ => String::new(),
             };
             let mut mesh = chart.configure_mesh();
-            mesh.disable_y_mesh().light_line_style(TRANSPARENT).x_labels(6).y_labels(lines).y_label_formatter(&name);
+            mesh.disable_y_mesh()
+                .set_tick_mark_size(LabelAreaPosition::Left, 0)
+                .light_line_style(TRANSPARENT)
+                .x_labels(6)
+                .y_labels(lines)
+                .y_label_formatter(&name);
             mesh.label_style(("sans-serif", 12).into_font().color(&INK)).draw()?;
             for (subject, interval) in of.into_iter().enumerate() {
                 let Some(Interval { mean, low, high }) = interval else { continue };

@@ -123,8 +123,9 @@ impl Trial<'_> {
                 ranks_alike(maps, &self.strengths(subject, batch, &wrong)?)
             }
             Measure::RandomHead => step(cascade.first(), 0),
+            Measure::RandomHalf => step(cascade.get(half(cascade.len())), 0),
+            Measure::RandomSsim => step(cascade.get(half(cascade.len())), 1),
             Measure::Random => step(cascade.last(), 0),
-            Measure::RandomSsim => step(cascade.last(), 1),
         })
     }
 
@@ -163,6 +164,11 @@ impl Trial<'_> {
         }
         Ok(likeness)
     }
+}
+
+/// The step of a cascade after which the upper half of the layers is drawn anew.
+pub(crate) fn half(steps: usize) -> usize {
+    (steps / 2).saturating_sub(1)
 }
 
 /// The rank correlation of each image's maps; 0 where one says nothing.

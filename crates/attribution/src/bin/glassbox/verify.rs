@@ -1,0 +1,66 @@
+//! `glassbox verify`.
+
+use std::path::{Path, PathBuf};
+
+use attribution::LayerRef;
+use clap::ValueEnum;
+use nn::simd::tier;
+
+use crate::audit::{Audit, Explained, Hashed, of_map, of_model};
+use crate::cli::VerifyArgs;
+use crate::method::Method;
+use crate::picture::Picture;
+use crate::{Failure, say};
+
+/// Makes the explanations of a record again, and names what differs.
+pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
+    let audit = Audit::read(&args.record)?;
+    let recorded = |file: &Option<PathBuf>| file.as_ref().map(|file| found(file, &args.record));
+    let picture_file = args.image.clone().or_else(|| recorded(&audit.input.file));
+    let picture_file = picture_file.ok_or_else(|| format!("{}: names no picture", args.record.display()))?;
+    let model_file = args.network.model.take().or_else(|| recorded(&audit.model.file));
+    args.network.model = model_file;
+    let model = args.network.open()?;
+    let picture = Picture::open(&picture_file, &model)?;
+    let mut differing = Vec::new();
+    let mut compare = |what: String, same: bool| {
+        say!("  {:9}  {what}", if same { "same" } else { "DIFFERENT" });
+        if !same {
+            differing.push(what);
+        }
+    };
+    say!("{}: {} explanations of {}", args.record.display(), audit.explanations.len(), picture_file.display());
+    compare(format!("the network, {}", args.network.name()), of_model(&model)? == audit.model.sha256);
+    let input = Hashed::picture(&picture_file, &picture).sha256 == audit.input.sha256;
+    compare(format!("the input, {}", picture_file.display()), input);
+    let pass = picture.observe(&model)?;
+    for explained in &audit.explanations {
+        let Explained { method, target, why, layers, sha256, .. } = explained;
+        let asked = Method::from_str(method, false)
+            .map_err(|_| format!("{}: there is no method `{method}`", args.record.display()))?;
+        let layers_asked: Vec<LayerRef<'_>> = layers.iter().map(LayerRef::from).collect();
+        let map = asked.explain(&pass, &layers_asked, &target.target())?.single();
+        let at = if layers.is_empty() { String::new() } else { format!(" at {}", layers.join(" + ")) };
+        compare(format!("{method}{at}, why {why}"), of_map(&map) == *sha256);
+    }
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let (count, now) = (differing.len(), tier().to_string());
+    let mut hints = Vec::new();
+    if now != audit.simd {
+        hints.push(format!("it was written under {}, this is {now} (GLASSBOX_SIMD chooses)", audit.simd));
+    }
+    if env!("CARGO_PKG_VERSION") != audit.glassbox {
+        hints.push(format!("it was written by version {}, this is {}", audit.glassbox, env!("CARGO_PKG_VERSION")));
+    }
+    let hints = hints.into_iter().map(|hint| format!("; {hint}")).collect::<String>();
+    let differs = if count == 1 { "differs" } else { "differ" };
+    Err(format!("{}: {count} {differs}, first {}{hints}", args.record.display(), differing[0]).into())
+}
+
+/// A file of the record: as it is named there, or else beside the record.
+fn found(file: &Path, record: &Path) -> PathBuf {
+    let beside = || Some(record.parent()?.join(file.file_name()?)).filter(|path| path.is_file());
+    if file.is_file() { file.into() } else { beside().unwrap_or_else(|| file.into()) }
+}
