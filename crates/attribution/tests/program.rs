@@ -144,6 +144,124 @@ fn explanations_have_the_promised_names_and_shapes() {
 }
 
 #[test]
+fn classes_and_layers_have_their_rows_and_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (picture, model) = (a_picture(), demo_file("model.safetensors"));
+    let explain = |rest: &[&str]| {
+        let arguments = [&["explain", &picture, "--model", &model, "--out", "maps", "--raw"], rest].concat();
+        succeeds(folder.path(), &arguments)
+    };
+    let stem = Path::new(&picture).file_stem().unwrap().to_str().unwrap().to_owned();
+    let sheet = || image::open(folder.path().join(format!("maps/{stem}.explained.png"))).unwrap();
+    let values = |file: &str| {
+        let bytes = fs::read(folder.path().join(format!("maps/{stem}.{file}.npy"))).unwrap();
+        let numbers = bytes[bytes.len() - 12 * 12 * 4..].as_chunks().0;
+        numbers.iter().map(|&number| f32::from_le_bytes(number)).collect::<Vec<_>>()
+    };
+    let printed = explain(&["--method", "grad-cam", "--layer", "all"]);
+    assert_eq!(printed.matches("Grad-CAM ").count(), 14, "each of the layers with positions: {printed}");
+    assert!(sheet().height() > 2 * 200, "fourteen panels take two rows");
+
+    let printed = explain(&["--method", "grad-cam", "--class", "Bag", "--class", "0", "--shared-scale"]);
+    assert!(printed.contains("why Bag, as asked") && printed.contains("why T-shirt/top, as asked"), "{printed}");
+    let (bag, shirt) = (values("grad-cam.8"), values("grad-cam.0"));
+    let printed = explain(&["--method", "grad-cam", "--class", "Bag", "--versus", "0"]);
+    assert!(printed.contains("why Bag rather than T-shirt/top"), "{printed}");
+    // The map is linear in the target, up to rounding.
+    let largest = bag.iter().chain(&shirt).fold(0.0_f32, |most, v| most.max(v.abs()));
+    for ((versus, bag), shirt) in values("grad-cam").iter().zip(&bag).zip(&shirt) {
+        assert!((versus - (bag - shirt)).abs() <= 1e-5 * largest);
+    }
+    let printed = explain(&["--method", "grad-cam", "--class", "Bag", "--counterfactual"]);
+    assert!(printed.contains("why not Bag"), "{printed}");
+    assert!(values("grad-cam").iter().zip(&bag).all(|(against, for_it)| *against == -for_it));
+}
+
+#[test]
+fn a_record_is_verified_and_what_differs_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::copy(a_picture(), at("coat.png")).unwrap();
+    fs::copy(demo_file("model.safetensors"), at("net.safetensors")).unwrap();
+    let explain = ["explain", "coat.png", "--model", "net.safetensors", "--out", "."];
+    succeeds(
+        folder.path(),
+        &[&explain[..], &["--layer", "relu2,relu4", "--class", "Bag", "--versus", "Coat"]].concat(),
+    );
+    let record = fs::read_to_string(at("coat.explained.json")).unwrap();
+    let printed = succeeds(folder.path(), &["verify", "coat.explained.json"]);
+    // Network and input; CAM, three Grad-CAMs, guided backpropagation, two guided Grad-CAMs.
+    assert_eq!(printed.matches("same ").count(), 2 + 7, "{printed}");
+    assert!(printed.contains("grad-cam at relu2 + relu4, why Bag rather than Coat"), "{printed}");
+
+    // One bit of one map.
+    let mut forged: serde_json::Value = serde_json::from_str(&record).unwrap();
+    forged["explanations"][1]["sha256"] = "0".repeat(64).into();
+    fs::write(at("forged.json"), forged.to_string()).unwrap();
+    let error = fails(folder.path(), &["verify", "forged.json"]);
+    assert!(error.contains("forged.json: 1 differs, first grad-cam at relu2"), "{error}");
+    // Another network, another picture.
+    let mut other = Model::load(at("net.safetensors")).unwrap();
+    let bias = other.parameter("fc.bias").unwrap().clone().map(|b| b + 1.0);
+    other.set_parameter("fc.bias", bias).unwrap();
+    other.save(at("other.safetensors")).unwrap();
+    let error = fails(folder.path(), &["verify", "coat.explained.json", "--model", "other.safetensors"]);
+    assert!(error.contains("1 differs, first the network, other.safetensors"), "no map hangs on the bias: {error}");
+    let inputs = listing(Path::new(&demo_file("inputs")));
+    let picture = inputs[1].to_str().unwrap();
+    let error = fails(folder.path(), &["verify", "coat.explained.json", "--image", picture]);
+    assert!(error.contains("8 differ, first the input"), "{error}");
+    fs::write(at("none.json"), "{}").unwrap();
+    assert!(fails(folder.path(), &["verify", "none.json"]).contains("none.json: expected the record"));
+    assert!(fails(folder.path(), &["verify", "absent.json"]).contains("absent.json: can't be read"));
+}
+
+#[test]
+fn the_evaluation_prints_and_writes_the_same_figures_for_the_same_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = demo_file("model.safetensors");
+    let run = |out: &str, threads: &str| {
+        let evaluate = ["evaluate", "--model", &model, "--images", "24", "--method", "grad-cam,guided-backprop"];
+        let printed = succeeds(folder.path(), &[&evaluate[..], &["--out", out, "--threads", threads]].concat());
+        let file = |name: &str| fs::read_to_string(folder.path().join(out).join(name)).unwrap();
+        (printed, file("evaluation.csv"), file("evaluation.json"), file("evaluation.svg"))
+    };
+    let (printed, csv, json, svg) = run("one", "1");
+    for text in ["pointing ↑", "deletion ↓", "wrong class ↓", "Grad-CAM", "centred Gaussian", "chance", "±"] {
+        assert!(printed.contains(text), "{text}: {printed}");
+    }
+    assert!(printed.contains("randomisation check") && printed.contains("Do they agree?"), "{printed}");
+    // Two methods by all measures, and two baselines by those that don't ask about the network.
+    assert_eq!(csv.lines().count(), 1 + 2 * 15 + 2 * 10, "{csv}");
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let pointing = &report["figures"]["grad-cam"]["pointing"];
+    assert!(
+        pointing["low"].as_f64() <= pointing["mean"].as_f64() && pointing["mean"].as_f64() <= pointing["high"].as_f64()
+    );
+    assert_eq!(report["agreement"]["grad-cam"]["grad-cam"], 1.0);
+    assert_eq!(report["cascade"].as_array().unwrap().len(), 9);
+    assert!(svg.starts_with("<svg") && svg.contains("guided backprop"));
+    let again = run("two", "2");
+    assert_eq!((&csv, &json, &svg), (&again.1, &again.2, &again.3));
+}
+
+#[test]
+fn images_without_boxes_are_evaluated_by_the_other_measures() {
+    let folder = tempfile::tempdir().unwrap();
+    idx(folder.path(), "test", 12, 48, 3);
+    let model = demo_file("model.safetensors");
+    let own = ["evaluate", "--model", &model, "--test-images", "test-images", "--test-labels", "test-labels"];
+    let error = fails(folder.path(), &[&own[..], &["--measure", "pointing"]].concat());
+    assert!(error.contains("true boxes, which test-images doesn't have"), "{error}");
+    let printed = succeeds(folder.path(), &[&own[..], &["--method", "cam", "--measure", "deletion,drop"]].concat());
+    assert!(printed.contains("12 images of test-images") && !printed.contains("pointing"), "{printed}");
+    let error = fails(folder.path(), &["evaluate", "--model", &model, "--data", "fashion-mnist"]);
+    assert!(error.contains("[48, 48, 1], found [28, 28, 1]"), "{error}");
+    let empty = tempfile::tempdir().unwrap();
+    assert!(fails(empty.path(), &["evaluate"]).contains("glassbox-out/model.safetensors"));
+}
+
+#[test]
 fn an_array_is_taken_as_preprocessed() {
     let folder = tempfile::tempdir().unwrap();
     let model = Model::load(demo_file("model.safetensors")).unwrap();

@@ -1,0 +1,63 @@
+//! What explaining costs: one forward pass for all, a backward pass for each class, and no memory that stays.
+
+use std::alloc::System;
+
+use attribution::methods::Family;
+use attribution::{Explainer, Target};
+use nn::{Layer, Model};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use tensor::Tensor;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn model() -> Model {
+    Model::builder([12, 12, 1])
+        .layer("conv1", Layer::conv(4, 3))
+        .layer("relu1", Layer::Relu)
+        .layer("conv2", Layer::conv(8, 3))
+        .layer("relu2", Layer::Relu)
+        .layer("gap", Layer::GlobalAvgPool)
+        .layer("fc", Layer::linear(10))
+        .build(1)
+        .unwrap()
+}
+
+fn image(phase: usize) -> Tensor<f32> {
+    Tensor::from_fn([12, 12, 1], |i| ((i + phase) as f32 * 0.1).sin())
+}
+
+/// One test, since whatever else runs is counted too.
+#[test]
+fn explanations_leave_memory_where_it_was() {
+    let model = model();
+    let explain = |phase: usize| {
+        let pass = Explainer::new(&model).observe(image(phase)).unwrap();
+        let class = phase % 10;
+        let total = pass.cam(class).unwrap().single().raw().sum()
+            + pass.grad_cam("relu1", Target::from(class)).unwrap().single().raw().sum()
+            + pass.guided_backprop(class).unwrap().single().raw().sum();
+        assert!(total.is_finite());
+    };
+    (0..20).for_each(explain);
+    let region = Region::new(ALLOCATOR);
+    (0..1000).for_each(explain);
+    let change = region.change();
+    let kept = change.bytes_allocated as isize - change.bytes_deallocated as isize;
+    assert!(change.allocations > 100_000, "the counter counts: {} allocations", change.allocations);
+    assert!(kept.abs() < 4096, "a thousand explanations left {kept} bytes");
+
+    // Ten classes, five methods, all layers: ten backward passes; and a forward pass would allocate what its tape keeps.
+    let pass = Explainer::new(&model).observe(image(0)).unwrap();
+    let nodes = pass.tape().nodes().len();
+    for class in 0..10 {
+        pass.cam(class).unwrap();
+        for layer in pass.spatial_layers() {
+            for method in Family::ALL {
+                pass.class_activation(method, layer, class).unwrap();
+            }
+        }
+        assert_eq!(pass.backward_passes(), class + 1);
+    }
+    assert_eq!(pass.tape().nodes().len(), nodes);
+}
