@@ -164,7 +164,7 @@ fn classes_and_layers_have_their_rows_and_files() {
 
     let printed = explain(&["--method", "grad-cam", "--class", "Bag", "--class", "0", "--shared-scale"]);
     assert!(printed.contains("why Bag, as asked") && printed.contains("why T-shirt/top, as asked"), "{printed}");
-    let (bag, shirt) = (values("grad-cam.8"), values("grad-cam.0"));
+    let (bag, shirt) = (values("8.grad-cam"), values("0.grad-cam"));
     let printed = explain(&["--method", "grad-cam", "--class", "Bag", "--versus", "0"]);
     assert!(printed.contains("why Bag rather than T-shirt/top"), "{printed}");
     // The map is linear in the target, up to rounding.
