@@ -19,6 +19,7 @@
 
 mod baseline;
 pub mod book;
+pub mod certificates;
 mod error;
 mod explainer;
 mod explanation;
@@ -30,6 +31,7 @@ pub mod measures;
 pub mod methods;
 pub mod npy;
 mod pass;
+mod path;
 pub mod photo;
 pub mod render;
 pub mod rules;

@@ -8,7 +8,7 @@ use tensor::Tensor;
 use crate::baseline::Baseline;
 use crate::error::ExplainError;
 use crate::explanation::Explanation;
-use crate::methods::quadrature::gauss_legendre;
+use crate::methods::quadrature::{discrepancy, gauss_legendre};
 use crate::pass::Pass;
 use crate::saliency::Saliency;
 use crate::target::Target;
@@ -36,6 +36,10 @@ pub struct Completeness {
     pub attributed: f64,
     /// S(x) − S(x₀).
     pub difference: f64,
+    /// How large the quadrature's error can be, by Koksma's inequality: the total variation of the derivative along the way, as
+    /// far as the quadrature's points show it, times the largest difference between a stretch of the way and the weights of
+    /// the points on it.
+    pub quadrature: f64,
 }
 
 impl Completeness {
@@ -84,17 +88,22 @@ impl<T: Real> Pass<'_, T> {
                 let t = T::from_f64(nodes[k].0);
                 values.iter_mut().zip(start.iter().zip(&distance)).for_each(|(x, (&x0, &d))| *x = x0 + t * d);
             };
+            let (mut variation, mut before) = (0.0, None);
             let map: &mut [T] = &mut product.make_mut()[image * start.len()..][..start.len()];
             runner.gradients(self.model, &resolved, &self.variants(image, nodes.len()), along, |k, gradient| {
                 let weight = T::from_f64(nodes[k].1);
                 map.iter_mut().zip(gradient).for_each(|(sum, &g)| *sum += weight * g);
+                let slope: f64 = gradient.iter().zip(&distance).map(|(g, d)| g.as_f64() * d.as_f64()).sum();
+                variation += before.map_or(0.0, |before: f64| (slope - before).abs());
+                before = Some(slope);
             })?;
             zero.push(map.iter().all(|g| g.is_zero()));
             map.iter_mut().zip(&distance).for_each(|(m, &d)| *m *= d);
             let begin = |_, values: &mut [T]| values.copy_from_slice(start);
             let at_start = runner.scores(&resolved, &self.variants(image, 1), begin, |x| self.model.predict(x))?[0];
             let attributed = tensor::pairwise_sum(&map.iter().map(|m| m.as_f64()).collect::<Vec<_>>());
-            completeness.push(Completeness { attributed, difference: ends[image].as_f64() - at_start.as_f64() });
+            let difference = ends[image].as_f64() - at_start.as_f64();
+            completeness.push(Completeness { attributed, difference, quadrature: variation * discrepancy(&nodes) });
         }
         let maps = zero.into_iter().enumerate().map(|(image, zero)| self.saliency_of(image, &product, zero));
         Ok((self.input_level("integrated gradients", &target, maps.collect()), completeness))

@@ -23,6 +23,20 @@ pub(crate) fn gauss_legendre(n: usize) -> Vec<(f64, f64)> {
     (0..n).map(node).collect()
 }
 
+/// The star discrepancy of a rule: max over t of |t − Σ w_k over the nodes up to t|. The error for a function of total
+/// variation V is at most V times this (Koksma; Kuipers and Niederreiter, *Uniform Distribution of Sequences*, 1974, ch. 2,
+/// §5).
+pub(crate) fn discrepancy(rule: &[(f64, f64)]) -> f64 {
+    let (mut most, mut sum) = (0.0_f64, 0.0);
+    for (node, weight) in rule {
+        // The sum jumps at the node.
+        most = most.max((node - sum).abs());
+        sum += weight;
+        most = most.max((node - sum).abs());
+    }
+    most
+}
+
 /// P_n and its derivative, by the recurrence (k + 1) P_{k+1} = (2k + 1) x P_k − k P_{k−1}.
 fn legendre(n: usize, x: f64) -> (f64, f64) {
     let (mut before, mut here) = (0.0, 1.0);
@@ -44,6 +58,17 @@ mod tests {
         for ((x, w), expected) in gauss_legendre(2).into_iter().zip([(1.0 - third) / 2.0, (1.0 + third) / 2.0]) {
             assert!((x - expected).abs() < 1e-15 && (w - 0.5).abs() < 1e-15);
         }
+    }
+
+    #[test]
+    fn a_step_is_missed_by_the_discrepancy_at_most() {
+        let rule = gauss_legendre(7);
+        let missed = |step: f64| {
+            let sum: f64 = rule.iter().filter(|(x, _)| *x >= step).map(|(_, w)| w).sum();
+            (sum - (1.0 - step)).abs()
+        };
+        let worst = (0..=10_000).map(|k| missed(f64::from(k) / 10_000.0)).fold(0.0, f64::max);
+        assert!(worst <= discrepancy(&rule) && worst > 0.99 * discrepancy(&rule));
     }
 
     #[test]

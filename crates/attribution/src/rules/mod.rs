@@ -10,6 +10,7 @@
 
 mod deconv;
 mod guided;
+mod lrp;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tensor::{Coverage, Linearity, Node};
 
 pub use deconv::Deconv;
 pub use guided::Guided;
+pub use lrp::{AlphaBeta, Epsilon, Flat, Inputs, Layers, Lrp, LrpOnTape, LrpRule, Part, Products, ZBox};
 
 /// Whether a rule about ReLUs has a meaning for this path.
 ///

@@ -1,0 +1,93 @@
+//! What holds on a head of global average pooling and one fully connected layer.
+
+use ndarray::{Array2, Axis};
+use nn::{GapHead, Real, Source};
+
+use super::residual::gamma;
+use super::{Certificate, Finding, Residual};
+use crate::error::ExplainError;
+use crate::pass::{Pass, of_image};
+use crate::target::Target;
+
+/// The identities, and what they say.
+const IDENTITIES: [(&str, &str); 3] = [
+    (
+        "CAM = Z · Grad-CAM",
+        "Grad-CAM generalises CAM: before the ReLU, the two maps differ by the number of positions, Z",
+    ),
+    ("HiResCAM = Grad-CAM", "the gradient is the same in every position, so that its mean loses nothing"),
+    ("mean CAM + b = S", "the map is the score, spread over positions; only the bias lies nowhere"),
+];
+
+impl<T: Real> Pass<'_, T> {
+    pub(super) fn certify_gap_head(&self, target: &Target<T>) -> Result<Vec<Certificate>, ExplainError> {
+        let seed = self.seed(target)?;
+        let head = self.model().gap_head();
+        let findings = match head {
+            None => Err("the model doesn't end in global average pooling and one fully connected layer".to_string()),
+            Some(_) if !self.is_linear(target)? => Err("the target isn't a sum of scores".into()),
+            Some(head) => Ok(self.gap_head_residuals(head, target, seed.as_slice())?),
+        };
+        let layer = head.map(|head| self.model().layers()[head.features].name.clone());
+        let certificate = |(place, (identity, meaning)): (usize, (&'static str, &'static str))| Certificate {
+            identity,
+            meaning,
+            layer: layer.clone(),
+            finding: match &findings {
+                Ok(residuals) => Finding::Checked(residuals[place]),
+                Err(reason) => Finding::Inapplicable { reason: reason.clone() },
+            },
+        };
+        Ok(IDENTITIES.into_iter().enumerate().map(certificate).collect())
+    }
+
+    /// Of each identity the worst cell of the worst image.
+    fn gap_head_residuals(&self, head: GapHead, target: &Target<T>, seed: &[T]) -> Result<[Residual; 3], ExplainError> {
+        let (cam, grad) = (self.cam(target.clone())?, self.grad_cam(head.features, target.clone())?);
+        let hires = self.hires_cam(head.features, target.clone())?;
+        let scores = self.scores(target.clone())?;
+        let parameter =
+            |kind: &str| self.model().parameter(&format!("{}.{kind}", self.model().layers()[head.linear].name));
+        let classes = self.model().classes();
+        let weight = parameter("weight").expect("a fully connected layer has weights").as_slice();
+        let features = self.var(Source::Layer(head.features)).value();
+        // Of the worst image so far.
+        let mut worst: Option<[Residual; 3]> = None;
+        for image in 0..self.images() {
+            let coefficients = &seed[image * classes..][..classes];
+            let combined =
+                |values: &[T]| -> f64 { values.iter().zip(coefficients).map(|(w, c)| w.as_f64() * c.as_f64()).sum() };
+            let size = |values: &[T]| -> f64 {
+                values.iter().zip(coefficients).map(|(w, c)| (w.as_f64() * c.as_f64()).abs()).sum()
+            };
+            let weights: Vec<f64> = weight.chunks_exact(classes).map(size).collect();
+            let bias = parameter("bias").map_or([0.0; 2], |b| [combined(b.as_slice()), size(b.as_slice())]);
+            let f = of_image(features, image);
+            let terms: Array2<f64> =
+                f.map_axis(Axis(2), |f| f.iter().zip(&weights).map(|(f, w)| (f.as_f64() * w).abs()).sum());
+            let (positions, channels) = (terms.len(), weights.len());
+            let chosen = coefficients.iter().filter(|c| !c.is_zero()).count();
+            // On either side: the weights of K classes added up, and a sum of products over channels. On one: a sum over
+            // positions, a division or two, a bias.
+            let roundings = gamma::<T>(2 * (2 * chosen + channels) + positions + 4);
+            let per_cell = |left: &Array2<f64>, right: &Array2<f64>, terms: &Array2<f64>| {
+                let cells = left.iter().zip(right).zip(terms);
+                let cell = |((&l, &r), &m): ((&f64, &f64), &f64)| Residual::new::<T>(l, r, m, roundings * m);
+                cells.map(cell).reduce(Residual::worse).expect("a map has cells")
+            };
+            let z = positions as f64;
+            let [c, g, h] = [&cam, &grad, &hires].map(|maps| maps[image].raw().mapv(|v| v.as_f64()));
+            let magnitude = terms.sum() / z + bias[1];
+            let found = [
+                per_cell(&c, &(&g * z), &terms),
+                per_cell(&h, &g, &(&terms / z)),
+                Residual::new::<T>(c.sum() / z + bias[0], scores[image].as_f64(), magnitude, roundings * magnitude),
+            ];
+            worst = Some(match worst {
+                None => found,
+                Some(before) => std::array::from_fn(|i| before[i].worse(found[i])),
+            });
+        }
+        Ok(worst.expect("a pass has images"))
+    }
+}

@@ -1,0 +1,128 @@
+//! Conservation of relevance.
+
+use nn::Real;
+use tensor::{Tensor, Var};
+
+use super::residual::gamma;
+use super::rounding::{by_image, gap, products};
+use super::{Certificate, Finding, Residual};
+use crate::error::ExplainError;
+use crate::methods::bias_gradient;
+use crate::pass::Pass;
+use crate::rules::{Epsilon, Lrp, LrpOnTape};
+use crate::target::Target;
+
+const IDENTITIES: [(&str, &str); 2] = [
+    ("Σ R + kept = S (LRP-ε)", "no relevance is lost: what the image doesn't get, biases and stabilizers keep"),
+    (
+        "Σ R + kept = S (LRP by depth)",
+        "likewise, with ε above, z⁺ in the convolutions, and zᴮ or the flat rule at the image",
+    ),
+];
+
+impl<T: Real> Pass<'_, T> {
+    pub(super) fn certify_relevance(&self, target: &Target<T>) -> Result<Vec<Certificate>, ExplainError> {
+        let linear = self.is_linear(target)?;
+        let rules = [Lrp::everywhere(Epsilon::default()), Lrp::by_depth(self.model())];
+        let certificate = |((identity, meaning), lrp): ((&'static str, &'static str), Lrp<T>)| {
+            let finding = match self.conservation(target, &lrp)? {
+                _ if !linear => Finding::Inapplicable { reason: "the target isn't a sum of scores".into() },
+                Ok(residual) => Finding::Checked(residual),
+                Err(reason) => Finding::Inapplicable { reason },
+            };
+            Ok(Certificate { identity, meaning, layer: None, finding })
+        };
+        IDENTITIES.into_iter().zip(rules).map(certificate).collect()
+    }
+
+    /// The worst image's residual, or why there is none.
+    fn conservation(&self, target: &Target<T>, lrp: &Lrp<T>) -> Result<Result<Residual, String>, ExplainError> {
+        let (seed, images, logits) = (self.seed(target)?, self.images(), &self.forward().logits);
+        let rule = match lrp.on(self.tape(), &self.forward().input) {
+            Ok(rule) => rule,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let values = self.values_on_path();
+        let gradients = match self.tape().backward_from(logits, seed.clone(), &rule, &values) {
+            Ok(gradients) => gradients,
+            Err(refused) => return Ok(Err(refused.to_string())),
+        };
+        let gradient = |value: &Var<T>| gradients.get(value).expect("asked for");
+        let (image, operations) = values.split_first().expect("the image lies on the path");
+        let product = |a: &Tensor<T>, b: &Tensor<T>| a.cast::<f64>().zip(&b.cast(), |a, b| a * b);
+        let mut sums = Sums::new(images);
+        sums.add(&rule.relevance(image.value(), gradient(image)).cast());
+        for value in operations {
+            match operation(&rule, value, &gradient(value), images) {
+                Ok(Some((kept, gap))) => {
+                    sums.add(&kept.cast());
+                    sums.allow(&gap);
+                }
+                Ok(None) => {}
+                Err(reason) => return Ok(Err(reason)),
+            }
+        }
+        let score = product(logits.value(), &seed);
+        let scores = by_image(&score, images).into_iter().zip(by_image(&score.map(f64::abs), images));
+        let residuals = scores.enumerate().map(|(image, (right, size))| {
+            let magnitude = sums.sizes[image] + size;
+            // These sums are in double precision, pairwise.
+            let allowed = sums.allowed[image] + gamma::<f64>(64) * magnitude;
+            Residual::new::<T>(sums.totals[image], right, magnitude, allowed)
+        });
+        Ok(Ok(residuals.reduce(Residual::worse).expect("a pass has images")))
+    }
+}
+
+/// What an operation keeps, and the most that its roundings can put the balance off; `None` where it is read as part of
+/// another.
+type Balance<T> = Option<(Tensor<T>, Vec<f64>)>;
+
+fn operation<T: Real>(
+    rule: &LrpOnTape<T>,
+    value: &Var<T>,
+    gradient: &Tensor<T>,
+    images: usize,
+) -> Result<Balance<T>, String> {
+    let node = value.node();
+    if rule.is_folded(node.id()) {
+        return Ok(None);
+    }
+    if let Some((layer, layer_rule)) = rule.layer(node) {
+        let upstream = gradient.reshape(layer.output().shape());
+        let gap = products(&layer, layer_rule, &upstream, images);
+        return Ok(Some((layer_rule.kept(&layer, &upstream), gap)));
+    }
+    if rule.passes_all(node) {
+        // g·y/x: a quotient and a product.
+        let sizes = by_image(&gradient.clone().zip(node.output(), |g, y| (g * y).abs()), images);
+        let gap = sizes.into_iter().map(|size| gamma::<T>(2) * size).collect();
+        return Ok(Some((Tensor::zeros(node.shape()), gap)));
+    }
+    let kept = bias_gradient(value, gradient)?.unwrap_or_else(|| Tensor::zeros(node.shape()));
+    Ok(Some((kept, gap(value, gradient, images)?)))
+}
+
+/// Sums for each image.
+struct Sums {
+    totals: Vec<f64>,
+    sizes: Vec<f64>,
+    allowed: Vec<f64>,
+}
+
+impl Sums {
+    fn new(images: usize) -> Self {
+        Self { totals: vec![0.0; images], sizes: vec![0.0; images], allowed: vec![0.0; images] }
+    }
+
+    fn add(&mut self, values: &Tensor<f64>) {
+        let images = self.totals.len();
+        self.totals.iter_mut().zip(by_image(values, images)).for_each(|(total, sum)| *total += sum);
+        let sizes = by_image(&values.clone().map(f64::abs), images);
+        self.sizes.iter_mut().zip(sizes).for_each(|(size, sum)| *size += sum);
+    }
+
+    fn allow(&mut self, gaps: &[f64]) {
+        self.allowed.iter_mut().zip(gaps).for_each(|(allowed, gap)| *allowed += gap);
+    }
+}

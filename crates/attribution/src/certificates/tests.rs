@@ -1,0 +1,200 @@
+//! All certificates that apply hold on random architectures, and fail where something is wrong.
+
+use nn::{Conv2d, Layer, Model, Pool2d, Real};
+use proptest::prelude::*;
+
+use super::{Certificate, Finding};
+use crate::testing::{images, model, wave};
+use crate::{Explainer, Target};
+
+#[derive(Clone, Debug)]
+struct Architecture {
+    phase: f64,
+    gap: bool,
+    residual: bool,
+    batch_norm: bool,
+    rectifier: usize,
+    stride: usize,
+    valid: bool,
+    pool: usize,
+}
+
+prop_compose! {
+    fn architecture()(
+        phase in 0.0_f64..100.0, gap: bool, residual: bool, batch_norm: bool, rectifier in 0_usize..4,
+        stride in 1_usize..3, valid: bool, pool in 0_usize..4,
+    ) -> Architecture {
+        Architecture { phase, gap, residual, batch_norm, rectifier, stride, valid, pool }
+    }
+}
+
+const INPUT: [usize; 3] = [12, 10, 2];
+
+impl Architecture {
+    fn model<T: Real>(&self) -> Model<T> {
+        let rectifier = || match self.rectifier {
+            0 => Layer::Relu,
+            1 => Layer::relu6(),
+            2 => Layer::Clip { min: -0.5, max: 0.5 },
+            _ => Layer::LeakyRelu { slope: 0.1 },
+        };
+        let conv = |out_channels, stride| {
+            let conv = Conv2d::default().padding(usize::from(!self.valid)).stride(stride);
+            Layer::Conv2d { out_channels, kernel: [3, 3], conv, bias: true }
+        };
+        let mut builder = Model::builder(INPUT).layer("conv1", conv(4, 1));
+        if self.batch_norm {
+            builder = builder.layer("bn1", Layer::batch_norm());
+        }
+        builder = builder.layer("relu1", rectifier());
+        let overlapping = Pool2d { kernel: [3, 3], stride: [1, 1], padding: Default::default() };
+        match self.pool {
+            1 => builder = builder.layer("pool", Layer::max_pool(2)),
+            2 => builder = builder.layer("pool", Layer::MaxPool(overlapping)),
+            3 => builder = builder.layer("pool", Layer::AvgPool { pool: overlapping, count_padding: true }),
+            _ => {}
+        }
+        builder = builder.layer("conv2", conv(5, self.stride));
+        builder = match self.batch_norm {
+            // Behind the activation, where it isn't part of a convolution.
+            true => builder.layer("relu2", rectifier()).layer("bn2", Layer::batch_norm()),
+            false => builder.layer("relu2", rectifier()),
+        };
+        if self.residual {
+            let from = if self.batch_norm { "bn2" } else { "relu2" };
+            builder = builder
+                .layer("conv3", Layer::conv(5, 3))
+                .layer("relu3", rectifier())
+                .layer_from("sum", Layer::Add, &[from, "relu3", "conv3"])
+                .layer_from("both", Layer::Concat, &["sum", from]);
+        }
+        builder = builder.layer("pooled", if self.gap { Layer::GlobalAvgPool } else { Layer::Flatten });
+        let mut model = builder.layer("fc", Layer::linear(3)).build(self.phase.to_bits()).unwrap().cast::<T>();
+        let names: Vec<String> = model.parameters().iter().map(|p| p.name.clone()).collect();
+        for (index, name) in names.iter().enumerate().filter(|(_, n)| n.contains("bn") || n.contains("bias")) {
+            let noise = wave::<T>(model.parameter(name).unwrap().shape(), self.phase + index as f64);
+            let positive = name.ends_with("var");
+            let value = noise.map(|v| if positive { T::one() + v * T::from_f64(0.5) } else { v });
+            model.set_parameter(name, value).unwrap();
+        }
+        model
+    }
+
+    fn certificates<T: Real>(&self) -> Vec<Certificate> {
+        let model = self.model::<T>();
+        let pass = Explainer::new(&model).observe(wave(&[2, INPUT[0], INPUT[1], INPUT[2]][..], self.phase)).unwrap();
+        let mut all = pass.certify(1).unwrap();
+        all.extend(pass.certify(Target::contrast(0, 2)).unwrap());
+        all
+    }
+}
+
+/// The certificates that were checked, other than those of a quadrature; all of them must hold.
+fn checked(certificates: &[Certificate]) -> Result<usize, TestCaseError> {
+    let mut count = 0;
+    for certificate in certificates.iter().filter(|certificate| !certificate.identity.contains("IG")) {
+        if let Finding::Checked(residual) = &certificate.finding {
+            prop_assert!(residual.holds(), "{certificate:?}");
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn what_applies_holds_in_both_precisions(architecture in architecture()) {
+        for certificates in [architecture.certificates::<f64>(), architecture.certificates::<f32>()] {
+            let of_head = certificates.iter().filter(|c| c.identity.contains("CAM") && c.holds().is_some()).count();
+            prop_assert_eq!(of_head, if architecture.gap { 6 } else { 0 });
+            // Two rules of LRP, the image and some cuts, for each of two targets.
+            prop_assert!(checked(&certificates)? >= 2 * (2 + 3) + of_head);
+        }
+    }
+}
+
+#[test]
+fn integrated_gradients_are_complete_as_far_as_their_points_show() {
+    for phase in [1.0, 2.0, 3.0] {
+        let architecture = Architecture {
+            phase,
+            gap: true,
+            residual: true,
+            batch_norm: true,
+            rectifier: 1,
+            stride: 1,
+            valid: false,
+            pool: 1,
+        };
+        let certificates = architecture.certificates::<f64>();
+        let integrated: Vec<_> = certificates.iter().filter(|c| c.identity.contains("IG")).collect();
+        assert_eq!(integrated.len(), 2);
+        assert!(integrated.iter().all(|certificate| certificate.holds() == Some(true)), "{integrated:?}");
+    }
+}
+
+/// One value on the tape is not what was computed from: every certificate that it flows through notices.
+#[test]
+fn a_wrong_value_is_noticed() {
+    let model = model();
+    let pass = Explainer::new(&model).observe(images(1)).unwrap();
+    for certificate in pass.certify(1).unwrap() {
+        let Finding::Checked(residual) = certificate.finding else { continue };
+        let off = residual.magnitude * 1e-9;
+        let wrong = super::Residual::new::<f64>(residual.left + off, residual.right, residual.magnitude, 0.0);
+        let allowed = residual.allowed;
+        assert!(
+            certificate.identity.contains("IG") || wrong.ulps > allowed,
+            "{} allows {allowed}",
+            certificate.identity
+        );
+    }
+}
+
+/// Without the biases, or with a rule that isn't the exact one, the sums don't match.
+#[test]
+fn what_does_not_hold_is_told_from_what_does() {
+    let architecture = Architecture {
+        phase: 5.0,
+        gap: true,
+        residual: false,
+        batch_norm: false,
+        rectifier: 0,
+        stride: 1,
+        valid: false,
+        pool: 1,
+    };
+    let model = architecture.model::<f64>();
+    let image = wave::<f64>([1, 12, 10, 2], 5.0);
+    let pass = Explainer::new(&model).observe(image).unwrap();
+    let certificates = pass.certify(1).unwrap();
+    let at_image = certificates.iter().find(|c| c.layer.as_deref() == Some("input")).unwrap();
+    let Finding::Checked(residual) = &at_image.finding else { panic!("{at_image:?}") };
+    let without_biases = pass.input_x_gradient(1).unwrap().single().raw().sum();
+    let wrong = super::Residual::new::<f64>(without_biases, residual.right, residual.magnitude, 0.0);
+    assert!(residual.holds() && wrong.ulps > 1e6 * residual.allowed);
+    let guided = certificates.last().unwrap();
+    let Finding::Unconserved { arrived, score } = guided.finding else { panic!("{guided:?}") };
+    assert!(guided.holds().is_none() && (arrived - score).abs() > 1e-3 * score.abs());
+}
+
+#[test]
+fn what_does_not_apply_says_why() {
+    let reasons = |model: &Model<f64>, target: Target<f64>| -> Vec<String> {
+        let pass = Explainer::new(model).observe(wave([1, 9, 8, 2], 1.0)).unwrap();
+        let inapplicable = |certificate: Certificate| match certificate.finding {
+            Finding::Inapplicable { reason } => Some(reason),
+            _ => None,
+        };
+        pass.certify(target).unwrap().into_iter().filter_map(inapplicable).collect()
+    };
+    let of_function = reasons(&model(), Target::function(|y| y.tanh().pick(1)));
+    assert_eq!(of_function, vec!["the target isn't a sum of scores"; 6]);
+    let smooth = Model::builder([9, 8, 2]).layer("conv", Layer::conv(3, 3)).layer("silu", Layer::Silu);
+    let smooth = smooth.layer("flatten", Layer::Flatten).layer("fc", Layer::linear(2)).build(1).unwrap().cast();
+    let found = reasons(&smooth, 1.into());
+    assert!(found[..3].iter().all(|reason| reason.contains("doesn't end in global average pooling")));
+    assert!(found[3..].iter().all(|reason| reason.contains("silu of layer `silu`")), "{found:?}");
+    assert_eq!(found.len(), 3 + 2 + 1, "the gradient of a smooth network is complete, too");
+}

@@ -1,0 +1,177 @@
+//! FullGrad: the gradient of the image and of every bias.
+
+use ndarray::{Array2, Axis};
+use nn::ops::{
+    AvgPool, BatchNormEvaluation, Clip, GlobalAvgPool, LeakyRelu, Linear, MaxPool, Relu, Resize, Sigmoid, Silu,
+};
+use nn::{Conv2d, Real};
+use tensor::ops::{Abs, Add, Concat, Mean, MulScalar, Neg, Permute, Pick, Reshape, Slice, Sub, Sum, Tanh};
+use tensor::{Exact, Tensor, Var};
+
+use crate::error::ExplainError;
+use crate::explanation::Explanation;
+use crate::heatmap::Heatmap;
+use crate::pass::{Pass, of_image};
+use crate::path::Path;
+use crate::target::Target;
+use crate::upsample::{Alignment, upsample};
+
+/// The full-gradient decomposition of a score: what the image contributed, and what each bias did, place by place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FullGradient<T: Real = f32> {
+    /// x ⊙ ∂S/∂x, `[N, H, W, C]`.
+    pub input: Tensor<T>,
+    /// For each layer that adds something of its own, from the image to the score.
+    pub biases: Vec<BiasGradient<T>>,
+}
+
+/// What a layer's biases contributed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BiasGradient<T: Real = f32> {
+    /// The layer.
+    pub layer: String,
+    /// b ⊙ ∂S/∂y in every place of its output y, `[N, h, w, C]` or `[N, C]`.
+    pub values: Tensor<T>,
+}
+
+impl<T: Real> FullGradient<T> {
+    /// The sum of all contributions for each image: the score, if the target is a sum of scores.
+    #[must_use]
+    pub fn totals(&self) -> Vec<f64> {
+        let images = self.input.shape()[0];
+        let sum = |image: usize, values: &Tensor<T>| {
+            let each = values.len() / images;
+            let terms = values.as_slice()[image * each..][..each].iter().map(|v| v.as_f64());
+            tensor::pairwise_sum(&terms.collect::<Vec<_>>())
+        };
+        let total = |image| sum(image, &self.input) + self.biases.iter().map(|b| sum(image, &b.values)).sum::<f64>();
+        (0..images).map(total).collect()
+    }
+}
+
+/// What an operation adds that doesn't scale with its input, b ⊙ ∂S/∂y place by place: `None` where it adds nothing.
+///
+/// A convolution and a fully connected layer add their bias; batch norm in evaluation, y = a·x + c, adds c; an activation
+/// y = f(x) adds f(x) − f′(x)·x, which is nothing for ReLU and its bound where ReLU6 is saturated.
+///
+/// # Errors
+/// Names the operation if it isn't known what it adds.
+pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Result<Option<Tensor<T>>, String> {
+    let node = value.node();
+    let by_channel = |bias: &Tensor<T>| {
+        let bias = bias.as_slice();
+        Tensor::from_fn(gradient.shape(), |i| bias[i % bias.len()] * gradient.as_slice()[i])
+    };
+    if node.op::<Conv2d>().is_some() || node.op::<Linear>().is_some() {
+        return Ok((node.input_count() == 3).then(|| by_channel(node.input(2))));
+    }
+    if let Some(norm) = node.op::<BatchNormEvaluation<T>>() {
+        let [_, shift] = norm.affine(node.input(1), node.input(2));
+        return Ok(Some(by_channel(&shift)));
+    }
+    if is_activation(value) {
+        let passed = passed_on(value, 0, gradient).zip(node.input(0), |g, x| g * x);
+        return Ok(Some(
+            gradient.clone().zip(node.output(), |g, y| g * y).zip(&passed, |whole, linear| whole - linear),
+        ));
+    }
+    macro_rules! is {
+        ($($op:ty),+) => { $(node.op::<$op>().is_some())||+ };
+    }
+    let homogeneous = is!(Relu, LeakyRelu, MaxPool, AvgPool, GlobalAvgPool, Resize)
+        || is!(Abs, Add, Concat, Mean, MulScalar, Neg, Permute, Pick, Reshape, Slice, Sub, Sum);
+    if homogeneous {
+        return Ok(None);
+    }
+    let name = node.label().map(|label| format!(" of layer `{label}`")).unwrap_or_default();
+    Err(format!("it isn't known what the {}{name} adds to what it is given", node.any_op().name()))
+}
+
+/// Whether it is a function of each element that isn't proportional to it on either side of zero.
+pub(crate) fn is_activation<T: Real>(value: &Var<T>) -> bool {
+    let node = value.node();
+    node.op::<Clip>().is_some()
+        || node.op::<Sigmoid>().is_some()
+        || node.op::<Tanh>().is_some()
+        || node.op::<Silu>().is_some()
+}
+
+/// What an operation hands on to one of its inputs from ∂S/∂y = `gradient`.
+pub(crate) fn passed_on<T: Real>(value: &Var<T>, input: usize, gradient: &Tensor<T>) -> Tensor<T> {
+    let id = value.node().input_ids().nth(input).expect("an input of this node");
+    let input = value.tape().var(id).expect("an explaining tape keeps every value");
+    let mut gradients =
+        value.tape().backward_from(value, gradient.clone(), &Exact, [&input]).expect("the exact rule refuses nothing");
+    gradients.take(&input).expect("asked for")
+}
+
+/// Σ ψ over channels `[h, w]`: absolute values, stretched from 0 to 1, upsampled to the image.
+fn post_process<T: Real>(channels: &[Array2<T>], [height, width]: [usize; 2]) -> Array2<T> {
+    let mut sum = Array2::zeros((height, width));
+    for channel in channels {
+        let magnitude = channel.mapv(T::abs);
+        let (least, most) = magnitude.iter().fold((T::infinity(), T::zero()), |(a, b), &v| (a.min(v), b.max(v)));
+        if most > least {
+            let scaled = magnitude.mapv(|v| (v - least) / (most - least));
+            sum = sum + upsample(scaled.view(), height, width, Alignment::HalfPixel);
+        }
+    }
+    sum
+}
+
+impl<T: Real> Path<T> {
+    fn full_gradient(&self) -> Result<FullGradient<T>, ExplainError> {
+        let (image, rest) = self.values.split_first().expect("the image lies on the path");
+        let input = image.value().clone().zip(&self.gradient(image), |x, g| x * g);
+        let mut biases = Vec::new();
+        for value in rest {
+            let added = bias_gradient(value, &self.gradient(value)).map_err(ExplainError::Setting)?;
+            let layer = value.node().label().unwrap_or_else(|| value.node().any_op().name()).to_string();
+            biases.extend(added.map(|values| BiasGradient { layer, values }));
+        }
+        Ok(FullGradient { input, biases })
+    }
+}
+
+impl<T: Real> Pass<'_, T> {
+    /// The full-gradient decomposition of the score (Srinivas and Fleuret, *Full-Gradient Representation for Neural Network
+    /// Visualization*, 2019): x ⊙ ∂S/∂x and, for every bias, b · ∂S/∂b place by place, the biases that batch norm and
+    /// saturated activations amount to included. They add up to the score ([`FullGradient::totals`]).
+    ///
+    /// # Errors
+    /// Where the model has an operation of which it isn't known what it adds, or the target doesn't fit.
+    pub fn full_gradient(&self, target: impl Into<Target<T>>) -> Result<FullGradient<T>, ExplainError> {
+        self.path(&self.seed(&target.into())?)?.full_gradient()
+    }
+
+    /// FullGrad (Srinivas and Fleuret 2019): a map of the image's pixels, `[H, W]`, of the full gradient's parts that have
+    /// positions.
+    ///
+    /// ```text
+    /// M = ψ(x ⊙ ∂S/∂x) + Σ_layers Σ_channels ψ(b ⊙ ∂S/∂y)
+    /// ```
+    ///
+    /// where ψ takes absolute values, stretches them from 0 to 1 and upsamples them (bilinear, edge to edge) to the image. So
+    /// each channel of each layer counts as much as the image's, and the map isn't complete any more; the
+    /// [decomposition](Self::full_gradient) is.
+    ///
+    /// # Errors
+    /// As [`full_gradient`](Self::full_gradient).
+    pub fn full_grad(&self, target: impl Into<Target<T>>) -> Result<Explanation<Heatmap<T>>, ExplainError> {
+        let target = target.into();
+        let full = self.full_gradient(target.clone())?;
+        let [height, width, _] = self.model().input_shape();
+        let maps = |image: usize| {
+            let spatial = full.biases.iter().map(|bias| &bias.values).filter(|values| values.shape().len() == 4);
+            let sum =
+                std::iter::once(&full.input).chain(spatial).fold(Array2::zeros((height, width)), |sum, values| {
+                    let values = of_image(values, image);
+                    let channels: Vec<Array2<T>> =
+                        values.axis_iter(Axis(2)).map(|channel| channel.to_owned()).collect();
+                    sum + post_process(&channels, [height, width])
+                });
+            self.heatmap_of_pixels(image, sum)
+        };
+        Ok(self.input_level("FullGrad", &target, (0..self.images()).map(maps).collect()))
+    }
+}

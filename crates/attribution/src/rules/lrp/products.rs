@@ -1,0 +1,181 @@
+//! A layer of products, as the rules of LRP see it.
+
+use nn::ops::{BatchNormEvaluation, Conv2dRelu, Linear};
+use nn::{Conv2d, ConvCall, Real};
+use tensor::{Node, Tensor};
+
+use super::{Inputs, LrpRule, Part};
+
+/// A layer of products y = x ∗ w + b: a convolution, or a fully connected layer as a convolution over pictures of one pixel.
+/// Batch norm behind it is part of it, y = a·(x ∗ w + b) + c = x ∗ (a·w) + (a·b + c).
+#[derive(Clone, Debug)]
+pub struct Products<T: Real> {
+    /// `[N, H, W, Cin]`.
+    input: Tensor<T>,
+    /// `[Kh, Kw, Cin/groups, Cout]`.
+    weight: Tensor<T>,
+    /// `[Cout]`.
+    bias: Option<Tensor<T>>,
+    /// The magnitudes of what b was made from, added up: `[Cout]`.
+    offset: Option<Tensor<T>>,
+    /// `[N, Ho, Wo, Cout]`.
+    output: Tensor<T>,
+    call: ConvCall,
+}
+
+impl<T: Real> Products<T> {
+    /// The layer that this node records, together with the batch norm behind it; `None` where the node is no layer of
+    /// products.
+    pub(crate) fn of(node: &Node<T>, batch_norm: Option<&Node<T>>) -> Option<Self> {
+        let conv = if node.op::<Linear>().is_some() {
+            Conv2d::default()
+        } else if let Some(Conv2dRelu(conv)) = node.op() {
+            *conv
+        } else {
+            *node.op::<Conv2d>()?
+        };
+        let picture = |x: &Tensor<T>| match x.shape()[..] {
+            [n, channels] => x.reshape([n, 1, 1, channels]),
+            _ => x.clone(),
+        };
+        let kernel = |w: &Tensor<T>| match w.shape()[..] {
+            [inputs, outputs] => w.reshape([1, 1, inputs, outputs]),
+            _ => w.clone(),
+        };
+        let (input, mut weight) = (picture(node.input(0)), kernel(node.input(1)));
+        let mut bias = (node.input_count() == 3).then(|| node.input(2).clone());
+        let mut offset = bias.clone().map(|bias| bias.map(T::abs));
+        let mut output = picture(node.output());
+        if let Some(norm) = batch_norm {
+            let op = norm.op::<BatchNormEvaluation<T>>()?;
+            let [factor, shift] = op.affine(norm.input(1), norm.input(2));
+            let channels = factor.len();
+            weight = Tensor::from_fn(weight.shape(), |i| weight.as_slice()[i] * factor.as_slice()[i % channels]);
+            let scaled = bias.map_or_else(|| Tensor::zeros([channels]), |bias| bias.zip(&factor, |b, a| b * a));
+            // y = (x ∗ w + b − μ)·a + β, and c = β − a·μ.
+            let summed = scaled.clone().zip(&shift, |ab, c| ab.abs() + c.abs());
+            offset = Some(summed.zip(norm.input(2), |sum, beta| sum + T::from_f64(2.0) * beta.abs()));
+            bias = Some(scaled.zip(&shift, |b, c| b + c));
+            output = picture(norm.output());
+        }
+        let geometry = conv.geometry(input.shape(), weight.shape()).expect("a recorded convolution fits");
+        Some(Self { input, weight, bias, offset, output, call: ConvCall { geometry, training: false } })
+    }
+
+    /// x, `[N, H, W, Cin]`.
+    #[must_use]
+    pub fn input(&self) -> &Tensor<T> {
+        &self.input
+    }
+
+    /// w, `[Kh, Kw, Cin/groups, Cout]`.
+    #[must_use]
+    pub fn weight(&self) -> &Tensor<T> {
+        &self.weight
+    }
+
+    /// b, `[Cout]`.
+    #[must_use]
+    pub fn bias(&self) -> Option<&Tensor<T>> {
+        self.bias.as_ref()
+    }
+
+    /// y, `[N, Ho, Wo, Cout]`.
+    #[must_use]
+    pub fn output(&self) -> &Tensor<T> {
+        &self.output
+    }
+
+    /// R = y ⊙ g.
+    #[must_use]
+    pub fn relevance(&self, upstream: &Tensor<T>) -> Tensor<T> {
+        upstream.clone().zip(&self.output, |g, y| g * y)
+    }
+
+    /// What `rule` hands on: g with R = x ⊙ g, or R itself from a rule for the image.
+    pub(super) fn hand_on(&self, rule: &dyn LrpRule<T>, upstream: &Tensor<T>) -> Tensor<T> {
+        let mut sum = Tensor::zeros(self.input.shape());
+        for Part { inputs, weight, shares } in rule.parts(self, upstream) {
+            let part = self.transposed(&weight, &shares);
+            let part = match inputs {
+                Inputs::All => part,
+                Inputs::Positive => part.zip(&self.input, |g, x| if x < T::zero() { T::zero() } else { g }),
+                Inputs::Negative => part.zip(&self.input, |g, x| if x < T::zero() { g } else { T::zero() }),
+                Inputs::Instead(other) => part.zip(&other, |g, x| g * x),
+            };
+            sum = sum.zip(&part, |sum, part| sum + part);
+        }
+        sum
+    }
+
+    /// What a part reads of the input.
+    pub(crate) fn read(&self, inputs: &Inputs<T>) -> Tensor<T> {
+        match inputs {
+            Inputs::All => self.input.clone(),
+            Inputs::Positive => self.input.positive_part(),
+            Inputs::Negative => super::negative_part(&self.input),
+            Inputs::Instead(other) => other.clone(),
+        }
+    }
+
+    /// The magnitudes of what the bias was made from, `[Cout]`.
+    pub(crate) fn offset(&self) -> Option<&Tensor<T>> {
+        self.offset.as_ref()
+    }
+
+    /// Cin.
+    pub(super) fn channels(&self) -> usize {
+        self.call.geometry.in_channels
+    }
+
+    /// How many products are added up at most in one output, and in one input on the way back.
+    pub(crate) fn terms(&self) -> [usize; 2] {
+        let geometry = &self.call.geometry;
+        let taps = geometry.kernel[0] * geometry.kernel[1];
+        [geometry.in_channels, geometry.out_channels].map(|channels| taps * channels / geometry.conv.groups)
+    }
+
+    /// The geometry, by which a kernel is chosen.
+    pub(crate) fn geometry(&self) -> &nn::ConvGeometry {
+        &self.call.geometry
+    }
+
+    /// x ∗ w without a bias, of any x and w in this layer's shapes.
+    ///
+    /// # Panics
+    /// Where the shapes are others.
+    #[must_use]
+    pub fn forward(&self, input: &Tensor<T>, weight: &Tensor<T>) -> Tensor<T> {
+        assert_eq!((input.shape(), weight.shape()), (self.input.shape(), self.weight.shape()), "a layer's own shapes");
+        let mut output = Tensor::scratch(self.output.shape());
+        T::conv2d(&self.call, input.as_slice(), weight, None, false, output.make_mut());
+        output
+    }
+
+    /// The transpose: what `shares` of the outputs make at the input through weights in this layer's shape,
+    /// `[N, Ho, Wo, Cout]` → `[N, H, W, Cin]`.
+    ///
+    /// # Panics
+    /// Where the shapes are others.
+    #[must_use]
+    pub fn transposed(&self, weight: &Tensor<T>, shares: &Tensor<T>) -> Tensor<T> {
+        assert_eq!(
+            (shares.shape(), weight.shape()),
+            (self.output.shape(), self.weight.shape()),
+            "a layer's own shapes"
+        );
+        let mut input = Tensor::scratch(self.input.shape());
+        T::conv2d_input_gradient(&self.call, shares.as_slice(), weight, input.make_mut());
+        input
+    }
+
+    /// `sums` `[N, Ho, Wo, Cout]` plus `part(b)` in every position.
+    pub(super) fn plus_bias(&self, mut sums: Tensor<T>, part: impl Fn(T) -> T) -> Tensor<T> {
+        if let Some(bias) = &self.bias {
+            for pixel in sums.make_mut().chunks_exact_mut(bias.len()) {
+                pixel.iter_mut().zip(bias.as_slice()).for_each(|(sum, &b)| *sum += part(b));
+            }
+        }
+        sums
+    }
+}

@@ -1,0 +1,83 @@
+//! The zᴮ rule.
+
+use nn::{Model, Real};
+use tensor::Tensor;
+
+use super::{Inputs, LrpRule, Part, Products, negative_part, share};
+
+/// The zᴮ rule, for an image whose values lie in a box, lᵢ ≤ xᵢ ≤ hᵢ. (Montavon, Lapuschkin, Binder, Samek and Müller,
+/// *Explaining Nonlinear Classification Decisions with Deep Taylor Decomposition*, 2017; Montavon et al. 2019, §10.3.2.)
+///
+/// ```text
+/// Rᵢ = Σⱼ (xᵢ wᵢⱼ − lᵢ wᵢⱼ⁺ − hᵢ wᵢⱼ⁻) / zⱼ · Rⱼ,   zⱼ = Σᵢ (xᵢ wᵢⱼ − lᵢ wᵢⱼ⁺ − hᵢ wᵢⱼ⁻)
+/// ```
+///
+/// No term of z is negative: a pixel counts by how far it lies from that end of the box which would speak against the unit
+/// most. So a black pixel can get relevance, too. The bias takes no part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ZBox {
+    /// l, one for each channel.
+    pub low: Vec<f64>,
+    /// h, one for each channel.
+    pub high: Vec<f64>,
+}
+
+impl ZBox {
+    /// From black to white, normalised as the model says; `None` where it says nothing.
+    #[must_use]
+    pub fn of_pictures<T: Real>(model: &Model<T>) -> Option<Self> {
+        let normalization = model.info().normalization.as_ref()?;
+        let level = |value: f64| {
+            let channels = normalization.mean().iter().zip(normalization.std());
+            channels.map(|(&mean, &std)| (value - f64::from(mean)) / f64::from(std)).collect()
+        };
+        Some(Self { low: level(0.0), high: level(1.0) })
+    }
+
+    /// The three terms: what is read instead of x, and with which weights.
+    fn terms<T: Real>(&self, layer: &Products<T>) -> [(Tensor<T>, Tensor<T>); 3] {
+        let shape = layer.input().shape();
+        let minus = |values: &[f64]| Tensor::from_fn(shape, |i| T::from_f64(-values[i % values.len()]));
+        let (x, w) = (layer.input(), layer.weight());
+        [(x.clone(), w.clone()), (minus(&self.low), w.positive_part()), (minus(&self.high), negative_part(w))]
+    }
+}
+
+/// z.
+fn sums<T: Real>(layer: &Products<T>, terms: &[(Tensor<T>, Tensor<T>); 3]) -> Tensor<T> {
+    let [x, low, high] = terms.each_ref().map(|(x, w)| layer.forward(x, w));
+    x.zip(&low, |a, b| a + b).zip(&high, |a, b| a + b)
+}
+
+impl<T: Real> LrpRule<T> for ZBox {
+    fn name(&self) -> String {
+        "zᴮ".into()
+    }
+
+    fn parts(&self, layer: &Products<T>, upstream: &Tensor<T>) -> Vec<Part<T>> {
+        let terms = self.terms(layer);
+        let shares = layer.relevance(upstream).zip(&sums(layer, &terms), share);
+        let part = |(x, weight)| Part { inputs: Inputs::Instead(x), weight, shares: shares.clone() };
+        terms.map(part).into()
+    }
+
+    fn kept(&self, layer: &Products<T>, upstream: &Tensor<T>) -> Tensor<T> {
+        let z = sums(layer, &self.terms(layer));
+        layer.relevance(upstream).zip(&z, |r, z| if z.is_zero() { r } else { T::zero() })
+    }
+
+    fn for_image(&self) -> bool {
+        true
+    }
+
+    fn check(&self, layer: &Products<T>) -> Result<(), String> {
+        let (found, channels) = ([self.low.len(), self.high.len()], layer.channels());
+        if found == [channels; 2] {
+            return Ok(());
+        }
+        Err(format!(
+            "zᴮ needs two bounds for each of {channels} channels, found {} lower and {} upper ones",
+            found[0], found[1]
+        ))
+    }
+}
