@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::certify::CertifyArgs;
 use crate::evaluate::Measure;
 use crate::method::Method;
 use crate::model::ModelArgs;
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     Evaluate(EvaluateArgs),
     Verify(VerifyArgs),
+    Certify(CertifyArgs),
     Inspect(InspectArgs),
 }
 

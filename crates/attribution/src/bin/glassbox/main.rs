@@ -2,6 +2,7 @@
 
 mod asked;
 mod audit;
+mod certify;
 mod cli;
 mod data;
 mod demo;
@@ -65,6 +66,7 @@ fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
         Command::Explain(args) => explain::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Verify(args) => verify::run(args),
+        Command::Certify(args) => certify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
     }
 }

@@ -27,11 +27,12 @@ impl ZBox {
     #[must_use]
     pub fn of_pictures<T: Real>(model: &Model<T>) -> Option<Self> {
         let normalization = model.info().normalization.as_ref()?;
-        let level = |value: f64| {
-            let channels = normalization.mean().iter().zip(normalization.std());
-            channels.map(|(&mean, &std)| (value - f64::from(mean)) / f64::from(std)).collect()
+        let level = |byte: u8| {
+            let mut values: Vec<f32> = Vec::new();
+            normalization.apply(&vec![byte; model.input_shape()[2]], &mut values);
+            values.into_iter().map(f64::from).collect()
         };
-        Some(Self { low: level(0.0), high: level(1.0) })
+        Some(Self { low: level(0), high: level(255) })
     }
 
     /// The three terms: what is read instead of x, and with which weights.
