@@ -297,6 +297,22 @@ fn inspect_shows_the_network() {
     }
 }
 
+#[test]
+fn inspect_draws_the_tape() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = demo_file("model.safetensors");
+    let drawn = |file: &str, arguments: &[&str]| {
+        succeeds(folder.path(), &[&["inspect", &model, "--graph", file], arguments].concat());
+        fs::read_to_string(folder.path().join(file)).unwrap()
+    };
+    let guided = drawn("guided.svg", &["--rule", "guided"]);
+    assert!(guided.contains("through 16 operations, 4 replaced"), "{guided}");
+    let lrp = drawn("lrp.dot", &["--rule", "lrp", "--to", "relu4"]);
+    assert!(lrp.contains("through 2 operations, 1 replaced"), "{lrp}");
+    let message = fails(folder.path(), &["inspect", &model, "--graph", "tape.pdf"]);
+    assert!(message.contains("tape.pdf: expected a file that ends in .svg or .dot"), "{message}");
+}
+
 /// Writes an IDX pair: `count` images of `side`×`side`, labels counting round `classes`.
 fn idx(folder: &Path, name: &str, count: u8, side: u8, classes: u8) {
     let header = |rank: u8, dims: &[u8]| {

@@ -69,11 +69,22 @@ pub struct Coverage {
     pub replaced: usize,
 }
 
+/// What a backward pass did at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Whether the rule answered for the operation.
+    pub replaced: bool,
+    /// For each input, whether the gradient went on to it.
+    pub handed_on: Vec<bool>,
+}
+
 /// The gradients of a backward pass, for the nodes that were asked for.
 #[derive(Debug)]
 pub struct Gradients<T: Element> {
+    rule: &'static str,
     wanted: BTreeMap<NodeId, (Shape, Option<Tensor<T>>)>,
     coverage: BTreeMap<&'static str, Coverage>,
+    steps: BTreeMap<NodeId, Step>,
 }
 
 impl<T: Element> Gradients<T> {
@@ -95,6 +106,17 @@ impl<T: Element> Gradients<T> {
     #[must_use]
     pub fn coverage(&self) -> &BTreeMap<&'static str, Coverage> {
         &self.coverage
+    }
+
+    /// The name of the rule that the tape was read by.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+
+    /// The nodes that the pass went through, in the tape's order, and what it did there.
+    pub fn steps(&self) -> impl Iterator<Item = (NodeId, &Step)> {
+        self.steps.iter().map(|(&id, step)| (id, step))
     }
 }
 
@@ -159,7 +181,8 @@ impl<T: Element> Tape<T> {
         let nodes = self.nodes();
         let on_this_tape = |var: &Var<T>| nodes.get(var.id()).is_some_and(|node| std::ptr::eq(&**node, var.node()));
         assert!(on_this_tape(output), "the output is on another tape");
-        let mut gradients = Gradients { wanted: BTreeMap::new(), coverage: BTreeMap::new() };
+        let mut gradients =
+            Gradients { rule: rule.name(), wanted: BTreeMap::new(), coverage: BTreeMap::new(), steps: BTreeMap::new() };
         for var in wanted {
             assert!(on_this_tape(var), "a wanted variable is on another tape");
             gradients.wanted.insert(var.id(), (*var.shape(), None));
@@ -180,13 +203,12 @@ impl<T: Element> Tape<T> {
             }
             let coverage = gradients.coverage.entry(node.any_op().name()).or_default();
             coverage.total += 1;
-            let grads = match rule.vjp(node, &upstream, Wanted::new(&flags)) {
-                Some(grads) => {
-                    coverage.replaced += 1;
-                    grads
-                }
-                None => node.any_op().vjp(node, upstream, Wanted::new(&flags)),
-            };
+            let answer = rule.vjp(node, &upstream, Wanted::new(&flags));
+            let replaced = answer.is_some();
+            coverage.replaced += usize::from(replaced);
+            let grads = answer.unwrap_or_else(|| node.any_op().vjp(node, upstream, Wanted::new(&flags)));
+            let handed_on = flags.iter().zip(&grads.0).map(|(&flag, gradient)| flag && gradient.is_some()).collect();
+            gradients.steps.insert(id, Step { replaced, handed_on });
             for ((input, flag), gradient) in node.inputs.iter().zip(flags).zip(grads.0) {
                 if let (true, Some(gradient)) = (flag, gradient) {
                     assert_eq!(gradient.shape(), &input.shape, "{}: a gradient of another shape", node.any_op().name());

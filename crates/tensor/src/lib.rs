@@ -20,7 +20,7 @@
 //! ```
 //!
 //! An operation is a value that implements [`Op`], so a crate built on this one adds its own; [`gradcheck`] compares any
-//! gradient with central differences.
+//! gradient with central differences. [`Tape::graph`] draws a tape, with the way that a gradient took.
 //!
 //! # Where to read on
 //!
@@ -39,6 +39,7 @@ mod backward;
 mod buffer;
 mod element;
 mod gradcheck;
+mod graph;
 mod node;
 mod op;
 pub mod ops;
@@ -49,9 +50,10 @@ mod sum;
 mod tape;
 mod tensor;
 
-pub use backward::{BackwardError, Coverage, Exact, Gradients, Rule};
+pub use backward::{BackwardError, Coverage, Exact, Gradients, Rule, Step};
 pub use element::Element;
 pub use gradcheck::{Gradcheck, GradcheckError, Worst, gradcheck};
+pub use graph::Graph;
 pub use node::{Node, NodeId};
 pub use op::{Grads, Linearity, Needs, Op, Wanted};
 pub use shape::{MAX_RANK, Shape};

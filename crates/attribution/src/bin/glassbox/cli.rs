@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::certify::CertifyArgs;
 use crate::evaluate::Measure;
+use crate::graph::Reading;
 use crate::method::Method;
 use crate::model::ModelArgs;
 
@@ -291,11 +292,30 @@ pub(crate) struct VerifyArgs {
 }
 
 /// Show a network as a table: layers, shapes, sizes, classes, and what can be explained
+///
+/// With --graph, also draws the tape that one picture leaves: its operations with shapes and memory, the way that a gradient
+/// takes from the scores to the image or a layer, and what a backward rule replaces on that way.
 #[derive(Args, Debug)]
+#[command(after_long_help = "Examples:\n  \
+    glassbox inspect\n  \
+    glassbox inspect garments.safetensors --graph garments.svg --rule guided\n  \
+    glassbox inspect garments.safetensors --graph garments.dot --to relu2")]
 pub(crate) struct InspectArgs {
     /// The network, as `glassbox train` saves it [default: EfficientNet-Lite0, the one in the program]
     #[arg(value_name = "MODEL")]
     pub(crate) model: Option<PathBuf>,
+
+    /// Draw the tape into this file: FILE.svg, a picture; or FILE.dot, for Graphviz
+    #[arg(long, value_name = "FILE.svg|FILE.dot")]
+    pub(crate) graph: Option<PathBuf>,
+
+    /// The rule by which the tape is read backwards
+    #[arg(long, value_enum, value_name = "RULE", default_value = "exact", requires = "graph")]
+    pub(crate) rule: Reading,
+
+    /// Where the gradient goes: a layer's output [default: the image]
+    #[arg(long, value_name = "LAYER", requires = "graph")]
+    pub(crate) to: Option<String>,
 }
 
 fn positive(text: &str) -> Result<usize, String> {

@@ -1,7 +1,7 @@
 //! `glassbox inspect`.
 
 use crate::cli::InspectArgs;
-use crate::{Failure, model, say};
+use crate::{Failure, graph, model, say};
 
 /// Prints the network as a table, and what can be explained.
 pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
@@ -35,5 +35,8 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     if let Some(last) = model.last_spatial_layer() {
         say!("               (by default the last with positions, `{}`)", layers[last].name);
     }
-    Ok(())
+    match &args.graph {
+        Some(file) => graph::write(&model, args.rule, args.to.as_deref(), file),
+        None => Ok(()),
+    }
 }

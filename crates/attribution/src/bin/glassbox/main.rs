@@ -9,6 +9,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod folder;
+mod graph;
 mod inputs;
 mod inspect;
 mod interrupt;
