@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rand::seq::SliceRandom;
-
-use super::{DataError, Idx, Normalization, stream};
+use super::{DataError, Idx, Normalization};
 
 /// Pictures of one size with their classes: u8 pixels `[N, H, W, C]`, a label an image, a name a class.
 ///
@@ -162,18 +160,6 @@ impl LabelledImages {
         Normalization::of(&self.pixels, self.shape[3])
     }
 
-    /// One epoch in mini-batches: every index once, in an order that depends on `seed` and `epoch` alone, `size` at a
-    /// time (the last batch may be smaller).
-    ///
-    /// # Panics
-    /// Where `size` is zero.
-    pub fn batches(&self, size: usize, seed: u64, epoch: u64) -> impl ExactSizeIterator<Item = Vec<usize>> + use<> {
-        assert!(size > 0, "mini-batches of no images");
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        order.shuffle(&mut stream(seed, epoch));
-        (0..order.len().div_ceil(size)).map(move |batch| order[batch * size..].iter().take(size).copied().collect())
-    }
-
     /// Fills `out` with the normalised images of these indices, `[indices.len(), H, W, C]`; what it held before is
     /// forgotten.
     ///
@@ -194,8 +180,6 @@ impl LabelledImages {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn names(classes: usize) -> Vec<String> {
@@ -246,31 +230,6 @@ mod tests {
         assert!(message(0, [1 << 40, 1 << 40, 1, 1], vec![]).contains("found 0"));
         assert!(message(8, shape, vec![0]).contains("found 2 images in the pixels and 1 labels in the labels"));
         assert!(message(8, shape, vec![0, 3]).contains("the number of classes, 3; found 3 at index 1"));
-    }
-
-    proptest! {
-        #[test]
-        fn an_epoch_sees_every_image_once(count in 0..60usize, size in 1..20usize, seed: u64, epoch in 0..3u64) {
-            let set = counting(count);
-            let batches: Vec<_> = set.batches(size, seed, epoch).collect();
-            prop_assert_eq!(set.batches(size, seed, epoch).len(), batches.len());
-            prop_assert!(batches.iter().rev().skip(1).all(|batch| batch.len() == size));
-            prop_assert!(batches.last().is_none_or(|batch| (1..=size).contains(&batch.len())));
-            let mut seen = batches.concat();
-            // The order doesn't depend on the size of a batch.
-            prop_assert_eq!(&seen, &set.batches(count.max(1), seed, epoch).flatten().collect::<Vec<_>>());
-            seen.sort_unstable();
-            prop_assert_eq!(seen, (0..count).collect::<Vec<_>>());
-        }
-    }
-
-    /// The order is part of what a seed means: it must not change with a platform or a dependency's version.
-    #[test]
-    fn the_order_is_pinned() {
-        let order = |seed, epoch| counting(12).batches(12, seed, epoch).next().unwrap();
-        assert_eq!(order(7, 0), [0, 11, 5, 2, 9, 1, 6, 10, 3, 4, 8, 7]);
-        assert_ne!(order(7, 0), order(7, 1));
-        assert_ne!(order(7, 0), order(8, 0));
     }
 
     #[test]

@@ -148,12 +148,25 @@ impl Normalization {
     /// # Panics
     /// Where the number of values isn't a multiple of the channels.
     pub fn apply(&self, pixels: &[u8], out: &mut Vec<f32>) {
+        let start = out.len();
+        out.extend(pixels.iter().map(|&pixel| f32::from(pixel)));
+        self.normalize(&mut out[start..]);
+    }
+
+    /// Normalises pixels `[…, C]` in place; they are in the units of bytes, 0 to 255, but may lie between two of them.
+    ///
+    /// # Panics
+    /// Where the number of values isn't a multiple of the channels.
+    pub fn normalize(&self, values: &mut [f32]) {
         let channels = self.channels();
-        assert!(pixels.len().is_multiple_of(channels), "{} values in {channels} channels", pixels.len());
-        out.reserve(pixels.len());
-        for pixel in pixels.chunks_exact(channels) {
-            let normalised = |c| (f32::from(pixel[self.place(c)]) / self.scale - self.mean[c]) / self.std[c];
-            out.extend((0..channels).map(normalised));
+        assert!(values.len().is_multiple_of(channels), "{} values in {channels} channels", values.len());
+        for pixel in values.chunks_exact_mut(channels) {
+            if self.order == ChannelOrder::Bgr {
+                pixel.reverse();
+            }
+            for ((value, mean), std) in pixel.iter_mut().zip(&self.mean).zip(&self.std) {
+                *value = (*value / self.scale - mean) / std;
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod schedule;
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use thiserror::Error;
 
 pub use schedule::Schedule;
 
-use crate::data::{LabelledImages, Normalization};
+use crate::data::{Batch, DataError, Dataset, Loader, Normalization};
 use crate::model::{Mode, Model, ModelError};
 use crate::ops;
 use crate::optim::Optimizer;
@@ -64,12 +65,23 @@ pub struct Evaluation {
 }
 
 /// A training that can't go on.
-#[derive(Clone, Debug, PartialEq, Error)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TrainError {
     /// The images don't fit the model.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// An image couldn't be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Images of another shape than the model takes.
+    #[error("the images are {found:?} (height, width, channels), the model takes {expected:?}")]
+    Images {
+        /// The model's.
+        expected: [usize; 3],
+        /// The images'.
+        found: [usize; 3],
+    },
     /// More classes in the data than scores in the model.
     #[error("the images have {found} classes, the model {expected}")]
     Classes {
@@ -132,79 +144,86 @@ pub fn train_step<T: Real>(
 /// training early; whatever was learnt by then stays.
 ///
 /// # Errors
-/// Where the images don't fit the model, or the loss is no longer a number.
-pub fn train<'d>(
+/// Where the images don't fit the model, one of them can't be read, or the loss is no longer a number.
+pub fn train<'d, D: Dataset + Clone + 'd>(
     model: &mut Model<f32>,
     optimizer: &mut dyn Optimizer<f32>,
     training: &Training,
-    mut data: impl FnMut(usize) -> std::borrow::Cow<'d, LabelledImages>,
+    mut data: impl FnMut(usize) -> Cow<'d, D>,
     mut watch: impl FnMut(&Progress, &Model<f32>) -> ControlFlow<()>,
 ) -> Result<(), TrainError> {
-    let normalization = model.info().normalization.clone().ok_or(TrainError::NoNormalization)?;
     let mut step = 0;
     for epoch in 0..training.epochs {
         let images = data(epoch);
-        let (expected, found) = (model.classes(), images.class_names().len());
-        if found > expected {
-            return Err(TrainError::Classes { expected, found });
-        }
-        if images.is_empty() || training.batch_size == 0 {
+        let normalization = normalization_for(model, &*images)?;
+        if training.batch_size == 0 {
             return Err(TrainError::Nothing);
         }
-        let steps = training.epochs * images.len().div_ceil(training.batch_size);
-        for batch in images.batches(training.batch_size, training.seed, epoch as u64) {
-            let learning_rate = training.learning_rate * training.schedule.factor(step, steps);
-            optimizer.set_learning_rate(learning_rate);
-            let (pixels, labels) = gather(&images, &batch, &normalization);
-            let seed = training.seed.wrapping_add(step as u64);
-            let loss = train_step(model, optimizer, pixels, &labels, training.label_smoothing, seed)?;
-            let loss = f64::from(loss);
-            if !loss.is_finite() {
-                return Err(TrainError::NotFinite { step, loss, learning_rate });
+        let loader = Loader::new(&*images, &normalization, training.batch_size).shuffled(training.seed);
+        let steps = training.epochs * loader.batches();
+        let flow = loader.epoch(epoch as u64, 0, |batches| {
+            for batch in batches {
+                let Batch { images, labels } = batch?;
+                let learning_rate = training.learning_rate * training.schedule.factor(step, steps);
+                optimizer.set_learning_rate(learning_rate);
+                let seed = training.seed.wrapping_add(step as u64);
+                let loss = train_step(model, optimizer, images, &labels, training.label_smoothing, seed)?;
+                let loss = f64::from(loss);
+                if !loss.is_finite() {
+                    return Err(TrainError::NotFinite { step, loss, learning_rate });
+                }
+                step += 1;
+                let progress = Progress { epoch, step, steps, images: labels.len(), loss, learning_rate };
+                if watch(&progress, model).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
-            step += 1;
-            let progress = Progress { epoch, step, steps, images: batch.len(), loss, learning_rate };
-            if watch(&progress, model).is_break() {
-                return Ok(());
-            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if flow.is_break() {
+            break;
         }
     }
     Ok(())
 }
 
-/// The normalised images `[N, H, W, C]` of these places, and their labels.
-fn gather(images: &LabelledImages, batch: &[usize], normalization: &Normalization) -> (Tensor<f32>, Vec<usize>) {
-    let [_, h, w, c] = images.shape();
-    let mut pixels = Vec::new();
-    images.gather(batch, normalization, &mut pixels);
-    (Tensor::new([batch.len(), h, w, c], pixels), batch.iter().map(|&index| images.labels()[index]).collect())
-}
-
-/// How well the model does on a set.
-///
-/// # Errors
-/// Where the images don't fit the model.
-pub fn evaluate(model: &Model<f32>, images: &LabelledImages) -> Result<Evaluation, TrainError> {
-    let normalization = model.info().normalization.as_ref().ok_or(TrainError::NoNormalization)?;
-    if images.is_empty() {
-        return Err(TrainError::Nothing);
+/// How these images become numbers for the model, if they fit it and there are any.
+fn normalization_for(model: &Model<f32>, images: &dyn Dataset) -> Result<Normalization, TrainError> {
+    let (expected, found) = (model.input_shape(), images.image_shape());
+    if found != expected {
+        return Err(TrainError::Images { expected, found });
     }
     let (expected, found) = (model.classes(), images.class_names().len());
     if found > expected {
         return Err(TrainError::Classes { expected, found });
     }
-    let (mut right, mut loss) = (0, 0.0);
-    let places: Vec<usize> = (0..images.len()).collect();
-    for batch in places.chunks(EVALUATION_BATCH) {
-        let (pixels, labels) = gather(images, batch, normalization);
-        let logits = model.predict(pixels)?;
-        for (scores, &label) in logits.as_slice().chunks_exact(expected).zip(&labels) {
-            let best = (0..expected).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).expect("a model has classes");
-            right += usize::from(best == label);
-        }
-        let tape = Tape::keeping(Keep::Nothing);
-        let mean = ops::cross_entropy(&tape.leaf(logits), &labels, 0.0).value().item();
-        loss += f64::from(mean) * batch.len() as f64;
+    if images.is_empty() {
+        return Err(TrainError::Nothing);
     }
+    model.info().normalization.clone().ok_or(TrainError::NoNormalization)
+}
+
+/// How well the model does on a set.
+///
+/// # Errors
+/// Where the images don't fit the model, or one of them can't be read.
+pub fn evaluate(model: &Model<f32>, images: &dyn Dataset) -> Result<Evaluation, TrainError> {
+    let normalization = normalization_for(model, images)?;
+    let classes = model.classes();
+    let (mut right, mut loss) = (0, 0.0);
+    Loader::new(images, &normalization, EVALUATION_BATCH).epoch(0, 0, |batches| {
+        for batch in batches {
+            let Batch { images, labels } = batch?;
+            let logits = model.predict(images)?;
+            for (scores, &label) in logits.as_slice().chunks_exact(classes).zip(&labels) {
+                let best = (0..classes).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).expect("a model has classes");
+                right += usize::from(best == label);
+            }
+            let tape = Tape::keeping(Keep::Nothing);
+            let mean = ops::cross_entropy(&tape.leaf(logits), &labels, 0.0).value().item();
+            loss += f64::from(mean) * labels.len() as f64;
+        }
+        Ok::<(), TrainError>(())
+    })?;
     Ok(Evaluation { accuracy: right as f64 / images.len() as f64, loss: loss / images.len() as f64 })
 }
