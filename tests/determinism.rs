@@ -2,8 +2,8 @@
 
 use attribution::Explainer;
 use nn::data::{Scatter, fashion_mnist};
-use nn::optim::Sgd;
-use nn::train::{Schedule, Training, train};
+use nn::optim::{Decay, Schedule, Sgd};
+use nn::train::{Training, train};
 use nn::{Layer, Model, ModelInfo};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -42,7 +42,7 @@ fn run(threads: usize) -> (Vec<u64>, Vec<u8>, Vec<Vec<u32>>) {
             epochs: 2,
             batch_size: 32,
             learning_rate: 0.05,
-            schedule: Schedule::Cosine { warmup: 0.2 },
+            schedule: Schedule { warmup: 0.2, decay: Decay::Cosine { floor: 0.0 } },
             label_smoothing: 0.1,
             seed: 5,
         };

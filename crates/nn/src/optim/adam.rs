@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
-use super::{Optimizer, State};
+use super::{Optimizer, OptimizerState};
 use crate::model::Model;
 use crate::real::Real;
 
@@ -18,9 +18,7 @@ use crate::real::Real;
 pub struct Adam<T: Real = f32> {
     /// Its settings.
     pub settings: AdamSettings,
-    steps: i32,
-    mean: State<T>,
-    square: State<T>,
+    state: OptimizerState<T>,
 }
 
 /// The settings of [`Adam`].
@@ -59,16 +57,18 @@ impl<T: Real> Adam<T> {
     /// With these settings.
     #[must_use]
     pub fn with(settings: AdamSettings) -> Self {
-        Self { settings, steps: 0, mean: State::default(), square: State::default() }
+        Self { settings, state: OptimizerState::new(&["mean", "square"]) }
     }
 }
 
 impl<T: Real> Optimizer<T> for Adam<T> {
     fn step(&mut self, model: &mut Model<T>, gradients: &[(usize, Tensor<T>)]) {
         let AdamSettings { learning_rate, beta1, beta2, epsilon, weight_decay, decoupled } = self.settings;
-        self.steps += 1;
-        let rate = T::from_f64(learning_rate / (1.0 - beta1.powi(self.steps)));
-        let root = T::from_f64((1.0 - beta2.powi(self.steps)).sqrt());
+        let OptimizerState { steps, moments } = &mut self.state;
+        let [mean, square] = &mut moments[..] else { panic!("Adam: a state of another optimiser") };
+        *steps += 1;
+        let [mean_scale, square_scale] = [beta1, beta2].map(|beta| 1.0 - beta.powf(*steps as f64));
+        let (rate, root) = (T::from_f64(learning_rate / mean_scale), T::from_f64(square_scale.sqrt()));
         let shrink = T::from_f64(if decoupled { learning_rate * weight_decay } else { 0.0 });
         let decay = T::from_f64(if decoupled { 0.0 } else { weight_decay });
         // In f32, 1 − 0.999 would keep four digits.
@@ -77,7 +77,7 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         for (index, gradient) in gradients {
             let value = model.value_mut(*index);
             assert_eq!(gradient.shape(), value.shape(), "a gradient of another shape than its parameter");
-            let state = self.mean.of(*index, gradient).iter_mut().zip(self.square.of(*index, gradient));
+            let state = mean.of(*index, gradient).iter_mut().zip(square.of(*index, gradient));
             let weights = value.make_mut().iter_mut().zip(state).zip(gradient.as_slice());
             weights.for_each(|((w, (m, v)), &g)| {
                 let g = g + decay * *w;
@@ -90,5 +90,13 @@ impl<T: Real> Optimizer<T> for Adam<T> {
 
     fn set_learning_rate(&mut self, rate: f64) {
         self.settings.learning_rate = rate;
+    }
+
+    fn state(&self) -> &OptimizerState<T> {
+        &self.state
+    }
+
+    fn state_mut(&mut self) -> &mut OptimizerState<T> {
+        &mut self.state
     }
 }

@@ -1,10 +1,26 @@
-//! Optimisers: how weights follow their gradients.
+//! Optimisers: how weights follow their gradients, and at what rate.
+//!
+//! ```
+//! use nn::optim::{Adam, AdamSettings, Decay, Schedule};
+//! let adamw = Adam::<f32>::with(AdamSettings { weight_decay: 0.01, ..AdamSettings::new(1e-3) });
+//! assert!(adamw.settings.decoupled);
+//! let schedule = Schedule { warmup: 0.1, decay: Decay::Cosine { floor: 0.0 } };
+//! assert_eq!(schedule.factor(10, 100), 1.0);
+//! ```
 
 mod adam;
+mod average;
+mod clip;
+mod schedule;
 mod sgd;
+mod state;
 
 pub use adam::{Adam, AdamSettings};
+pub use average::WeightAverage;
+pub use clip::{clip_norm, global_norm};
+pub use schedule::{Decay, Schedule};
 pub use sgd::{Sgd, SgdSettings};
+pub use state::{Moments, OptimizerState};
 
 use tensor::Tensor;
 
@@ -21,23 +37,10 @@ pub trait Optimizer<T: Real> {
 
     /// The learning rate of the next step.
     fn set_learning_rate(&mut self, rate: f64);
-}
 
-/// One tensor of state per parameter, zero at first.
-#[derive(Clone, Debug)]
-struct State<T: Real>(Vec<Option<Tensor<T>>>);
+    /// What it remembers between steps.
+    fn state(&self) -> &OptimizerState<T>;
 
-impl<T: Real> Default for State<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T: Real> State<T> {
-    fn of(&mut self, index: usize, like: &Tensor<T>) -> &mut [T] {
-        if self.0.len() <= index {
-            self.0.resize(index + 1, None);
-        }
-        self.0[index].get_or_insert_with(|| Tensor::zeros(like.shape())).make_mut()
-    }
+    /// What it remembers, to be replaced by what another of its kind remembered.
+    fn state_mut(&mut self) -> &mut OptimizerState<T>;
 }

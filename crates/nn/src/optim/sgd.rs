@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
-use super::{Optimizer, State};
+use super::{Optimizer, OptimizerState};
 use crate::model::Model;
 use crate::real::Real;
 
@@ -16,7 +16,7 @@ use crate::real::Real;
 pub struct Sgd<T: Real = f32> {
     /// Its settings.
     pub settings: SgdSettings,
-    velocity: State<T>,
+    state: OptimizerState<T>,
 }
 
 /// The settings of [`Sgd`].
@@ -43,18 +43,21 @@ impl<T: Real> Sgd<T> {
     /// With these settings.
     #[must_use]
     pub fn with(settings: SgdSettings) -> Self {
-        Self { settings, velocity: State::default() }
+        Self { settings, state: OptimizerState::new(&["velocity"]) }
     }
 }
 
 impl<T: Real> Optimizer<T> for Sgd<T> {
     fn step(&mut self, model: &mut Model<T>, gradients: &[(usize, Tensor<T>)]) {
         let SgdSettings { learning_rate, momentum, weight_decay, nesterov } = self.settings;
+        let OptimizerState { steps, moments } = &mut self.state;
+        let [velocities] = &mut moments[..] else { panic!("SGD: a state of another optimiser") };
+        *steps += 1;
         let [rate, momentum, decay] = [learning_rate, momentum, weight_decay].map(T::from_f64);
         for (index, gradient) in gradients {
             let value = model.value_mut(*index);
             assert_eq!(gradient.shape(), value.shape(), "a gradient of another shape than its parameter");
-            let velocity = self.velocity.of(*index, gradient);
+            let velocity = velocities.of(*index, gradient);
             let weights = value.make_mut().iter_mut().zip(velocity).zip(gradient.as_slice());
             weights.for_each(|((w, v), &g)| {
                 let g = g + decay * *w;
@@ -66,5 +69,13 @@ impl<T: Real> Optimizer<T> for Sgd<T> {
 
     fn set_learning_rate(&mut self, rate: f64) {
         self.settings.learning_rate = rate;
+    }
+
+    fn state(&self) -> &OptimizerState<T> {
+        &self.state
+    }
+
+    fn state_mut(&mut self) -> &mut OptimizerState<T> {
+        &mut self.state
     }
 }

@@ -1,7 +1,5 @@
 //! Training: steps, epochs, evaluation.
 
-mod schedule;
-
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
@@ -9,12 +7,10 @@ use serde::{Deserialize, Serialize};
 use tensor::{Exact, Keep, Tape, Tensor};
 use thiserror::Error;
 
-pub use schedule::Schedule;
-
 use crate::data::{Batch, DataError, Dataset, Loader, Normalization};
 use crate::model::{Mode, Model, ModelError};
 use crate::ops;
-use crate::optim::Optimizer;
+use crate::optim::{Optimizer, Schedule};
 use crate::real::Real;
 
 /// Images computed at once when nothing is trained.

@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use nn::data::LabelledImages;
-use nn::optim::{Sgd, SgdSettings};
-use nn::train::{Schedule, Training, train};
+use nn::optim::{Decay, Schedule, Sgd, SgdSettings};
+use nn::train::{Training, train};
 use nn::{Layer, Model, ModelError, ModelInfo};
 
 use crate::Failure;
@@ -44,7 +44,7 @@ pub(crate) fn build(images: &LabelledImages, seed: u64) -> Result<Model, ModelEr
 
 /// The recipe: stochastic gradient descent with Nesterov momentum, a cosine schedule, smoothed labels.
 pub(crate) fn recipe(epochs: usize, batch_size: usize, learning_rate: f64, seed: u64) -> Training {
-    let schedule = Schedule::Cosine { warmup: 0.1 };
+    let schedule = Schedule { warmup: 0.1, decay: Decay::Cosine { floor: 0.0 } };
     Training { epochs, batch_size, learning_rate, schedule, label_smoothing: 0.1, seed }
 }
 
