@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use nn::{Real, Source};
+use nn::{Real, Source, on_pool};
 use tensor::{Coverage, Exact, Rule, Tensor};
 
 use crate::error::ExplainError;
@@ -124,8 +124,8 @@ impl<T: Real> Entry<T> {
         };
         let between = (depth(to)..from).map(|depth| depth.checked_sub(1).map_or(Source::Image, Source::Layer));
         let wanted: Vec<Source> = between.filter(|place| *place == to || maps(place)).collect();
-        let vars = wanted.iter().map(|&place| pass.var(place));
-        let gradients = pass.tape().backward_from(output, seed, self.rule.rule(), vars)?;
+        let vars: Vec<_> = wanted.iter().map(|&place| pass.var(place)).collect();
+        let gradients = on_pool(|| pass.tape().backward_from(output, seed, self.rule.rule(), vars))?;
         for place in wanted {
             self.gradients.insert(depth(place), gradients.get(pass.var(place)).expect("asked for"));
         }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use ndarray::{Array2, Array3, ArrayView3, Ix3};
-use nn::{Forward, Mode, Model, Real, Source};
+use nn::{Forward, Mode, Model, Real, Source, on_pool};
 use tensor::{Rule, Tape, Tensor, Var};
 
 use crate::error::ExplainError;
@@ -208,7 +208,7 @@ impl<'m, T: Real> Pass<'m, T> {
     ) -> Result<Explanation<Saliency<T>>, ExplainError> {
         let target = target.into();
         let (seed, input) = (self.seed(&target)?, &self.forward.input);
-        let mut gradients = self.tape.backward_from(&self.forward.logits, seed, rule, [input])?;
+        let mut gradients = on_pool(|| self.tape.backward_from(&self.forward.logits, seed, rule, [input]))?;
         let gradient = gradients.take(input).expect("asked for");
         Ok(Explanation {
             method: rule.name(),

@@ -25,6 +25,7 @@ pub mod optim;
 mod pool2d;
 mod real;
 pub mod simd;
+mod threads;
 pub mod train;
 pub mod zoo;
 
@@ -36,3 +37,4 @@ pub use model::{
 };
 pub use pool2d::{Pool2d, PoolGeometry};
 pub use real::{ConvCall, Real};
+pub use threads::on_pool;

@@ -15,7 +15,7 @@ use crate::tensor::Tensor;
 
 /// How gradients pass through operations on the way back. A rule answers for the operations that it reads differently
 /// from the chain rule, and for no other.
-pub trait Rule<T: Element> {
+pub trait Rule<T: Element>: Sync {
     /// A short name, such as `"guided"`.
     fn name(&self) -> &'static str;
 

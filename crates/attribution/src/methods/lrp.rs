@@ -1,6 +1,6 @@
 //! Layer-wise relevance propagation.
 
-use nn::Real;
+use nn::{Real, on_pool};
 use tensor::BackwardError;
 
 use crate::error::ExplainError;
@@ -24,7 +24,8 @@ impl<T: Real> Pass<'_, T> {
         let (target, input) = (target.into(), &self.forward().input);
         let refused = |reason| BackwardError::Refused { rule: "LRP", reason };
         let rule = lrp.on(self.tape(), input).map_err(refused)?;
-        let mut gradients = self.tape().backward_from(&self.forward().logits, self.seed(&target)?, &rule, [input])?;
+        let (logits, seed) = (&self.forward().logits, self.seed(&target)?);
+        let mut gradients = on_pool(|| self.tape().backward_from(logits, seed, &rule, [input]))?;
         let arrived = gradients.take(input).expect("asked for");
         let relevance = rule.relevance(self.input(), arrived);
         Ok(Explanation {

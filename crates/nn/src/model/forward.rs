@@ -6,6 +6,7 @@ use super::{Model, ModelError, ModelNode, Source};
 use crate::layer::Layer;
 use crate::ops::{self, ChannelStatistics, Clip, NetworkOps};
 use crate::real::Real;
+use crate::threads::on_pool;
 
 /// How a forward pass treats batch norm and dropout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,11 @@ impl<T: Real> Model<T> {
             let found = images.shape().to_vec();
             return Err(ModelError::Input { expected: self.input.to_vec(), found });
         }
+        Ok(on_pool(|| self.record(tape, images, mode)))
+    }
+
+    /// The forward pass of images that fit.
+    fn record(&self, tape: &Tape<T>, images: Tensor<T>, mode: Mode) -> Forward<T> {
         let input = tape.leaf(images).labelled(super::builder::IMAGE);
         let parameters: Vec<Option<Var<T>>> = (self.parameters.iter())
             .map(|p| p.trainable.then(|| tape.leaf(p.value.clone()).labelled(p.name.as_str())))
@@ -103,7 +109,7 @@ impl<T: Real> Model<T> {
         if tape.keep() != Keep::All {
             activations.clear();
         }
-        Ok(Forward { input, logits, activations, parameters, statistics })
+        Forward { input, logits, activations, parameters, statistics }
     }
 
     /// The scores `[N, classes]` of images `[N, H, W, C]`; nothing is kept for a backward pass.

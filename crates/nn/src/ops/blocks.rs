@@ -6,29 +6,25 @@ use rayon::prelude::*;
 use tensor::Tensor;
 
 use crate::real::Real;
+use crate::simd::vectorized;
 
 /// Elements that are worth handing to another thread.
-pub(super) const BLOCK: usize = 1 << 13;
+pub(super) const BLOCK: usize = 1 << 15;
 
 /// How many blocks of `work` elements each one thread should take at least.
 pub(super) fn grain(work: usize) -> usize {
     BLOCK.div_ceil(work.max(1))
 }
 
-/// Elements of a block made of whole pixels of `channels`.
-pub(super) fn pixel_block(channels: usize) -> usize {
-    channels.max(1) * grain(channels)
-}
-
 /// `f` of every element. Works in place if nothing else shares the memory.
 pub(super) fn map<T: Real>(mut x: Tensor<T>, f: impl Fn(T) -> T + Sync) -> Tensor<T> {
     if let Some(data) = x.get_mut() {
-        data.par_chunks_mut(BLOCK).for_each(|block| block.iter_mut().for_each(|x| *x = f(*x)));
+        data.par_chunks_mut(BLOCK).for_each(|block| vectorized(|| block.iter_mut().for_each(|x| *x = f(*x))));
         return x;
     }
     let mut y = Tensor::scratch(*x.shape());
     let blocks = y.make_mut().par_chunks_mut(BLOCK).zip(x.as_slice().par_chunks(BLOCK));
-    blocks.for_each(|(y, x)| y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(x)));
+    blocks.for_each(|(y, x)| vectorized(|| y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(x))));
     y
 }
 
@@ -36,8 +32,39 @@ pub(super) fn map<T: Real>(mut x: Tensor<T>, f: impl Fn(T) -> T + Sync) -> Tenso
 pub(super) fn zip<T: Real>(mut x: Tensor<T>, y: &Tensor<T>, f: impl Fn(T, T) -> T + Sync) -> Tensor<T> {
     assert_eq!(x.shape(), y.shape(), "{} and {} differ", x.shape(), y.shape());
     let blocks = x.make_mut().par_chunks_mut(BLOCK).zip(y.as_slice().par_chunks(BLOCK));
-    blocks.for_each(|(x, y)| x.iter_mut().zip(y).for_each(|(x, &y)| *x = f(*x, y)));
+    blocks.for_each(|(x, y)| vectorized(|| x.iter_mut().zip(y).for_each(|(x, &y)| *x = f(*x, y))));
     x
+}
+
+/// Values of a loop that is long enough to be vectorized well.
+const LOOP: usize = 512;
+
+/// `y ← f(y, x, parameters)` element by element, where the last dimension of both is the channel and each parameter has
+/// a value for each channel.
+pub(super) fn zip_by_channel<T: Real, const K: usize>(
+    y: &mut Tensor<T>,
+    x: &Tensor<T>,
+    parameters: [&[T]; K],
+    f: impl Fn(T, T, [T; K]) -> T + Sync,
+) {
+    assert_eq!(x.shape(), y.shape(), "{} and {} differ", x.shape(), y.shape());
+    let channels = parameters[0].len().max(1);
+    // A few channels make a short loop: the parameters stand there for several pixels at once.
+    let pixels = LOOP.div_ceil(channels);
+    let repeated = parameters.map(|values| values.repeat(pixels));
+    let run = channels * pixels;
+    let block = run * grain(run);
+    y.make_mut().par_chunks_mut(block).zip(x.as_slice().par_chunks(block)).for_each(|(y, x)| {
+        vectorized(|| {
+            for (y, x) in y.chunks_mut(run).zip(x.chunks(run)) {
+                let parameters = repeated.each_ref().map(|values| &values[..y.len()]);
+                let x = &x[..y.len()];
+                for i in 0..y.len() {
+                    y[i] = f(y[i], x[i], parameters.map(|values| values[i]));
+                }
+            }
+        });
+    });
 }
 
 /// Terms that are summed up in a plain loop.
@@ -66,7 +93,7 @@ pub(super) fn sum_terms<T: Real>(terms: Range<usize>, width: usize, add: &(impl 
 fn sum_serially<T: Real>(terms: Range<usize>, sums: &mut [T], below: &mut [T], add: &impl Fn(usize, &mut [T])) {
     sums.fill(T::zero());
     if terms.len() <= RUN {
-        return terms.for_each(|i| add(i, sums));
+        return vectorized(|| terms.for_each(|i| add(i, sums)));
     }
     let (first, second) = halves(terms);
     sum_serially(first, sums, below, add);

@@ -28,7 +28,7 @@ use crate::model::Model;
 use crate::real::Real;
 
 /// An optimiser. It keeps a state for each parameter by its place in [`Model::parameters`].
-pub trait Optimizer<T: Real> {
+pub trait Optimizer<T: Real>: Send {
     /// One step: each weight follows its gradient, given by its place in [`Model::parameters`].
     ///
     /// # Panics

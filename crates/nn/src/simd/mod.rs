@@ -234,6 +234,21 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     dispatch_on(tier(), kernel)
 }
 
+/// Runs plain code compiled with the process's tier's instructions, for loops that the compiler vectorizes by itself: the
+/// same bits on every tier, since it never fuses a product and a sum.
+#[inline]
+pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
+    struct Plain<F>(F);
+    impl<R, F: FnOnce() -> R> Kernel for Plain<F> {
+        type Output = R;
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    dispatch(Plain(f))
+}
+
 /// Runs the kernel on that tier.
 ///
 /// # Panics

@@ -12,6 +12,7 @@ use crate::model::{Mode, Model, ModelError};
 use crate::ops;
 use crate::optim::{Optimizer, Schedule};
 use crate::real::Real;
+use crate::threads::on_pool;
 
 /// Images computed at once when nothing is trained.
 const EVALUATION_BATCH: usize = 100;
@@ -119,21 +120,24 @@ pub fn train_step<T: Real>(
     label_smoothing: f64,
     seed: u64,
 ) -> Result<T, ModelError> {
-    let tape = Tape::keeping(Keep::Needed);
-    let forward = model.forward(&tape, images, Mode::Training { seed })?;
-    let loss = ops::cross_entropy(&forward.logits, labels, label_smoothing);
-    let value = loss.value().item();
-    let (places, wanted): (Vec<usize>, Vec<_>) =
-        forward.trained(model).map(|(place, var)| (place, var.clone())).unzip();
-    let mut found = tape.backward(&loss, &Exact, &wanted).expect("the exact rule refuses nothing");
-    let gradients = places.into_iter().zip(&wanted).map(|(place, var)| (place, found.take(var).expect("asked for")));
-    let gradients: Vec<_> = gradients.collect();
-    let statistics = forward.into_statistics();
-    // The tape shares the weights: without it they can be written to in place.
-    drop((tape, loss, wanted, found));
-    model.update_statistics(&statistics);
-    optimizer.step(model, &gradients);
-    Ok(value)
+    on_pool(|| {
+        let tape = Tape::keeping(Keep::Needed);
+        let forward = model.forward(&tape, images, Mode::Training { seed })?;
+        let loss = ops::cross_entropy(&forward.logits, labels, label_smoothing);
+        let value = loss.value().item();
+        let (places, wanted): (Vec<usize>, Vec<_>) =
+            forward.trained(model).map(|(place, var)| (place, var.clone())).unzip();
+        let mut found = tape.backward(&loss, &Exact, &wanted).expect("the exact rule refuses nothing");
+        let gradients =
+            places.into_iter().zip(&wanted).map(|(place, var)| (place, found.take(var).expect("asked for")));
+        let gradients: Vec<_> = gradients.collect();
+        let statistics = forward.into_statistics();
+        // The tape shares the weights: without it they can be written to in place.
+        drop((tape, loss, wanted, found));
+        model.update_statistics(&statistics);
+        optimizer.step(model, &gradients);
+        Ok(value)
+    })
 }
 
 /// Trains on what `data(epoch)` gives: the same images each time, or others. `watch` sees every step and can end the

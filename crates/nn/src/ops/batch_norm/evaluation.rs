@@ -4,6 +4,7 @@ use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 use super::training::parameter_gradients;
 use super::{ChannelStatistics, centred_affine, channels};
+use crate::ops::blocks::zip_by_channel;
 use crate::real::Real;
 
 /// With input x `[…, C]`, scale γ `[C]`, shift β `[C]`, and fixed statistics μ, σ² `[C]`: an affine map of each channel,
@@ -47,11 +48,8 @@ impl<T: Real> Op<T> for BatchNormEvaluation<T> {
         let parameters = (wanted.has(1) || wanted.has(2))
             .then(|| parameter_gradients(node.input(0), &upstream, &self.mean, &self.inverse_deviation));
         let dx = wanted.then(0, || {
-            let factor = self.factor(node.input(1));
-            let mut dx = upstream;
-            for pixel in dx.make_mut().chunks_exact_mut(factor.len().max(1)) {
-                pixel.iter_mut().zip(factor.as_slice()).for_each(|(g, &a)| *g *= a);
-            }
+            let mut dx = Tensor::scratch(*upstream.shape());
+            zip_by_channel(&mut dx, &upstream, [self.factor(node.input(1)).as_slice()], |_, g, [a]| a * g);
             dx
         });
         let [dgamma, dbeta] = parameters.map_or([None, None], |gradients| gradients.map(Some));

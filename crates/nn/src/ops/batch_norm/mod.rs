@@ -4,13 +4,12 @@
 mod evaluation;
 mod training;
 
-use rayon::prelude::*;
 use tensor::{Tensor, Var};
 
 pub use evaluation::{BatchNormEvaluation, batch_norm_evaluation};
 pub use training::{BatchNormTraining, batch_norm_training};
 
-use super::blocks::pixel_block;
+use super::blocks::zip_by_channel;
 use crate::real::Real;
 
 /// Mean and variance of each channel, `[C]` both.
@@ -56,13 +55,6 @@ fn channels<T: Real>(x: &Var<T>, gamma: &Var<T>, beta: &Var<T>) -> usize {
 /// (x − mean)·scale + shift, by channel.
 fn centred_affine<T: Real>(x: &Tensor<T>, mean: &[T], scale: &[T], shift: &[T]) -> Tensor<T> {
     let mut y = Tensor::scratch(*x.shape());
-    let block = pixel_block(mean.len());
-    y.make_mut().par_chunks_mut(block).zip(x.as_slice().par_chunks(block)).for_each(|(y, x)| {
-        for (y, x) in y.chunks_exact_mut(mean.len()).zip(x.chunks_exact(mean.len())) {
-            for c in 0..y.len() {
-                y[c] = (x[c] - mean[c]) * scale[c] + shift[c];
-            }
-        }
-    });
+    zip_by_channel(&mut y, x, [mean, scale, shift], |_, x, [mean, scale, shift]| (x - mean) * scale + shift);
     y
 }

@@ -1,10 +1,9 @@
 //! Batch normalization by the batch's own statistics.
 
-use rayon::prelude::*;
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
 use super::{ChannelStatistics, centred_affine, channels};
-use crate::ops::blocks::{pixel_block, sum_terms};
+use crate::ops::blocks::{sum_terms, zip_by_channel};
 use crate::real::Real;
 
 /// With input x `[…, C]`, scale γ `[C]`, shift β `[C]`, and m values in each channel (m = N·H·W); all sums over i = 1 … m
@@ -68,14 +67,8 @@ impl<T: Real> Op<T> for BatchNormTraining<T> {
             let b = per_channel(&|k| -a[k] * r[k] * dgamma.as_slice()[k] / m);
             let c = per_channel(&|k| -a[k] * dbeta.as_slice()[k] / m);
             let mut dx = upstream;
-            let block = pixel_block(mean.len());
-            dx.make_mut().par_chunks_mut(block).zip(x.as_slice().par_chunks(block)).for_each(|(dx, x)| {
-                for (dx, x) in dx.chunks_exact_mut(mean.len()).zip(x.chunks_exact(mean.len())) {
-                    for k in 0..dx.len() {
-                        dx[k] = a[k] * dx[k] + (b[k] * (x[k] - mean[k]) + c[k]);
-                    }
-                }
-            });
+            let parameters = [&a[..], &b, mean, &c];
+            zip_by_channel(&mut dx, x, parameters, |dy, x, [a, b, mean, c]| a * dy + (b * (x - mean) + c));
             dx
         });
         Grads::new([dx, wanted.then(1, || dgamma), wanted.then(2, || dbeta)])
@@ -98,6 +91,7 @@ pub(super) fn parameter_gradients<T: Real>(
     let sums = sum_terms(0..x.len() / channels.max(1), 2 * channels, &|pixel, sums: &mut [T]| {
         let (x, dy) = (&x[pixel * channels..][..channels], &dy[pixel * channels..][..channels]);
         let (dgamma, dbeta) = sums.split_at_mut(channels);
+        let mean = &mean[..channels];
         for c in 0..channels {
             dgamma[c] += dy[c] * (x[c] - mean[c]);
             dbeta[c] += dy[c];
