@@ -84,7 +84,8 @@ impl Cells {
         })
     }
 
-    /// The cells of each layer; `None` where the output has no positions, or branches of different strides meet.
+    /// The cells of each layer; `None` where the output has no positions, branches of different strides meet,
+    /// or the picture was enlarged before.
     pub(crate) fn of_layers<T: Real>(model: &Model<T>) -> Vec<Option<Self>> {
         let mut cells: Vec<Option<Self>> = Vec::with_capacity(model.layers().len());
         for node in model.layers() {
@@ -101,6 +102,7 @@ impl Cells {
                 Layer::MaxPool(pool) | Layer::AvgPool { pool, .. } => {
                     Some(cells.windowed(pool.kernel, pool.stride, [1, 1], &pool.padding))
                 }
+                Layer::ConvTranspose2d { .. } | Layer::Resize { .. } => None,
                 _ => (node.output_shape.len() == 3).then_some(cells),
             });
             cells.push(here);

@@ -123,6 +123,25 @@ pub enum GeometryError {
         /// Extent of the padded picture, `[rows, columns]`.
         padded: [usize; 2],
     },
+    /// The padding takes away all that a transposed convolution covers.
+    #[error("the padding leaves nothing of {covered:?}: {padding:?}")]
+    NothingLeft {
+        /// Extent of what is covered, `[rows, columns]`.
+        covered: [usize; 2],
+        /// The padding.
+        padding: Padding,
+    },
+    /// Output padding of a transposed convolution by a whole stride, or a stride of zero.
+    #[error("an output padding of {output_padding} at stride {stride}; it must be less than the stride")]
+    OutputPadding {
+        /// Rows or columns added.
+        output_padding: usize,
+        /// The stride in that direction.
+        stride: usize,
+    },
+    /// An extent that overflows.
+    #[error("the output has more rows or columns than can be counted")]
+    Endless,
     /// A pooling window can lie in the padding alone, where there is nothing to pool.
     #[error("{padding:?} has room for a whole window of {kernel:?}")]
     WindowInPadding {

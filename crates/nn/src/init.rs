@@ -4,6 +4,7 @@ use rand::Rng;
 use rand_distr::{Distribution, Normal, Uniform};
 use tensor::{Shape, Tensor};
 
+use crate::conv_transpose2d::ConvTranspose2d;
 use crate::layer::Layer;
 
 /// Normal with deviation √(2 / fan-in), which keeps the variance of activations through ReLUs (He et al. 2015, eq. 10).
@@ -34,6 +35,11 @@ pub(crate) fn parameter(
     match (layer, kind) {
         (Layer::Conv2d { kernel, conv, .. }, "weight") => {
             kaiming_normal(shape, kernel[0] * kernel[1] * in_channels / conv.groups, rng)
+        }
+        (Layer::ConvTranspose2d { kernel, transposed: ConvTranspose2d { conv, .. }, .. }, "weight") => {
+            // An output meets every stride-th tap.
+            let taps: usize = kernel.iter().zip(conv.stride).map(|(k, s)| k.div_ceil(s)).product();
+            kaiming_normal(shape, taps * in_channels / conv.groups, rng)
         }
         (Layer::Linear { out_features, .. }, "weight") => xavier_uniform(shape, in_channels, *out_features, rng),
         (Layer::BatchNorm { .. }, "weight" | "running_var") => Tensor::full(shape, 1.0),

@@ -6,7 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::conv_transpose2d::ConvTranspose2d;
 use crate::geometry::{Conv2d, GeometryError};
+use crate::ops::Interpolation;
 use crate::pool2d::Pool2d;
 
 /// A layer: what it computes, without its weights. Activations are `[N, H, W, C]`, or `[N, C]` after flattening.
@@ -22,6 +24,17 @@ pub enum Layer {
         kernel: [usize; 2],
         /// Stride, padding, dilation, groups.
         conv: Conv2d,
+        /// Whether a bias is added.
+        bias: bool,
+    },
+    /// Transposed convolution; parameters `weight` `[Kh, Kw, Cout/groups, Cin]` and `bias` `[Cout]`.
+    ConvTranspose2d {
+        /// Output channels, Cout.
+        out_channels: usize,
+        /// Kernel `[Kh, Kw]`.
+        kernel: [usize; 2],
+        /// The convolution that it is the transpose of, and output padding.
+        transposed: ConvTranspose2d,
         /// Whether a bias is added.
         bias: bool,
     },
@@ -54,6 +67,18 @@ pub enum Layer {
         /// Slope on the negative side.
         slope: f64,
     },
+    /// x where positive, α·(eˣ − 1) elsewhere.
+    Elu {
+        /// −α is approached far left of 0.
+        alpha: f64,
+    },
+    /// x·Φ(x), Φ being the normal distribution's function.
+    Gelu {
+        /// Whether Φ is approximated by a hyperbolic tangent.
+        tanh: bool,
+    },
+    /// ln(1 + eˣ).
+    Softplus,
     /// 1 / (1 + e⁻ˣ).
     Sigmoid,
     /// Hyperbolic tangent.
@@ -73,6 +98,13 @@ pub enum Layer {
     GlobalAvgPool,
     /// `[N, H, W, C]` → `[N, H·W·C]`.
     Flatten,
+    /// The picture enlarged or reduced.
+    Resize {
+        /// Output `[H, W]`.
+        size: [usize; 2],
+        /// How the input is read.
+        interpolation: Interpolation,
+    },
     /// Sum of the inputs, of one shape.
     Add,
     /// The inputs joined along their channels.
@@ -218,6 +250,15 @@ impl Layer {
                 let geometry = conv.geometry(&[1, h, w, c], &[kernel[0], kernel[1], group_in, *out_channels])?;
                 vec![geometry.output[0], geometry.output[1], *out_channels]
             }
+            Self::ConvTranspose2d { out_channels, kernel: [kh, kw], transposed, .. } => {
+                let [h, w, c] = image()?;
+                let groups = transposed.conv.groups;
+                if *out_channels == 0 || groups == 0 || !out_channels.is_multiple_of(groups) {
+                    return Err(LayerError::Setting("output channels of a transposed convolution fill its groups"));
+                }
+                let geometry = transposed.geometry(&[1, h, w, c], &[*kh, *kw, out_channels / groups, c])?;
+                geometry.input_shape()[1..].to_vec()
+            }
             Self::Linear { out_features, .. } => match *input {
                 [_] if *out_features > 0 => vec![*out_features],
                 [_] => return Err(LayerError::Setting("a fully connected layer without outputs")),
@@ -231,6 +272,13 @@ impl Layer {
             Self::Flatten => {
                 let size = input.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
                 vec![size.ok_or_else(|| LayerError::TooLarge(input.to_vec()))?]
+            }
+            Self::Resize { size, .. } => {
+                let [h, w, c] = image()?;
+                if size.contains(&0) || h == 0 || w == 0 {
+                    return Err(LayerError::Setting("resizing needs pixels on both sides"));
+                }
+                vec![size[0], size[1], c]
             }
             Self::Add => match inputs.iter().find(|other| **other != input) {
                 Some(other) => {
@@ -266,6 +314,9 @@ impl Layer {
             Self::LeakyRelu { slope } if !(0.0..=f64::MAX).contains(slope) => {
                 return Err(LayerError::Setting("a leaky ReLU needs a slope of at least 0"));
             }
+            Self::Elu { alpha } if !(0.0..=f64::MAX).contains(alpha) => {
+                return Err(LayerError::Setting("an ELU needs an α of at least 0"));
+            }
             _ => input.to_vec(),
         };
         match output.iter().try_fold(1_usize, |n, &d| n.checked_mul(d)) {
@@ -283,6 +334,10 @@ impl Layer {
         let (weight, bias) = match self {
             Self::Conv2d { out_channels, kernel, conv, bias } => {
                 let weight = vec![kernel[0], kernel[1], channels / conv.groups.max(1), *out_channels];
+                (weight, bias.then_some(*out_channels))
+            }
+            Self::ConvTranspose2d { out_channels, kernel: [kh, kw], transposed, bias } => {
+                let weight = vec![*kh, *kw, out_channels / transposed.conv.groups.max(1), channels];
                 (weight, bias.then_some(*out_channels))
             }
             Self::Linear { out_features, bias } => (vec![channels, *out_features], bias.then_some(*out_features)),
@@ -309,6 +364,10 @@ impl Layer {
                 let taps = kernel[0] * kernel[1] * input.last().copied().unwrap_or(0) / conv.groups.max(1);
                 output.iter().product::<usize>() as u64 * taps as u64
             }
+            Self::ConvTranspose2d { out_channels, kernel: [kh, kw], transposed, .. } => {
+                let products = kh * kw * out_channels / transposed.conv.groups.max(1);
+                input.iter().product::<usize>() as u64 * products as u64
+            }
             Self::Linear { .. } => input.iter().product::<usize>() as u64 * output.iter().product::<usize>() as u64,
             _ => 0,
         }
@@ -332,12 +391,24 @@ impl fmt::Display for Layer {
                 }
                 write!(f, ", {out_channels}")
             }
+            Self::ConvTranspose2d { out_channels, kernel: [h, w], transposed, .. } => {
+                write!(f, "transposed conv {h}×{w}")?;
+                if transposed.conv.stride != [1, 1] {
+                    write!(f, " stride {}", pair(transposed.conv.stride))?;
+                }
+                write!(f, ", {out_channels}")
+            }
             Self::Linear { out_features, .. } => write!(f, "linear, {out_features}"),
             Self::BatchNorm { .. } => f.write_str("batch norm"),
             Self::Relu => f.write_str("ReLU"),
             Self::Clip { min, max } if *min == 0.0 && *max == 6.0 => f.write_str("ReLU6"),
             Self::Clip { min, max } => write!(f, "clip {min}…{max}"),
             Self::LeakyRelu { slope } => write!(f, "leaky ReLU {slope}"),
+            Self::Elu { alpha } if *alpha == 1.0 => f.write_str("ELU"),
+            Self::Elu { alpha } => write!(f, "ELU {alpha}"),
+            Self::Gelu { tanh: false } => f.write_str("GELU"),
+            Self::Gelu { tanh: true } => f.write_str("GELU (tanh)"),
+            Self::Softplus => f.write_str("softplus"),
             Self::Sigmoid => f.write_str("sigmoid"),
             Self::Tanh => f.write_str("tanh"),
             Self::Silu => f.write_str("SiLU"),
@@ -345,6 +416,7 @@ impl fmt::Display for Layer {
             Self::AvgPool { pool, .. } => write!(f, "average pool {}", pair(pool.kernel)),
             Self::GlobalAvgPool => f.write_str("global average pool"),
             Self::Flatten => f.write_str("flatten"),
+            Self::Resize { size: [h, w], .. } => write!(f, "resize to {h}×{w}"),
             Self::Add => f.write_str("add"),
             Self::Concat => f.write_str("concat"),
             Self::Dropout { probability } => write!(f, "dropout {probability}"),

@@ -12,6 +12,7 @@
 //! - [Activations](../attribution/book/chapter_08_relu/index.html)
 //! - [Resizing](../attribution/book/chapter_10_upsampling/index.html)
 
+mod conv_transpose2d;
 pub mod data;
 pub mod files;
 mod geometry;
@@ -29,6 +30,7 @@ mod threads;
 pub mod train;
 pub mod zoo;
 
+pub use conv_transpose2d::ConvTranspose2d;
 pub use geometry::{Conv2d, ConvGeometry, GeometryError, Padding, window_output};
 pub use layer::{Layer, LayerError, ParameterSpec};
 pub use model::{

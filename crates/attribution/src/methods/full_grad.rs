@@ -2,9 +2,10 @@
 
 use ndarray::{Array2, Axis};
 use nn::ops::{
-    AvgPool, BatchNormEvaluation, Clip, GlobalAvgPool, LeakyRelu, Linear, MaxPool, Relu, Resize, Sigmoid, Silu,
+    AvgPool, BatchNormEvaluation, Clip, Elu, Gelu, GlobalAvgPool, LeakyRelu, Linear, MaxPool, Relu, Resize, Sigmoid,
+    Silu, Softplus,
 };
-use nn::{Conv2d, Real};
+use nn::{Conv2d, ConvTranspose2d, Real};
 use tensor::ops::{Abs, Add, Concat, Mean, MulScalar, Neg, Permute, Pick, Reshape, Slice, Sub, Sum, Tanh};
 use tensor::{Exact, Tensor, Var};
 
@@ -49,9 +50,14 @@ impl<T: Real> FullGradient<T> {
     }
 }
 
+/// Whether a node is of one of these operations.
+macro_rules! is {
+    ($node:ident: $($op:ty),+) => { $($node.op::<$op>().is_some())||+ };
+}
+
 /// What an operation adds that doesn't scale with its input, b ⊙ ∂S/∂y place by place: `None` where it adds nothing.
 ///
-/// A convolution and a fully connected layer add their bias; batch norm in evaluation, y = a·x + c, adds c; an activation
+/// A convolution (transposed or not) and a fully connected layer add their bias; batch norm in evaluation, y = a·x + c, adds c; an activation
 /// y = f(x) adds f(x) − f′(x)·x, which is nothing for ReLU and its bound where ReLU6 is saturated.
 ///
 /// # Errors
@@ -62,7 +68,7 @@ pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Re
         let bias = bias.as_slice();
         Tensor::from_fn(gradient.shape(), |i| bias[i % bias.len()] * gradient.as_slice()[i])
     };
-    if node.op::<Conv2d>().is_some() || node.op::<Linear>().is_some() {
+    if is!(node: Conv2d, ConvTranspose2d, Linear) {
         return Ok((node.input_count() == 3).then(|| by_channel(node.input(2))));
     }
     if let Some(norm) = node.op::<BatchNormEvaluation<T>>() {
@@ -75,11 +81,8 @@ pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Re
             gradient.clone().zip(node.output(), |g, y| g * y).zip(&passed, |whole, linear| whole - linear),
         ));
     }
-    macro_rules! is {
-        ($($op:ty),+) => { $(node.op::<$op>().is_some())||+ };
-    }
-    let homogeneous = is!(Relu, LeakyRelu, MaxPool, AvgPool, GlobalAvgPool, Resize)
-        || is!(Abs, Add, Concat, Mean, MulScalar, Neg, Permute, Pick, Reshape, Slice, Sub, Sum);
+    let homogeneous = is!(node: Relu, LeakyRelu, MaxPool, AvgPool, GlobalAvgPool, Resize)
+        || is!(node: Abs, Add, Concat, Mean, MulScalar, Neg, Permute, Pick, Reshape, Slice, Sub, Sum);
     if homogeneous {
         return Ok(None);
     }
@@ -90,10 +93,7 @@ pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Re
 /// Whether it is a function of each element that isn't proportional to it on either side of zero.
 pub(crate) fn is_activation<T: Real>(value: &Var<T>) -> bool {
     let node = value.node();
-    node.op::<Clip>().is_some()
-        || node.op::<Sigmoid>().is_some()
-        || node.op::<Tanh>().is_some()
-        || node.op::<Silu>().is_some()
+    is!(node: Clip, Elu, Gelu, Sigmoid, Silu, Softplus, Tanh)
 }
 
 /// What an operation hands on to one of its inputs from ∂S/∂y = `gradient`.

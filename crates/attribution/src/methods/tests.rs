@@ -1,7 +1,8 @@
 //! Each method again, slowly and literally from its paper.
 
 use ndarray::{Array2, Array3, Axis};
-use nn::{Layer, Model};
+use nn::ops::Interpolation;
+use nn::{Conv2d, ConvTranspose2d, Layer, Model};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -379,4 +380,28 @@ fn full_gradients_are_derivatives_by_each_bias_in_each_place() {
         }
     }
     near(&map.raw().to_owned(), &expected, "FullGrad");
+}
+
+#[test]
+fn full_gradients_add_up_through_activations_and_enlargements() {
+    let transposed = ConvTranspose2d::from(Conv2d::default().stride(2));
+    let size = [7, 9];
+    let model = Model::builder([4, 5, 2])
+        .layer("conv", Layer::conv(4, 3))
+        .layer("elu", Layer::Elu { alpha: 0.7 })
+        .layer("up", Layer::ConvTranspose2d { out_channels: 3, kernel: [3, 2], transposed, bias: true })
+        .layer("gelu", Layer::Gelu { tanh: false })
+        .layer("resize", Layer::Resize { size, interpolation: Interpolation::Bicubic { align_corners: false } })
+        .layer("softplus", Layer::Softplus)
+        .layer("gap", Layer::GlobalAvgPool)
+        .layer("fc", Layer::linear(2));
+    let mut model = model.build(3).unwrap().cast::<f64>();
+    model.set_parameter("up.bias", wave([3], 0.4)).unwrap();
+    let pass = Explainer::new(&model).observe(wave([1, 4, 5, 2], 0.9)).unwrap();
+    let full = pass.full_gradient(1).unwrap();
+    let layers: Vec<&str> = full.biases.iter().map(|bias| bias.layer.as_str()).collect();
+    assert_eq!(layers, ["conv", "elu", "up", "gelu", "softplus", "fc"]);
+    approx::assert_abs_diff_eq!(full.totals()[0], pass.scores(1).unwrap()[0], epsilon = 1e-13);
+    // Where the picture was enlarged, a layer's cells aren't the picture's.
+    assert!(pass.cells("elu").unwrap().is_some() && pass.cells("up").unwrap().is_none());
 }

@@ -11,7 +11,7 @@ use tensor::{Grads, Node, Op, Rule, Tensor, Wanted};
 ///
 /// That is ReLU's own vector–Jacobian product, applied to the positive part of what arrives. A clip such as ReLU6 is read
 /// the same way, (min < x < max)·(g > 0)·g. Everything else follows the chain rule; activations without such a reading
-/// (sigmoid, SiLU, tanh, leaky ReLU) are refused.
+/// (sigmoid, tanh, SiLU, GELU, ELU, softplus, leaky ReLU) are refused.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Guided;
 

@@ -66,7 +66,7 @@ pub fn coverage_in_words(coverage: &BTreeMap<&'static str, Coverage>) -> String 
 mod tests {
     use super::*;
     use crate::testing::wave;
-    use nn::ops::NetworkOps;
+    use nn::ops::{Gelu, NetworkOps};
     use tensor::{Rule, Tape, Tensor, Var};
 
     /// f between two products, so that gradients of both signs arrive: x `[60]` and the gradient at x.
@@ -119,10 +119,13 @@ mod tests {
         let x = tape.leaf(wave([5], 0.0));
         let message = |y: Var<f64>| tape.backward(&y, &Guided, [&x]).unwrap_err().to_string();
         type Function = fn(&Var<f64>) -> Var<f64>;
-        let others: [(&str, Function); 5] = [
+        let others: [(&str, Function); 8] = [
             ("sigmoid", |x| x.sigmoid()),
             ("silu", |x| x.silu()),
             ("tanh", |x| x.tanh()),
+            ("elu", |x| x.elu(1.0)),
+            ("gelu", |x| x.gelu(Gelu { tanh: false })),
+            ("softplus", |x| x.softplus()),
             ("leaky relu", |x| x.leaky_relu(0.1)),
             ("abs", |x| x.abs()),
         ];

@@ -4,7 +4,7 @@ use tensor::{Keep, Tape, Tensor, Var};
 
 use super::{Model, ModelError, ModelNode, Source};
 use crate::layer::Layer;
-use crate::ops::{self, ChannelStatistics, Clip, NetworkOps};
+use crate::ops::{self, ChannelStatistics, Clip, Gelu, NetworkOps};
 use crate::real::Real;
 use crate::threads::on_pool;
 
@@ -186,6 +186,7 @@ impl<T: Real> Model<T> {
         match &node.layer {
             Layer::Conv2d { conv, .. } if fused => ops::conv2d_relu(&x, weight(), parameter(1), *conv),
             Layer::Conv2d { conv, .. } => ops::conv2d(&x, weight(), parameter(1), *conv),
+            Layer::ConvTranspose2d { transposed, .. } => ops::conv_transpose2d(&x, weight(), parameter(1), *transposed),
             Layer::Linear { .. } => ops::linear(&x, weight(), parameter(1)),
             Layer::BatchNorm { epsilon, .. } => {
                 let (gamma, beta) = (weight(), parameter(1).expect("a bias"));
@@ -204,6 +205,9 @@ impl<T: Real> Model<T> {
             Layer::Relu => ops::relu(x),
             Layer::Clip { min, max } => ops::clip(x, Clip { min: *min, max: *max }),
             Layer::LeakyRelu { slope } => ops::leaky_relu(x, *slope),
+            Layer::Elu { alpha } => ops::elu(x, *alpha),
+            Layer::Gelu { tanh } => ops::gelu(&x, Gelu { tanh: *tanh }),
+            Layer::Softplus => ops::softplus(x),
             Layer::Sigmoid => ops::sigmoid(x),
             Layer::Tanh => x.tanh(),
             Layer::Silu => ops::silu(&x),
@@ -211,6 +215,7 @@ impl<T: Real> Model<T> {
             Layer::AvgPool { pool, count_padding } => ops::avg_pool(&x, *pool, *count_padding),
             Layer::GlobalAvgPool => ops::global_avg_pool(&x),
             Layer::Flatten => x.flatten(),
+            Layer::Resize { size, interpolation } => ops::resize(&x, *size, *interpolation),
             Layer::Dropout { probability } => match mode {
                 Mode::Training { seed } => ops::dropout(x, *probability, seed ^ (index as u64) << 48),
                 Mode::Evaluation => x,

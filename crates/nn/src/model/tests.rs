@@ -2,6 +2,8 @@ use tensor::{Exact, Keep, Tape, Tensor};
 
 use super::*;
 use crate::layer::LayerError;
+use crate::ops::Interpolation;
+use crate::{Conv2d, ConvTranspose2d};
 
 fn residual() -> ModelBuilder {
     Model::builder([8, 6, 2])
@@ -62,6 +64,45 @@ fn another_size_keeps_the_weights() {
     let flat = Model::builder([4, 4, 1]).layer("flat", Layer::Flatten).layer("fc", Layer::linear(2)).build(1).unwrap();
     let error = flat.with_size([5, 4]).unwrap_err().to_string();
     assert_eq!(error, "parameter `fc.weight`: expected [20, 2], found [16, 2]");
+}
+
+/// Layers that enlarge, and smooth activations.
+fn enlarging() -> ModelBuilder {
+    let transposed =
+        ConvTranspose2d { output_padding: [1, 0], ..Conv2d::default().stride(2).padding(1).groups(2).into() };
+    let interpolation = Interpolation::Bicubic { align_corners: false };
+    Model::builder([8, 6, 2])
+        .layer("up", Layer::ConvTranspose2d { out_channels: 4, kernel: [3, 2], transposed, bias: true })
+        .layer("elu", Layer::Elu { alpha: 0.5 })
+        .layer("resize", Layer::Resize { size: [5, 9], interpolation })
+        .layer("gelu", Layer::Gelu { tanh: true })
+        .layer("conv", Layer::conv(3, 3))
+        .layer("softplus", Layer::Softplus)
+        .layer("gap", Layer::GlobalAvgPool)
+}
+
+#[test]
+fn enlarging_layers_know_their_shapes_and_costs() {
+    let model = enlarging().build(1).unwrap();
+    let shapes: Vec<_> = model.layers().iter().map(|node| node.output_shape.clone()).collect();
+    assert_eq!((&shapes[0], &shapes[2]), (&vec![16, 10, 4], &vec![5, 9, 4]));
+    assert_eq!(model.parameter("up.weight").unwrap().shape()[..], [3, 2, 2, 2]);
+    assert_eq!(model.summary().multiply_adds, 8 * 6 * 2 * 3 * 2 * 2 + 5 * 9 * 3 * 3 * 3 * 4);
+    let forward = model.forward(&Tape::new(), images(2), Mode::Evaluation).unwrap();
+    for (index, shape) in shapes.iter().enumerate() {
+        assert_eq!(forward.activation(index).shape()[1..], shape[..]);
+    }
+    let table = model.summary().to_string();
+    for part in ["transposed conv 3×2 stride 2, 4", "ELU 0.5", "resize to 5×9", "GELU (tanh)", "softplus"] {
+        assert!(table.contains(part), "{part} in\n{table}");
+    }
+    let file = model.to_bytes().unwrap();
+    assert_eq!(Model::from_bytes(&file).unwrap(), model);
+    let naming = Naming { layout: WeightLayout::PyTorch, layers: &[] };
+    let file = model.weights_to_bytes(&naming).unwrap();
+    assert_eq!(enlarging().build_with(&file, &naming).unwrap(), model);
+    let stored = safetensors::SafeTensors::deserialize(&file).unwrap();
+    assert_eq!(stored.tensor("up.weight").unwrap().shape(), [2, 2, 3, 2], "[Cin, Cout/groups, Kh, Kw]");
 }
 
 #[test]

@@ -9,8 +9,11 @@ mod batch_norm;
 mod blocks;
 mod clip;
 mod conv2d;
+mod conv_transpose2d;
 mod cross_entropy;
 mod dropout;
+mod elu;
+mod gelu;
 mod global_avg_pool;
 mod leaky_relu;
 mod linear;
@@ -21,6 +24,7 @@ mod resize;
 mod sigmoid;
 mod silu;
 mod softmax;
+mod softplus;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -31,9 +35,12 @@ pub use batch_norm::{
     BatchNormEvaluation, BatchNormTraining, ChannelStatistics, batch_norm_evaluation, batch_norm_training,
 };
 pub use clip::{Clip, clip};
+pub use conv_transpose2d::conv_transpose2d;
 pub use conv2d::{Conv2dRelu, conv2d, conv2d_relu};
 pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use dropout::{Dropout, dropout};
+pub use elu::{Elu, elu};
+pub use gelu::{Gelu, gelu};
 pub use global_avg_pool::{GlobalAvgPool, global_avg_pool};
 pub use leaky_relu::{LeakyRelu, leaky_relu};
 pub use linear::{Linear, linear};
@@ -44,6 +51,7 @@ pub use resize::{Interpolation, Resize, resize};
 pub use sigmoid::{Sigmoid, sigmoid};
 pub use silu::{Silu, silu};
 pub use softmax::{Softmax, softmax};
+pub use softplus::{Softplus, softplus};
 
 use crate::geometry::Conv2d;
 use crate::pool2d::Pool2d;
@@ -75,6 +83,15 @@ pub trait NetworkOps<T: Real>: Sized {
     /// x/(1 + e⁻ˣ); see [`silu`].
     #[must_use]
     fn silu(&self) -> Var<T>;
+    /// x where x > 0 and `alpha`·(eˣ − 1) elsewhere; see [`elu`].
+    #[must_use]
+    fn elu(&self, alpha: f64) -> Var<T>;
+    /// x·Φ(x); see [`gelu`].
+    #[must_use]
+    fn gelu(&self, gelu: Gelu) -> Var<T>;
+    /// ln(1 + eˣ); see [`softplus`].
+    #[must_use]
+    fn softplus(&self) -> Var<T>;
     /// The largest value in each window; see [`max_pool`].
     #[must_use]
     fn max_pool(&self, pool: Pool2d) -> Var<T>;
@@ -135,6 +152,18 @@ impl<T: Real> NetworkOps<T> for Var<T> {
 
     fn silu(&self) -> Self {
         silu(self)
+    }
+
+    fn elu(&self, alpha: f64) -> Self {
+        elu(self.clone(), alpha)
+    }
+
+    fn gelu(&self, form: Gelu) -> Self {
+        gelu(self, form)
+    }
+
+    fn softplus(&self) -> Self {
+        softplus(self.clone())
     }
 
     fn max_pool(&self, pool: Pool2d) -> Self {

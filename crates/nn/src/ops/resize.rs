@@ -20,17 +20,24 @@ pub enum Interpolation {
         /// Otherwise it is (i + ½)·n/m − ½, held within the picture: pixels are areas, and the pictures' edges coincide.
         align_corners: bool,
     },
+    /// Between four pixels, weighted by cubic convolution (Keys, *Cubic convolution interpolation for digital image
+    /// processing*, 1981) with a = −¾, as in OpenCV and PyTorch. Beyond the edges the picture goes on as its outermost
+    /// pixels are.
+    Bicubic {
+        /// As for bilinear interpolation, the position not held within the picture.
+        align_corners: bool,
+    },
 }
 
 /// One axis after the other, first along the rows of x `[N, H, W, C]`, then along the columns of what that gives: along
 /// an axis, output element i is
 ///
 /// ```text
-/// yᵢ = (1 − t)·x[a] + t·x[b]
+/// yᵢ = Σₖ tₖ·x[aₖ],      Σₖ tₖ = 1
 /// ```
 ///
-/// for the two neighbours a = a(i), b = b(i) that it reads, and the weight t = t(i) of the second. The weights don't depend
-/// on x: ∂yᵢ goes to `∂x[a]` times 1 − t and to `∂x[b]` times t, and the axes are gone back in reverse order.
+/// for the neighbours aₖ = aₖ(i) that it reads (one, two or four), with weights tₖ = tₖ(i) that don't depend on x: ∂yᵢ goes
+/// to `∂x[aₖ]` times tₖ, and the axes are gone back in reverse order.
 #[derive(Clone, Copy, Debug)]
 pub struct Resize {
     /// Output `[Ho, Wo]`.
@@ -39,45 +46,71 @@ pub struct Resize {
     pub interpolation: Interpolation,
 }
 
-/// The two pixels read along one axis, and the weight of the second.
+/// What is read along one axis: a pixel, and others with their weights; the pixel's own weight is what they leave of 1.
 #[derive(Clone, Copy)]
 struct Tap<T> {
-    first: usize,
-    second: usize,
-    weight: T,
+    pixel: usize,
+    others: [(usize, T); 3],
+}
+
+impl<T: Real> Tap<T> {
+    fn new(pixel: usize, mut others: impl Iterator<Item = (usize, f64)>) -> Self {
+        let mut next = || others.next().map_or((pixel, T::zero()), |(other, weight)| (other, T::from_f64(weight)));
+        Self { pixel, others: [next(), next(), next()] }
+    }
+
+    /// The others that count.
+    fn others(&self) -> impl Iterator<Item = (usize, T)> {
+        self.others.into_iter().filter(|(pixel, weight)| *pixel != self.pixel && !weight.is_zero())
+    }
+}
+
+/// Keys's kernel, at a distance of up to 2 pixels.
+fn cubic(distance: f64) -> f64 {
+    const A: f64 = -0.75;
+    let d = distance.abs();
+    if d <= 1.0 { ((A + 2.0) * d - (A + 3.0)) * d * d + 1.0 } else { ((A * d - 5.0 * A) * d + 8.0 * A) * d - 4.0 * A }
 }
 
 impl Interpolation {
     fn taps<T: Real>(self, from: usize, to: usize) -> Vec<Tap<T>> {
-        let tap = |i: usize| {
-            let position = match self {
-                Self::Nearest => {
-                    let pixel = i * from / to;
-                    return Tap { first: pixel, second: pixel, weight: T::zero() };
-                }
-                Self::Bilinear { align_corners: true } if to == 1 => 0.0,
-                Self::Bilinear { align_corners: true } => (i * (from - 1)) as f64 / (to - 1) as f64,
-                Self::Bilinear { align_corners: false } => (i as f64 + 0.5) * from as f64 / to as f64 - 0.5,
-            };
-            let position = position.clamp(0.0, (from - 1) as f64);
-            let first = position as usize;
-            Tap { first, second: (first + 1).min(from - 1), weight: T::from_f64(position - first as f64) }
+        let last = from - 1;
+        let position = |i: usize, align_corners: bool| match align_corners {
+            true if to == 1 => 0.0,
+            true => (i * last) as f64 / (to - 1) as f64,
+            false => (i as f64 + 0.5) * from as f64 / to as f64 - 0.5,
+        };
+        let tap = |i: usize| match self {
+            Self::Nearest => Tap::new(i * from / to, std::iter::empty()),
+            Self::Bilinear { align_corners } => {
+                let position = position(i, align_corners).clamp(0.0, last as f64);
+                let first = position as usize;
+                Tap::new(first, std::iter::once(((first + 1).min(last), position - first as f64)))
+            }
+            Self::Bicubic { align_corners } => {
+                let position = position(i, align_corners);
+                let held = |pixel: f64| pixel.clamp(0.0, last as f64) as usize;
+                let first = position.floor();
+                let others = [-1.0, 1.0, 2.0].map(|step| first + step);
+                Tap::new(held(first), others.into_iter().map(|pixel| (held(pixel), cubic(position - pixel))))
+            }
         };
         (0..to).map(tap).collect()
     }
 }
 
-/// y[i] = (1 − t)·x[a] + t·x[b] along an axis of elements of `width` numbers.
+/// y[i] = Σₖ tₖ·x[aₖ] along an axis of elements of `width` numbers.
 fn gather<T: Real>(taps: &[Tap<T>], width: usize, x: &[T], y: &mut [T]) {
+    let element = |i: usize| &x[i * width..][..width];
     for (tap, y) in taps.iter().zip(y.chunks_exact_mut(width)) {
-        let [first, second] = [tap.first, tap.second].map(|i| &x[i * width..][..width]);
-        if tap.first == tap.second {
-            y.copy_from_slice(first);
-            continue;
-        }
-        for k in 0..width {
-            // Not (1 − t)·a + t·b: equal neighbours then give exactly their value.
-            y[k] = first[k] + tap.weight * (second[k] - first[k]);
+        let own = element(tap.pixel);
+        y.copy_from_slice(own);
+        for (other, weight) in tap.others() {
+            let other = element(other);
+            for k in 0..width {
+                // Not the sum as it stands: equal neighbours then give exactly their value.
+                y[k] += weight * (other[k] - own[k]);
+            }
         }
     }
 }
@@ -85,7 +118,8 @@ fn gather<T: Real>(taps: &[Tap<T>], width: usize, x: &[T], y: &mut [T]) {
 /// The transpose of [`gather`]: adds to ∂x.
 fn scatter<T: Real>(taps: &[Tap<T>], width: usize, dy: &[T], dx: &mut [T]) {
     for (tap, dy) in taps.iter().zip(dy.chunks_exact(width)) {
-        for (i, share) in [(tap.first, T::one() - tap.weight), (tap.second, tap.weight)] {
+        let rest = tap.others().fold(T::one(), |rest, (_, weight)| rest - weight);
+        for (i, share) in std::iter::once((tap.pixel, rest)).chain(tap.others()) {
             dx[i * width..][..width].iter_mut().zip(dy).for_each(|(dx, &g)| *dx += share * g);
         }
     }
@@ -160,23 +194,40 @@ mod tests {
     use proptest::prelude::*;
     use tensor::{Tape, gradcheck};
 
-    /// Every output pixel as a mean of all input pixels, each weighted by its hat function.
+    /// The weight of a pixel at this distance.
+    fn kernel(interpolation: Interpolation, distance: f64) -> f64 {
+        let (d, a) = (distance.abs(), -0.75);
+        match interpolation {
+            Interpolation::Bicubic { .. } if d <= 1.0 => (a + 2.0) * d.powi(3) - (a + 3.0) * d.powi(2) + 1.0,
+            Interpolation::Bicubic { .. } if d < 2.0 => a * d.powi(3) - 5.0 * a * d.powi(2) + 8.0 * a * d - 4.0 * a,
+            Interpolation::Bicubic { .. } => 0.0,
+            _ => (1.0 - d).max(0.0),
+        }
+    }
+
+    /// Every output pixel as a mean of all pixels of a picture that goes on beyond its edges, each weighted by its distance.
     fn literal(x: &Tensor<f64>, size: [usize; 2], interpolation: Interpolation) -> Tensor<f64> {
         let &[n, h, w, c] = &**x.shape() else { unreachable!() };
-        let weight = |i: usize, pixel: usize, from: usize, to: usize| {
+        let weight = |i: usize, pixel: i64, from: usize, to: usize| {
             let (scaled, last) = (i as f64 * from as f64 / to as f64, from as f64 - 1.0);
             let position = match interpolation {
                 // i·n/m is a whole number or misses one by at least 1/m.
                 Interpolation::Nearest => (scaled + 1e-9).floor(),
-                Interpolation::Bilinear { align_corners: true } => i as f64 * last / (to as f64 - 1.0).max(1.0),
-                Interpolation::Bilinear { align_corners: false } => scaled + 0.5 * from as f64 / to as f64 - 0.5,
+                Interpolation::Bilinear { align_corners: true } | Interpolation::Bicubic { align_corners: true } => {
+                    i as f64 * last / (to as f64 - 1.0).max(1.0)
+                }
+                _ => scaled + 0.5 * from as f64 / to as f64 - 0.5,
             };
-            (1.0 - (position.max(0.0).min(last) - pixel as f64).abs()).max(0.0)
+            kernel(interpolation, position - pixel as f64)
         };
         let x = x.view();
+        let held = |pixel: i64, extent: usize| pixel.clamp(0, extent as i64 - 1) as usize;
+        let beyond = |extent: usize| -9..extent as i64 + 9;
         let y = ndarray::Array4::from_shape_fn([n, size[0], size[1], c], |(n, i, j, c)| {
-            let pixels = (0..h).flat_map(|a| (0..w).map(move |b| (a, b)));
-            pixels.map(|(a, b)| weight(i, a, h, size[0]) * weight(j, b, w, size[1]) * x[[n, a, b, c]]).sum()
+            let pixels = beyond(h).flat_map(|a| beyond(w).map(move |b| (a, b)));
+            let terms = pixels
+                .map(|(a, b)| weight(i, a, h, size[0]) * weight(j, b, w, size[1]) * x[[n, held(a, h), held(b, w), c]]);
+            terms.sum()
         });
         Tensor::from(y)
     }
@@ -184,7 +235,8 @@ mod tests {
     fn interpolations() -> impl Strategy<Value = Interpolation> {
         prop_oneof![
             Just(Interpolation::Nearest),
-            any::<bool>().prop_map(|align_corners| Interpolation::Bilinear { align_corners })
+            any::<bool>().prop_map(|align_corners| Interpolation::Bilinear { align_corners }),
+            any::<bool>().prop_map(|align_corners| Interpolation::Bicubic { align_corners })
         ]
     }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use nn::Real;
 use nn::ops::{BatchNormEvaluation, Clip, Conv2dRelu, Linear};
+use nn::{ConvTranspose2d, Real};
 use tensor::ops::{Add, Concat, Sub, Tanh};
 use tensor::{Grads, Linearity, Node, NodeId, Rule, Tape, Tensor, Var, Wanted};
 
@@ -164,7 +164,11 @@ impl<T: Real> LrpOnTape<T> {
             return Err(format!("LRP has no reading for the {what}, both of whose inputs depend on the image"));
         }
         let around_zero = node.op::<Clip>().is_none_or(|clip| clip.min <= 0.0 && clip.max >= 0.0);
-        let known = node.any_op().linearity() != Linearity::Nonlinear || node.op::<Tanh>().is_some();
+        let known = match node.any_op().linearity() {
+            Linearity::Nonlinear => node.op::<Tanh>().is_some(),
+            // A layer of products, too, but none that the rules are written for.
+            _ => node.op::<ConvTranspose2d>().is_none(),
+        };
         if !known || !around_zero {
             return Err(format!(
                 "LRP has no reading for the {what}; use gradient, input × gradient or integrated gradients"

@@ -1,7 +1,7 @@
 //! Each rule again, as a dense loop over contributions, from its paper.
 
 use nn::ops::{Clip, NetworkOps};
-use nn::{Conv2d, Layer, Model, Padding};
+use nn::{Conv2d, ConvTranspose2d, Layer, Model, Padding};
 use proptest::prelude::*;
 use tensor::{Tape, Tensor};
 
@@ -327,7 +327,16 @@ fn what_has_no_reading_is_refused_by_name() {
         pass.lrp(0, &lrp).unwrap_err().to_string()
     };
     let plain = || Lrp::everywhere(Epsilon::default());
-    for layer in [Layer::Sigmoid, Layer::Silu, Layer::Clip { min: 0.5, max: 1.0 }] {
+    let enlarged = ConvTranspose2d::from(Conv2d::default().stride(2));
+    for layer in [
+        Layer::Sigmoid,
+        Layer::Silu,
+        Layer::Elu { alpha: 1.0 },
+        Layer::Gelu { tanh: false },
+        Layer::Softplus,
+        Layer::Clip { min: 0.5, max: 1.0 },
+        Layer::ConvTranspose2d { out_channels: 2, kernel: [2, 2], transposed: enlarged, bias: true },
+    ] {
         assert!(refused(layer, plain()).contains("of layer `act`; use gradient"));
     }
     let relu = || Layer::Relu;

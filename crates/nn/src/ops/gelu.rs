@@ -1,0 +1,132 @@
+//! The Gaussian error linear unit.
+
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
+use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
+
+use super::blocks;
+use super::sigmoid::logistic;
+use crate::real::Real;
+
+/// y = x·Φ(x), any shape, Φ being the distribution function of the standard normal distribution (Hendrycks and Gimpel,
+/// *Gaussian error linear units*, 2016):
+///
+/// ```text
+/// Φ(x) = ½·(1 + erf(x/√2))      or, approximately,      ½·(1 + tanh u),   u = √(2/π)·(x + 0.044715·x³)
+/// ```
+///
+/// The product rule gives dy/dx = Φ(x) + x·Φ′(x), where Φ′(x) = e^(−x²/2)/√(2π), or ½·(1 − tanh² u)·u′ with
+/// u′ = √(2/π)·(1 + 3·0.044715·x²). y isn't monotonic, so the input is needed. Φ and Φ′ are computed in double precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gelu {
+    /// Whether Φ is the approximation by a hyperbolic tangent.
+    pub tanh: bool,
+}
+
+/// √(2/π).
+const SQRT_2_OVER_PI: f64 = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
+/// The factor of x³ in the approximation.
+const CUBIC: f64 = 0.044_715;
+
+impl Gelu {
+    /// Φ(x).
+    fn distribution(self, x: f64) -> f64 {
+        if self.tanh {
+            logistic(2.0 * inner(x)) // ½·(1 + tanh u) = σ(2u)
+        } else {
+            // Of ½·(1 + erf), nothing is left far to the left.
+            0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
+        }
+    }
+
+    /// Φ′(x).
+    fn density(self, x: f64) -> f64 {
+        if self.tanh {
+            let slope = SQRT_2_OVER_PI * (1.0 + 3.0 * CUBIC * x * x);
+            let u = inner(x);
+            2.0 * slope * logistic(2.0 * u) * logistic(-2.0 * u) // σ′ = σ(1 − σ), and 1 − σ(2u) = σ(−2u)
+        } else {
+            0.5 * SQRT_2_OVER_PI * (-0.5 * x * x).exp()
+        }
+    }
+}
+
+/// u of the approximation.
+fn inner(x: f64) -> f64 {
+    SQRT_2_OVER_PI * (x + CUBIC * x * x * x)
+}
+
+impl<T: Real> Op<T> for Gelu {
+    fn name(&self) -> &'static str {
+        "gelu"
+    }
+
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
+        Grads::one(blocks::zip(upstream, node.input(0), |g, x| {
+            let x = x.as_f64();
+            g * T::from_f64(self.distribution(x) + x * self.density(x))
+        }))
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::INPUTS
+    }
+}
+
+/// x·Φ(x).
+#[must_use]
+pub fn gelu<T: Real>(x: &Var<T>, gelu: Gelu) -> Var<T> {
+    let y = blocks::map(x.value().clone(), |x| x * T::from_f64(gelu.distribution(x.as_f64())));
+    x.tape().record(gelu, &[x], y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gelu;
+    use crate::ops::NetworkOps;
+    use crate::ops::testing::random;
+    use tensor::{Exact, Tape, Tensor, gradcheck};
+
+    const BOTH: [Gelu; 2] = [Gelu { tanh: false }, Gelu { tanh: true }];
+
+    #[test]
+    fn gradients_agree_with_differences() {
+        for gelu in BOTH {
+            gradcheck(&[random([40], 1)], |v| v[0].mul_scalar(4.0).gelu(gelu)).within(1e-7).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_distribution_is_the_integral_of_the_density() {
+        for gelu in BOTH {
+            // Simpson's rule from far left, where nothing lies.
+            let integral = |x: f64| {
+                let steps = 20_000;
+                let h = (x + 12.0) / f64::from(steps);
+                let weight = |i| if i == 0 || i == steps { 1.0 } else { f64::from(2 + 2 * (i % 2)) };
+                (0..=steps).map(|i| weight(i) * gelu.density(-12.0 + f64::from(i) * h)).sum::<f64>() * h / 3.0
+            };
+            for x in [-3.0, -0.4, 0.0, 0.7, 2.5] {
+                approx::assert_abs_diff_eq!(gelu.distribution(x), integral(x), epsilon = 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn the_approximation_is_near() {
+        let tape = Tape::new();
+        let x = tape.leaf(random([200], 1)).mul_scalar(5.0);
+        approx::assert_abs_diff_eq!(x.gelu(BOTH[0]).value(), x.gelu(BOTH[1]).value(), epsilon = 5e-4);
+    }
+
+    #[test]
+    fn far_out_it_is_zero_or_the_input() {
+        for gelu in BOTH {
+            let tape = Tape::new();
+            let x = tape.leaf(Tensor::new([4], vec![-1e30_f32, -40.0, 40.0, 1e30]));
+            let y = x.gelu(gelu);
+            assert_eq!(y.value().as_slice(), &[0.0, 0.0, 40.0, 1e30]);
+            assert_eq!(tape.backward(&y, &Exact, [&x]).unwrap()[&x].as_slice(), &[0.0, 0.0, 1.0, 1.0]);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The softplus function.
+
+use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
+
+use super::blocks;
+use crate::real::Real;
+
+/// y = ln(1 + eˣ), any shape: a smooth ReLU (Dugas, Bengio, Bélisle, Nadeau and Garcia, *Incorporating second-order functional
+/// knowledge for better option pricing*, 2001).
+///
+/// dy/dx = eˣ/(1 + eˣ) = σ(x), and since e⁻ʸ = 1/(1 + eˣ) = 1 − σ(x), the output is enough: dy/dx = 1 − e⁻ʸ.
+#[derive(Clone, Copy, Debug)]
+pub struct Softplus;
+
+impl<T: Real> Op<T> for Softplus {
+    fn name(&self) -> &'static str {
+        "softplus"
+    }
+
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
+        Grads::one(blocks::zip(upstream, node.output(), |g, y| g * -(-y).exp_m1()))
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::OUTPUT
+    }
+}
+
+/// ln(1 + eˣ). Works in place where `x` was the last owner of its value.
+///
+/// The exponent is never positive, so nothing overflows: ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|).
+#[must_use]
+pub fn softplus<T: Real>(x: Var<T>) -> Var<T> {
+    x.consumed_by(Softplus, |x| {
+        blocks::map(x, |x| {
+            let positive = if x > T::zero() { x } else { T::zero() };
+            positive + (-x.abs()).exp().ln_1p()
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::NetworkOps;
+    use crate::ops::testing::random;
+    use tensor::{Exact, Tape, Tensor, gradcheck};
+
+    #[test]
+    fn gradients_agree_with_differences() {
+        gradcheck(&[random([40], 1)], |v| v[0].mul_scalar(5.0).softplus()).within(1e-7).unwrap();
+    }
+
+    #[test]
+    fn it_is_the_logarithm_of_a_sum() {
+        let tape = Tape::new();
+        let x = tape.leaf(random([40], 1)).mul_scalar(5.0);
+        let literal = x.exp().add_scalar(1.0).ln();
+        approx::assert_abs_diff_eq!(x.softplus().value(), literal.value(), epsilon = 1e-14);
+        let gradient = &tape.backward(&x.softplus(), &Exact, [&x]).unwrap()[&x];
+        approx::assert_abs_diff_eq!(gradient, x.sigmoid().value(), epsilon = 1e-14);
+    }
+
+    #[test]
+    fn far_out_it_is_nearly_zero_or_the_input() {
+        let tape = Tape::new();
+        let x = tape.leaf(Tensor::new([4], vec![-1000.0_f32, -80.0, 80.0, 1000.0]));
+        let y = x.softplus();
+        approx::assert_relative_eq!(y.value().as_slice()[1], (-80.0_f32).exp(), max_relative = 1e-6);
+        assert_eq!((y.value().as_slice()[0], &y.value().as_slice()[2..]), (0.0, &[80.0, 1000.0][..]));
+        let gradient = &tape.backward(&y, &Exact, [&x]).unwrap()[&x];
+        approx::assert_relative_eq!(gradient.as_slice()[1], (-80.0_f32).exp(), max_relative = 1e-6);
+        assert_eq!((gradient.as_slice()[0], &gradient.as_slice()[2..]), (0.0, &[1.0, 1.0][..]));
+    }
+}
