@@ -81,7 +81,7 @@ impl<T: Real> Observable<T> for Photo {
     fn input_of(&self, model: &Model<T>) -> Result<Tensor<T>, ExplainError> {
         let [height, width, channels] = model.input_shape();
         let normalization = model.info().normalization.as_ref().ok_or(ExplainError::NoNormalization)?;
-        let (part, _) = self.with_channels(channels)?.fit(height, width, model.info().crop);
+        let part = self.with_channels(channels)?.fit(height, width, model.info().crop);
         let mut input = Vec::with_capacity(height * width * channels);
         normalization.apply(&part.pixels().iter().copied().collect::<Vec<_>>(), &mut input);
         Ok(Tensor::new([1, height, width, channels], input).cast())

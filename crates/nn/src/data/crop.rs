@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::DataError;
+use super::{DataError, Rect};
 
 /// What of a picture is resized to become a network's input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,11 +44,70 @@ impl Crop {
     pub fn centre(share: f64) -> Result<Self, DataError> {
         Ok(Self::Centre(share.try_into()?))
     }
+
+    /// What becomes of a picture (height, width) that is to fill an input (height, width): proportions are kept to the
+    /// nearest pixel.
+    ///
+    /// # Panics
+    /// Where the picture or the input has no pixel.
+    #[must_use]
+    pub fn part(self, picture: (usize, usize), input: (usize, usize)) -> Rect {
+        let pixels = [picture.0, picture.1, input.0, input.1].iter().all(|&side| side > 0);
+        assert!(pixels, "a picture and an input need pixels, found {picture:?} and {input:?}");
+        match self {
+            Self::Largest => centred(picture, input, 1.0),
+            Self::Centre(Share(share)) => centred(picture, input, share),
+            Self::Squeezed => Rect { top: 0, left: 0, height: picture.0, width: picture.1 },
+        }
+    }
+}
+
+/// A share of the height and width of the largest part with the input's proportions, in the middle.
+fn centred(picture: (usize, usize), input: (usize, usize), share: f64) -> Rect {
+    // a · b / c, rounded; in 128 bits, which no product of two sizes overflows.
+    let scaled = |a: usize, b: usize, c: usize| ((a as u128 * b as u128 + c as u128 / 2) / c as u128).max(1) as usize;
+    let part = |side: usize| ((side as f64 * share).round() as usize).clamp(1, side);
+    let height = part(scaled(picture.1, input.0, input.1).min(picture.0));
+    let width = part(scaled(picture.0, input.1, input.0).min(picture.1));
+    Rect { top: (picture.0 - height) / 2, left: (picture.1 - width) / 2, height, width }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn the_part_lies_within_and_in_the_middle(
+            picture in (1usize..400, 1usize..400),
+            input in (1usize..300, 1usize..300),
+        ) {
+            let part = Crop::Largest.part(picture, input);
+            prop_assert!(part.area() > 0 && part.height <= picture.0 && part.width <= picture.1);
+            // One side is whole, the other as long as the proportions want, to the nearest pixel.
+            let (height, width) = (part.height as f64, part.width as f64);
+            let (wide, tall) = (height * input.1 as f64 / input.0 as f64, width * input.0 as f64 / input.1 as f64);
+            let fits = |length: f64, wanted: f64| (length - wanted.max(1.0)).abs() <= 0.5;
+            prop_assert!(
+                part.height == picture.0 && fits(width, wide) || part.width == picture.1 && fits(height, tall)
+            );
+            prop_assert!((picture.0 - part.height - part.top).abs_diff(part.top) <= 1);
+            prop_assert!((picture.1 - part.width - part.left).abs_diff(part.left) <= 1);
+        }
+    }
+
+    #[test]
+    fn crops_of_a_photograph() {
+        // "Resize to 256, crop to 224": of 256 × 384, the middle 224 × 224.
+        let part = |crop: Crop| crop.part((256, 384), (224, 224));
+        assert_eq!(part(Crop::centre(0.875).unwrap()), Rect { top: 16, left: 80, height: 224, width: 224 });
+        assert_eq!(part(Crop::Largest), Rect { top: 0, left: 64, height: 256, width: 256 });
+        assert_eq!(part(Crop::Squeezed), Rect { top: 0, left: 0, height: 256, width: 384 });
+        // However small the share, a pixel is left.
+        assert_eq!(Crop::centre(1e-9).unwrap().part((2, 2), (224, 224)).area(), 1);
+    }
 
     #[test]
     fn shares_are_more_than_none_and_at_most_all() {

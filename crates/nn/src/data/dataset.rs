@@ -1,10 +1,14 @@
 //! What training and evaluation ask of data.
 
-use super::{DataError, LabelledImages};
+use rayon::prelude::*;
+
+use super::normalization::ChannelSums;
+use super::{DataError, LabelledImages, Normalization};
 
 /// Labelled pictures of one size, each of which can be asked for by its place, in any order and from any thread.
 ///
-/// A [`LabelledImages`] holds all of them in memory; a [`Loader`](super::Loader) makes normalised mini-batches of either.
+/// [`LabelledImages`] are in memory, those of an [`ImageFolder`](super::ImageFolder) in files; of either, a
+/// [`Loader`](super::Loader) makes normalised mini-batches.
 pub trait Dataset: Sync {
     /// Number of images, N.
     fn len(&self) -> usize;
@@ -34,6 +38,42 @@ pub trait Dataset: Sync {
     /// # Panics
     /// Where there is no such image, or `pixels` has another length.
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError>;
+
+    /// How many images each class has.
+    fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.class_names().len()];
+        (0..self.len()).for_each(|index| counts[self.label(index)] += 1);
+        counts
+    }
+
+    /// A weight for each class by which all of them count alike: N / (K·n) for a class of n images, where K classes have
+    /// any; 0 for the others. The mean weight of an image is 1.
+    fn class_weights(&self) -> Vec<f64> {
+        let counts = self.class_counts();
+        let present = counts.iter().filter(|&&count| count > 0).count();
+        let balanced = |&count: &usize| match count {
+            0 => 0.0,
+            _ => self.len() as f64 / (present * count) as f64,
+        };
+        counts.iter().map(balanced).collect()
+    }
+
+    /// Mean and standard deviation of each channel over all images, read in parallel.
+    ///
+    /// # Errors
+    /// Where an image can't be read.
+    fn statistics(&self) -> Result<Normalization, DataError> {
+        let [h, w, c] = self.image_shape();
+        let start = || (vec![0; h * w * c], ChannelSums::new(c));
+        let add = |(mut pixels, mut sums): (Vec<u8>, ChannelSums), index| {
+            self.read(index, &mut pixels)?;
+            sums.add(&pixels);
+            Ok::<_, DataError>((pixels, sums))
+        };
+        let parts = (0..self.len()).into_par_iter().try_fold(start, add).map(|part| part.map(|(_, sums)| sums));
+        // The sums are integers: they are the same however they are grouped.
+        parts.try_reduce(|| ChannelSums::new(c), |a, b| Ok(a.merge(&b))).map(|sums| sums.normalization())
+    }
 }
 
 impl Dataset for LabelledImages {
@@ -57,5 +97,27 @@ impl Dataset for LabelledImages {
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError> {
         pixels.copy_from_slice(self.image(index));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::fashion_mnist;
+
+    #[test]
+    fn statistics_are_those_of_all_pixels_at_once() {
+        let garments: &dyn Dataset = fashion_mnist::test();
+        assert_eq!(garments.statistics().unwrap(), fashion_mnist::test().statistics());
+    }
+
+    #[test]
+    fn weighted_classes_count_alike() {
+        let names = ["a", "b", "c"].map(String::from).to_vec();
+        let set = LabelledImages::new(vec![0; 6], [6, 1, 1, 1], vec![0, 2, 0, 0, 2, 0], names).unwrap();
+        let weights = set.class_weights();
+        assert_eq!(weights, [6.0 / 8.0, 0.0, 6.0 / 4.0]);
+        let total: f64 = set.labels().iter().map(|&label| weights[label]).sum();
+        assert_eq!(total, 6.0);
     }
 }

@@ -4,6 +4,19 @@ use std::io;
 
 use thiserror::Error;
 
+use super::PhotoError;
+
+/// Files that a message lists; of more it gives the number.
+const LISTED: usize = 10;
+
+fn listed(errors: &[PhotoError]) -> String {
+    let mut lines: String = errors.iter().take(LISTED).map(|error| format!("\n  {error}")).collect();
+    if errors.len() > LISTED {
+        lines += &format!("\n  and {} more", errors.len() - LISTED);
+    }
+    lines
+}
+
 /// Data that can't be used, and why.
 ///
 /// `file` is the path that was opened, or the name that the caller gave to a reader.
@@ -85,6 +98,57 @@ pub enum DataError {
         shape: Vec<usize>,
         /// Their product.
         expected: usize,
+    },
+    /// A file of something else than whole records.
+    #[error("{file}: expected one or more records of {record} bytes, found {found} bytes")]
+    Records {
+        /// What was read.
+        file: String,
+        /// Bytes of a record.
+        record: usize,
+        /// Bytes there.
+        found: usize,
+    },
+    /// A picture that can't be read.
+    #[error(transparent)]
+    Photo(#[from] PhotoError),
+    /// Pictures that can't be read where all were asked for.
+    #[error("{folder}: {} of {pictures} files aren't pictures; remove them, or have them skipped:{}", unreadable.len(), listed(unreadable))]
+    Unreadable {
+        /// The folder of all classes.
+        folder: String,
+        /// Files in it.
+        pictures: usize,
+        /// What is wrong with each of those that can't be read.
+        unreadable: Vec<PhotoError>,
+    },
+    /// A folder without a folder of pictures for each class.
+    #[error("{folder}: expected a folder for each class with pictures in it, found {found}")]
+    NoClasses {
+        /// The folder.
+        folder: String,
+        /// What is in it.
+        found: String,
+    },
+    /// Parts of a set that leave no rest.
+    #[error(
+        "expected shares for validation and test of at least 0 and less than 1 together, found {validation} and {test}"
+    )]
+    Split {
+        /// The share for validation.
+        validation: f64,
+        /// The share for test.
+        test: f64,
+    },
+    /// An augmentation that makes no sense for the images.
+    #[error("expected an augmentation with {field} from {} to {}, found {found}", range.start(), range.end())]
+    Augmentation {
+        /// Which value.
+        field: &'static str,
+        /// What it is.
+        found: f64,
+        /// What it may be.
+        range: std::ops::RangeInclusive<f64>,
     },
     /// Labels where images were expected, or the reverse.
     #[error("{file}: expected {expected}, found {found:?}")]

@@ -56,6 +56,7 @@ fn embedded(images: &[u8], labels: &[u8]) -> LabelledImages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Dataset;
 
     #[test]
     fn holds_what_it_says() {

@@ -131,14 +131,6 @@ impl LabelledImages {
         &self.class_names
     }
 
-    /// How many images each class has.
-    #[must_use]
-    pub fn class_counts(&self) -> Vec<usize> {
-        let mut counts = vec![0; self.class_names.len()];
-        self.labels.iter().for_each(|&label| counts[label] += 1);
-        counts
-    }
-
     /// The images of these indices, in this order, as a set of their own.
     ///
     /// # Panics
@@ -181,6 +173,7 @@ impl LabelledImages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Dataset;
 
     fn names(classes: usize) -> Vec<String> {
         (0..classes).map(|class| class.to_string()).collect()

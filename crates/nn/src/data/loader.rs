@@ -8,7 +8,8 @@ use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use tensor::Tensor;
 
-use super::{DataError, Dataset, Normalization, stream};
+use super::augment::{mix, mixing_share};
+use super::{Augmentation, DataError, Dataset, Normalization, Purpose, keyed_stream, stream};
 
 /// Batches that wait for the step: with the one in the making, what a slow image may delay without the step noticing.
 const AHEAD: usize = 2;
@@ -18,8 +19,11 @@ const AHEAD: usize = 2;
 pub struct Batch {
     /// Normalised images, `[N, H, W, C]`.
     pub images: Tensor<f32>,
-    /// The class of each image.
+    /// The class of each image, the one with the larger share of it where images are mixed.
     pub labels: Vec<usize>,
+    /// Where images are mixed or classes weighted: what share of each image's loss falls to each class, `[N, K]`, for
+    /// [`soft_cross_entropy`](crate::ops::soft_cross_entropy).
+    pub soft_targets: Option<Tensor<f32>>,
 }
 
 /// Makes mini-batches of a [`Dataset`]: in the order of the set, or shuffled.
@@ -32,6 +36,8 @@ pub struct Loader<'a> {
     normalization: &'a Normalization,
     batch_size: usize,
     seed: Option<u64>,
+    augmentation: Option<(&'a Augmentation, u64)>,
+    class_weights: Option<&'a [f64]>,
 }
 
 impl<'a> Loader<'a> {
@@ -44,13 +50,35 @@ impl<'a> Loader<'a> {
         assert!(batch_size > 0, "mini-batches of no images");
         let (channels, shape) = (normalization.channels(), dataset.image_shape());
         assert_eq!(channels, shape[2], "a normalization of {channels} channels for images {shape:?}");
-        Self { dataset, normalization, batch_size, seed: None }
+        Self { dataset, normalization, batch_size, seed: None, augmentation: None, class_weights: None }
     }
 
     /// In another order each epoch, which depends on `seed` and the epoch alone.
     #[must_use]
     pub fn shuffled(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
+    }
+
+    /// With images changed at random. What is drawn for an image depends on `seed`, the epoch and the image's place in the
+    /// set alone; with mixup, each image of a batch is mixed with the next one.
+    ///
+    /// # Errors
+    /// Where the augmentation makes no sense for these images.
+    pub fn augmented(self, augmentation: &'a Augmentation, seed: u64) -> Result<Self, DataError> {
+        augmentation.check(self.dataset.image_shape())?;
+        Ok(Self { augmentation: Some((augmentation, seed)), ..self })
+    }
+
+    /// With a weight for each class by which the loss of its images is multiplied:
+    /// [`Dataset::class_weights`] lets all classes count alike.
+    ///
+    /// # Panics
+    /// Where there isn't one weight a class.
+    #[must_use]
+    pub fn weighted(self, class_weights: &'a [f64]) -> Self {
+        let (weights, classes) = (class_weights.len(), self.dataset.class_names().len());
+        assert_eq!(weights, classes, "{weights} weights for {classes} classes");
+        Self { class_weights: Some(class_weights), ..self }
     }
 
     /// Batches in an epoch.
@@ -69,25 +97,72 @@ impl<'a> Loader<'a> {
         order
     }
 
-    /// One batch of the images at these places.
+    /// One batch of the images at these places, as an epoch shows them.
     ///
     /// # Errors
     /// Where an image can't be read.
-    pub fn assemble(&self, places: &[usize]) -> Result<Batch, DataError> {
-        let [h, w, c] = self.dataset.image_shape();
+    pub fn assemble(&self, epoch: u64, places: &[usize]) -> Result<Batch, DataError> {
+        let shape @ [h, w, c] = self.dataset.image_shape();
         let size = h * w * c;
+        // What is cut out becomes 0 when it is normalised, to the nearest byte.
+        let mean = self.normalization.undo(&vec![0.0; c]).into_iter().map(f32::from).collect::<Vec<_>>();
         let mut values = vec![0.0; places.len() * size];
         values.par_chunks_exact_mut(size).zip(places).try_for_each_init(
-            || vec![0; size],
-            |pixels, (values, &index)| {
+            || (vec![0; size], Vec::new()),
+            |(pixels, scratch), (values, &index)| {
                 self.dataset.read(index, pixels)?;
                 values.iter_mut().zip(&*pixels).for_each(|(value, &pixel)| *value = f32::from(pixel));
+                if let Some((augmentation, seed)) = self.augmentation {
+                    let mut rng = keyed_stream(Purpose::Augmentation, seed, epoch, index as u64);
+                    augmentation.apply(&mut rng, values, shape, &mean, scratch);
+                }
                 self.normalization.normalize(values);
-                Ok(())
+                Ok::<_, DataError>(())
             },
         )?;
-        let labels = places.iter().map(|&index| self.dataset.label(index)).collect();
-        Ok(Batch { images: Tensor::new([places.len(), h, w, c], values), labels })
+        let shares = self.shares(epoch, places);
+        if let Some(shares) = &shares {
+            let unmixed = values.clone();
+            let images = values.par_chunks_exact_mut(size).zip(shares).enumerate();
+            images.for_each(|(at, (image, &share))| {
+                let next = (at + 1) % places.len();
+                mix(image, &unmixed[next * size..][..size], share);
+            });
+        }
+        let labels: Vec<usize> = places.iter().map(|&index| self.dataset.label(index)).collect();
+        let soft_targets = self.soft_targets(&labels, shares.as_deref());
+        let labels = match shares {
+            Some(shares) => {
+                let next = labels.iter().cycle().skip(1);
+                let larger = labels.iter().zip(next).zip(shares);
+                larger.map(|((&own, &next), share)| if share < 0.5 { next } else { own }).collect()
+            }
+            None => labels,
+        };
+        Ok(Batch { images: Tensor::new([places.len(), h, w, c], values), labels, soft_targets })
+    }
+
+    /// What share of itself each image keeps when it is mixed with the next.
+    fn shares(&self, epoch: u64, places: &[usize]) -> Option<Vec<f32>> {
+        let (augmentation, seed) = self.augmentation.filter(|(augmentation, _)| augmentation.mixup > 0.0)?;
+        let stream = |&index: &usize| keyed_stream(Purpose::Mixup, seed, epoch, index as u64);
+        Some(places.iter().map(|index| mixing_share(&mut stream(index), augmentation.mixup)).collect())
+    }
+
+    /// The weight of an image's class at its label, `[N, K]`; those of two where they are mixed.
+    fn soft_targets(&self, labels: &[usize], shares: Option<&[f32]>) -> Option<Tensor<f32>> {
+        if shares.is_none() && self.class_weights.is_none() {
+            return None;
+        }
+        let classes = self.dataset.class_names().len();
+        let mut targets = vec![0.0; labels.len() * classes];
+        for (at, target) in targets.chunks_exact_mut(classes).enumerate() {
+            let share = shares.map_or(1.0, |shares| shares[at]);
+            for (label, share) in [(labels[at], share), (labels[(at + 1) % labels.len()], 1.0 - share)] {
+                target[label] += share * self.class_weights.map_or(1.0, |weights| weights[label] as f32);
+            }
+        }
+        Some(Tensor::new([labels.len(), classes], targets))
     }
 
     /// Hands the batches of an epoch, from number `first` on, to `body`. Other threads make the next ones meanwhile, up to
@@ -115,7 +190,7 @@ impl<'a> Loader<'a> {
         thread::scope(|scope| {
             scope.spawn(move || {
                 for places in order.chunks(self.batch_size).skip(first) {
-                    let batch = pool.install(|| self.assemble(places));
+                    let batch = pool.install(|| self.assemble(epoch, places));
                     let failed = batch.is_err();
                     if sender.send(batch).is_err() || failed {
                         return;
@@ -215,6 +290,70 @@ mod tests {
         assert_eq!(found, [true, true, true, false]);
         // Whoever leaves early doesn't wait for what is never asked for.
         assert!(loader.epoch(0, 0, |batches| batches.next().unwrap()).is_ok());
+    }
+
+    fn augmentation() -> Augmentation {
+        Augmentation { flip: true, shift: 1, rotation: 20.0, brightness: 0.3, mixup: 0.4, ..Augmentation::default() }
+    }
+
+    /// Whatever the threads and whatever else is in the batch, but for the image that it is mixed with.
+    #[test]
+    fn an_augmented_image_depends_on_seed_epoch_and_place_alone() {
+        let (set, normalization) = (counting(40), halves());
+        let (mixed, plain) = (augmentation(), Augmentation { mixup: 0.0, ..augmentation() });
+        let loader = Loader::new(&set, &normalization, 8).shuffled(3);
+        let epoch = |augmentation, seed, epoch, threads| {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let loader = loader.augmented(augmentation, seed).unwrap();
+            pool.install(|| loader.epoch(epoch, 0, |batches| batches.collect::<Result<Vec<_>, _>>()).unwrap())
+        };
+        assert_eq!(epoch(&mixed, 5, 1, 1), epoch(&mixed, 5, 1, 3));
+        assert_ne!(epoch(&mixed, 5, 1, 1), epoch(&mixed, 6, 1, 1));
+        let plain = loader.augmented(&plain, 5).unwrap();
+        let images = |epoch, places: &[usize]| plain.assemble(epoch, places).unwrap().images;
+        assert_eq!(images(2, &[7, 9, 1]).as_slice()[12..24], *images(2, &[9]).as_slice());
+        assert_ne!(images(2, &[9]), images(3, &[9]));
+    }
+
+    /// The images and the targets of a batch, each by the definition of mixup.
+    #[test]
+    fn mixed_and_weighted_batches_by_their_definition() {
+        let (set, normalization, mixup) =
+            (counting(9), halves(), Augmentation { mixup: 0.7, ..Augmentation::default() });
+        let weights = [0.5, 1.0, 2.0];
+        let plain = Loader::new(&set, &normalization, 4);
+        let loader = plain.augmented(&mixup, 1).unwrap();
+        let places = [5, 0, 7, 1];
+        let (unmixed, mixed) = (plain.assemble(0, &places).unwrap(), loader.assemble(0, &places).unwrap());
+        let weighted = loader.weighted(&weights).assemble(0, &places).unwrap().soft_targets.unwrap();
+        let targets = mixed.soft_targets.unwrap();
+        let (before, after) = (unmixed.images, mixed.images);
+        for n in 0..4 {
+            let next = (n + 1) % 4;
+            let (own, other) = (unmixed.labels[n], unmixed.labels[next]);
+            let target = &targets.as_slice()[3 * n..][..3];
+            let share = if own == other { f32::NAN } else { target[own] };
+            approx::assert_abs_diff_eq!(target.iter().sum::<f32>(), 1.0, epsilon = 1e-6);
+            for k in 0..3 {
+                assert_eq!(weighted.as_slice()[3 * n + k], target[k] * weights[k] as f32);
+            }
+            if own != other {
+                assert_eq!(mixed.labels[n], if share < 0.5 { other } else { own });
+                for k in 0..12 {
+                    let [a, b] = [n, next].map(|n| before.as_slice()[12 * n + k]);
+                    approx::assert_abs_diff_eq!(
+                        after.as_slice()[12 * n + k],
+                        share * a + (1.0 - share) * b,
+                        epsilon = 1e-5
+                    );
+                }
+            }
+        }
+        assert_eq!(
+            plain.weighted(&weights).assemble(0, &[1, 2]).unwrap().soft_targets.unwrap().as_slice(),
+            [0.0, 1.0, 0.0, 0.0, 0.0, 2.0]
+        );
+        assert!(unmixed.soft_targets.is_none());
     }
 
     #[test]

@@ -87,30 +87,9 @@ impl Normalization {
     /// Where `channels` is zero or doesn't divide the number of values.
     #[must_use]
     pub fn of(pixels: &[u8], channels: usize) -> Self {
-        assert!(
-            channels > 0 && pixels.len().is_multiple_of(channels),
-            "{} values in {channels} channels",
-            pixels.len()
-        );
-        let count = (pixels.len() / channels).max(1) as u128;
-        let (mut sums, mut squares) = (vec![0u64; channels], vec![0u64; channels]);
-        for pixel in pixels.chunks_exact(channels) {
-            for (c, &value) in pixel.iter().enumerate() {
-                sums[c] += u64::from(value);
-                squares[c] += u64::from(value) * u64::from(value);
-            }
-        }
-        let scale = count as f64 * 255.0;
-        let mean = sums.iter().map(|&sum| (sum as f64 / scale) as f32).collect();
-        let deviation = |(&sum, &square): (&u64, &u64)| {
-            // n²·variance = n·Σx² − (Σx)², without rounding.
-            match count * u128::from(square) - u128::from(sum) * u128::from(sum) {
-                0 => 1.0,
-                scaled => ((scaled as f64).sqrt() / scale) as f32,
-            }
-        };
-        let std = sums.iter().zip(&squares).map(deviation).collect();
-        Self { mean, std, scale: BYTES, order: ChannelOrder::default() }
+        let mut sums = ChannelSums::new(channels);
+        sums.add(pixels);
+        sums.normalization()
     }
 
     /// The mean of each channel of the input, in units of u8/scale.
@@ -191,6 +170,63 @@ impl Normalization {
             ChannelOrder::Rgb => c,
             ChannelOrder::Bgr => self.channels() - 1 - c,
         }
+    }
+}
+
+/// Exact sums over pixels, of which the mean and the deviation of each channel follow.
+#[derive(Clone, Debug)]
+pub(super) struct ChannelSums {
+    /// Pixels summed.
+    count: u64,
+    /// Σx of each channel.
+    sums: Vec<u64>,
+    /// Σx² of each channel.
+    squares: Vec<u64>,
+}
+
+impl ChannelSums {
+    pub(super) fn new(channels: usize) -> Self {
+        Self { count: 0, sums: vec![0; channels], squares: vec![0; channels] }
+    }
+
+    /// With these pixels, `[…, C]`.
+    pub(super) fn add(&mut self, pixels: &[u8]) {
+        let channels = self.sums.len();
+        assert!(
+            channels > 0 && pixels.len().is_multiple_of(channels),
+            "{} values in {channels} channels",
+            pixels.len()
+        );
+        self.count += (pixels.len() / channels) as u64;
+        for pixel in pixels.chunks_exact(channels) {
+            for (c, &value) in pixel.iter().enumerate() {
+                self.sums[c] += u64::from(value);
+                self.squares[c] += u64::from(value) * u64::from(value);
+            }
+        }
+    }
+
+    /// Those of both.
+    pub(super) fn merge(mut self, other: &Self) -> Self {
+        self.count += other.count;
+        self.sums.iter_mut().zip(&other.sums).for_each(|(sum, other)| *sum += other);
+        self.squares.iter_mut().zip(&other.squares).for_each(|(square, other)| *square += other);
+        self
+    }
+
+    pub(super) fn normalization(&self) -> Normalization {
+        let count = u128::from(self.count.max(1));
+        let scale = count as f64 * 255.0;
+        let mean = self.sums.iter().map(|&sum| (sum as f64 / scale) as f32).collect();
+        let deviation = |(&sum, &square): (&u64, &u64)| {
+            // n²·variance = n·Σx² − (Σx)², without rounding.
+            match count * u128::from(square) - u128::from(sum) * u128::from(sum) {
+                0 => 1.0,
+                scaled => ((scaled as f64).sqrt() / scale) as f32,
+            }
+        };
+        let std = self.sums.iter().zip(&self.squares).map(deviation).collect();
+        Normalization { mean, std, scale: BYTES, order: ChannelOrder::default() }
     }
 }
 

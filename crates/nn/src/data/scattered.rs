@@ -10,7 +10,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{DataError, LabelledImages, Rect, stream};
+use super::{DataError, Dataset, LabelledImages, Rect, stream};
 
 /// Draws of a size and a place after which a piece of clutter is left out.
 const DRAWS: usize = 100;

@@ -23,6 +23,7 @@ mod relu;
 mod resize;
 mod sigmoid;
 mod silu;
+mod soft_cross_entropy;
 mod softmax;
 mod softplus;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use relu::{Relu, relu};
 pub use resize::{Interpolation, Resize, resize};
 pub use sigmoid::{Sigmoid, sigmoid};
 pub use silu::{Silu, silu};
+pub use soft_cross_entropy::{SoftCrossEntropy, soft_cross_entropy};
 pub use softmax::{Softmax, softmax};
 pub use softplus::{Softplus, softplus};
 

@@ -163,7 +163,7 @@ pub fn train<'d, D: Dataset + Clone + 'd>(
         let steps = training.epochs * loader.batches();
         let flow = loader.epoch(epoch as u64, 0, |batches| {
             for batch in batches {
-                let Batch { images, labels } = batch?;
+                let Batch { images, labels, .. } = batch?;
                 let learning_rate = training.learning_rate * training.schedule.factor(step, steps);
                 optimizer.set_learning_rate(learning_rate);
                 let seed = training.seed.wrapping_add(step as u64);
@@ -213,7 +213,7 @@ pub fn evaluate(model: &Model<f32>, images: &dyn Dataset) -> Result<Evaluation, 
     let (mut right, mut loss) = (0, 0.0);
     Loader::new(images, &normalization, EVALUATION_BATCH).epoch(0, 0, |batches| {
         for batch in batches {
-            let Batch { images, labels } = batch?;
+            let Batch { images, labels, .. } = batch?;
             let logits = model.predict(images)?;
             for (scores, &label) in logits.as_slice().chunks_exact(classes).zip(&labels) {
                 let best = (0..classes).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).expect("a model has classes");

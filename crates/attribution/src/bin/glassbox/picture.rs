@@ -50,7 +50,7 @@ impl Picture {
         let longer = height.max(width);
         let reduced = |side: usize| (side * SHOWN / longer).max(1);
         let shown =
-            if longer > SHOWN { photo.fit(reduced(height), reduced(width), Crop::Squeezed).0 } else { photo.clone() };
+            if longer > SHOWN { photo.fit(reduced(height), reduced(width), Crop::Squeezed) } else { photo.clone() };
         let [input_height, input_width, _] = model.input_shape();
         let framing = Framing::new((shown.height(), shown.width()), (input_height, input_width), model.info().crop);
         Ok(Self { input, shown: enlarge(&shown.to_rgb()), framing, is_array: false })

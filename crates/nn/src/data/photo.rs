@@ -7,12 +7,18 @@ use std::path::{Path, PathBuf};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageReader, RgbImage};
 use ndarray::ArrayView3;
-use nn::data::{Crop, Rect};
 
-use crate::framing::Framing;
+use super::{Crop, Rect};
 
 /// Pictures with more pixels than this, 64 Mi, are refused before they are decoded.
 pub const MAX_PIXELS: u64 = 1 << 26;
+
+/// Pictures with more pixels than this for each byte of their file are refused, too, where they have more than
+/// [`SMALL`]: a bilevel PNG packs a blank page about so tightly, and a file that announces more is made to fill memory.
+const MAX_PIXELS_PER_BYTE: u64 = 1 << 13;
+
+/// As many pixels as any file may announce.
+const SMALL: u64 = 1 << 20;
 
 /// Why a file didn't become a picture, or a picture not an input.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +60,18 @@ pub enum PhotoError {
         /// Columns of pixels.
         width: u32,
     },
+    /// The file announces far more pixels than its bytes could hold.
+    #[error("{}: {length} bytes announce {height} × {width} pixels, more than they can hold", path.display())]
+    Announced {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: u64,
+        /// Rows of pixels.
+        height: u32,
+        /// Columns of pixels.
+        width: u32,
+    },
     /// A model wants a number of channels that no picture has.
     #[error("a picture has 1 channel (grey) or 3 (red, green, blue), the model expects {expected}")]
     Channels {
@@ -82,6 +100,7 @@ impl Photo {
         let path = path.as_ref();
         let unreadable = |source| PhotoError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(unreadable)?;
+        let length = file.metadata().map_err(unreadable)?.len();
         let reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(unreadable)?;
         let Some(format) = reader.format() else {
             return Err(PhotoError::Format { path: path.to_owned(), found: "none of them".into() });
@@ -93,8 +112,12 @@ impl Photo {
         };
         let mut decoder = reader.into_decoder().map_err(failed)?;
         let (width, height) = decoder.dimensions();
-        if !(1..=MAX_PIXELS).contains(&(u64::from(width) * u64::from(height))) {
+        let pixels = u64::from(width) * u64::from(height);
+        if !(1..=MAX_PIXELS).contains(&pixels) {
             return Err(PhotoError::Size { path: path.to_owned(), height, width });
+        }
+        if pixels > SMALL.max(length.saturating_mul(MAX_PIXELS_PER_BYTE)) {
+            return Err(PhotoError::Announced { path: path.to_owned(), length, height, width });
         }
         let orientation = decoder.orientation().map_err(failed)?;
         let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
@@ -172,22 +195,22 @@ impl Photo {
     }
 
     /// What the crop leaves of the picture, resized to `[height, width]` (triangle filter: bilinear when it enlarges,
-    /// averaging over the area when it shrinks); and where that part lies.
+    /// averaging over the area when it shrinks).
     ///
     /// # Panics
     ///
     /// If `height` or `width` is 0.
     #[must_use]
-    pub fn fit(&self, height: usize, width: usize, crop: Crop) -> (Self, Framing) {
-        let framing = Framing::new((self.height(), self.width()), (height, width), crop);
-        let Rect { top, left, height: rows, width: columns } = framing.part;
+    pub fn fit(&self, height: usize, width: usize, crop: Crop) -> Self {
+        let Rect { top, left, height: rows, width: columns } =
+            crop.part((self.height(), self.width()), (height, width));
         let part = self.image.crop_imm(left as u32, top as u32, columns as u32, rows as u32);
         let image = if (rows, columns) == (height, width) {
             part
         } else {
             part.resize_exact(width as u32, height as u32, FilterType::Triangle)
         };
-        (Self { image }, framing)
+        Self { image }
     }
 }
 
@@ -220,7 +243,7 @@ fn flatten(image: DynamicImage) -> DynamicImage {
 mod tests {
     use super::*;
     use image::{ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
-    use ndarray::{Array2, Array3, array};
+    use ndarray::{Array3, array};
 
     fn saved(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
         let mut bytes = io::Cursor::new(Vec::new());
@@ -314,25 +337,33 @@ mod tests {
     }
 
     #[test]
+    fn a_small_file_that_announces_much_is_refused_before_decoding() {
+        // 8192 × 8192 pixels are few enough for a picture, but not for 60 bytes.
+        let mut bytes = saved(gradient(), ImageFormat::Bmp);
+        bytes[18..22].copy_from_slice(&8192u32.to_le_bytes());
+        bytes[22..26].copy_from_slice(&8192u32.to_le_bytes());
+        bytes.truncate(60);
+        assert!(message(&bytes).ends_with("60 bytes announce 8192 × 8192 pixels, more than they can hold"));
+        // A blank page of 1600 × 1600 pixels is small, but a picture.
+        let blank = GrayImage::from_pixel(1600, 1600, Luma([255]));
+        assert_eq!(open(&saved(blank, ImageFormat::Png)).unwrap().height(), 1600);
+    }
+
+    #[test]
     fn the_middle_of_a_wide_picture_is_taken() {
         let pixels = Array3::from_shape_fn((4, 10, 1), |(y, x, _)| (10 * y + x) as u8);
-        let (input, framing) = Photo::from_pixels(pixels.view()).fit(4, 4, Crop::Largest);
-        assert_eq!(framing.part, Rect { top: 0, left: 3, height: 4, width: 4 });
-        assert_eq!(input.pixels(), Array3::from_shape_fn((4, 4, 1), |(y, x, _)| pixels[[y, x + 3, 0]]));
-        let (input, framing) = Photo::from_pixels(pixels.view()).fit(2, 2, Crop::Largest);
-        assert_eq!(framing.part, Rect { top: 0, left: 3, height: 4, width: 4 });
-        assert_eq!((input.height(), input.width()), (2, 2));
-        assert_eq!(framing.to_picture((1.0, 0.5)), (2.0, 4.0));
-        assert_eq!(framing.to_input((2.0, 4.0)), (1.0, 0.5));
-        let spread = framing.spread(Array2::from_elem((7, 7), 1.0).view());
-        assert_eq!(spread, Array2::from_shape_fn((4, 10), |(_, x)| f32::from(u8::from((3..7).contains(&x)))));
+        let photo = Photo::from_pixels(pixels.view());
+        let middle = photo.fit(4, 4, Crop::Largest);
+        assert_eq!(middle.pixels(), Array3::from_shape_fn((4, 4, 1), |(y, x, _)| pixels[[y, x + 3, 0]]));
+        let small = photo.fit(2, 2, Crop::Largest);
+        assert_eq!((small.height(), small.width()), (2, 2));
     }
 
     #[test]
     fn a_constant_stays_constant_when_resized() {
         let photo = Photo::from_pixels(Array3::from_elem((17, 23, 3), 77).view());
-        assert!(photo.fit(40, 40, Crop::Largest).0.pixels().iter().all(|&v| v == 77));
-        assert!(photo.fit(5, 3, Crop::Largest).0.pixels().iter().all(|&v| v == 77));
+        assert!(photo.fit(40, 40, Crop::Largest).pixels().iter().all(|&v| v == 77));
+        assert!(photo.fit(5, 3, Crop::Largest).pixels().iter().all(|&v| v == 77));
     }
 
     #[test]

@@ -1,0 +1,161 @@
+//! Parts of a set: to train on, to choose by, to test with.
+
+use rand::seq::SliceRandom;
+
+use super::{DataError, Dataset, Purpose, keyed_stream};
+
+/// Shares of a set that are kept from training.
+///
+/// Every class gives the same share of its images, to the nearest one, so that rare classes are neither lost nor doubled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Split {
+    /// Share of the images by which one chooses: when to stop, which epoch to keep.
+    pub validation: f64,
+    /// Share of the images that nothing is chosen by.
+    pub test: f64,
+    /// The images are drawn by this seed.
+    pub seed: u64,
+}
+
+/// The places of the images in each part, in rising order; no image is in two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// To train on.
+    pub training: Vec<usize>,
+    /// To choose by.
+    pub validation: Vec<usize>,
+    /// To test with.
+    pub test: Vec<usize>,
+}
+
+impl Split {
+    /// Divides a set. The class with label k is drawn from random stream k, and so depends on no other class.
+    ///
+    /// # Errors
+    /// Where a share is negative or not a number, or the two leave nothing to train on.
+    pub fn of(&self, dataset: &dyn Dataset) -> Result<Parts, DataError> {
+        let Self { validation, test, seed } = *self;
+        if !(validation >= 0.0 && test >= 0.0 && validation + test < 1.0) {
+            return Err(DataError::Split { validation, test });
+        }
+        let mut by_class = vec![Vec::new(); dataset.class_names().len()];
+        (0..dataset.len()).for_each(|index| by_class[dataset.label(index)].push(index));
+        let mut parts = Parts { training: Vec::new(), validation: Vec::new(), test: Vec::new() };
+        for (class, mut places) in by_class.into_iter().enumerate() {
+            places.shuffle(&mut keyed_stream(Purpose::Split, seed, 0, class as u64));
+            let until = |share: f64| (share * places.len() as f64).round() as usize;
+            let [first, second] = [until(test), until(test + validation)];
+            parts.test.extend(&places[..first]);
+            parts.validation.extend(&places[first..second]);
+            parts.training.extend(&places[second..]);
+        }
+        [&mut parts.training, &mut parts.validation, &mut parts.test].into_iter().for_each(|part| part.sort_unstable());
+        Ok(parts)
+    }
+}
+
+/// Some of a set's images, in an order of their own; they aren't copied.
+#[derive(Clone)]
+pub struct Subset<'a> {
+    dataset: &'a dyn Dataset,
+    places: Vec<usize>,
+}
+
+impl<'a> Subset<'a> {
+    /// The images at these places.
+    ///
+    /// # Panics
+    /// Where there is no such image.
+    #[must_use]
+    pub fn new(dataset: &'a dyn Dataset, places: Vec<usize>) -> Self {
+        let count = dataset.len();
+        assert!(places.iter().all(|&place| place < count), "a subset of {count} images that has others");
+        Self { dataset, places }
+    }
+}
+
+impl Dataset for Subset<'_> {
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    fn image_shape(&self) -> [usize; 3] {
+        self.dataset.image_shape()
+    }
+
+    fn class_names(&self) -> &[String] {
+        self.dataset.class_names()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.dataset.label(self.places[index])
+    }
+
+    fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError> {
+        self.dataset.read(self.places[index], pixels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::data::LabelledImages;
+
+    fn labelled(labels: Vec<usize>) -> LabelledImages {
+        let pixels = (0..labels.len()).map(|index| index as u8).collect();
+        let names = (0..4).map(|class| class.to_string()).collect();
+        LabelledImages::new(pixels, [labels.len(), 1, 1, 1], labels, names).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn every_class_gives_its_share_and_no_image_is_in_two_parts(
+            labels in prop::collection::vec(0..4usize, 0..150),
+            (validation, test) in (0.0..0.5, 0.0..0.49),
+            seed: u64,
+        ) {
+            let set = labelled(labels);
+            let split = Split { validation, test, seed };
+            let parts = split.of(&set).unwrap();
+            prop_assert_eq!(&parts, &split.of(&set).unwrap());
+            let mut all = [parts.training.clone(), parts.validation.clone(), parts.test.clone()].concat();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..set.len()).collect::<Vec<_>>());
+            for (class, count) in set.class_counts().into_iter().enumerate() {
+                for (part, share) in [(&parts.test, test), (&parts.validation, validation)] {
+                    let found = part.iter().filter(|&&index| set.labels()[index] == class).count();
+                    prop_assert!((found as f64 - share * count as f64).abs() <= 1.0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn another_seed_draws_other_images() {
+        let set = labelled([0, 1, 2, 3].repeat(20));
+        let split = |seed| Split { validation: 0.25, test: 0.25, seed }.of(&set).unwrap();
+        assert_ne!(split(0), split(1));
+        assert_eq!(split(0).training.len(), 40);
+    }
+
+    #[test]
+    fn shares_leave_something_to_train_on() {
+        for (validation, test) in [(0.5, 0.5), (-0.1, 0.2), (f64::NAN, 0.1), (1.0, 0.0)] {
+            let error = Split { validation, test, seed: 0 }.of(&labelled(vec![0])).unwrap_err().to_string();
+            assert!(error.contains("less than 1 together"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_subset_reads_its_own_images() {
+        let set = labelled(vec![0, 1, 2, 3]);
+        let subset = Subset::new(&set, vec![2, 0, 2]);
+        let mut pixel = [0];
+        for (index, place) in [2, 0, 2].into_iter().enumerate() {
+            subset.read(index, &mut pixel).unwrap();
+            assert_eq!((pixel[0], subset.label(index)), (place as u8, place));
+        }
+    }
+}
