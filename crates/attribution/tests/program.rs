@@ -95,7 +95,7 @@ fn the_demo_writes_what_it_says() {
     let files = listing(Path::new(&demo_file("")));
     let pictures: Vec<_> = files.iter().filter(|file| file.extension().is_some_and(|e| e == "png")).collect();
     assert_eq!(pictures.len(), 3 + 3 + 1, "{files:?}");
-    assert_eq!(files.len(), pictures.len() + 2, "{files:?}");
+    assert_eq!(files.len(), pictures.len() + 3, "{files:?}");
     assert!(pictures.iter().all(|path| image::open(path).is_ok()));
 }
 
@@ -106,7 +106,9 @@ fn the_same_seed_gives_the_same_figures_with_one_thread() {
     let read = |path: &Path| fs::read(path).unwrap();
     let again = |name: &str| read(&folder.path().join("again").join(name));
     assert_eq!(again("model.safetensors"), read(Path::new(&demo_file("model.safetensors"))));
-    assert_eq!(again("summary.png"), read(Path::new(&demo_file("summary.png"))));
+    for file in ["summary.png", "index.html"] {
+        assert!(again(file) == read(Path::new(&demo_file(file))), "{file} differs");
+    }
     let text = |bytes| String::from_utf8(bytes).unwrap();
     assert_eq!(figures(&text(again("run.json"))), figures(&text(read(Path::new(&demo_file("run.json"))))));
 }
@@ -133,6 +135,9 @@ fn explanations_have_the_promised_names_and_shapes() {
     }
     let sheet = folder.path().join("maps").join(format!("{stem}.explained.png"));
     assert!(image::open(sheet).unwrap().width() > 1000);
+    let report = fs::read_to_string(folder.path().join("maps/index.html")).unwrap();
+    assert!(report.contains(&format!("{stem}.png")) && report.contains("data:image/png;base64,"));
+    assert_eq!(report.matches("\"method\":\"grad-cam\"").count(), 1);
 
     // Of several layers each map, and their mean over the input.
     let layers = ["--method", "grad-cam", "--layer", "relu2,relu4", "--class", "Bag"];
@@ -224,9 +229,9 @@ fn the_evaluation_prints_and_writes_the_same_figures_for_the_same_seed() {
         let evaluate = ["evaluate", "--model", &model, "--images", "24", "--method", "grad-cam,guided-backprop"];
         let printed = succeeds(folder.path(), &[&evaluate[..], &["--out", out, "--threads", threads]].concat());
         let file = |name: &str| fs::read_to_string(folder.path().join(out).join(name)).unwrap();
-        (printed, file("evaluation.csv"), file("evaluation.json"), file("evaluation.svg"))
+        (printed, file("evaluation.csv"), file("evaluation.json"), file("evaluation.svg"), file("index.html"))
     };
-    let (printed, csv, json, svg) = run("one", "1");
+    let (printed, csv, json, svg, page) = run("one", "1");
     for text in ["pointing ↑", "deletion ↓", "wrong class ↓", "Grad-CAM", "centred Gaussian", "chance", "±"] {
         assert!(printed.contains(text), "{text}: {printed}");
     }
@@ -241,8 +246,11 @@ fn the_evaluation_prints_and_writes_the_same_figures_for_the_same_seed() {
     assert_eq!(report["agreement"]["grad-cam"]["grad-cam"], 1.0);
     assert_eq!(report["cascade"].as_array().unwrap().len(), 9);
     assert!(svg.starts_with("<svg") && svg.contains("guided backprop"));
+    // The three groups of measures, the randomisation check and the agreement, to be sorted; and what was taken for what.
+    assert_eq!((page.matches("<table class=\"sortable\"").count(), page.matches("<table").count()), (5, 6));
     let again = run("two", "2");
     assert_eq!((&csv, &json, &svg), (&again.1, &again.2, &again.3));
+    assert!(page == again.4, "the reports differ");
 }
 
 #[test]

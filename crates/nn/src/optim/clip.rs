@@ -22,7 +22,7 @@ pub fn clip_norm<T: Real>(gradients: &mut [(usize, Tensor<T>)], most: f64) -> f6
     if norm.is_finite() && norm > most {
         let factor = T::from_f64(most / norm);
         for (_, gradient) in gradients {
-            gradient.make_mut().iter_mut().for_each(|g| *g = *g * factor);
+            gradient.make_mut().iter_mut().for_each(|g| *g *= factor);
         }
     }
     norm

@@ -76,7 +76,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) seed: u64,
 
-    /// Folder for the pictures, the network and run.json; made if missing
+    /// Folder for the report (index.html), the pictures, the network and run.json; made if missing
     #[arg(long, value_name = "DIR", default_value = "glassbox-out")]
     pub(crate) out: PathBuf,
 }
@@ -149,7 +149,8 @@ pub(crate) enum Embedded {
 /// Explain what a network sees in pictures
 ///
 /// Prints the likeliest classes, and writes one sheet a picture, NAME.explained.png: the picture and a panel for each
-/// method. Where a method finds nothing to show, the sheet and the output say so in words. Without a network of your own,
+/// method; and a report of all of them, index.html, to be looked at in a browser: maps over the pictures, with the value and
+/// the receptive field of every cell. Where a method finds nothing to show, the output says so in words. Without a network of your own,
 /// one that knows the 1000 classes of ImageNet is asked. Beside each sheet lies a record, NAME.explained.json: hashes of
 /// network, input and maps, by which `glassbox verify` makes them again and compares.
 #[derive(Args, Debug)]
@@ -214,6 +215,11 @@ pub(crate) struct ExplainArgs {
     /// Also write each map laid over the picture at its own size, NAME.METHOD.png
     #[arg(long)]
     pub(crate) full_size: bool,
+
+    /// Also check what theory says must hold, as `glassbox certify` does, and show it in the report; takes longer than the
+    /// usual methods together
+    #[arg(long)]
+    pub(crate) certify: bool,
 }
 
 /// Measure how good explanations are, over many images
@@ -221,7 +227,7 @@ pub(crate) struct ExplainArgs {
 /// Runs methods over images whose classes are known, and asks of their maps: do they say where the object is (on the
 /// scattered task, whose true boxes are known), does the network agree, do they depend on the class and on the weights?
 /// Beside them stand a Gaussian in the middle of the picture, and chance. Prints tables with 95 % intervals, and writes
-/// evaluation.csv, evaluation.json and evaluation.svg.
+/// evaluation.csv, evaluation.json and evaluation.svg, and a report with the tables and the first pictures, index.html.
 ///
 /// The same seed gives the same figures. Ctrl-C ends the batch, and shows and writes the figures so far.
 #[derive(Args, Debug)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use attribution::render::{Panel, save_png};
@@ -17,6 +17,7 @@ use nn::train::evaluate;
 use crate::cli::DemoArgs;
 use crate::data::{TrainingSet, first, scattered_test};
 use crate::method::Method;
+use crate::page::{self, Curve, Figure, Page, Table};
 use crate::picture::Picture;
 use crate::report::Report;
 use crate::score::{Score, score};
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let (batch, rate) = RECIPE;
     let training = network::recipe(args.epochs, batch, rate, args.seed);
     let began = Instant::now();
-    let ended = network::fit(&mut model, &training, &data)?;
+    let (ended, losses) = network::fit(&mut model, &training, &data)?;
     let seconds_training = began.elapsed().as_secs_f64();
     let (model_file, report_file) = (args.out.join("model.safetensors"), args.out.join("run.json"));
     // A report of an earlier run doesn't belong to this network.
@@ -83,8 +84,10 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         explanations: Method::USUAL.iter().map(|method| method.id()).zip(scores).collect::<BTreeMap<_, _>>(),
     };
     report.write(&report_file)?;
+    let page = show(args, &model, &test, &report, losses)?;
     let out = args.out.display();
     say!("\nIn {out}/ after {:.1} s:", report.seconds);
+    say!("  index.html          all of this to look at: open {} in a browser", page.display());
     say!("  summary.png         {} pictures and what each method says of them", drawn.min(SUMMARY));
     say!("  NN-….png            {drawn} sheets: the true class, and the strongest other one");
     say!("  inputs/NN-….png     the pictures themselves");
@@ -94,6 +97,44 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     say!("\nNext: {program} explain {out}/inputs/*.png --model {} --out {out}/explained", model_file.display());
     Ok(())
 }
+
+/// Writes the report that is looked at in a browser.
+fn show(
+    args: &DemoArgs,
+    model: &Model,
+    test: &Scattered,
+    report: &Report<'_>,
+    losses: Vec<f64>,
+) -> Result<PathBuf, Failure> {
+    let places = by_rank_in_class(&test.images, args.pictures);
+    let facts = vec![
+        ("Task", "which garment hides among the clutter?".to_string()),
+        ("Trained on", format!("{} pictures, {} epochs", report.training_images, args.epochs)),
+        ("Test accuracy", format!("{:.1} % of {}", 100.0 * report.accuracy, report.test_images)),
+    ];
+    let mut page = Page::new("Which garment, and where did the network look?", facts, places.len());
+    page::labelled(&mut page, model, (&test.images, Some(&test.boxes)), &places, &Method::USUAL, &[])?;
+    page.training(&[Curve { name: "Training loss", values: losses }]);
+    let figure = |share: f64| Some(Figure { shown: format!("{:.1} %", 100.0 * share), value: share });
+    let mut rows: Vec<(String, Vec<Option<Figure>>)> = (Method::USUAL.iter())
+        .filter_map(|method| Some((method, report.explanations.get(&method.id())?)))
+        .map(|(method, score)| (method.title().into(), vec![figure(score.pointing_game), figure(score.box_score)]))
+        .collect();
+    if let Some(score) = report.explanations.values().next() {
+        rows.push(("chance".into(), vec![figure(score.chance), figure(score.chance_of_box)]));
+    }
+    let caption = "Do the maps of the true class say where the garment is?".into();
+    let heads = vec!["pointing game".into(), "box score".into()];
+    page.measures(&[Table { caption, subject: "Method", heads, rows }], &MEASURES);
+    page.confusion(&page::confusion(model, &test.images, test.images.len())?);
+    page.write(&args.out)
+}
+
+/// What the two measures are.
+const MEASURES: [&str; 2] = [
+    "Pointing game: the strongest pixel lies in the garment's box.",
+    "Box score: the box round the strong part (above 20 % of the maximum) overlaps the garment's by more than half (IoU > 0.5).",
+];
 
 /// A table of the methods, and of chance.
 fn print_scores(scores: &[Score]) {
@@ -107,10 +148,7 @@ fn print_scores(scores: &[Score]) {
         let [pointing, boxes] = [score.chance, score.chance_of_box].map(percent);
         say!("  {:28}  {pointing:>13}   {boxes:>9}", "chance");
     }
-    say!(
-        "Pointing game: the strongest pixel lies in the garment's box. Box score: the box round the strong part (above"
-    );
-    say!("20 % of the maximum) overlaps the garment's by more than half (IoU > 0.5).");
+    MEASURES.iter().for_each(|line| say!("{line}"));
 }
 
 /// Draws the first images of each class: a sheet for each, and a summary. Gives the number of sheets.

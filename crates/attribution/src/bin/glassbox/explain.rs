@@ -16,6 +16,7 @@ use crate::audit::{self, Audit, Explained, Hashed, of_map};
 use crate::cli::ExplainArgs;
 use crate::inputs::{self, Input};
 use crate::method::{Map, Method};
+use crate::page::{Entry, Page, Said};
 use crate::picture::Picture;
 use crate::progress::bar;
 use crate::{Failure, folder, say, sheet};
@@ -27,6 +28,8 @@ const STRIP: usize = 8;
 /// Pictures on a page of the summary, and the longer side of each there.
 const PAGE: usize = 20;
 const SMALL: u32 = 200;
+/// Pictures in the report; a page of more would be slow to open.
+const REPORTED: usize = 500;
 
 /// Explains pictures: everything that can be wrong with what was asked is found before anything is written. What was found
 /// in a folder is looked at one by one, so that there may be any number, and one that isn't a picture doesn't stop the
@@ -44,15 +47,20 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     }
 
     let mut folders = Folders::new(&inputs);
+    let mut report = question.report(inputs.len());
     for (input, opened) in inputs.iter().zip(opened) {
         let picture = opened.map_or_else(|| Picture::open(&input.path, &model), Ok);
-        let answered = picture.and_then(|picture| folders.bar.suspend(|| question.answer(input, &picture)));
+        let answered =
+            picture.and_then(|picture| folders.bar.suspend(|| question.answer(input, &picture, &mut report)));
         match answered {
             Ok(row) if input.found => folders.add(row, &question)?,
             Ok(_) => {}
             Err(failure) if input.found => folders.failed(&input.path, &failure),
             Err(failure) => return Err(failure),
         }
+    }
+    if !report.is_empty() {
+        say!("The report: {}", report.write(&args.out)?.display());
     }
     folders.finish(&question)
 }
@@ -121,8 +129,20 @@ impl<'a> Question<'a> {
         Ok(Self { args, model, methods, layers, sha256: audit::of_model(model)?, scales: None })
     }
 
-    /// Explains one picture, says what was found, and writes it. Gives the panels of the first class.
-    fn answer(&self, input: &Input, picture: &Picture) -> Result<Vec<Panel>, Failure> {
+    /// A report without pictures yet, of which there are so many.
+    fn report(&self, pictures: usize) -> Page {
+        let shown = match pictures {
+            0..=REPORTED => pictures.to_string(),
+            _ => format!("the first {REPORTED} of {pictures}"),
+        };
+        let methods: Vec<&str> = self.methods.iter().map(|method| method.title()).collect();
+        let facts = vec![("Network", self.args.network.name()), ("Pictures", shown), ("Methods", methods.join(", "))];
+        Page::new("What the network looked at", facts, pictures.min(REPORTED))
+    }
+
+    /// Explains one picture, says what was found, and writes it, into the report as well. Gives the panels of the first
+    /// class.
+    fn answer(&self, input: &Input, picture: &Picture, report: &mut Page) -> Result<Vec<Panel>, Failure> {
         let failed = |error: ExplainError| -> Failure { format!("{}: {error}", input.path.display()).into() };
         let pass = picture.observe(self.model).map_err(failed)?;
         say!("{}:", input.path.display());
@@ -133,6 +153,11 @@ impl<'a> Question<'a> {
         let mut sheet = sheet::sheet(self.title(&input.name, &classes), &self.methods);
         let model = Hashed { file: self.args.network.model.clone(), sha256: self.sha256.clone() };
         let mut audit = Audit::new(model, Hashed::picture(&input.path, picture));
+        let name = input.path.file_name().unwrap_or(&input.name).to_string_lossy().into_owned();
+        let mut entry = Entry::new(name, picture, &pass, report.budget(classes.len()))?;
+        if self.args.certify {
+            entry = entry.with_certificates(&pass.certify(self.asked(classes[0].class)?.target())?);
+        }
         let mut first = Vec::new();
         for (rank, best) in classes.iter().enumerate() {
             let asked = self.asked(best.class)?;
@@ -153,6 +178,7 @@ impl<'a> Question<'a> {
             let class = if classes.len() > 1 { format!(".{}", best.class) } else { String::new() };
             self.write_maps(input, &class, picture, &answers)?;
             audit.explanations.extend(answers.iter().map(|answer| record(answer, asked, &why)));
+            entry.explain(&why, answers.iter().map(|answer| self.said(answer)));
             let panels = self.panels(best, picture, &answers);
             sheet = panels.chunks(STRIP).fold(sheet, |sheet, strip| sheet.row("", strip.to_vec()));
             if rank == 0 {
@@ -170,6 +196,9 @@ impl<'a> Question<'a> {
         save_png(&file, &sheet.draw())?;
         audit.write(&self.file(&input.name, ".explained.json"))?;
         say!("  {}", file.display());
+        if report.pictures() < REPORTED {
+            report.add(entry)?;
+        }
         Ok(first)
     }
 
@@ -248,13 +277,23 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// The value that gets the full colour.
+    fn full(&self, answer: &Answer) -> f32 {
+        let shared = self.scales.as_ref().map(|scales| scales[&(answer.method, answer.suffix.clone())]);
+        shared.unwrap_or_else(|| answer.map.full())
+    }
+
+    /// For the report.
+    fn said<'b>(&self, answer: &'b Answer) -> Said<'b> {
+        let Answer { method, layers, coverage, map, .. } = answer;
+        Said { method: *method, layers, rule: coverage.as_deref(), map, full: self.full(answer) }
+    }
+
     fn panels(&self, best: &Prediction, picture: &Picture, answers: &[Answer]) -> Vec<Panel> {
         let shown = Panel::new(picture.shown.clone(), format!("{} {:.2}", best.name, best.probability));
         let explained = answers.iter().map(|answer| {
-            let Answer { method, suffix, map, .. } = answer;
-            let shared = self.scales.as_ref().map(|scales| scales[&(*method, suffix.clone())]);
-            let drawn = map.draw(picture, shared.unwrap_or_else(|| map.full()));
-            sheet::explained(drawn, map, method.title(), answer.notes())
+            let Answer { method, map, .. } = answer;
+            sheet::explained(map.draw(picture, self.full(answer)), map, method.title(), answer.notes())
         });
         std::iter::once(shown).chain(explained).collect()
     }

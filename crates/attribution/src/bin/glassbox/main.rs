@@ -16,6 +16,7 @@ mod interrupt;
 mod method;
 mod model;
 mod network;
+mod page;
 mod picture;
 #[cfg(feature = "pretrained")]
 mod pretrained;

@@ -76,8 +76,8 @@ impl fmt::Display for Ended {
     }
 }
 
-/// Trains with a progress bar, until done or Ctrl-C.
-pub(crate) fn fit(model: &mut Model, training: &Training, data: &TrainingSet) -> Result<Ended, Failure> {
+/// Trains with a progress bar, until done or Ctrl-C. Gives the mean loss of each epoch, too.
+pub(crate) fn fit(model: &mut Model, training: &Training, data: &TrainingSet) -> Result<(Ended, Vec<f64>), Failure> {
     data.epoch(0)?;
     let mut optimizer = Sgd::with(SgdSettings {
         learning_rate: training.learning_rate,
@@ -96,6 +96,5 @@ pub(crate) fn fit(model: &mut Model, training: &Training, data: &TrainingSet) ->
         }
         ControlFlow::Continue(())
     })?;
-    bar.finish();
-    Ok(ended)
+    Ok((ended, bar.finish()))
 }

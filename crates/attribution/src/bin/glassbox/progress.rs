@@ -29,6 +29,8 @@ pub(crate) struct TrainingBar {
     epochs: usize,
     started: Instant,
     epoch: Epoch,
+    /// The mean loss of each epoch so far.
+    losses: Vec<f64>,
 }
 
 /// Sums over the epoch that runs.
@@ -46,7 +48,7 @@ impl Epoch {
 
 impl TrainingBar {
     pub(crate) fn new(epochs: usize) -> Self {
-        Self { bar: bar("training", 0), epochs, started: Instant::now(), epoch: Epoch::begin() }
+        Self { bar: bar("training", 0), epochs, started: Instant::now(), epoch: Epoch::begin(), losses: Vec::new() }
     }
 
     pub(crate) fn show(&mut self, progress: &Progress) {
@@ -69,13 +71,16 @@ impl TrainingBar {
                 true => eprintln!("{line}"),
                 false => self.bar.println(&line),
             }
+            self.losses.push(self.epoch.loss / seen);
             self.epoch = Epoch::begin();
         }
         self.bar.set_message(line);
     }
 
-    pub(crate) fn finish(&self) {
+    /// Clears the bar, and gives the mean loss of each epoch.
+    pub(crate) fn finish(self) -> Vec<f64> {
         self.bar.finish_and_clear();
+        self.losses
     }
 }
 

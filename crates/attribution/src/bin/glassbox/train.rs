@@ -18,7 +18,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
     say!("{count} training images of {height}×{width} in {classes} classes; a network of {parameters} parameters");
     drop(images);
     let training = network::recipe(args.epochs, args.batch, args.rate, args.seed);
-    let ended = network::fit(&mut model, &training, &training_set)?;
+    let (ended, _) = network::fit(&mut model, &training, &training_set)?;
     model.save(&args.out)?;
     ended.or_failure(&args.out)?;
 

@@ -6,7 +6,7 @@ use tensor::Tensor;
 use super::{Inputs, LrpRule, Part, Products, negative_part, share};
 
 /// LRP-αβ: what speaks for a unit and what speaks against it are shared out apart, with weights α and β = α − 1. (Bach et
-/// al. 2015, eq. 60, where β has the opposite sign; Montavon et al. 2019, Table 10.1.)
+/// al. 2015, where β has the opposite sign; Montavon et al. 2019.)
 ///
 /// ```text
 /// Rᵢ = Σⱼ (xᵢ wᵢⱼ)⁺ pⱼ − (xᵢ wᵢⱼ)⁻ qⱼ,   pⱼ = α Rⱼ/zⱼ⁺,   qⱼ = β Rⱼ/zⱼ⁻,   zⱼ± = Σᵢ (xᵢ wᵢⱼ)± + bⱼ±

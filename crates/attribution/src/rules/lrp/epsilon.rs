@@ -6,7 +6,7 @@ use tensor::Tensor;
 use super::{Inputs, LrpRule, Part, Products};
 
 /// LRP-ε: every input gets its part of the sum, and the stabilizer ε what a sum near zero can't account for. (Bach et al.
-/// 2015, eq. 58; Montavon et al. 2019, §10.2.1.)
+/// 2015; Montavon et al. 2019, §10.2.1.)
 ///
 /// ```text
 /// Rᵢ = Σⱼ xᵢ wᵢⱼ sⱼ,   sⱼ = Rⱼ / (yⱼ + ε·sign yⱼ),   yⱼ = Σᵢ xᵢ wᵢⱼ + bⱼ,   sign 0 = 1

@@ -81,7 +81,8 @@ impl<T: Real> Lrp<T> {
 }
 
 /// Of an activation that isn't proportional to its input on either side of zero, y/x as a function of x and y: with this
-/// factor the relevance stays, x·gₓ = y·g_y (Ancona et al. 2018, Proposition 1).
+/// factor the relevance stays, x·gₓ = y·g_y (Ancona, Ceolini, Öztireli and Gross, *Towards Better
+/// Understanding of Gradient-Based Attribution Methods for Deep Neural Networks*, 2018).
 fn activation<T: Real>(node: &Node<T>) -> Option<impl Fn(T, T) -> T + use<T>> {
     let slope_at_zero = match (node.op::<Clip>(), node.op::<Tanh>()) {
         (Some(clip), _) if clip.min < 0.0 && clip.max > 0.0 => T::one(),

@@ -68,7 +68,7 @@ impl Dense {
 /// The shares of a unit's inputs (x, w), given its bias.
 type Share = dyn Fn(&[(f64, f64)], f64) -> Vec<f64>;
 
-/// Bach et al. 2015, eq. 58.
+/// Bach et al. 2015, the ε-rule.
 fn epsilon(epsilon: f64) -> Box<Share> {
     Box::new(move |inputs, bias| {
         let z = inputs.iter().map(|(x, w)| x * w).sum::<f64>() + bias;
@@ -77,7 +77,7 @@ fn epsilon(epsilon: f64) -> Box<Share> {
     })
 }
 
-/// Bach et al. 2015, eq. 60, with the sign of β as in Montavon et al. 2019.
+/// Bach et al. 2015, the αβ-rule, with the sign of β as in Montavon et al. 2019.
 fn alpha_beta(alpha: f64) -> Box<Share> {
     Box::new(move |inputs, bias| {
         let (mut for_it, mut against) = (bias.max(0.0), bias.min(0.0));
@@ -92,7 +92,7 @@ fn alpha_beta(alpha: f64) -> Box<Share> {
     })
 }
 
-/// Montavon et al. 2019, Table 10.1.
+/// Montavon et al. 2019, the flat rule.
 fn flat() -> Box<Share> {
     Box::new(|inputs, _| vec![1.0 / inputs.len() as f64; inputs.len()])
 }

@@ -4,6 +4,7 @@ mod figures;
 mod files;
 mod measure;
 mod plot;
+mod report;
 mod subject;
 mod table;
 mod trial;
@@ -25,6 +26,7 @@ pub(crate) use measure::Measure;
 use crate::cli::{Embedded, EvaluateArgs};
 use crate::data::{first, scattered_test};
 use crate::method::Method;
+use crate::page::{self, Page};
 use crate::progress::{bar, left};
 use crate::{Failure, folder, interrupt, say};
 use figures::{Figures, LEVEL};
@@ -34,6 +36,8 @@ use trial::Trial;
 
 /// Images of one forward pass.
 const BATCH: usize = 20;
+/// Pictures in the report.
+const SHOWN: usize = 20;
 /// Methods that run the network once for an image, or a few times.
 const QUICK: [Method; 9] = [
     Method::Cam,
@@ -100,7 +104,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let tables = tables.chain(table::cascade(&subjects, &figures, &drawn_anew));
     tables.chain(table::agreement(&subjects, &figures)).for_each(|line| say!("{line}"));
 
-    let report = files::Report {
+    let record = files::Report {
         version: env!("CARGO_PKG_VERSION"),
         simd: tier().to_string(),
         model: args.model.display().to_string(),
@@ -113,10 +117,21 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         cascade: files::steps(&subjects, &figures, &drawn_anew),
         agreement: files::agreement(&subjects, &figures),
     };
-    write(&args.out.join("evaluation.json"), &(serde_json::to_string_pretty(&report)? + "\n"))?;
+    write(&args.out.join("evaluation.json"), &(serde_json::to_string_pretty(&record)? + "\n"))?;
     write(&args.out.join("evaluation.csv"), &files::csv(&subjects, &measures, &intervals, figures.images))?;
     write(&args.out.join("evaluation.svg"), &plot::svg(&subjects, &measures, &intervals)?)?;
-    say!("\nIn {}: evaluation.csv, evaluation.json, evaluation.svg", args.out.display());
+    let facts = vec![
+        ("Network", args.model.display().to_string()),
+        ("Pictures", format!("{} of {}", figures.images, data.name)),
+        ("Accuracy", format!("{:.1} %", 100.0 * accuracy)),
+    ];
+    let shown: Vec<usize> = (0..figures.images.min(SHOWN)).collect();
+    let mut page = Page::new("How good are the explanations?", facts, shown.len());
+    page::labelled(&mut page, &model, (&data.images, data.boxes.as_deref()), &shown, &methods, &layers)?;
+    page.measures(&report::tables(&subjects, &measures, &intervals, &figures, &drawn_anew), &report::NOTES);
+    page.confusion(&page::confusion(&model, &data.images, figures.images)?);
+    page.write(&args.out)?;
+    say!("\nIn {}: index.html, evaluation.csv, evaluation.json, evaluation.svg", args.out.display());
     match figures.images {
         done if done < count => {
             Err(format!("stopped after {done} of {count} images; the figures are over those").into())

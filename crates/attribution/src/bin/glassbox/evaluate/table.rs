@@ -39,7 +39,7 @@ pub(crate) fn groups(subjects: &[Subject], measures: &[Measure], intervals: &[Ve
 }
 
 /// `85.3 ± 2.1`, in per cent, but for likenesses.
-fn figure(group: Group, interval: Option<Interval>) -> String {
+pub(super) fn figure(group: Group, interval: Option<Interval>) -> String {
     let Some(Interval { mean, low, high }) = interval else { return "–".into() };
     let half = (high - low) / 2.0;
     match group {

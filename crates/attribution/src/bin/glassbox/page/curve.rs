@@ -1,0 +1,66 @@
+//! A curve, drawn as SVG in the page's own colours.
+
+use maud::{Markup, html};
+
+const WIDTH: f64 = 400.0;
+const HEIGHT: f64 = 200.0;
+/// Left for the figures beside the axes.
+const LEFT: f64 = 52.0;
+const BOTTOM: f64 = 36.0;
+const TOP: f64 = 12.0;
+
+/// A figure after each epoch.
+pub(crate) struct Curve {
+    pub(crate) name: &'static str,
+    pub(crate) values: Vec<f64>,
+}
+
+impl Curve {
+    pub(super) fn markup(&self) -> Markup {
+        let finite = || self.values.iter().copied().filter(|value| value.is_finite());
+        let most = finite().fold(f64::MIN_POSITIVE, f64::max);
+        let steps = (self.values.len().max(2) - 1) as f64;
+        let x = |place: usize| LEFT + (WIDTH - LEFT - 16.0) * place as f64 / steps;
+        let y = |value: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - value / most);
+        let points = self.values.iter().enumerate().filter(|(_, value)| value.is_finite());
+        let points: Vec<(f64, f64)> = points.map(|(place, &value)| (x(place), y(value))).collect();
+        let line: String = points.iter().map(|(x, y)| format!("{x:.1},{y:.1} ")).collect();
+        let last = self.values.len();
+        html! {
+            figure {
+                svg.curve viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(format!("{} by epoch", self.name)) {
+                    @for share in [0.0, 0.5, 1.0] {
+                        line.grid x1=(LEFT) x2=(WIDTH - 16.0) y1=(y(share * most)) y2=(y(share * most)) {}
+                        text.tick x=(LEFT - 8.0) y=(y(share * most) + 4.0) text-anchor="end" { (format!("{:.2}", share * most)) }
+                    }
+                    polyline points=(line.trim_end()) {}
+                    @for (x, y) in &points { circle cx=(format!("{x:.1}")) cy=(format!("{y:.1}")) r="3" {} }
+                    text.tick x=(x(0)) y=(HEIGHT - 12.0) text-anchor="middle" { "1" }
+                    @if last > 1 { text.tick x=(x(last - 1)) y=(HEIGHT - 12.0) text-anchor="middle" { (last) } }
+                    text.tick x=(WIDTH / 2.0) y=(HEIGHT - 12.0) text-anchor="middle" { "epoch" }
+                }
+                figcaption { (self.name) ": " @if let (Some(first), Some(last)) = (self.values.first(), self.values.last()) {
+                    (format!("{first:.3} in the first epoch, {last:.3} in the last"))
+                } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_curve_goes_from_corner_to_corner() {
+        let markup = Curve { name: "loss", values: vec![2.0, f64::NAN, 0.0] }.markup().into_string();
+        assert!(markup.contains(r#"points="52.0,12.0 384.0,164.0""#), "{markup}");
+        assert_eq!(markup.matches("<circle").count(), 2);
+    }
+
+    #[test]
+    fn one_epoch_is_a_point() {
+        let markup = Curve { name: "loss", values: vec![1.0] }.markup().into_string();
+        assert!(markup.contains(r#"points="52.0,12.0""#), "{markup}");
+    }
+}

@@ -1,0 +1,106 @@
+//! The report: one page, `index.html`, that shows what a command found. Everything is in it, and it asks the network for
+//! nothing; its content security policy says so to the browser.
+
+mod curve;
+mod encode;
+mod entry;
+mod labelled;
+mod table;
+mod tells;
+mod view;
+
+use std::path::{Path, PathBuf};
+
+use maud::Markup;
+use nn::files::write_whole;
+
+pub(crate) use curve::Curve;
+pub(crate) use entry::{Entry, Said};
+pub(crate) use labelled::{confusion, labelled};
+pub(crate) use table::{Confusion, Figure, Table};
+
+use crate::Failure;
+use crate::method::Method;
+
+/// What the maps of all pictures may take, before base64: with the pictures themselves, the page stays below 40 MB.
+const MAPS: usize = 22_000_000;
+
+/// A page to be.
+pub(crate) struct Page {
+    title: String,
+    /// What was looked at, by what.
+    facts: Vec<(&'static str, String)>,
+    gallery: Vec<Markup>,
+    /// What the script reads, picture by picture.
+    data: Vec<String>,
+    methods: Vec<Method>,
+    /// Each with its heading and the name of its anchor.
+    sections: Vec<(&'static str, &'static str, Markup)>,
+    /// Bytes that the maps of one picture may take.
+    each: usize,
+}
+
+impl Page {
+    /// A page for so many pictures.
+    pub(crate) fn new(title: impl Into<String>, facts: Vec<(&'static str, String)>, pictures: usize) -> Self {
+        let (gallery, data, methods, sections) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { title: title.into(), facts, gallery, data, methods, sections, each: MAPS / pictures.max(1) }
+    }
+
+    /// The bytes that the maps for one of so many classes may take, of one picture.
+    pub(crate) fn budget(&self, classes: usize) -> usize {
+        self.each / classes.max(1)
+    }
+
+    /// The pictures so far.
+    pub(crate) fn pictures(&self) -> usize {
+        self.gallery.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gallery.is_empty() && self.sections.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, mut entry: Entry) -> Result<(), Failure> {
+        self.data.push(entry.json()?);
+        self.gallery.push(view::choice(&entry, self.gallery.len()));
+        for method in entry.methods {
+            if !self.methods.contains(&method) {
+                self.methods.push(method);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the loss and the like, epoch by epoch.
+    pub(crate) fn training(&mut self, curves: &[Curve]) {
+        if curves.iter().any(|curve| !curve.values.is_empty()) {
+            self.sections.push(("Training", "training", view::all(curves.iter().map(Curve::markup))));
+        }
+    }
+
+    /// Adds tables of how good the explanations are.
+    pub(crate) fn measures(&mut self, tables: &[Table], notes: &[&str]) {
+        let tables = view::all(tables.iter().map(Table::markup));
+        self.sections.push(("Measures", "measures", view::with_notes(tables, notes)));
+    }
+
+    /// Adds what was taken for what, unless there are too many classes to be read.
+    pub(crate) fn confusion(&mut self, confusion: &Confusion) {
+        if confusion.is_readable() {
+            self.sections.push(("Confusion", "confusion", confusion.markup()));
+        }
+    }
+
+    /// Writes `index.html` into the folder, whole or not at all.
+    pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf, Failure> {
+        let path = folder.join("index.html");
+        let page = view::page(self).into_string();
+        write_whole(&path, page.as_bytes())
+            .map_err(|error| format!("{}: can't be written: {error}", path.display()))?;
+        Ok(path)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Tables of figures, which the page can sort.
+
+use maud::{Markup, html};
+
+/// A figure as it is shown, and by which its column is sorted.
+pub(crate) struct Figure {
+    pub(crate) shown: String,
+    pub(crate) value: f64,
+}
+
+/// A table: a name and figures a line.
+pub(crate) struct Table {
+    pub(crate) caption: String,
+    /// What a line is about.
+    pub(crate) subject: &'static str,
+    pub(crate) heads: Vec<String>,
+    pub(crate) rows: Vec<(String, Vec<Option<Figure>>)>,
+}
+
+impl Table {
+    pub(super) fn markup(&self) -> Markup {
+        html! {
+            (framed(&self.caption, html! {
+                table.sortable aria-label=(self.caption) {
+                    thead { tr {
+                        th scope="col" { button type="button" { (self.subject) } }
+                        @for head in &self.heads { th scope="col" { button type="button" { (head) } } }
+                    } }
+                    tbody {
+                        @for (name, figures) in &self.rows {
+                            tr {
+                                th scope="row" { (name) }
+                                @for figure in figures {
+                                    @match figure {
+                                        Some(figure) => td data-value=(figure.value) { (figure.shown) },
+                                        None => td { "–" },
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+/// Classes above which a confusion matrix is too large to be read.
+const READABLE: usize = 40;
+const CONFUSION: &str =
+    "A row for each true class, a column for what the network said; counts, shaded by their share of the row.";
+/// Shades of a cell, from none to full.
+const SHADES: usize = 8;
+
+/// How often images of a class (a row) were taken for a class (a column).
+pub(crate) struct Confusion {
+    names: Vec<String>,
+    /// Row by row.
+    counts: Vec<usize>,
+}
+
+impl Confusion {
+    /// Of the true and the likeliest class of each image.
+    pub(crate) fn of(names: Vec<String>, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
+        let mut counts = vec![0; names.len() * names.len()];
+        for (truth, answer) in pairs {
+            counts[truth * names.len() + answer] += 1;
+        }
+        Self { names, counts }
+    }
+
+    pub(super) fn is_readable(&self) -> bool {
+        self.names.len() <= READABLE
+    }
+
+    pub(super) fn markup(&self) -> Markup {
+        let classes = self.names.len();
+        html! {
+            (framed(CONFUSION, html! {
+                table.confusion aria-label="Confusion matrix" {
+                    thead { tr {
+                        td {}
+                        @for name in &self.names { th scope="col" { span { (name) } } }
+                    } }
+                    tbody {
+                        @for (name, row) in self.names.iter().zip(self.counts.chunks(classes)) {
+                            @let all = row.iter().sum::<usize>().max(1);
+                            tr {
+                                th scope="row" { (name) }
+                                @for &count in row {
+                                    td class=(format!("shade-{}", (count * SHADES).div_ceil(all))) { (count) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+/// A table under its caption; wider ones than the page are scrolled by themselves.
+fn framed(caption: &str, table: Markup) -> Markup {
+    html! {
+        figure.table {
+            figcaption { (caption) }
+            div.scroll role="region" tabindex="0" aria-label=(caption) { (table) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_keep_the_value_they_are_sorted_by() {
+        let figure = Figure { shown: "85.3 ± 2.1".into(), value: 0.853 };
+        let rows = vec![("<i>CAM</i>".to_string(), vec![Some(figure), None])];
+        let table = Table { caption: "a".into(), subject: "method", heads: vec!["b".into(), "c".into()], rows };
+        let markup = table.markup().into_string();
+        assert!(markup.contains(r#"<td data-value="0.853">85.3 ± 2.1</td><td>–</td>"#), "{markup}");
+        assert!(markup.contains("&lt;i&gt;CAM&lt;/i&gt;") && !markup.contains("<i>"), "{markup}");
+    }
+
+    #[test]
+    fn confusions_are_counted_and_shaded_by_the_row() {
+        let names = vec!["coat".to_string(), "shirt".into()];
+        let markup = Confusion::of(names, [(0, 0), (0, 0), (0, 0), (0, 1), (1, 1)]).markup().into_string();
+        let row = r#"<td class="shade-6">3</td><td class="shade-2">1</td></tr>"#;
+        assert!(markup.contains(row), "{markup}");
+        assert!(markup.contains(r#"<td class="shade-0">0</td><td class="shade-8">1</td></tr>"#), "{markup}");
+    }
+}
