@@ -262,7 +262,7 @@ fn each_of_sixteen_images_gets_the_map_that_it_gets_alone() {
     let targets: Vec<usize> = (0..16).map(|image| image * 7 % 4).collect();
     let together = all_maps(&Explainer::new(&model).observe(&images).unwrap(), &targets);
     let each = images.len() / 16;
-    for image in [0, 1, 6, 15] {
+    for image in 0..16 {
         let alone = Tensor::new(INPUT, images.as_slice()[image * each..][..each].to_vec());
         let alone = all_maps(&Explainer::new(&model).observe(alone).unwrap(), &targets[image..=image]);
         for ((method, maps), (_, map)) in together.iter().zip(alone) {

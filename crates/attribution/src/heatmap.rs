@@ -4,6 +4,7 @@ use image::RgbImage;
 use ndarray::{Array2, ArrayView2};
 use nn::Real;
 use nn::data::Crop;
+use nn::ops::Tap;
 
 use crate::framing::Framing;
 use crate::geometry::Cells;
@@ -98,8 +99,12 @@ impl<T: Real> Heatmap<T> {
         let [height, width] = self.input;
         match (placement, self.cells) {
             (Placement::Geometric, Some(cells)) => {
-                let cell = |axis| move |pixel: usize| cells.cell_at(axis, pixel as f64 + 0.5);
-                resample(values, height, width, cell(0), cell(1))
+                let at = |axis: usize| {
+                    move |pixel| Tap::linear(cells.cell_at(axis, pixel as f64 + 0.5), values.shape()[axis])
+                };
+                let [rows, columns] =
+                    [(0, height), (1, width)].map(|(axis, pixels)| (0..pixels).map(at(axis)).collect::<Vec<_>>());
+                resample(values, &rows, &columns)
             }
             _ => upsample(values, height, width, Alignment::HalfPixel),
         }

@@ -11,7 +11,8 @@
 //! cells (no anti-aliasing).
 
 use ndarray::{Array2, ArrayView2};
-use num_traits::Float;
+use nn::Real;
+use nn::ops::{Interpolation, Tap};
 
 /// How the cells of the two grids lie on one another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,29 +24,6 @@ pub enum Alignment {
     Corners,
 }
 
-impl Alignment {
-    /// The position on the axis of `from` cells that output cell `i` of `to` reads.
-    fn position(self, i: usize, from: usize, to: usize) -> f64 {
-        match self {
-            Alignment::HalfPixel => (i as f64 + 0.5) * from as f64 / to as f64 - 0.5,
-            Alignment::Corners if to == 1 => 0.0,
-            Alignment::Corners => (i * (from - 1)) as f64 / (to - 1) as f64,
-        }
-    }
-}
-
-/// For each of `to` output cells: the two cells of `from` it reads, and the weight of the second, where output cell `i`
-/// lies at `position(i)`, held within `[0, from − 1]`.
-fn taps<T: Float>(from: usize, to: usize, position: impl Fn(usize) -> f64) -> Vec<(usize, usize, T)> {
-    let tap = |i| {
-        let position = position(i).clamp(0.0, (from - 1) as f64);
-        let first = position.floor() as usize;
-        let weight = T::from(position - first as f64).expect("a weight in [0, 1) fits every float");
-        (first, (first + 1).min(from - 1), weight)
-    };
-    (0..to).map(tap).collect()
-}
-
 /// The map `[h, w]` resized to `[height, width]`.
 ///
 /// A constant stays that constant, and a linear ramp stays linear away from the border.
@@ -53,39 +31,17 @@ fn taps<T: Float>(from: usize, to: usize, position: impl Fn(usize) -> f64) -> Ve
 /// # Panics
 ///
 /// If the map has no cell.
-pub fn upsample<T: Float>(map: ArrayView2<T>, height: usize, width: usize, alignment: Alignment) -> Array2<T> {
-    let (h, w) = map.dim();
-    let (row, column) = (|y| alignment.position(y, h, height), |x| alignment.position(x, w, width));
-    resample(map, height, width, row, column)
-}
-
-/// The map `[h, w]` read at `[height, width]` places: output row `y` lies at `row(y)` among the map's rows, counted from
-/// the centre of the first, and held within them; columns likewise.
-///
-/// # Panics
-///
-/// If the map has no cell.
-pub(crate) fn resample<T: Float>(
-    map: ArrayView2<T>,
-    height: usize,
-    width: usize,
-    row: impl Fn(usize) -> f64,
-    column: impl Fn(usize) -> f64,
-) -> Array2<T> {
+pub fn upsample<T: Real>(map: ArrayView2<T>, height: usize, width: usize, alignment: Alignment) -> Array2<T> {
     let (h, w) = map.dim();
     assert!(h > 0 && w > 0, "a map needs at least one cell to be resized, found [{h}, {w}]");
-    // a + t (b − a) rather than (1 − t) a + t b: equal neighbours then give exactly their value.
-    let blend = |a: T, b: T, t: T| a + t * (b - a);
-    let rows = taps::<T>(h, height, row);
-    let columns = taps::<T>(w, width, column);
-    let wide = Array2::from_shape_fn((h, width), |(y, x)| {
-        let (left, right, t) = columns[x];
-        blend(map[[y, left]], map[[y, right]], t)
-    });
-    Array2::from_shape_fn((height, width), |(y, x)| {
-        let (above, below, t) = rows[y];
-        blend(wide[[above, x]], wide[[below, x]], t)
-    })
+    let bilinear = Interpolation::Bilinear { align_corners: alignment == Alignment::Corners };
+    resample(map, &bilinear.taps(h, height), &bilinear.taps(w, width))
+}
+
+/// The map `[h, w]` read at `[rows, columns]` places.
+pub(crate) fn resample<T: Real>(map: ArrayView2<T>, rows: &[Tap<T>], columns: &[Tap<T>]) -> Array2<T> {
+    let wide = Array2::from_shape_fn((map.nrows(), columns.len()), |(y, x)| columns[x].read(|at| map[[y, at]]));
+    Array2::from_shape_fn((rows.len(), columns.len()), |(y, x)| rows[y].read(|at| wide[[at, x]]))
 }
 
 #[cfg(test)]

@@ -92,16 +92,28 @@ impl Values {
     }
 }
 
+/// Four digits: `36.93`, `0.002500`; where that would take many zeros, `1.200e-7`.
+fn short(value: f64) -> String {
+    match value.abs().log10().floor() {
+        _ if value == 0.0 => "0".into(),
+        order if (-3.0..5.0).contains(&order) => format!("{value:.*}", (3.0 - order).max(0.0) as usize),
+        _ => format!("{value:.3e}"),
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Evidence { max } => write!(f, "evidence, at most {max:.3e}"),
+            Self::Evidence { max } => write!(f, "evidence, at most {}", short(*max)),
             Self::NonPositive { min } => write!(
                 f,
-                "nothing speaks for it here: every value is zero or negative, down to {min:.3e}; \
-                 the negated target shows what speaks against it"
+                "nothing speaks for it here: every value is zero or negative, down to {}; \
+                 the negated target shows what speaks against it",
+                short(*min)
             ),
-            Self::Flat { value } => write!(f, "flat: the value is {value:.3e} everywhere, so it doesn't say where"),
+            Self::Flat { value } => {
+                write!(f, "flat: the value is {} everywhere, so it doesn't say where", short(*value))
+            }
             Self::ZeroGradient => f.write_str(
                 "zero gradient: no small change here changes the score (the units on the way are saturated)",
             ),
@@ -133,8 +145,8 @@ mod tests {
     fn each_outcome_has_its_name_and_message() {
         let cases = [
             (on_map(&[-1.0, 2.0], false), Verdict::Evidence { max: 2.0 }, "evidence"),
-            (on_map(&[-1.0, 0.0], false), Verdict::NonPositive { min: -1.0 }, "-1.000e0; the negated target"),
-            (on_map(&[3.0, 3.0], false), Verdict::Flat { value: 3.0 }, "3.000e0 everywhere"),
+            (on_map(&[-1.0, 0.0], false), Verdict::NonPositive { min: -1.0 }, "down to -1.000; the negated target"),
+            (on_map(&[3.0, 3.0], false), Verdict::Flat { value: 3.0 }, "3.000 everywhere"),
             (on_map(&[-3.0, -3.0], false), Verdict::Flat { value: -3.0 }, "flat"),
             (on_map(&[0.0, 0.0], true), Verdict::ZeroGradient, "zero gradient"),
             (
@@ -147,6 +159,19 @@ mod tests {
             assert_eq!(verdict, expected);
             assert!(verdict.to_string().contains(message), "{verdict}");
         }
+    }
+
+    #[test]
+    fn values_have_four_digits() {
+        let cases = [
+            (36.9312, "36.93"),
+            (-0.0025, "-0.002500"),
+            (12345.678, "12346"),
+            (0.0, "0"),
+            (1.2e-7, "1.200e-7"),
+            (4e9, "4.000e9"),
+        ];
+        cases.into_iter().for_each(|(value, text)| assert_eq!(short(value), text));
     }
 
     #[test]

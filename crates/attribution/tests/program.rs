@@ -222,6 +222,44 @@ fn a_record_is_verified_and_what_differs_is_named() {
 }
 
 #[test]
+fn certificates_are_printed_and_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let (picture, model) = (a_picture(), demo_file("model.safetensors"));
+    let certify = ["certify", &picture, "--model", &model];
+    let printed = succeeds(folder.path(), &certify);
+    for line in ["CAM = Z · Grad-CAM", "worst of 15 layers", "as estimated", "nothing is conserved"] {
+        assert!(printed.contains(line), "{line}: {printed}");
+    }
+    assert_eq!(printed.matches("  holds").count(), 3 + 2 + 2, "{printed}");
+    let json = succeeds(folder.path(), &[&certify[..], &["--class", "Bag", "--json"]].concat());
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["class"], "Bag");
+    let found = report["certificates"].as_array().unwrap();
+    assert_eq!(found.len(), 3 + 1 + 15 + 2 + 1 + 1, "{json}");
+    let checked = found.iter().filter_map(|certificate| certificate["finding"]["checked"].as_object());
+    assert!(checked.clone().count() == 21 && checked.clone().all(|c| c["ulps"].as_f64() <= c["allowed"].as_f64()));
+    let error = fails(folder.path(), &[&certify[..], &["--class", "Hat"]].concat());
+    assert!(error.contains("model.safetensors: ") && error.contains("no class `Hat`"), "{error}");
+    assert!(fails(folder.path(), &["certify", "absent.png"]).contains("absent.png: can't be read"));
+}
+
+#[test]
+fn relevance_and_full_gradients_are_drawn_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(a_picture(), folder.path().join("coat.png")).unwrap();
+    let (model, methods) = (demo_file("model.safetensors"), "lrp,full-grad,var-grad");
+    let explain = ["explain", "coat.png", "--model", &model, "--method", methods, "--out", ".", "--raw"];
+    let printed = succeeds(folder.path(), &explain);
+    assert!(printed.contains("zᴮ in 1 layer, z⁺ in 3 layers, ε = 1e-6 in 1 layer; 4 batch norms folded"), "{printed}");
+    for (method, shape) in [("lrp", "(48, 48, 1,)"), ("full-grad", "(48, 48,)"), ("var-grad", "(48, 48, 1,)")] {
+        let bytes = fs::read(folder.path().join(format!("coat.{method}.npy"))).unwrap();
+        assert!(String::from_utf8_lossy(&bytes[..128]).contains(shape), "{method}");
+    }
+    let verified = succeeds(folder.path(), &["verify", "coat.explained.json"]);
+    assert!(verified.contains("3 explanations of coat.png") && verified.matches("same ").count() == 5, "{verified}");
+}
+
+#[test]
 fn the_evaluation_prints_and_writes_the_same_figures_for_the_same_seed() {
     let folder = tempfile::tempdir().unwrap();
     let model = demo_file("model.safetensors");
@@ -402,7 +440,17 @@ fn cam_without_its_head_says_what_to_use() {
     // It has no normalization either.
     let error = fails(folder.path(), &["explain", &a_picture(), "--model", "flat.safetensors"]);
     assert!(error.contains("no normalization") && error.contains(".png: "), "{error}");
-    assert!(succeeds(folder.path(), &explain).contains("CAM is left out"));
+    assert!(succeeds(folder.path(), &explain).contains("CAM is left out: CAM needs a model that ends in"));
+    // Nor has guided backpropagation a reading for other activations.
+    let smooth = Model::builder([48, 48, 1])
+        .layer("conv1", Layer::conv(2, 3))
+        .layer("silu1", Layer::Silu)
+        .layer("gap", Layer::GlobalAvgPool)
+        .layer("fc", Layer::linear(2));
+    smooth.build(1).unwrap().save(folder.path().join("smooth.safetensors")).unwrap();
+    let printed = succeeds(folder.path(), &["explain", "waves.npy", "--model", "smooth.safetensors"]);
+    assert!(printed.contains("guided backprop is left out") && printed.contains("silu of layer `silu1`"), "{printed}");
+    assert!(printed.contains("Grad-CAM") && printed.contains("evidence"), "{printed}");
 }
 
 #[test]
@@ -485,25 +533,42 @@ fn wrong_usage_is_exit_code_two() {
     }
 }
 
+/// Sends Ctrl-C once the program's first line is there, and gives that line and what it says at the end; it must fail.
+#[cfg(unix)]
+fn interrupted(folder: &Path, arguments: &[&str]) -> (String, String) {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
+    command.current_dir(folder).args(arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut line, mut output) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
+    output.read_line(&mut line).unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    (line, errors)
+}
+
 /// Ctrl-C ends the step, and the network so far is whole.
 #[cfg(unix)]
 #[test]
 fn an_interrupted_training_is_saved() {
-    use std::io::{BufRead, BufReader};
-    use std::process::Stdio;
-
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
-    command.current_dir(folder.path()).args(["train", "--data", "fashion-mnist", "--epochs", "100000"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Once this line is there, Ctrl-C is listened for.
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let (line, errors) = interrupted(folder.path(), &["train", "--data", "fashion-mnist", "--epochs", "100000"]);
     assert!(line.starts_with("6000 training images"), "{line}");
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("stopped after step") && errors.contains("saved in model.safetensors"), "{errors}");
     assert_eq!(Model::load(folder.path().join("model.safetensors")).unwrap().classes(), 10);
+}
+
+#[cfg(unix)]
+#[test]
+fn interrupted_explanations_say_how_far_they_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, inputs) = (demo_file("model.safetensors"), demo_file("inputs"));
+    let (line, errors) = interrupted(folder.path(), &["explain", &inputs, "--model", &model, "--method", "rise"]);
+    assert!(line.ends_with(".png:\n"), "{line}");
+    assert!(errors.starts_with("glassbox: stopped after ") && errors.contains(" of 3 pictures"), "{errors}");
 }

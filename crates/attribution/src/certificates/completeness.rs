@@ -39,61 +39,65 @@ impl<T: Real> Pass<'_, T> {
         if !self.is_linear(target)? {
             return inapplicable("the target isn't a sum of scores".into());
         }
-        let path = self.path(&self.seed(target)?)?;
-        let entries = match self.entries(&path) {
-            Ok(entries) => entries,
-            Err(reason) => return inapplicable(reason),
-        };
-        // Σ y·∂S/∂y at the logits y: the score itself, for a sum of scores.
-        let scores = &entries.last().expect("the logits lie on the path").flows;
-        let mut certificates = Vec::new();
-        for (place, entry) in entries[..entries.len() - 1].iter().enumerate().filter(|(_, entry)| entry.cut) {
-            let of_image = |image: usize| {
-                let behind = &entries[place + 1..];
-                let gaps = entry.meeting[image]
-                    + behind.iter().map(|later| later.gap[image] + later.meeting[image]).sum::<f64>();
-                let [mut left, mut magnitude] = entry.flows[image];
-                behind.iter().for_each(|later| {
-                    left += later.adds[image][0];
-                    magnitude += later.adds[image][1];
-                });
-                let [right, size] = scores[image];
-                magnitude += size;
-                // These sums are in double precision, pairwise.
-                Residual::new::<T>(left, right, magnitude, gaps + gamma::<f64>(64) * magnitude)
-            };
-            let worst = (0..self.images()).map(of_image).reduce(Residual::worse).expect("a pass has images");
-            certificates.push(certificate(Some(entry.layer.clone()), Finding::Checked(worst)));
+        match cuts(&self.path(&self.seed(target)?)?, self.images()) {
+            Ok(cuts) => {
+                let checked = |(layer, residual)| certificate(Some(layer), Finding::Checked(residual));
+                Ok(cuts.into_iter().map(checked).collect())
+            }
+            Err(reason) => inapplicable(reason),
         }
-        Ok(certificates)
     }
+}
 
-    fn entries(&self, path: &Path<T>) -> Result<Vec<Entry>, String> {
-        let images = self.images();
-        let pairs = |values: &Tensor<T>, gradient: &Tensor<T>| {
-            let products = values.cast::<f64>().zip(&gradient.cast(), |v, g| v * g);
-            let sizes = products.clone().map(f64::abs);
-            by_image(&products, images).into_iter().zip(by_image(&sizes, images)).map(|(a, b)| [a, b]).collect()
+/// Every value that all of the score flows through, other than the logits, and the residual of the worst image there.
+pub(super) fn cuts<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<(String, Residual)>, String> {
+    let entries = entries(path, images)?;
+    // Σ y·∂S/∂y at the logits y: the score itself, for a sum of scores.
+    let scores = &entries.last().expect("the logits lie on the path").flows;
+    let residual = |(place, entry): (usize, &Entry)| {
+        let of_image = |image: usize| {
+            let behind = &entries[place + 1..];
+            let gaps =
+                entry.meeting[image] + behind.iter().map(|later| later.gap[image] + later.meeting[image]).sum::<f64>();
+            let [mut left, mut magnitude] = entry.flows[image];
+            behind.iter().for_each(|later| {
+                left += later.adds[image][0];
+                magnitude += later.adds[image][1];
+            });
+            let [right, size] = scores[image];
+            magnitude += size;
+            // These sums are in double precision, pairwise.
+            Residual::new::<T>(left, right, magnitude, gaps + gamma::<f64>(64) * magnitude)
         };
-        let ids: Vec<Vec<NodeId>> = path.values.iter().map(|value| value.node().input_ids().collect()).collect();
-        let entry = |(place, value): (usize, &Var<T>)| {
-            let gradient = path.gradient(value);
-            let added = if place == 0 { None } else { bias_gradient(value, &gradient)? };
-            let ones = added.as_ref().map(|added| Tensor::full(added.shape(), T::one()));
-            let gap = if place == 0 { vec![0.0; images] } else { gap(value, &gradient, images)? };
-            // Nothing later reads anything earlier.
-            let cut = ids[place + 1..].iter().flatten().all(|&id| id >= value.id() || !on_path(path, id));
-            Ok(Entry {
-                layer: value.node().label().unwrap_or_else(|| value.node().any_op().name()).to_string(),
-                flows: pairs(value.value(), &gradient),
-                adds: added.zip(ones).map_or_else(|| vec![[0.0; 2]; images], |(added, ones)| pairs(&added, &ones)),
-                gap,
-                meeting: meeting(path, value, images),
-                cut,
-            })
-        };
-        path.values.iter().enumerate().map(entry).collect()
-    }
+        (entry.layer.clone(), (0..images).map(of_image).reduce(Residual::worse).expect("a pass has images"))
+    };
+    Ok(entries[..entries.len() - 1].iter().enumerate().filter(|(_, entry)| entry.cut).map(residual).collect())
+}
+
+fn entries<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<Entry>, String> {
+    let pairs = |values: &Tensor<T>, gradient: &Tensor<T>| {
+        let products = values.cast::<f64>().zip(&gradient.cast(), |v, g| v * g);
+        let sizes = products.clone().map(f64::abs);
+        by_image(&products, images).into_iter().zip(by_image(&sizes, images)).map(|(a, b)| [a, b]).collect()
+    };
+    let ids: Vec<Vec<NodeId>> = path.values.iter().map(|value| value.node().input_ids().collect()).collect();
+    let entry = |(place, value): (usize, &Var<T>)| {
+        let gradient = path.gradient(value);
+        let added = if place == 0 { None } else { bias_gradient(value, &gradient)? };
+        let ones = added.as_ref().map(|added| Tensor::full(added.shape(), T::one()));
+        let gap = if place == 0 { vec![0.0; images] } else { gap(value, &gradient, images)? };
+        // Nothing later reads anything earlier.
+        let cut = ids[place + 1..].iter().flatten().all(|&id| id >= value.id() || !on_path(path, id));
+        Ok(Entry {
+            layer: value.node().label().unwrap_or_else(|| value.node().any_op().name()).to_string(),
+            flows: pairs(value.value(), &gradient),
+            adds: added.zip(ones).map_or_else(|| vec![[0.0; 2]; images], |(added, ones)| pairs(&added, &ones)),
+            gap,
+            meeting: meeting(path, value, images),
+            cut,
+        })
+    };
+    path.values.iter().enumerate().map(entry).collect()
 }
 
 fn on_path<T: Real>(path: &Path<T>, id: NodeId) -> bool {

@@ -6,6 +6,8 @@ use nn::{GapHead, Real, Source};
 use super::residual::gamma;
 use super::{Certificate, Finding, Residual};
 use crate::error::ExplainError;
+use crate::explanation::Explanation;
+use crate::heatmap::Heatmap;
 use crate::pass::{Pass, of_image};
 use crate::target::Target;
 
@@ -21,12 +23,11 @@ const IDENTITIES: [(&str, &str); 3] = [
 
 impl<T: Real> Pass<'_, T> {
     pub(super) fn certify_gap_head(&self, target: &Target<T>) -> Result<Vec<Certificate>, ExplainError> {
-        let seed = self.seed(target)?;
         let head = self.model().gap_head();
         let findings = match head {
             None => Err("the model doesn't end in global average pooling and one fully connected layer".to_string()),
             Some(_) if !self.is_linear(target)? => Err("the target isn't a sum of scores".into()),
-            Some(head) => Ok(self.gap_head_residuals(head, target, seed.as_slice())?),
+            Some(head) => Ok(self.gap_head_residuals(head, target, &self.gap_head_maps(head, target)?)?),
         };
         let layer = head.map(|head| self.model().layers()[head.features].name.clone());
         let certificate = |(place, (identity, meaning)): (usize, (&'static str, &'static str))| Certificate {
@@ -41,11 +42,24 @@ impl<T: Real> Pass<'_, T> {
         Ok(IDENTITIES.into_iter().enumerate().map(certificate).collect())
     }
 
+    /// CAM, Grad-CAM and HiResCAM where the head begins.
+    pub(super) fn gap_head_maps(
+        &self,
+        head: GapHead,
+        target: &Target<T>,
+    ) -> Result<[Explanation<Heatmap<T>>; 3], ExplainError> {
+        let target = || target.clone();
+        Ok([self.cam(target())?, self.grad_cam(head.features, target())?, self.hires_cam(head.features, target())?])
+    }
+
     /// Of each identity the worst cell of the worst image.
-    fn gap_head_residuals(&self, head: GapHead, target: &Target<T>, seed: &[T]) -> Result<[Residual; 3], ExplainError> {
-        let (cam, grad) = (self.cam(target.clone())?, self.grad_cam(head.features, target.clone())?);
-        let hires = self.hires_cam(head.features, target.clone())?;
-        let scores = self.scores(target.clone())?;
+    pub(super) fn gap_head_residuals(
+        &self,
+        head: GapHead,
+        target: &Target<T>,
+        maps: &[Explanation<Heatmap<T>>; 3],
+    ) -> Result<[Residual; 3], ExplainError> {
+        let (scores, seed) = (self.scores(target.clone())?, self.seed(target)?);
         let parameter =
             |kind: &str| self.model().parameter(&format!("{}.{kind}", self.model().layers()[head.linear].name));
         let classes = self.model().classes();
@@ -54,7 +68,7 @@ impl<T: Real> Pass<'_, T> {
         // Of the worst image so far.
         let mut worst: Option<[Residual; 3]> = None;
         for image in 0..self.images() {
-            let coefficients = &seed[image * classes..][..classes];
+            let coefficients = &seed.as_slice()[image * classes..][..classes];
             let combined =
                 |values: &[T]| -> f64 { values.iter().zip(coefficients).map(|(w, c)| w.as_f64() * c.as_f64()).sum() };
             let size = |values: &[T]| -> f64 {
@@ -76,7 +90,7 @@ impl<T: Real> Pass<'_, T> {
                 cells.map(cell).reduce(Residual::worse).expect("a map has cells")
             };
             let z = positions as f64;
-            let [c, g, h] = [&cam, &grad, &hires].map(|maps| maps[image].raw().mapv(|v| v.as_f64()));
+            let [c, g, h] = maps.each_ref().map(|maps| maps[image].raw().mapv(|v| v.as_f64()));
             let magnitude = terms.sum() / z + bias[1];
             let found = [
                 per_cell(&c, &(&g * z), &terms),

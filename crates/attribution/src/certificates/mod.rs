@@ -5,6 +5,8 @@
 //! for. Where an identity doesn't apply it says why.
 
 mod completeness;
+#[cfg(test)]
+mod faults;
 mod gap_head;
 mod guided;
 mod integrated;
@@ -42,6 +44,9 @@ pub struct Certificate {
 pub enum Finding {
     /// It was checked; of a batch, the image with the largest residual in relation to what is allowed.
     Checked(Residual),
+    /// Likewise, but what is allowed is an estimate: a residual within it is what is to be expected, one beyond it proves
+    /// nothing.
+    Estimated(Residual),
     /// It says nothing of this model or target.
     Inapplicable {
         /// Why.
@@ -57,7 +62,7 @@ pub enum Finding {
 }
 
 impl Certificate {
-    /// Whether what must hold holds; `None` where nothing must.
+    /// Whether what must hold holds; `None` where nothing must, or where it is only estimated how far it must.
     #[must_use]
     pub fn holds(&self) -> Option<bool> {
         match &self.finding {
@@ -79,7 +84,7 @@ impl<T: Real> Pass<'_, T> {
     /// | mean CAM + bias = S | a GAP → FC head |
     /// | Σ f·∂S/∂f + Σ b·∂S/∂b = S | every cut of the network, the image among them |
     /// | Σ R + what was kept = S | layer-wise relevance propagation |
-    /// | Σ IG = S(x) − S(x₀) | every model, up to the quadrature |
+    /// | Σ IG = S(x) − S(x₀) | every model, up to the quadrature, whose error is estimated |
     ///
     /// # Errors
     /// Where the target doesn't fit.

@@ -9,6 +9,7 @@ use super::{Certificate, Finding, Residual};
 use crate::error::ExplainError;
 use crate::methods::bias_gradient;
 use crate::pass::Pass;
+use crate::path::Path;
 use crate::rules::{Epsilon, Lrp, LrpOnTape};
 use crate::target::Target;
 
@@ -22,56 +23,48 @@ const IDENTITIES: [(&str, &str); 2] = [
 
 impl<T: Real> Pass<'_, T> {
     pub(super) fn certify_relevance(&self, target: &Target<T>) -> Result<Vec<Certificate>, ExplainError> {
-        let linear = self.is_linear(target)?;
+        let (linear, seed, ends) =
+            (self.is_linear(target)?, self.seed(target)?, [&self.forward().input, &self.forward().logits]);
         let rules = [Lrp::everywhere(Epsilon::default()), Lrp::by_depth(self.model())];
         let certificate = |((identity, meaning), lrp): ((&'static str, &'static str), Lrp<T>)| {
-            let finding = match self.conservation(target, &lrp)? {
+            let finding = match conservation(&lrp, ends, &seed) {
                 _ if !linear => Finding::Inapplicable { reason: "the target isn't a sum of scores".into() },
                 Ok(residual) => Finding::Checked(residual),
                 Err(reason) => Finding::Inapplicable { reason },
             };
-            Ok(Certificate { identity, meaning, layer: None, finding })
+            Certificate { identity, meaning, layer: None, finding }
         };
-        IDENTITIES.into_iter().zip(rules).map(certificate).collect()
+        Ok(IDENTITIES.into_iter().zip(rules).map(certificate).collect())
     }
+}
 
-    /// The worst image's residual, or why there is none.
-    fn conservation(&self, target: &Target<T>, lrp: &Lrp<T>) -> Result<Result<Residual, String>, ExplainError> {
-        let (seed, images, logits) = (self.seed(target)?, self.images(), &self.forward().logits);
-        let rule = match lrp.on(self.tape(), &self.forward().input) {
-            Ok(rule) => rule,
-            Err(reason) => return Ok(Err(reason)),
-        };
-        let values = self.values_on_path();
-        let gradients = match self.tape().backward_from(logits, seed.clone(), &rule, &values) {
-            Ok(gradients) => gradients,
-            Err(refused) => return Ok(Err(refused.to_string())),
-        };
-        let gradient = |value: &Var<T>| gradients.get(value).expect("asked for");
-        let (image, operations) = values.split_first().expect("the image lies on the path");
-        let product = |a: &Tensor<T>, b: &Tensor<T>| a.cast::<f64>().zip(&b.cast(), |a, b| a * b);
-        let mut sums = Sums::new(images);
-        sums.add(&rule.relevance(image.value(), gradient(image)).cast());
-        for value in operations {
-            match operation(&rule, value, &gradient(value), images) {
-                Ok(Some((kept, gap))) => {
-                    sums.add(&kept.cast());
-                    sums.allow(&gap);
-                }
-                Ok(None) => {}
-                Err(reason) => return Ok(Err(reason)),
-            }
+/// The worst image's residual between the image and the logits, or why there is none.
+pub(super) fn conservation<T: Real>(
+    lrp: &Lrp<T>,
+    [input, logits]: [&Var<T>; 2],
+    seed: &Tensor<T>,
+) -> Result<Residual, String> {
+    let (tape, images) = (input.tape(), input.shape()[0]);
+    let rule = lrp.on(tape, input)?;
+    let path = Path::under(&rule, [input, logits], seed).map_err(|refused| refused.to_string())?;
+    let (image, operations) = path.values.split_first().expect("the image lies on the path");
+    let mut sums = Sums::new(images);
+    sums.add(&rule.relevance(image.value(), path.gradient(image)).cast());
+    for value in operations {
+        if let Some((kept, gap)) = operation(&rule, value, &path.gradient(value), images)? {
+            sums.add(&kept.cast());
+            sums.allow(&gap);
         }
-        let score = product(logits.value(), &seed);
-        let scores = by_image(&score, images).into_iter().zip(by_image(&score.map(f64::abs), images));
-        let residuals = scores.enumerate().map(|(image, (right, size))| {
-            let magnitude = sums.sizes[image] + size;
-            // These sums are in double precision, pairwise.
-            let allowed = sums.allowed[image] + gamma::<f64>(64) * magnitude;
-            Residual::new::<T>(sums.totals[image], right, magnitude, allowed)
-        });
-        Ok(Ok(residuals.reduce(Residual::worse).expect("a pass has images")))
     }
+    let score = logits.value().cast::<f64>().zip(&seed.cast(), |y, g| y * g);
+    let scores = by_image(&score, images).into_iter().zip(by_image(&score.map(f64::abs), images));
+    let residuals = scores.enumerate().map(|(image, (right, size))| {
+        let magnitude = sums.sizes[image] + size;
+        // These sums are in double precision, pairwise.
+        let allowed = sums.allowed[image] + gamma::<f64>(64) * magnitude;
+        Residual::new::<T>(sums.totals[image], right, magnitude, allowed)
+    });
+    Ok(residuals.reduce(Residual::worse).expect("a pass has images"))
 }
 
 /// What an operation keeps, and the most that its roundings can put the balance off; `None` where it is read as part of

@@ -15,7 +15,7 @@ pub struct Residual {
     /// |left − right| in ulps of the magnitude: the distance of the two floating-point numbers, in the model's precision,
     /// between which the magnitude lies.
     pub ulps: f64,
-    /// The most ulps that rounding (for integrated gradients: the quadrature) can account for.
+    /// The most ulps that rounding can account for; for integrated gradients an estimate of what the quadrature can, too.
     pub allowed: f64,
 }
 

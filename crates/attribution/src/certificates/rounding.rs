@@ -13,12 +13,12 @@
 
 use nn::Real;
 use nn::kernels::conv::{Algorithm, Pass as Way, choose};
-use nn::ops::{AvgPool, BatchNormEvaluation, GlobalAvgPool, LeakyRelu, MaxPool, Relu, avg_pool, global_avg_pool};
+use nn::ops::{AvgPool, BatchNormEvaluation, Clip, GlobalAvgPool, LeakyRelu, MaxPool, Relu, avg_pool, global_avg_pool};
 use tensor::ops::{Abs, Add, Concat, Neg, Permute, Pick, Reshape, Slice, Sub};
 use tensor::{Element, Tape, Tensor, Var};
 
 use super::residual::gamma;
-use crate::methods::{is_activation, passed_on};
+use crate::methods::{is_smooth, passed_on};
 use crate::rules::{Epsilon, Inputs, LrpRule, Products};
 
 /// The most that ⟨y, g⟩ − ⟨x, g_x⟩ − ⟨b, g⟩ can be of one operation, for each image.
@@ -31,7 +31,7 @@ pub(super) fn gap<T: Real>(value: &Var<T>, gradient: &Tensor<T>, images: usize) 
         let upstream = gradient.reshape(layer.output().shape());
         return Ok(products(&layer, &Epsilon(0.0), &upstream, images));
     }
-    if is_activation(value) {
+    if is_smooth(value) {
         // b = y·g − x·g_x: two products and a difference.
         let passed = passed_on(value, 0, gradient).zip(node.input(0), |g, x| g * x);
         let sizes = gradient.clone().zip(node.output(), |g, y| g * y).zip(&passed, |a, b| a.abs() + b.abs());
@@ -51,7 +51,8 @@ pub(super) fn gap<T: Real>(value: &Var<T>, gradient: &Tensor<T>, images: usize) 
             (x * a[k]).abs() + (c[k] - beta[k]).abs() + beta[k].abs() + c[k].abs()
         });
         weighted(&terms, 9)
-    } else if node.op::<Add>().is_some() || node.op::<Sub>().is_some() {
+    } else if node.op::<Add>().is_some() || node.op::<Sub>().is_some() || node.op::<Clip>().is_some() {
+        // A sum; of a clip, its bound times the gradient.
         weighted(&absolute(node.output()), 1)
     } else if node.op::<LeakyRelu>().is_some() {
         weighted(&absolute(node.output()), 2)

@@ -2,16 +2,16 @@
 
 use std::ops::ControlFlow;
 
-use nn::{Real, Source};
+use nn::Real;
 use tensor::Tensor;
 
 use crate::error::ExplainError;
 use crate::explanation::Explanation;
 use crate::heatmap::Heatmap;
-use crate::methods::weighted_sum;
-use crate::pass::{LayerRef, Pass, of_image};
+use crate::methods::by_channel::Channels;
+use crate::pass::{LayerRef, Pass};
 use crate::target::Target;
-use crate::variants::{Progress, Runner, Variants};
+use crate::variants::{Progress, Variants};
 
 impl<T: Real> Pass<'_, T> {
     /// Ablation-CAM: each channel weighted by how much the score falls without it. (Desai and Ramaswamy, *Ablation-CAM:
@@ -31,28 +31,20 @@ impl<T: Real> Pass<'_, T> {
         &self,
         layer: impl Into<LayerRef<'a>>,
         target: impl Into<Target<T>>,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Explanation<Heatmap<T>>, ExplainError> {
-        let (layer, target) = (self.spatial(layer.into())?, target.into());
-        let resolved = self.resolve(&target)?;
-        let batch = self.var(Source::Layer(layer)).value();
-        let channels = batch.shape()[3];
-        let whole = resolved.scores(self.logits(), &self.every_image())?;
-        let mut runner = Runner::new(self.images() * channels, &mut progress);
-        let mut map = |image: usize| {
-            let features = of_image(batch, image);
-            let variants = Variants { image, original: features, count: channels };
+        let target = target.into();
+        let whole = self.scores(target.clone())?;
+        self.by_channel("Ablation-CAM", layer.into(), &target, progress, |runner, target, channels| {
+            let &Channels { layer, image, features } = channels;
             let without = |c: usize, values: &mut [T]| {
-                values.iter_mut().skip(c).step_by(channels).for_each(|f| *f = T::zero());
+                values.iter_mut().skip(c).step_by(channels.count()).for_each(|f| *f = T::zero());
             };
+            let ablated = Variants { image, original: features, count: channels.count() };
             let run = |batch: Tensor<T>| Ok(self.model.resume(layer, &batch, self.forward(), image));
-            let scores = runner.scores(&resolved, &variants, without, run)?;
+            let scores = runner.scores(target, &ablated, without, run)?;
             let scale = if whole[image].is_zero() { T::one() } else { whole[image].abs() };
-            let weights: Vec<T> = scores.into_iter().map(|score| (whole[image] - score) / scale).collect();
-            Ok(self.heatmap(image, layer, weighted_sum(features, &weights), false))
-        };
-        let maps = (0..self.images()).map(&mut map).collect::<Result<_, ExplainError>>()?;
-        let layers = vec![self.layer_name(layer)];
-        Ok(Explanation { layers, ..self.input_level("Ablation-CAM", &target, maps) })
+            Ok(scores.into_iter().map(|score| (whole[image] - score) / scale).collect())
+        })
     }
 }

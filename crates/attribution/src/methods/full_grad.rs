@@ -57,8 +57,9 @@ macro_rules! is {
 
 /// What an operation adds that doesn't scale with its input, b ⊙ ∂S/∂y place by place: `None` where it adds nothing.
 ///
-/// A convolution (transposed or not) and a fully connected layer add their bias; batch norm in evaluation, y = a·x + c, adds c; an activation
-/// y = f(x) adds f(x) − f′(x)·x, which is nothing for ReLU and its bound where ReLU6 is saturated.
+/// A convolution (transposed or not) and a fully connected layer add their bias; batch norm in evaluation, y = a·x + c, adds
+/// c; ReLU6 adds its bound where it is saturated, and ReLU nothing. A smooth activation y = f(x) adds f(x) − f′(x)·x, so that
+/// there the parts add up whatever f is.
 ///
 /// # Errors
 /// Names the operation if it isn't known what it adds.
@@ -75,7 +76,20 @@ pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Re
         let [_, shift] = norm.affine(node.input(1), node.input(2));
         return Ok(Some(by_channel(&shift)));
     }
-    if is_activation(value) {
+    if let Some(clip) = node.op::<Clip>() {
+        let (min, max) = (T::from_f64(clip.min), T::from_f64(clip.max));
+        let bound = |x: T| {
+            if x <= min {
+                min
+            } else if x >= max {
+                max
+            } else {
+                T::zero()
+            }
+        };
+        return Ok(Some(node.input(0).clone().zip(gradient, |x, g| bound(x) * g)));
+    }
+    if is_smooth(value) {
         let passed = passed_on(value, 0, gradient).zip(node.input(0), |g, x| g * x);
         return Ok(Some(
             gradient.clone().zip(node.output(), |g, y| g * y).zip(&passed, |whole, linear| whole - linear),
@@ -90,10 +104,10 @@ pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Re
     Err(format!("it isn't known what the {}{name} adds to what it is given", node.any_op().name()))
 }
 
-/// Whether it is a function of each element that isn't proportional to it on either side of zero.
-pub(crate) fn is_activation<T: Real>(value: &Var<T>) -> bool {
+/// Whether it is a function of each element that bends.
+pub(crate) fn is_smooth<T: Real>(value: &Var<T>) -> bool {
     let node = value.node();
-    is!(node: Clip, Elu, Gelu, Sigmoid, Silu, Softplus, Tanh)
+    is!(node: Elu, Gelu, Sigmoid, Silu, Softplus, Tanh)
 }
 
 /// What an operation hands on to one of its inputs from ∂S/∂y = `gradient`.

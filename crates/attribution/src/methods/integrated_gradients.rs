@@ -36,9 +36,9 @@ pub struct Completeness {
     pub attributed: f64,
     /// S(x) − S(x₀).
     pub difference: f64,
-    /// How large the quadrature's error can be, by Koksma's inequality: the total variation of the derivative along the way, as
-    /// far as the quadrature's points show it, times the largest difference between a stretch of the way and the weights of
-    /// the points on it.
+    /// An estimate of how large the quadrature's error can be. By Koksma's inequality it is at most the total variation of the
+    /// derivative along the way times the largest difference between a stretch of the way and the weights of the points on
+    /// it; but of the variation this counts only what the quadrature's points show.
     pub quadrature: f64,
 }
 

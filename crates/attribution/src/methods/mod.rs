@@ -2,6 +2,7 @@
 //! as plain functions of a layer's features and gradients, `[h, w, C]`.
 
 mod ablation_cam;
+mod by_channel;
 mod cam;
 mod deconvnet;
 mod eigen_cam;
@@ -15,6 +16,8 @@ mod guided_grad_cam;
 mod hires_cam;
 mod integrated_gradients;
 mod layer_cam;
+#[cfg(test)]
+mod literal_backward;
 mod lrp;
 mod occlusion;
 mod quadrature;
@@ -29,7 +32,7 @@ pub use cam::cam;
 pub use eigen_cam::eigen_cam;
 pub use family::Family;
 pub use full_grad::{BiasGradient, FullGradient};
-pub(crate) use full_grad::{bias_gradient, is_activation, passed_on};
+pub(crate) use full_grad::{bias_gradient, is_smooth, passed_on};
 pub use grad_cam::grad_cam;
 pub use grad_cam_plus_plus::grad_cam_plus_plus;
 pub use hires_cam::hires_cam;

@@ -3,16 +3,15 @@
 use std::ops::ControlFlow;
 
 use ndarray::Axis;
-use nn::{Real, Source};
+use nn::Real;
 
 use crate::error::ExplainError;
 use crate::explanation::Explanation;
 use crate::heatmap::Heatmap;
-use crate::methods::weighted_sum;
-use crate::pass::{LayerRef, Pass, of_image, softmax};
+use crate::pass::{LayerRef, Pass, softmax};
 use crate::target::Target;
 use crate::upsample::{Alignment, upsample};
-use crate::variants::{Progress, Runner};
+use crate::variants::Progress;
 
 impl<T: Real> Pass<'_, T> {
     /// Score-CAM: each channel weighted by the score of the image seen through it. (Wang, Wang, Du, Yang, Zhang, Ding,
@@ -33,18 +32,12 @@ impl<T: Real> Pass<'_, T> {
         &self,
         layer: impl Into<LayerRef<'a>>,
         target: impl Into<Target<T>>,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Explanation<Heatmap<T>>, ExplainError> {
-        let (layer, target) = (self.spatial(layer.into())?, target.into());
-        let resolved = self.resolve(&target)?;
-        let batch = self.var(Source::Layer(layer)).value();
         let [height, width, colours] = self.model.input_shape();
-        let channels = batch.shape()[3];
-        let mut runner = Runner::new(self.images() * channels, &mut progress);
-        let mut map = |image: usize| {
-            let features = of_image(batch, image);
+        self.by_channel("Score-CAM", layer.into(), &target.into(), progress, |runner, target, channels| {
             let through = |c: usize, values: &mut [T]| {
-                let mask = upsample(features.index_axis(Axis(2), c), height, width, Alignment::HalfPixel);
+                let mask = upsample(channels.features.index_axis(Axis(2), c), height, width, Alignment::HalfPixel);
                 let min = mask.iter().copied().fold(T::infinity(), T::min);
                 let range = mask.iter().copied().fold(T::neg_infinity(), T::max) - min;
                 for (pixel, &m) in values.chunks_exact_mut(colours).zip(&mask) {
@@ -52,13 +45,10 @@ impl<T: Real> Pass<'_, T> {
                     pixel.iter_mut().for_each(|x| *x *= open);
                 }
             };
-            let mut weights =
-                runner.scores(&resolved, &self.variants(image, channels), through, |x| self.model.predict(x))?;
+            let seen = self.variants(channels.image, channels.count());
+            let mut weights = runner.scores(target, &seen, through, |x| self.model.predict(x))?;
             softmax(&mut weights);
-            Ok(self.heatmap(image, layer, weighted_sum(features, &weights), false))
-        };
-        let maps = (0..self.images()).map(&mut map).collect::<Result<_, ExplainError>>()?;
-        let layers = vec![self.layer_name(layer)];
-        Ok(Explanation { layers, ..self.input_level("Score-CAM", &target, maps) })
+            Ok(weights)
+        })
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::methods::Noise;
+use crate::methods::{Family, Noise};
 use crate::testing::{images, model};
 use crate::{Explainer, silent};
 use std::ops::ControlFlow;
@@ -102,4 +102,30 @@ fn long_methods_report_and_stop() {
         pass.smooth_grad(0, noise, |p| if p.done > 16 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
     assert!(matches!(stopped, Err(ExplainError::Cancelled { done: 20, total: 40 })));
     assert!(pass.smooth_grad(0, Noise { samples: 0, ..noise }, silent).is_err());
+}
+
+/// The convolutions are spoilt once the forward pass is done: what still comes out right didn't run them again.
+#[test]
+fn one_forward_and_one_backward_pass_a_class_give_six_methods_at_all_layers() {
+    let model = model();
+    let mut spoilt = model.clone();
+    for weight in ["conv1.weight", "conv2.weight"] {
+        let nothing = model.parameter(weight).unwrap().clone().map(|_| f64::NAN);
+        spoilt.set_parameter(weight, nothing).unwrap();
+    }
+    let explainer = Explainer::new(&model);
+    let [expected, mut pass] = [(), ()].map(|()| explainer.observe(images(2)).unwrap());
+    pass.model = &spoilt;
+    for class in 0..model.classes() {
+        for layer in pass.spatial_layers() {
+            for family in Family::ALL {
+                let found = pass.class_activation(family, layer, class).unwrap();
+                assert_eq!(found, expected.class_activation(family, layer, class).unwrap());
+            }
+        }
+        assert_eq!(pass.cam(class).unwrap(), expected.cam(class).unwrap());
+        assert_eq!(pass.backward_passes(), class + 1);
+    }
+    let run_again = pass.score_cam("pool", 0, silent).unwrap();
+    assert!(matches!(run_again[0].verdict(), Verdict::NonFinite { .. }), "a second forward pass would show");
 }

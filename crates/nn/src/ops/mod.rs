@@ -48,7 +48,7 @@ pub use linear::{Linear, linear};
 pub use log_softmax::{LogSoftmax, log_softmax};
 pub use max_pool::{MaxPool, max_pool};
 pub use relu::{Relu, relu};
-pub use resize::{Interpolation, Resize, resize};
+pub use resize::{Interpolation, Resize, Tap, resize};
 pub use sigmoid::{Sigmoid, sigmoid};
 pub use silu::{Silu, silu};
 pub use soft_cross_entropy::{SoftCrossEntropy, soft_cross_entropy};

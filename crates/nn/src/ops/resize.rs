@@ -47,8 +47,8 @@ pub struct Resize {
 }
 
 /// What is read along one axis: a pixel, and others with their weights; the pixel's own weight is what they leave of 1.
-#[derive(Clone, Copy)]
-struct Tap<T> {
+#[derive(Clone, Copy, Debug)]
+pub struct Tap<T> {
     pixel: usize,
     others: [(usize, T); 3],
 }
@@ -57,6 +57,22 @@ impl<T: Real> Tap<T> {
     fn new(pixel: usize, mut others: impl Iterator<Item = (usize, f64)>) -> Self {
         let mut next = || others.next().map_or((pixel, T::zero()), |(other, weight)| (other, T::from_f64(weight)));
         Self { pixel, others: [next(), next(), next()] }
+    }
+
+    /// Between two of `from` pixels, at a position counted from the centre of the first and held within them.
+    #[must_use]
+    pub fn linear(position: f64, from: usize) -> Self {
+        let position = position.clamp(0.0, (from - 1) as f64);
+        let first = position as usize;
+        Self::new(first, std::iter::once(((first + 1).min(from - 1), position - first as f64)))
+    }
+
+    /// What is read of the pixels `x`.
+    #[must_use]
+    pub fn read(&self, x: impl Fn(usize) -> T) -> T {
+        let own = x(self.pixel);
+        // Not the sum as it stands: equal neighbours then give exactly their value.
+        self.others().fold(own, |y, (other, weight)| y + weight * (x(other) - own))
     }
 
     /// The others that count.
@@ -73,7 +89,9 @@ fn cubic(distance: f64) -> f64 {
 }
 
 impl Interpolation {
-    fn taps<T: Real>(self, from: usize, to: usize) -> Vec<Tap<T>> {
+    /// What each of `to` pixels reads of `from`, along one axis.
+    #[must_use]
+    pub fn taps<T: Real>(self, from: usize, to: usize) -> Vec<Tap<T>> {
         let last = from - 1;
         let position = |i: usize, align_corners: bool| match align_corners {
             true if to == 1 => 0.0,
@@ -82,11 +100,7 @@ impl Interpolation {
         };
         let tap = |i: usize| match self {
             Self::Nearest => Tap::new(i * from / to, std::iter::empty()),
-            Self::Bilinear { align_corners } => {
-                let position = position(i, align_corners).clamp(0.0, last as f64);
-                let first = position as usize;
-                Tap::new(first, std::iter::once(((first + 1).min(last), position - first as f64)))
-            }
+            Self::Bilinear { align_corners } => Tap::linear(position(i, align_corners), from),
             Self::Bicubic { align_corners } => {
                 let position = position(i, align_corners);
                 let held = |pixel: f64| pixel.clamp(0.0, last as f64) as usize;
@@ -108,7 +122,7 @@ fn gather<T: Real>(taps: &[Tap<T>], width: usize, x: &[T], y: &mut [T]) {
         for (other, weight) in tap.others() {
             let other = element(other);
             for k in 0..width {
-                // Not the sum as it stands: equal neighbours then give exactly their value.
+                // As `Tap::read` does.
                 y[k] += weight * (other[k] - own[k]);
             }
         }

@@ -7,42 +7,53 @@ use attribution::certificates::{Certificate, Finding};
 use clap::Args;
 use serde::Serialize;
 
+use crate::model::ModelArgs;
 use crate::picture::Picture;
-use crate::{Failure, model, say};
+use crate::{Failure, say};
+
+const ABOUT: &str = "\
+Check what theory says must hold, on this network and this picture
+
+An explanation is a computation, and can be wrong. Some of it can be checked: theory says that two numbers, computed in \
+different ways, must be the same. This command computes both, and prints how far they are apart:
+
+  CAM = Z · Grad-CAM            with Z positions, on a network that ends in
+                                global average pooling and one fully
+                                connected layer; HiResCAM = Grad-CAM, too,
+                                and mean CAM + b = S, the score
+  Σ f·∂S/∂f + Σ b·∂S/∂b = S     the gradient explains the whole score, at the
+                                image and at every layer that everything
+                                passes: what flows through it, and the biases
+                                behind it
+  Σ R + kept = S                relevance is handed down without loss; what
+                                the image doesn't get, biases keep
+  Σ IG = S(x) − S(x₀)           integrated gradients account for the
+                                difference to a black picture
+
+The residual is in ulps, the distance of neighbouring floating-point numbers at the size of what was added up (the sum of \
+the terms' magnitudes): a handful is rounding. Beside it stands the most that rounding can amount to, operation by \
+operation; what is beyond it is a mistake, and the exit code is 1. Integrated gradients are a sum over 50 points on the way, \
+and what that can miss is estimated from how the gradient changes between them; what is beyond an estimate proves nothing. \
+Guided backpropagation conserves nothing, and the table says so.";
 
 /// Check what theory says must hold, on this network and this picture
-///
-/// An explanation is a computation, and can be wrong. Some of it can be checked: theory says that two numbers, computed in
-/// different ways, must be the same. This command computes both and prints how far they are apart:
-///
-///   CAM = Z · Grad-CAM            on a network that ends in global average pooling and one fully connected layer, with Z
-///                                 positions; there HiResCAM = Grad-CAM, too, and mean CAM + b = S, the score
-///   Σ f·∂S/∂f + Σ b·∂S/∂b = S     the gradient explains the whole score, at the image and at every layer that everything
-///                                 passes: what flows through it, and the biases behind it
-///   Σ R + kept = S                relevance is handed down without loss; what the image doesn't get, biases keep
-///   Σ IG = S(x) − S(x₀)           integrated gradients account for the difference to a black picture
-///
-/// The residual is in ulps, the distance of neighbouring floating-point numbers at the size of what was added up (the sum of
-/// the terms' magnitudes): a handful is rounding. Beside it stands the most that rounding can amount to, operation by
-/// operation; what is beyond it is a mistake, and the exit code is 1. Guided backpropagation conserves nothing, and the
-/// table says so.
 #[derive(Args, Debug)]
 #[command(
-    verbatim_doc_comment,
+    long_about = ABOUT,
     after_long_help = "Examples:\n  \
-    glassbox certify glassbox-out/model.safetensors glassbox-out/inputs/01-t-shirt-top.png\n  \
-    glassbox certify garments.safetensors coat.png --class Shirt\n  \
-    glassbox certify garments.safetensors coat.png --json | jq '.certificates[].finding'"
+    glassbox certify photo.jpg\n  \
+    glassbox certify coat.png --model garments.safetensors\n  \
+    glassbox certify coat.png --model garments.safetensors --class Shirt\n  \
+    glassbox certify coat.png --model garments.safetensors --json | jq '.certificates[].finding'"
 )]
 pub(crate) struct CertifyArgs {
-    /// The network, as `glassbox train` saves it
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
-
     /// A picture (PNG, JPEG, WebP, GIF, BMP), fitted to the network's input; or an .npy array [H, W, C] of f32, taken as it
     /// is, already preprocessed
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
+
+    #[command(flatten)]
+    network: ModelArgs,
 
     /// The class whose score is looked at, by name or by number from 0 [default: the likeliest]
     #[arg(long, value_name = "NUMBER|NAME")]
@@ -65,15 +76,15 @@ struct Report<'a> {
 
 /// Checks, prints, and fails where something doesn't hold.
 pub(crate) fn run(args: &CertifyArgs) -> Result<(), Failure> {
-    let model = model::open(Some(&args.model))?;
+    let (model, file) = (args.network.open()?, args.network.name());
     let picture = Picture::open(&args.image, &model)?;
     let pass = picture.observe(&model).map_err(|error| format!("{}: {error}", args.image.display()))?;
     let class = match &args.class {
-        Some(class) => model.class_index(class).map_err(|error| format!("{}: {error}", args.model.display()))?,
+        Some(class) => model.class_index(class).map_err(|error| format!("{file}: {error}"))?,
         None => pass.top(1)[0].class,
     };
     let (score, certificates) = (pass.scores(class)?[0], pass.certify(Target::from(class))?);
-    let (name, [file, image]) = (model.class_name(class), [&args.model, &args.image].map(|p| p.display().to_string()));
+    let (name, image) = (model.class_name(class), args.image.display().to_string());
     if args.json {
         let report = Report { model: file, image, class: name, score, certificates: &certificates };
         say!("{}", serde_json::to_string_pretty(&report)?);
@@ -98,7 +109,11 @@ fn print_table(certificates: &[Certificate]) {
             _ => 0.0,
         };
         if let Some(worst) = cuts.iter().max_by(|a, b| residual(a).total_cmp(&residual(b))) {
-            let place = format!("worst of {} layers, {}", cuts.len(), worst.layer.as_deref().unwrap_or_default());
+            let layer = worst.layer.as_deref().unwrap_or_default();
+            let place = match cuts.len() {
+                1 => layer.to_string(),
+                count => format!("worst of {count} layers, {layer}"),
+            };
             say!("{}", line(worst, &place));
         }
     }
@@ -108,8 +123,13 @@ fn print_table(certificates: &[Certificate]) {
 fn line(certificate: &Certificate, place: &str) -> String {
     let identity = if place.is_empty() { certificate.identity.to_string() } else { format!("  {place}") };
     match &certificate.finding {
-        Finding::Checked(residual) => {
-            let verdict = if residual.holds() { "holds" } else { "DOESN'T HOLD" };
+        Finding::Checked(residual) | Finding::Estimated(residual) => {
+            let verdict = match (certificate.holds(), residual.holds()) {
+                (None, true) => "as estimated",
+                (None, false) => "beyond the estimate",
+                (Some(_), true) => "holds",
+                (Some(_), false) => "DOESN'T HOLD",
+            };
             format!(
                 "{identity:30} {:>14.6} {:>14.6} {:>9.2} {:>9.0}  {verdict}",
                 residual.left, residual.right, residual.ulps, residual.allowed

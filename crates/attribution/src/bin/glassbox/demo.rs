@@ -21,6 +21,7 @@ use crate::page::{self, Curve, Figure, Page, Table};
 use crate::picture::Picture;
 use crate::report::Report;
 use crate::score::{Score, score};
+use crate::words::count;
 use crate::{Failure, folder, interrupt, network, say, sheet};
 
 /// Images in a step, and the learning rate at its peak.
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
 
     let [_, height, width, _] = images.shape();
     let (summary, threads) = (model.summary(), rayon::current_num_threads());
-    say!("Glassbox {}, {threads} threads, {}", env!("CARGO_PKG_VERSION"), tier());
+    say!("Glassbox {}, {}, {}", env!("CARGO_PKG_VERSION"), count(threads, "thread"), tier());
     say!("Task     which garment hides among the clutter? {training_images} pictures of {height}×{width} to train on,");
     say!("         scattered anew in each epoch; {} to test with", test.images.len());
     let millions = summary.multiply_adds as f64 / 1e6;
@@ -88,8 +89,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let out = args.out.display();
     say!("\nIn {out}/ after {:.1} s:", report.seconds);
     say!("  index.html          all of this to look at: open {} in a browser", page.display());
-    say!("  summary.png         {} pictures and what each method says of them", drawn.min(SUMMARY));
-    say!("  NN-….png            {drawn} sheets: the true class, and the strongest other one");
+    say!("  summary.png         {} and what each method says of them", count(drawn.min(SUMMARY), "picture"));
+    say!("  NN-….png            {}: the true class, and the strongest other one", count(drawn, "sheet"));
     say!("  inputs/NN-….png     the pictures themselves");
     say!("  model.safetensors   the network");
     say!("  run.json            what was run and measured");
@@ -196,7 +197,7 @@ fn panels(
     let detail = if class == label { verdict(pass, label) } else { String::new() };
     let mut panels = vec![Panel::new(picture.outlined(picture.shown.clone(), truth), name).detail(detail)];
     for method in Method::USUAL {
-        let map = method.explain(pass, &[], &Target::from(class))?.single();
+        let map = method.explain(pass, &[], &Target::from(class), &interrupt::patiently)?.single();
         let (hit, overlap) = map.measure(truth);
         let note = format!("{}, IoU {overlap:.2}", if hit { "points at it" } else { "points elsewhere" });
         panels.push(sheet::explained(

@@ -15,11 +15,12 @@ use crate::asked::Asked;
 use crate::audit::{self, Audit, Explained, Hashed, of_map};
 use crate::cli::ExplainArgs;
 use crate::inputs::{self, Input};
-use crate::method::{Map, Method};
+use crate::method::{Map, Method, applicable};
 use crate::page::{Entry, Page, Said};
 use crate::picture::Picture;
-use crate::progress::bar;
-use crate::{Failure, folder, say, sheet};
+use crate::progress::{self, bar};
+use crate::words::count;
+use crate::{Failure, folder, interrupt, say, sheet};
 
 /// Classes that are printed of each picture, likeliest first.
 const PRINTED: usize = 5;
@@ -46,23 +47,37 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
         question.scales = Some(question.shared_scales(&inputs, &opened)?);
     }
 
+    interrupt::listen()?;
     let mut folders = Folders::new(&inputs);
     let mut report = question.report(inputs.len());
+    let mut done = 0;
     for (input, opened) in inputs.iter().zip(opened) {
         let picture = opened.map_or_else(|| Picture::open(&input.path, &model), Ok);
         let answered =
             picture.and_then(|picture| folders.bar.suspend(|| question.answer(input, &picture, &mut report)));
         match answered {
+            Err(_) if interrupt::asked() => break,
             Ok(row) if input.found => folders.add(row, &question)?,
             Ok(_) => {}
             Err(failure) if input.found => folders.failed(&input.path, &failure),
             Err(failure) => return Err(failure),
         }
+        done += 1;
+        if interrupt::asked() {
+            break;
+        }
     }
     if !report.is_empty() {
         say!("The report: {}", report.write(&args.out)?.display());
     }
-    folders.finish(&question)
+    folders.finish(&question)?;
+    match inputs.len() {
+        all if done < all => {
+            let written = args.out.display();
+            Err(format!("stopped after {done} of {}; what was written is in {written}", count(all, "picture")).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What was asked about each picture.
@@ -109,11 +124,7 @@ impl<'a> Question<'a> {
                 }
                 once
             }),
-            None if model.gap_head().is_some() => Method::USUAL.to_vec(),
-            None => {
-                say!("CAM is left out: it needs global average pooling and one fully connected layer at the end.");
-                Method::USUAL.into_iter().filter(|method| *method != Method::Cam).collect()
-            }
+            None => applicable(&Method::USUAL, model)?,
         };
         let mut layers: Vec<&str> = args.layer.iter().flatten().map(String::as_str).collect();
         if layers == ["all"] && model.layer_index("all").is_err() {
@@ -169,7 +180,9 @@ impl<'a> Question<'a> {
             }
             let answers = self.explain(&pass, &asked).map_err(failed)?;
             for answer in &answers {
-                say!("  {:16}  {}: {}", answer.method.title(), answer.notes(), answer.map.verdict());
+                let notes = Some(answer.notes()).filter(|notes| !notes.is_empty());
+                let said = notes.into_iter().chain([answer.map.verdict().to_string()]).collect::<Vec<_>>();
+                say!("  {:16}  {}", answer.method.title(), said.join(": "));
             }
             let opposed = |answer: &Answer| matches!(answer.map.verdict(), Verdict::NonPositive { .. });
             if answers.iter().any(opposed) && !asked.counterfactual {
@@ -189,7 +202,7 @@ impl<'a> Question<'a> {
         if let Some(last) = self.model.last_spatial_layer().filter(|_| defaulted) {
             let last = &self.model.layers()[last].name;
             say!(
-                "  Grad-CAM looks at `{last}`, the last layer with positions (--layer names another, --layer all all)"
+                "  Grad-CAM looks at `{last}`, the last layer with positions (--layer names another; `--layer all` shows each)"
             );
         }
         let file = self.file(&input.name, ".explained.png");
@@ -235,7 +248,8 @@ impl<'a> Question<'a> {
         let mut answers = Vec::new();
         for &method in &self.methods {
             for (layers, suffix) in self.looks(method) {
-                let found = method.explain(pass, &layers, &asked.target())?;
+                let found =
+                    progress::watched(method.title(), |watch| method.explain(pass, &layers, &asked.target(), watch))?;
                 let (layers, coverage) = (found.layers.clone(), found.coverage.clone());
                 answers.push(Answer { method, layers, coverage, suffix, map: found.single() });
             }

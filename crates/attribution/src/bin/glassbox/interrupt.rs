@@ -24,6 +24,9 @@ pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }
 
+/// What is told how far a method has come, and may stop it.
+pub(crate) type Watch<'a> = &'a dyn Fn(Progress) -> ControlFlow<()>;
+
 /// For what runs the network many times: goes on until the user asks to stop.
 pub(crate) fn patiently(_: Progress) -> ControlFlow<()> {
     if asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

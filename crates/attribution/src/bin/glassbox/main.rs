@@ -26,6 +26,7 @@ mod score;
 mod sheet;
 mod train;
 mod verify;
+mod words;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,10 @@ use attribution::npy::{NpyError, write_npy};
 use attribution::render::{
     Colormap, OPACITY, PERCENTILE, Reduction, enlarge, overlay, signed, signed_color, signed_scale,
 };
-use attribution::{ExplainError, Explanation, Heatmap, LayerRef, Pass, Placement, Saliency, Target, Verdict};
+use attribution::rules::Lrp;
+use attribution::{
+    ExplainError, Explainer, Explanation, Heatmap, LayerRef, Pass, Placement, Saliency, Target, Verdict,
+};
 use clap::ValueEnum;
 use image::RgbImage;
 use image::imageops::{FilterType, replace, resize};
@@ -16,9 +19,11 @@ use ndarray::Array2;
 use nn::Model;
 use nn::data::Rect;
 use std::path::Path;
+use tensor::Tensor;
 
-use crate::interrupt;
+use crate::interrupt::{Watch, patiently};
 use crate::picture::Picture;
+use crate::say;
 
 /// A method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
@@ -56,8 +61,14 @@ pub(crate) enum Method {
     InputXGradient,
     /// SmoothGrad (Smilkov et al. 2017): the mean of 50 gradients
     SmoothGrad,
+    /// VarGrad (Adebayo et al. 2018): their variance
+    VarGrad,
     /// Integrated gradients (Sundararajan et al. 2017) from a black picture
     IntegratedGradients,
+    /// Layer-wise relevance propagation (Bach et al. 2015): ε in fully connected layers, z⁺ in convolutions, zᴮ at the image
+    Lrp,
+    /// FullGrad (Srinivas and Fleuret 2019): the gradient of the image and of every bias
+    FullGrad,
     /// Occlusion (Zeiler and Fergus 2014) by black squares of a sixth of the picture
     Occlusion,
     /// RISE (Petsiuk et al. 2018), 1000 masks
@@ -86,7 +97,10 @@ impl Method {
             Self::Gradient => "gradient",
             Self::InputXGradient => "input × gradient",
             Self::SmoothGrad => "SmoothGrad",
+            Self::VarGrad => "VarGrad",
             Self::IntegratedGradients => "integrated grad.",
+            Self::Lrp => "LRP",
+            Self::FullGrad => "FullGrad",
             Self::Occlusion => "occlusion",
             Self::Rise => "RISE",
         }
@@ -107,7 +121,9 @@ impl Method {
                 | Self::Gradient
                 | Self::InputXGradient
                 | Self::SmoothGrad
+                | Self::VarGrad
                 | Self::IntegratedGradients
+                | Self::Lrp
         )
     }
 
@@ -135,17 +151,17 @@ impl Method {
     }
 
     /// A map for each image of the pass: at the first of these layers, the last with positions if there are none; of several
-    /// layers a [family](Self::family) has the mean. Ctrl-C breaks off the long ones.
+    /// layers a [family](Self::family) has the mean. `watch` is told how far those have come that run the network many times.
     pub(crate) fn explain(
         self,
         pass: &Pass<'_>,
         layers: &[LayerRef<'_>],
         target: &Target,
+        watch: Watch<'_>,
     ) -> Result<Explanation<Map>, ExplainError> {
         let (layer, target) = (layers.first().copied().unwrap_or_default(), target.clone());
         let cells = |found| each(found, Map::Cells);
         let pixels = |found| each(found, Map::Pixels);
-        let patiently = interrupt::patiently;
         match self {
             Self::Cam => pass.cam(target).map(cells),
             Self::GradCam | Self::GradCamPlusPlus | Self::HiResCam | Self::LayerCam | Self::XGradCam => {
@@ -156,26 +172,42 @@ impl Method {
                 }
             }
             Self::EigenCam => pass.eigen_cam(layer).map(cells),
-            Self::ScoreCam => pass.score_cam(layer, target, patiently).map(cells),
-            Self::AblationCam => pass.ablation_cam(layer, target, patiently).map(cells),
+            Self::ScoreCam => pass.score_cam(layer, target, watch).map(cells),
+            Self::AblationCam => pass.ablation_cam(layer, target, watch).map(cells),
             Self::GuidedBackprop => pass.guided_backprop(target).map(pixels),
             Self::GuidedGradCam => pass.guided_grad_cam(layer, target).map(pixels),
             Self::Deconvnet => pass.deconvnet(target).map(pixels),
             Self::Gradient => pass.gradient(target).map(pixels),
             Self::InputXGradient => pass.input_x_gradient(target).map(pixels),
-            Self::SmoothGrad => pass.smooth_grad(target, Noise::default(), patiently).map(pixels),
+            Self::SmoothGrad => pass.smooth_grad(target, Noise::default(), watch).map(pixels),
+            Self::VarGrad => pass.var_grad(target, Noise::default(), watch).map(pixels),
             Self::IntegratedGradients => {
                 let path = IntegratedGradients::default();
-                pass.integrated_gradients(target, &path, patiently).map(|(found, _)| pixels(found))
+                pass.integrated_gradients(target, &path, watch).map(|(found, _)| pixels(found))
             }
+            Self::Lrp => pass.lrp(target, &Lrp::by_depth(pass.model())).map(pixels),
+            Self::FullGrad => pass.full_grad(target).map(cells),
             Self::Occlusion => {
                 let [height, width, _] = pass.model().input_shape();
                 let squares = Occlusion::square(height.min(width).div_ceil(6));
-                pass.occlusion(target, &squares, patiently).map(cells)
+                pass.occlusion(target, &squares, watch).map(cells)
             }
-            Self::Rise => pass.rise(target, Rise { masks: 1000, ..Rise::default() }, patiently).map(cells),
+            Self::Rise => pass.rise(target, Rise { masks: 1000, ..Rise::default() }, watch).map(cells),
         }
     }
+}
+
+/// Those methods that have a reading for the network; of the others it says why not.
+pub(crate) fn applicable(methods: &[Method], model: &Model) -> Result<Vec<Method>, ExplainError> {
+    let pass = Explainer::new(model).observe(Tensor::zeros(model.input_shape()))?;
+    let mut found = Vec::new();
+    for method in methods {
+        match method.explain(&pass, &[], &0.into(), &patiently) {
+            Ok(_) => found.push(*method),
+            Err(reason) => say!("{} is left out: {reason}.", method.title()),
+        }
+    }
+    Ok(found)
 }
 
 fn each<M>(found: Explanation<M>, map: impl Fn(M) -> Map) -> Explanation<Map> {

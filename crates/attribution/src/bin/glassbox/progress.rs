@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use nn::train::Progress;
 
+use crate::interrupt::{Watch, patiently};
+
 /// A bar of `length` units, named; invisible where standard error isn't a terminal.
 pub(crate) fn bar(name: &'static str, length: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix} {bar:10} {percent:>3} %  {msg}").expect("a template of its own");
@@ -21,6 +23,20 @@ pub(crate) fn minutes(duration: Duration) -> String {
 pub(crate) fn left(started: Instant, done: usize, all: usize) -> String {
     let factor = (all - done) as f64 / done.max(1) as f64;
     format!("{} left", minutes(started.elapsed().mul_f64(factor)))
+}
+
+/// Runs a method with a bar of its own, which shows where the network is run many times.
+pub(crate) fn watched<R>(name: &'static str, run: impl FnOnce(Watch<'_>) -> R) -> R {
+    let (bar, started) = (bar(name, 0), Instant::now());
+    let outcome = run(&|progress| {
+        let attribution::Progress { done, total } = progress;
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+        bar.set_message(format!("{done} of {total} pictures seen, {}", left(started, done, total)));
+        patiently(progress)
+    });
+    bar.finish_and_clear();
+    outcome
 }
 
 /// The progress of a training: images per second, loss, time left.

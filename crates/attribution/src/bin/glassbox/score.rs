@@ -52,7 +52,7 @@ pub(crate) fn score(model: &Model, test: &Scattered, methods: &[Method]) -> Resu
         let pass = Explainer::new(model).observe(&input)?;
         let target: Target = batch.iter().map(|&image| images.labels()[image]).collect::<Vec<_>>().into();
         for (method, score) in methods.iter().zip(&mut scores) {
-            let maps = method.explain(&pass, &[], &target)?.maps;
+            let maps = method.explain(&pass, &[], &target, &interrupt::patiently)?.maps;
             let measured: Vec<_> =
                 maps.par_iter().zip(batch).map(|(map, &image)| map.measure(&test.boxes[image])).collect();
             for (map, (hit, overlap)) in maps.iter().zip(measured) {

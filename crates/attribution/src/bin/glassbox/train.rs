@@ -3,6 +3,7 @@
 use nn::train::evaluate;
 
 use crate::cli::TrainArgs;
+use crate::words::count;
 use crate::{Failure, data, folder, interrupt, network, say};
 
 /// Trains, tests and saves a network.
@@ -13,9 +14,9 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
     folder::prepare_for(&args.out)?;
     interrupt::listen()?;
 
-    let [count, height, width, _] = images.shape();
+    let [all, height, width, _] = images.shape();
     let (parameters, classes) = (model.summary().parameters, model.classes());
-    say!("{count} training images of {height}×{width} in {classes} classes; a network of {parameters} parameters");
+    say!("{all} training images of {height}×{width} in {classes} classes; a network of {parameters} parameters");
     drop(images);
     let training = network::recipe(args.epochs, args.batch, args.rate, args.seed);
     let (ended, _) = network::fit(&mut model, &training, &training_set)?;
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
     ended.or_failure(&args.out)?;
 
     if let Some(test) = test {
-        say!("Test accuracy {:.3} on {} images", evaluate(&model, &test)?.accuracy, test.len());
+        say!("Test accuracy {:.3} on {}", evaluate(&model, &test)?.accuracy, count(test.len(), "image"));
     }
     say!("The network is in {}", args.out.display());
     Ok(())

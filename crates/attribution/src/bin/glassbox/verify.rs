@@ -8,8 +8,10 @@ use nn::simd::tier;
 
 use crate::audit::{Audit, Explained, Hashed, of_map, of_model};
 use crate::cli::VerifyArgs;
+use crate::interrupt::patiently;
 use crate::method::Method;
 use crate::picture::Picture;
+use crate::words::count;
 use crate::{Failure, say};
 
 /// Makes the explanations of a record again, and names what differs.
@@ -29,7 +31,8 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
             differing.push(what);
         }
     };
-    say!("{}: {} explanations of {}", args.record.display(), audit.explanations.len(), picture_file.display());
+    let explanations = count(audit.explanations.len(), "explanation");
+    say!("{}: {explanations} of {}", args.record.display(), picture_file.display());
     compare(format!("the network, {}", args.network.name()), of_model(&model)? == audit.model.sha256);
     let input = Hashed::picture(&picture_file, &picture).sha256 == audit.input.sha256;
     compare(format!("the input, {}", picture_file.display()), input);
@@ -39,14 +42,14 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
         let asked = Method::from_str(method, false)
             .map_err(|_| format!("{}: there is no method `{method}`", args.record.display()))?;
         let layers_asked: Vec<LayerRef<'_>> = layers.iter().map(LayerRef::from).collect();
-        let map = asked.explain(&pass, &layers_asked, &target.target())?.single();
+        let map = asked.explain(&pass, &layers_asked, &target.target(), &patiently)?.single();
         let at = if layers.is_empty() { String::new() } else { format!(" at {}", layers.join(" + ")) };
         compare(format!("{method}{at}, why {why}"), of_map(&map) == *sha256);
     }
     if differing.is_empty() {
         return Ok(());
     }
-    let (count, now) = (differing.len(), tier().to_string());
+    let now = tier().to_string();
     let mut hints = Vec::new();
     if now != audit.simd {
         hints.push(format!("it was written under {}, this is {now} (GLASSBOX_SIMD chooses)", audit.simd));
@@ -55,8 +58,8 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
         hints.push(format!("it was written by version {}, this is {}", audit.glassbox, env!("CARGO_PKG_VERSION")));
     }
     let hints = hints.into_iter().map(|hint| format!("; {hint}")).collect::<String>();
-    let differs = if count == 1 { "differs" } else { "differ" };
-    Err(format!("{}: {count} {differs}, first {}{hints}", args.record.display(), differing[0]).into())
+    let differ = if differing.len() == 1 { "differs" } else { "differ" };
+    Err(format!("{}: {} {differ}, first {}{hints}", args.record.display(), differing.len(), differing[0]).into())
 }
 
 /// A file of the record: as it is named there, or else beside the record.

@@ -25,10 +25,10 @@ pub(crate) use measure::Measure;
 
 use crate::cli::{Embedded, EvaluateArgs};
 use crate::data::{first, scattered_test};
-use crate::method::Method;
+use crate::method::{Method, applicable};
 use crate::page::{self, Page};
 use crate::progress::{bar, left};
-use crate::{Failure, folder, interrupt, say};
+use crate::{Failure, folder, interrupt, say, words};
 use figures::{Figures, LEVEL};
 use measure::Group;
 use subject::Subject;
@@ -39,7 +39,7 @@ const BATCH: usize = 20;
 /// Pictures in the report.
 const SHOWN: usize = 20;
 /// Methods that run the network once for an image, or a few times.
-const QUICK: [Method; 9] = [
+const QUICK: [Method; 11] = [
     Method::Cam,
     Method::GradCam,
     Method::GradCamPlusPlus,
@@ -49,6 +49,8 @@ const QUICK: [Method; 9] = [
     Method::Deconvnet,
     Method::Gradient,
     Method::InputXGradient,
+    Method::Lrp,
+    Method::FullGrad,
 ];
 
 /// Images to evaluate on.
@@ -69,9 +71,10 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     for layer in args.layer.iter().flatten() {
         model.layer_index(layer)?;
     }
-    let methods = args.method.clone().unwrap_or_else(|| {
-        QUICK.into_iter().filter(|method| *method != Method::Cam || model.gap_head().is_some()).collect()
-    });
+    let methods = match &args.method {
+        Some(methods) => methods.clone(),
+        None => applicable(&QUICK, &model)?,
+    };
     let measures = measures(args, &data)?;
     let subjects = Subject::all(&methods);
     let sanity = measures.iter().any(|measure| measure.group() == Group::Sanity);
@@ -97,7 +100,8 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     }
     let accuracy = evaluate(&model, &first(&data.images, figures.images))?.accuracy;
     let intervals = figures.intervals(&measures, args.seed);
-    say!("{} on {} images of {}; accuracy {accuracy:.3}", args.model.display(), figures.images, data.name);
+    let measured = words::count(figures.images, "image");
+    say!("{} on {measured} of {}; accuracy {accuracy:.3}", args.model.display(), data.name);
     say!("Maps of the true class; mean ± half the 95 % interval; ↑ more is better, ↓ less");
     let drawn_anew: Vec<&str> = randomized.iter().map(|(layer, _)| layer.as_str()).collect();
     let tables = table::groups(&subjects, &measures, &intervals).into_iter();
@@ -143,6 +147,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
 /// Measures image by image, until done or Ctrl-C: then what is whole.
 fn over(trial: &Trial<'_>, count: usize) -> Result<Figures, Failure> {
     let (bar, started) = (bar("evaluating", count), Instant::now());
+    bar.set_message(format!("0 of {count} images"));
     let mut figures = Figures::default();
     for batch in (0..count).collect::<Vec<_>>().chunks(BATCH) {
         match trial.run(batch) {

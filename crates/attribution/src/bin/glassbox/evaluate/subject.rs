@@ -4,6 +4,7 @@ use attribution::measures::{centred_gaussian, noise};
 use attribution::{ExplainError, LayerRef, Pass};
 use ndarray::Array2;
 
+use crate::interrupt::patiently;
 use crate::method::Method;
 
 /// A method, or a map that any method must beat.
@@ -56,7 +57,7 @@ impl Subject {
         let [height, width, _] = pass.model().input_shape();
         Ok(match self {
             Self::Method(method) => {
-                let found = method.explain(pass, layers, &classes.into())?;
+                let found = method.explain(pass, layers, &classes.into(), &patiently)?;
                 found.maps.iter().map(|map| map.strength()).collect()
             }
             Self::Centre => vec![centred_gaussian(height, width); places.len()],

@@ -210,6 +210,10 @@ fn line(certificate: &Certificate) -> Line {
             "{:.6} and {:.6}: {:.2} ulps apart, at most {:.0} allowed",
             found.left, found.right, found.ulps, found.allowed
         ),
+        Finding::Estimated(found) => format!(
+            "{:.6} and {:.6}: {:.2} ulps apart, {:.0} by an estimate",
+            found.left, found.right, found.ulps, found.allowed
+        ),
         Finding::Inapplicable { reason } => format!("doesn't apply: {reason}"),
         Finding::Unconserved { arrived, score } => {
             format!("nothing is conserved: {arrived:.6} arrives of a score of {score:.6}")

@@ -8,6 +8,7 @@ use tensor::Tensor;
 
 use super::{Confusion, Entry, Page, Said};
 use crate::Failure;
+use crate::interrupt::patiently;
 use crate::method::Method;
 use crate::picture::Picture;
 
@@ -44,7 +45,8 @@ pub(crate) fn labelled(
             .with_certificates(&pass.certify(label)?);
         for class in std::iter::once(label).chain(rival) {
             let each = methods.iter().flat_map(|method| looks(method).into_iter().map(move |layers| (method, layers)));
-            let found = each.map(|(method, layers)| Ok((method, method.explain(&pass, &layers, &class.into())?)));
+            let found =
+                each.map(|(method, layers)| Ok((method, method.explain(&pass, &layers, &class.into(), &patiently)?)));
             let found = found.collect::<Result<Vec<_>, Failure>>()?;
             let said = found.iter().map(|(method, found)| Said {
                 method: **method,

@@ -65,9 +65,21 @@ pub(super) fn tells(method: Method) -> [&'static str; 2] {
             "to which pixel values the score is sensitive over a neighbourhood of noisy pictures",
             "which pixels made the score what it is",
         ],
+        Method::VarGrad => [
+            "where the gradient changes most over a neighbourhood of noisy pictures",
+            "whether a pixel speaks for the class or against it: a variance has no sign",
+        ],
         Method::IntegratedGradients => [
             "how the difference between this score and a black picture's is shared out among the pixels: it adds up exactly",
             "anything without that comparison; black pixels get nothing, and another baseline gives another map",
+        ],
+        Method::Lrp => [
+            "how the score is shared out among the pixels, layer by layer: with what biases keep, it adds up exactly",
+            "more than its rules: with z⁺ in the convolutions little of the map depends on the class",
+        ],
+        Method::FullGrad => [
+            "where the picture's own gradients and those of every layer's biases are strong",
+            "what speaks against the class: it sums magnitudes; and the map, unlike its parts, doesn't add up to the score",
         ],
         Method::Occlusion => [
             "by how much the score falls when a square of the picture is covered",

@@ -6,6 +6,7 @@ use nn::data::Normalization;
 use nn::{Layer, Model, ModelInfo};
 
 use super::*;
+use crate::interrupt::patiently;
 use crate::picture::Picture;
 
 const SCRIPTED: &str = "</script><script>alert(1)</script>\"'&amp;<!--";
@@ -36,7 +37,8 @@ fn picture(model: &Model) -> Picture {
 }
 
 fn explain(entry: &mut Entry, pass: &Pass<'_>, methods: &[Method]) {
-    let found: Vec<_> = methods.iter().map(|&method| (method, method.explain(pass, &[], &0.into()).unwrap())).collect();
+    let found: Vec<_> =
+        methods.iter().map(|&method| (method, method.explain(pass, &[], &0.into(), &patiently).unwrap())).collect();
     let said = found.iter().map(|(method, found)| Said {
         method: *method,
         layers: &found.layers,

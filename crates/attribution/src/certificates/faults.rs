@@ -1,0 +1,196 @@
+//! One number is wrong, on the way forward, on the way back, in a map or in a weight: the certificates that it bears on notice,
+//! and no other.
+
+use nn::ops::{Clip, GlobalAvgPool, Linear, NetworkOps, Relu, batch_norm_evaluation};
+use nn::{Conv2d, Pool2d};
+use tensor::ops::Add;
+use tensor::{Exact, Grads, Node, NodeId, Op, Rule, Tape, Tensor, Var, Wanted};
+
+use super::Finding;
+use super::completeness::cuts;
+use super::relevance::conservation;
+use crate::path::Path;
+use crate::rules::{AlphaBeta, Epsilon, Guided, Layers, Lrp};
+use crate::testing::{images, model, wave};
+use crate::{Explainer, Target};
+
+/// How wrong a number is, where all are about 1.
+const OFF: f64 = 1e-9;
+
+const OPERATIONS: [&str; 9] = ["conv1", "norm", "relu", "pool", "conv2", "sum", "clip", "gap", "fc"];
+
+/// A small network of these operations: the image and the logits. The value at a place of one of them may be wrong.
+fn network(fault: Option<(&str, usize)>) -> [Var<f64>; 2] {
+    let tape = Tape::new();
+    let leaf = |shape: &[usize], phase| tape.leaf(wave(shape, phase));
+    let image = leaf(&[1, 9, 8, 2], 1.0);
+    let (w1, b1, w2, b2) = (leaf(&[3, 3, 2, 4], 2.0), leaf(&[4], 3.0), leaf(&[3, 3, 4, 4], 4.0), leaf(&[4], 5.0));
+    let (gamma, beta, w3, b3) = (leaf(&[4], 6.0), leaf(&[4], 7.0), leaf(&[4, 3], 8.0), leaf(&[3], 9.0));
+    let running = nn::ops::ChannelStatistics { mean: wave([4], 10.0), variance: Tensor::full([4], 1.5) };
+    let conv = Conv2d::same();
+
+    let conv1 = image.conv2d_with_bias(&w1, &b1, conv);
+    let conv1 = computed::<Conv2d>("conv1", conv1, &[&image, &w1, &b1], fault);
+    let norm = batch_norm_evaluation(&conv1, &gamma, &beta, &running, 1e-5).labelled("norm");
+    let relu = computed::<Relu>("relu", norm.relu(), &[&norm], fault);
+    let pool = relu.max_pool(Pool2d::square(2)).labelled("pool");
+    let conv2 = pool.conv2d_with_bias(&w2, &b2, conv);
+    let conv2 = computed::<Conv2d>("conv2", conv2, &[&pool, &w2, &b2], fault);
+    let sum = computed::<Add>("sum", pool.add(&conv2), &[&pool, &conv2], fault);
+    let clip = computed::<Clip>("clip", sum.clip(Clip { min: 0.0, max: 1.0 }), &[&sum], fault);
+    let gap = computed::<GlobalAvgPool>("gap", clip.global_avg_pool(), &[&clip], fault);
+    [image, computed::<Linear>("fc", gap.linear(&w3, &b3), &[&gap, &w3, &b3], fault)]
+}
+
+/// The operation under its name; where the fault is its, the same operation with one value computed wrongly.
+fn computed<O: Op<f64> + Clone>(
+    name: &'static str,
+    right: Var<f64>,
+    inputs: &[&Var<f64>],
+    fault: Option<(&str, usize)>,
+) -> Var<f64> {
+    let Some((_, place)) = fault.filter(|(faulty, _)| *faulty == name) else { return right.labelled(name) };
+    let mut value = right.value().clone();
+    value.make_mut()[place] += OFF;
+    right.tape().record(right.node().op::<O>().unwrap().clone(), inputs, value).labelled(name)
+}
+
+fn seed() -> Tensor<f64> {
+    Tensor::new([1, 3], vec![0.0, 1.0, 0.0])
+}
+
+/// The place of the largest magnitude.
+fn largest(values: &Tensor<f64>) -> usize {
+    let places = values.as_slice().iter().enumerate();
+    places.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap().0
+}
+
+fn named<'p>(path: &'p Path<f64>, name: &str) -> &'p Var<f64> {
+    path.values.iter().find(|value| value.node().label() == Some(name)).unwrap()
+}
+
+/// For each cut its place among the operations, the image's being 0, and whether the gradient is complete there.
+fn complete(path: &Path<f64>) -> Vec<(usize, bool)> {
+    let place = |layer: &str| OPERATIONS.iter().position(|name| *name == layer).map_or(0, |place| place + 1);
+    let found: Vec<_> = cuts(path, 1).unwrap().iter().map(|(layer, found)| (place(layer), found.holds())).collect();
+    assert_eq!(
+        found.iter().map(|(place, _)| *place).collect::<Vec<_>>(),
+        [0, 1, 2, 3, 4, 6, 7, 8],
+        "conv2 is passed by"
+    );
+    found
+}
+
+#[test]
+fn a_wrong_value_is_noticed_before_it_and_not_behind() {
+    let ends = network(None);
+    let path = Path::under(&Exact, ends.each_ref(), &seed()).unwrap();
+    assert!(complete(&path).iter().all(|(_, holds)| *holds));
+    let epsilon = Lrp::everywhere(Epsilon::default());
+    let z_plus = epsilon.clone().with(Layers::Convolutions, AlphaBeta::Z_PLUS);
+    let conserved = |lrp: &Lrp<f64>, ends: &[Var<f64>; 2]| conservation(lrp, ends.each_ref(), &seed()).unwrap().holds();
+    assert!(conserved(&epsilon, &ends) && conserved(&z_plus, &ends));
+    for name in ["conv1", "relu", "conv2", "sum", "clip", "gap", "fc"] {
+        let place = largest(&path.gradient(named(&path, name)));
+        let ends = network(Some((name, place)));
+        let wrong = Path::under(&Exact, ends.each_ref(), &seed()).unwrap();
+        let at = OPERATIONS.iter().position(|operation| *operation == name).unwrap() + 1;
+        for (cut, holds) in complete(&wrong) {
+            assert_eq!(holds, cut >= at, "{name} is wrong, cut {cut}");
+        }
+        // An activation hands on all that arrives, whatever its value; so does z⁺, whatever the convolution's sum was.
+        let activation = name == "clip";
+        assert_eq!(conserved(&epsilon, &ends), activation, "{name} is wrong");
+        assert_eq!(conserved(&z_plus, &ends), activation || name.starts_with("conv"), "{name} is wrong");
+    }
+}
+
+/// The chain rule, but for one value that one ReLU hands back.
+struct Slip {
+    node: NodeId,
+    place: usize,
+}
+
+impl Rule<f64> for Slip {
+    fn name(&self) -> &'static str {
+        "slip"
+    }
+
+    fn vjp(&self, node: &Node<f64>, upstream: &Tensor<f64>, _: Wanted<'_>) -> Option<Grads<f64>> {
+        (node.id() == self.node).then(|| {
+            let mut gradient = upstream.clone().zip(node.output(), |g, y| if y > 0.0 { g } else { 0.0 });
+            gradient.make_mut()[self.place] += OFF;
+            Grads::one(gradient)
+        })
+    }
+}
+
+#[test]
+fn a_wrong_gradient_is_noticed_from_there_on() {
+    let ends = network(None);
+    let path = Path::under(&Exact, ends.each_ref(), &seed()).unwrap();
+    let (norm, relu) = (named(&path, "norm"), named(&path, "relu"));
+    let slip = Slip { node: relu.id(), place: largest(norm.value()) };
+    for (cut, holds) in complete(&Path::under(&slip, ends.each_ref(), &seed()).unwrap()) {
+        assert_eq!(holds, cut >= 3, "cut {cut}");
+    }
+    // A whole rule that isn't the chain rule: complete only behind the last activation.
+    for (cut, holds) in complete(&Path::under(&Guided, ends.each_ref(), &seed()).unwrap()) {
+        assert_eq!(holds, cut >= 7, "guided, cut {cut}");
+    }
+}
+
+#[test]
+fn a_wrong_cell_of_a_map_is_noticed() {
+    let model = model();
+    let pass = Explainer::new(&model).observe(images(2)).unwrap();
+    let (head, target) = (model.gap_head().unwrap(), Target::from(1));
+    let maps = pass.gap_head_maps(head, &target).unwrap();
+    let hold = |maps: &_| pass.gap_head_residuals(head, &target, maps).unwrap().map(|residual| residual.holds());
+    assert_eq!(hold(&maps), [true; 3]);
+    // CAM = Z · Grad-CAM, HiResCAM = Grad-CAM, mean CAM + b = S.
+    for (map, expected) in [(0, [false, true, false]), (1, [false, false, true]), (2, [true, false, true])] {
+        let mut wrong = maps.clone();
+        wrong[map].maps[1].values[[2, 1]] += OFF;
+        assert_eq!(hold(&wrong), expected, "{}", maps[map].method);
+    }
+}
+
+#[test]
+fn another_weight_than_the_tape_s_is_noticed() {
+    let model = model();
+    let mut other = model.clone();
+    let mut weight = model.parameter("fc.weight").unwrap().clone();
+    weight.make_mut()[1] += OFF;
+    other.set_parameter("fc.weight", weight).unwrap();
+    let mut pass = Explainer::new(&model).observe(images(1)).unwrap();
+    pass.model = &other;
+    let failed: Vec<_> = pass.certify(1).unwrap().into_iter().filter(|found| found.holds() == Some(false)).collect();
+    let identities: Vec<_> = failed.iter().map(|found| found.identity).collect();
+    assert_eq!(identities, ["CAM = Z · Grad-CAM", "mean CAM + b = S"], "the rest asks the tape alone");
+}
+
+/// Without an activation the derivative is the same all along the way, and nothing is left to estimate.
+#[test]
+fn integrated_gradients_of_another_network_are_noticed() {
+    let linear = nn::Model::builder([6, 5, 2])
+        .layer("conv", nn::Layer::conv(3, 3))
+        .layer("gap", nn::Layer::GlobalAvgPool)
+        .layer("fc", nn::Layer::linear(2))
+        .build(1)
+        .unwrap()
+        .cast::<f64>();
+    let mut other = linear.clone();
+    other
+        .set_parameter("conv.weight", linear.parameter("conv.weight").unwrap().clone().map(|w| w * (1.0 + OFF)))
+        .unwrap();
+    let mut pass = Explainer::new(&linear).observe(wave([1, 6, 5, 2], 1.0)).unwrap();
+    let holds = |pass: &crate::Pass<'_, f64>| {
+        let found = pass.certify_integrated_gradients(&Target::from(1)).unwrap().finding;
+        let Finding::Estimated(residual) = found else { panic!("{found:?}") };
+        residual.holds()
+    };
+    assert!(holds(&pass));
+    pass.model = &other;
+    assert!(!holds(&pass));
+}
