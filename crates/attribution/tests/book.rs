@@ -91,11 +91,14 @@ fn every_operation_and_method_has_a_section_with_a_formula_and_a_tested_example(
 }
 
 #[test]
-fn every_exercise_has_an_answer() {
+fn every_exercise_has_an_answer_that_is_tested() {
     for (name, chapter) in chapters() {
         let exercises = chapter.matches("\n**1.** ").count() + chapter.matches("\n**2.** ").count();
         assert_eq!(exercises, if name == "book.md" { 0 } else { 2 }, "{name}");
         assert!(chapter.matches("*Answer:*").count() >= exercises, "{name}");
+        // Each answer is tested.
+        let mut answers = chapter.split("*Answer:*").skip(1);
+        assert!(answers.all(|answer| answer.contains("\n```\n")), "{name}");
     }
 }
 
