@@ -1,13 +1,19 @@
 //! The memory of a tensor, and what has been derived from it.
 
 use std::any::Any;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::element::Element;
+use crate::pool::LINE_BYTES;
 
 /// Numbers, shared by the tensors that are copies of one another, and given back to the pool with the last of them.
+///
+/// Numbers from the pool begin on a cache line: a vector of AVX-512 fills one, and would touch two at every load.
 pub(crate) struct Buffer<T: Element> {
-    data: Vec<T>,
+    memory: Vec<T>,
+    /// Where in the memory the numbers lie.
+    place: Range<usize>,
     /// Values computed from the data.
     derived: Mutex<Vec<Derived>>,
 }
@@ -20,11 +26,26 @@ struct Derived {
 
 impl<T: Element> Buffer<T> {
     pub(crate) fn new(data: Vec<T>) -> Self {
-        Self { data, derived: Mutex::default() }
+        Self { place: 0..data.len(), memory: data, derived: Mutex::default() }
+    }
+
+    /// `len` numbers of unspecified value.
+    pub(crate) fn scratch(len: usize) -> Self {
+        Self::from_pool(T::pool().take(len), len)
+    }
+
+    /// `len` zeros.
+    pub(crate) fn zeros(len: usize) -> Self {
+        Self::from_pool(T::pool().take_zeroed(len), len)
+    }
+
+    fn from_pool(memory: Vec<T>, len: usize) -> Self {
+        let first = memory.as_ptr().align_offset(LINE_BYTES).min(memory.len() - len);
+        Self { place: first..first + len, memory, derived: Mutex::default() }
     }
 
     pub(crate) fn data(&self) -> &[T] {
-        &self.data
+        &self.memory[self.place.clone()]
     }
 
     /// The data to write to; whatever was derived from them is out of date.
@@ -32,11 +53,13 @@ impl<T: Element> Buffer<T> {
         for derived in self.derived.get_mut().unwrap_or_else(PoisonError::into_inner) {
             derived.stale = true;
         }
-        &mut self.data
+        &mut self.memory[self.place.clone()]
     }
 
+    /// The numbers in a vector of their own; nothing is left.
     pub(crate) fn take(&mut self) -> Vec<T> {
-        std::mem::take(&mut self.data)
+        let place = std::mem::take(&mut self.place);
+        if place.len() < self.memory.len() { self.memory[place].to_vec() } else { std::mem::take(&mut self.memory) }
     }
 
     pub(crate) fn derived<D: Any + Send + Sync>(
@@ -67,6 +90,21 @@ impl<T: Element> Buffer<T> {
 
 impl<T: Element> Drop for Buffer<T> {
     fn drop(&mut self) {
-        T::pool().give(self.take());
+        T::pool().give(std::mem::take(&mut self.memory));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_numbers_begin_on_a_cache_line() {
+        for _ in 0..3 {
+            let mut buffer = Buffer::<f32>::scratch(10_000);
+            assert_eq!(buffer.data().as_ptr().align_offset(LINE_BYTES), 0);
+            buffer.data_mut().iter_mut().enumerate().for_each(|(i, x)| *x = i as f32);
+            assert!(buffer.take().iter().enumerate().all(|(i, &x)| x == i as f32));
+        }
     }
 }

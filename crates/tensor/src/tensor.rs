@@ -47,7 +47,7 @@ impl<T: Element> Tensor<T> {
     #[must_use]
     pub fn zeros(shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
-        Self::new(shape, T::pool().take_zeroed(shape.elements()))
+        Self { shape, buffer: Arc::new(Buffer::zeros(shape.elements())) }
     }
 
     /// The same number everywhere.
@@ -62,7 +62,7 @@ impl<T: Element> Tensor<T> {
     #[must_use]
     pub fn scratch(shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
-        Self::new(shape, T::pool().take(shape.elements()))
+        Self { shape, buffer: Arc::new(Buffer::scratch(shape.elements())) }
     }
 
     /// The element at flat, row-major index `i` is `f(i)`.
@@ -113,9 +113,9 @@ impl<T: Element> Tensor<T> {
     /// The elements to write to; copied first if something else shares them.
     pub fn make_mut(&mut self) -> &mut [T] {
         if Arc::get_mut(&mut self.buffer).is_none() {
-            let mut copy = T::pool().take(self.len());
-            copy.copy_from_slice(self.as_slice());
-            self.buffer = Arc::new(Buffer::new(copy));
+            let mut copy = Buffer::scratch(self.len());
+            copy.data_mut().copy_from_slice(self.as_slice());
+            self.buffer = Arc::new(copy);
         }
         self.get_mut().expect("the buffer is this tensor's own")
     }

@@ -22,14 +22,26 @@ pub fn gflops(seconds: f64) -> f64 {
 
 #[cfg(target_arch = "x86_64")]
 fn spin() {
+    use std::arch::x86_64::*;
+
+    // Intrinsics: left to itself, the compiler may take vectors of half the width.
     #[target_feature(enable = "avx512f")]
     fn avx512() {
-        chains::<LANES>(black_box(0.999));
+        let [factor, one] = [0.999, 0.5].map(|x| _mm512_set1_ps(black_box(x)));
+        let mut sums = [one; CHAINS];
+        for _ in 0..TURNS {
+            sums = sums.map(|sum| _mm512_fmadd_ps(sum, factor, one));
+        }
+        black_box(sums);
     }
     #[target_feature(enable = "avx2,fma")]
     fn avx2() {
-        chains::<{ LANES / 2 }>(black_box(0.999));
-        chains::<{ LANES / 2 }>(black_box(0.999));
+        let [factor, one] = [0.999, 0.5].map(|x| _mm256_set1_ps(black_box(x)));
+        let mut sums = [one; CHAINS];
+        for _ in 0..2 * TURNS {
+            sums = sums.map(|sum| _mm256_fmadd_ps(sum, factor, one));
+        }
+        black_box(sums);
     }
     if is_x86_feature_detected!("avx512f") {
         // SAFETY: the processor has AVX-512.

@@ -153,6 +153,7 @@ impl Kernel for Block<'_> {
                     left: Left::Rows(left.as_ptr(), MOST_ROWS),
                     length: self.steps.len(),
                     left_step: a.column_step,
+                    ahead: std::ptr::null(),
                     panel,
                     panel_step,
                     out: out.as_ptr(),

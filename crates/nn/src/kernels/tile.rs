@@ -55,6 +55,8 @@ pub(crate) struct Tile {
     pub(crate) length: usize,
     /// Values between a row's neighbouring steps.
     pub(crate) left_step: usize,
+    /// What will be wanted next: a cache line of it is asked for at each step. Null for nothing.
+    pub(crate) ahead: *const f32,
     /// The right operand.
     pub(crate) panel: *const f32,
     /// Values between its neighbouring steps.
@@ -148,7 +150,10 @@ unsafe fn fixed<S: Simd, const R: usize, const V: usize, const COLUMNS: bool>(s:
             }
             let mut b = tile.panel.add(*tile.offsets.add(run));
             let mut at = 0;
-            for _ in 0..tile.length {
+            for step in 0..tile.length {
+                if !tile.ahead.is_null() {
+                    s.prefetch(tile.ahead.wrapping_add(step * LINE));
+                }
                 let mut right = [s.zero(); V];
                 for v in 0..V {
                     right[v] = s.load(b.add(v * S::LANES));
@@ -177,6 +182,9 @@ unsafe fn fixed<S: Simd, const R: usize, const V: usize, const COLUMNS: bool>(s:
         }
     }
 }
+
+/// Values of a cache line.
+const LINE: usize = 16;
 
 /// How far ahead the panel is asked for, in values: 2 KiB.
 const PREFETCH: usize = 512;

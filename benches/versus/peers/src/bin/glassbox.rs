@@ -10,11 +10,14 @@ use tensor::Tensor;
 
 fn main() {
     let fresh = std::env::args().nth(1).as_deref() == Some("fresh-weights");
-    serve(|case| match case {
-        Case::Conv(conv) if fresh && conv.pass == "dw" => Err("there are no weights to prepare".into()),
-        Case::Conv(conv) => Ok(Box::new(Convolution::new(conv, fresh))),
-        Case::Train(net) => Ok(Box::new(Training::new(net))),
-        Case::Explain(net) => Ok(Box::new(Explaining::new(net))),
+    // In the pool for good, as a model's passes are: from outside every call would wait to be let in.
+    nn::on_pool(|| {
+        serve(|case| match case {
+            Case::Conv(conv) if fresh && conv.pass == "dw" => Err("there are no weights to prepare".into()),
+            Case::Conv(conv) => Ok(Box::new(Convolution::new(conv, fresh))),
+            Case::Train(net) => Ok(Box::new(Training::new(net))),
+            Case::Explain(net) => Ok(Box::new(Explaining::new(net))),
+        })
     });
 }
 
@@ -24,10 +27,11 @@ struct Convolution {
     /// `None` for weight gradients.
     prepared: Option<Prepared>,
     fresh: bool,
-    x: Vec<f32>,
-    w: Vec<f32>,
-    dy: Vec<f32>,
-    output: Vec<f32>,
+    // Tensors, since those begin on a cache line, as every engine's do.
+    x: Tensor<f32>,
+    w: Tensor<f32>,
+    dy: Tensor<f32>,
+    output: Tensor<f32>,
 }
 
 impl Convolution {
@@ -39,31 +43,36 @@ impl Convolution {
             "dx" => (Pass::InputGradient, case.x),
             _ => (Pass::WeightGradient, case.w),
         };
-        let (x, w, dy) = (case.images(), case.weights(), case.upstream());
-        let prepared =
-            (pass != Pass::WeightGradient).then(|| Prepared::new(&geometry, pass, choose(&geometry, pass, fresh), &w));
-        Self { geometry, pass, prepared, fresh, x, w, dy, output: vec![0.0; shape.iter().product()] }
+        let [x, w, dy] = [case.images(), case.weights(), case.upstream()].map(|values| {
+            let mut tensor = Tensor::scratch([values.len()]);
+            tensor.make_mut().copy_from_slice(&values);
+            tensor
+        });
+        let prepared = (pass != Pass::WeightGradient)
+            .then(|| Prepared::new(&geometry, pass, choose(&geometry, pass, fresh), w.as_slice()));
+        Self { geometry, pass, prepared, fresh, x, w, dy, output: Tensor::zeros([shape.iter().product::<usize>()]) }
     }
 }
 
 impl Work for Convolution {
     fn run(&mut self) {
         if let (Some(prepared), true) = (&mut self.prepared, self.fresh) {
-            prepared.update(&self.w);
+            prepared.update(self.w.as_slice());
         }
+        let (x, dy, output) = (self.x.as_slice(), self.dy.as_slice(), self.output.make_mut());
         match &self.prepared {
-            Some(prepared) if self.pass == Pass::Forward => prepared.forward(&self.x, None, false, &mut self.output),
-            Some(prepared) => prepared.input_gradient(&self.dy, &mut self.output),
+            Some(prepared) if self.pass == Pass::Forward => prepared.forward(x, None, false, output),
+            Some(prepared) => prepared.input_gradient(dy, output),
             None => {
                 let algorithm = choose(&self.geometry, self.pass, true);
-                weight_gradient(&self.geometry, algorithm, &self.x, &self.dy, &mut self.output);
+                weight_gradient(&self.geometry, algorithm, x, dy, output);
             }
         }
     }
 
     fn result(&mut self) -> Vec<f32> {
         self.run();
-        self.output.clone()
+        self.output.as_slice().to_vec()
     }
 
     fn algorithm(&self) -> Option<String> {

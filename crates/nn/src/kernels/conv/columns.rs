@@ -146,6 +146,7 @@ impl Rows<'_> {
                 left: Left::Rows(left.as_ptr(), MOST_ROWS),
                 length: depth,
                 left_step: 1,
+                ahead: std::ptr::null(),
                 panel: panel.as_ptr(),
                 panel_step: nr,
                 out: out.as_ptr(),

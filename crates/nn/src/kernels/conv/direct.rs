@@ -299,6 +299,13 @@ impl Part<'_> {
                     None => Start::Zero,
                 };
                 for place in &places {
+                    let left = &rows[place.runs.start * max_rows::<S>()..];
+                    // The pixels of a 1×1 kernel are read once: the next tile's lie behind this one's.
+                    let ahead = if sweep.taps.len() == 1 && !place.runs.is_empty() {
+                        left[place.rows - 1].wrapping_add(d.run)
+                    } else {
+                        std::ptr::null()
+                    };
                     let mut strip_out = [std::ptr::null_mut(); MOST_ROWS];
                     for i in 0..place.rows {
                         strip_out[i] = out[place.out + i].wrapping_add(column);
@@ -306,9 +313,10 @@ impl Part<'_> {
                     let tile = Tile {
                         runs: place.runs.len(),
                         offsets: offsets[place.runs.start..].as_ptr(),
-                        left: Left::Rows(rows[place.runs.start * max_rows::<S>()..].as_ptr(), max_rows::<S>()),
+                        left: Left::Rows(left.as_ptr(), max_rows::<S>()),
                         length: d.run,
                         left_step: 1,
+                        ahead,
                         panel: d.panels[panel..].as_ptr(),
                         panel_step: nr,
                         out: strip_out.as_ptr(),

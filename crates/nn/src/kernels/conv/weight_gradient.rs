@@ -7,6 +7,9 @@
 //! Pixels come in blocks small enough that a packed strip of `∂S/∂y` stays in the first-level cache; from one block to
 //! the next the result itself carries the sum. A small result leaves too little to share out, so the blocks are dealt to
 //! a number of *slices* that depends on nothing but the problem, each with a sum of its own; these are added in order.
+//!
+//! Where pixels are wide, those of a block compete for a few sets of the first-level cache (4 KiB apart, for a single one)
+//! and each lies on a page of its own. A tile's channels are then gathered side by side, once for all of a task's strips.
 
 use std::ops::Range;
 
@@ -21,8 +24,14 @@ use crate::simd::{Kernel, Simd, Tier, dispatch_on};
 /// Pixels of a block: a strip of 16 values for each is 14 KiB, of 32 values 28 KiB.
 const BLOCK: usize = 224;
 
+/// Values between neighbouring pixels from which a tile's channels are gathered.
+const WIDE: usize = 64;
+
 /// Strips that a task takes at a time, so that what it loads of the input serves them all.
 const STRIPS: usize = 4;
+
+/// Tiles of rows that a task has at least, before strips are dealt out one by one.
+const FEWEST_TILES: usize = 8;
 
 /// Results up to this many values (128 KiB) are summed in slices.
 const SMALL: usize = 32 << 10;
@@ -139,8 +148,11 @@ impl Kernel for Run<'_> {
         let work = g.multiply_adds();
         let wanted = wanted_tasks(work);
         let groups = g.conv.groups;
-        let strip_parts = wanted.div_ceil(self.slices * groups).clamp(strips.div_ceil(STRIPS), strips);
-        let row_parts = wanted.div_ceil(self.slices * groups * strip_parts).min(rows.len());
+        // Every task packs its strips: it should have enough rows to share them, and else fewer strips.
+        let row_parts =
+            wanted.div_ceil(self.slices * groups * strips.div_ceil(STRIPS)).min(rows.len() / FEWEST_TILES).max(1);
+        let strip_parts = wanted.div_ceil(self.slices * groups * row_parts).clamp(strips.div_ceil(STRIPS), strips);
+        let row_parts = wanted.div_ceil(self.slices * groups * strip_parts).clamp(row_parts, rows.len());
         let mut tasks = Vec::new();
         for slice in 0..self.slices {
             for group in 0..groups {
@@ -256,11 +268,32 @@ impl Part<'_> {
         panel_size: usize,
         first: bool,
     ) {
+        let g = &self.run.problem.g;
+        if g.conv.stride[1] * g.in_channels < WIDE || self.task.strips.len() == 1 {
+            return self.tiles_of(s, block, picture, panels, panel_size, first, None);
+        }
+        with_scratch(block.rows.len() * g.output[1] * max_rows::<S>(), |gathered| {
+            self.tiles_of(s, block, picture, panels, panel_size, first, Some(gathered));
+        });
+    }
+
+    #[inline(always)]
+    fn tiles_of<S: Simd>(
+        &self,
+        s: S,
+        block: &Block,
+        picture: Picture<'_>,
+        panels: &[f32],
+        panel_size: usize,
+        first: bool,
+        mut gathered: Option<&mut [f32]>,
+    ) {
         let WeightGradient { g, taps, .. } = &self.run.problem;
         let nr = columns::<S>();
         let [down, right] = g.conv.stride;
         let mut starts = Vec::with_capacity(block.rows.len());
         let mut offsets = Vec::with_capacity(block.rows.len());
+        let mut near = Vec::with_capacity(block.rows.len());
         let mut length = 0;
         let mut prepared = usize::MAX;
         for rows in self.rows {
@@ -287,6 +320,20 @@ impl Part<'_> {
                     offsets.truncate(1);
                 }
             }
+            let channels = rows.channels.len();
+            let (mut left, mut left_step) =
+                (Left::Columns(starts.as_ptr(), rows.channels.start), right * g.in_channels);
+            if let Some(gathered) = &mut gathered {
+                let gathered = &mut gathered[..starts.len() * length * channels];
+                let runs = starts.iter().zip(gathered.chunks_exact_mut((length * channels).max(1)));
+                near.clear();
+                near.extend(runs.map(|(&start, target)| {
+                    let source = start.wrapping_add(rows.channels.start);
+                    s.vectorize(Gather { source, step: left_step, channels, target });
+                    target.as_ptr()
+                }));
+                (left, left_step) = (Left::Columns(near.as_ptr(), 0), channels);
+            }
             for (strip, panel) in self.task.strips.clone().zip(panels.chunks_exact(panel_size)) {
                 let column = strip * nr;
                 let result = self.result(rows, column);
@@ -295,9 +342,10 @@ impl Part<'_> {
                 let tile = Tile {
                     runs: starts.len(),
                     offsets: offsets.as_ptr(),
-                    left: Left::Columns(starts.as_ptr(), rows.channels.start),
+                    left,
                     length,
-                    left_step: right * g.in_channels,
+                    left_step,
+                    ahead: std::ptr::null(),
                     panel: panel.as_ptr(),
                     panel_step: nr,
                     out: out.as_ptr(),
@@ -308,7 +356,7 @@ impl Part<'_> {
                 // SAFETY: a run's first pixel lies inside the picture, as do the `length` pixels a stride apart, and
                 // each holds the tap's channels; the packed strip has a step for each pixel of the block. This task
                 // alone owns these rows and columns of its slice's result.
-                unsafe { tile.run(s, rows.channels.len()) };
+                unsafe { tile.run(s, channels) };
             }
         }
     }
@@ -323,6 +371,33 @@ impl Part<'_> {
                 // blocks there is one slice, and no work to split strips for.
                 unsafe { result.wrapping_add(i * g.out_channels).write_bytes(0, g.group_out()) };
             }
+        }
+    }
+}
+
+/// Copies some channels of pixels, so many values apart, side by side.
+struct Gather<'a> {
+    source: *const f32,
+    step: usize,
+    channels: usize,
+    target: &'a mut [f32],
+}
+
+impl Kernel for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut source = self.source;
+        for pixel in self.target.chunks_exact_mut(self.channels) {
+            for (at, values) in (0..).step_by(S::LANES).zip(pixel.chunks_mut(S::LANES)) {
+                // SAFETY: these are the values that the tile reads.
+                unsafe {
+                    let lanes = s.load_first(source.wrapping_add(at), values.len());
+                    s.store_first(values.as_mut_ptr(), lanes, values.len());
+                }
+            }
+            source = source.wrapping_add(self.step);
         }
     }
 }

@@ -3,6 +3,9 @@
 use crate::kernels::tile::{balanced, columns, max_rows};
 use crate::simd::Simd;
 
+/// Values of a cache line.
+const LINE: usize = 16;
+
 /// The left operand: panels, `panel_step` values apart.
 ///
 /// Its elements `(i, k)` are those of row `i` and column `k`. Or, `TRANSPOSED`, of row `k` and column `i`: then all of
@@ -37,18 +40,13 @@ pub(super) unsafe fn multiply<S: Simd, const TRANSPOSED: bool>(
         unsafe {
             let a = Left { start: a.start.add(rows.start * if TRANSPOSED { 1 } else { columns::<S>() }), ..a };
             let c = c.add(rows.start * step);
-            // What follows in memory is the panel that is wanted next: each register tile asks for its share of it, if
-            // there are enough of them that a share is small.
-            if groups > 2 {
-                for k in depth * group / groups..depth * (group + 1) / groups {
-                    s.prefetch(b.wrapping_add((depth + k) * columns::<S>()));
-                }
-            }
+            // What follows in memory is the panel that is wanted next: each register tile asks for its share of it.
+            let next = b.wrapping_add((depth + depth * group / groups) * columns::<S>());
             macro_rules! rows {
                 ($($n:literal)*) => {
                     match rows.len() {
                         $($n if $n <= max_rows::<S>() => {
-                            register_tile::<S, $n, TRANSPOSED>(s, depth, a, b, c, step, accumulate);
+                            register_tile::<S, $n, TRANSPOSED>(s, depth, a, b, next, c, step, accumulate);
                         })*
                         _ => unreachable!("a group has at most `max_rows` rows"),
                     }
@@ -59,6 +57,8 @@ pub(super) unsafe fn multiply<S: Simd, const TRANSPOSED: bool>(
     }
 }
 
+/// Asks for what lies at `next` on the way, two cache lines now and then: many at once would wait for one another.
+///
 /// # Safety
 /// As for `multiply`.
 #[inline(always)]
@@ -67,6 +67,7 @@ unsafe fn register_tile<S: Simd, const ROWS: usize, const TRANSPOSED: bool>(
     depth: usize,
     mut a: Left,
     mut b: *const f32,
+    mut next: *const f32,
     c: *mut f32,
     step: usize,
     accumulate: bool,
@@ -87,6 +88,9 @@ unsafe fn register_tile<S: Simd, const ROWS: usize, const TRANSPOSED: bool>(
             let run = if TRANSPOSED { left } else { left.min(width) };
             let mut x = a.start;
             for _ in 0..run / UNROLL {
+                s.prefetch(next);
+                s.prefetch(next.wrapping_add(LINE));
+                next = next.wrapping_add(2 * LINE);
                 for k in 0..UNROLL {
                     acc = rank_one::<S, ROWS>(s, acc, x.add(k * along), row, b.add(k * width));
                 }
