@@ -5,8 +5,8 @@ mod support;
 use attribution::methods::{Family, IntegratedGradients, Occlusion};
 use attribution::{Baseline, ExplainError, Explainer, Heatmap, Placement, Saliency, silent};
 use ndarray::{Array2, ArrayView};
-use nn::Real;
-use support::{Stored, network, relative_error};
+use nn::{Model, Real};
+use support::{Stored, network, reference, relative_error};
 use tensor::{Element, Tensor};
 
 /// The largest error over the largest stored value. In f32, twice the worst of PyTorch's own runs in f32: those are within
@@ -76,10 +76,10 @@ fn displayed<T: Real>(map: &Heatmap<T>) -> Array2<f64> {
     first.mapv(|v| (v - min) / (width + 1e-7))
 }
 
-/// `black` is the preprocessed value of a black pixel.
-fn explain<T: Real>(name: &str, layers: &[&str], black: f64) {
+/// `layers` are their names in the file and in the model; `black` is the preprocessed value of a black pixel.
+fn explain<T: Real>(name: &str, model: &Model, layers: &[[&str; 2]], black: f64) {
     let stored = Stored::open(&format!("small/{name}/explain.safetensors"));
-    let model = network(name).cast::<T>();
+    let model = model.cast::<T>();
     let pass = Explainer::new(&model).observe(stored.array("input").cast()).unwrap();
     let plain = tolerance::<T>("logits");
     assert!(relative_error(&pass.logits().cast(), &stored.array("logits")) <= plain);
@@ -91,13 +91,13 @@ fn explain<T: Real>(name: &str, layers: &[&str], black: f64) {
     let alt = ranks.iter().map(|classes| *classes.last().unwrap()).collect();
     for (target, name) in [(top, "top"), (alt, "alt")] {
         let case = Comparison { stored: &stored, target, name };
-        for layer in layers {
-            let gradient = pass.gradient_at(*layer, case.target.clone()).unwrap();
+        for [layer, ours] in layers {
+            let gradient = pass.gradient_at(*ours, case.target.clone()).unwrap();
             case.close::<T>("gradient", &format!("grad.{layer}"), &gradient.cast());
-            let features = pass.forward().activation(model.layer_index(layer).unwrap()).value();
+            let features = pass.forward().activation(model.layer_index(ours).unwrap()).value();
             case.close::<T>("features", &format!("act.{layer}"), &features.cast());
             for method in Family::ALL {
-                let maps = pass.class_activation(method, *layer, case.target.clone()).unwrap().maps;
+                let maps = pass.class_activation(method, *ours, case.target.clone()).unwrap().maps;
                 case.heatmaps(stored_name(method), layer, &maps);
             }
         }
@@ -126,7 +126,7 @@ fn explain<T: Real>(name: &str, layers: &[&str], black: f64) {
         assert!(error <= allowed, "{name}.occlusion5s3 in {}: {error:e}", T::NAME);
         let guided = pass.guided_backprop(target()).unwrap();
         let deconv = pass.deconvnet(target()).unwrap();
-        let both = pass.guided_grad_cam(layers[0], target()).unwrap();
+        let both = pass.guided_grad_cam(layers[0][1], target()).unwrap();
         let gradient = pass.gradient(target()).unwrap();
         let magnitudes = stacked(gradient.maps.iter().map(Saliency::magnitude));
         case.close::<T>("gradient", "saliency_abs_max", &magnitudes);
@@ -145,22 +145,70 @@ fn explain<T: Real>(name: &str, layers: &[&str], black: f64) {
     }
 }
 
+/// The stored maps' layers.
+const GAPNET: [&str; 4] = ["relu3", "conv3", "relu2", "conv1"];
+const FLATNET: [&str; 3] = ["relu2", "conv2", "relu1"];
+
+fn gapnet<T: Real>(model: &Model, ours: [&str; 4]) {
+    let layers: Vec<[&str; 2]> = GAPNET.into_iter().zip(ours).map(|(stored, ours)| [stored, ours]).collect();
+    explain::<T>("gapnet", model, &layers, -0.5 / 0.25);
+}
+
+fn flatnet<T: Real>(model: &Model, ours: [&str; 3]) {
+    let layers: Vec<[&str; 2]> = FLATNET.into_iter().zip(ours).map(|(stored, ours)| [stored, ours]).collect();
+    explain::<T>("flatnet", model, &layers, -0.1307 / 0.3081);
+}
+
 #[test]
 fn gapnet_in_double_precision() {
-    explain::<f64>("gapnet", &["relu3", "conv3", "relu2", "conv1"], -0.5 / 0.25);
+    gapnet::<f64>(&network("gapnet"), GAPNET);
 }
 
 #[test]
 fn gapnet_in_single_precision() {
-    explain::<f32>("gapnet", &["relu3", "conv3", "relu2", "conv1"], -0.5 / 0.25);
+    gapnet::<f32>(&network("gapnet"), GAPNET);
 }
 
 #[test]
 fn flatnet_in_double_precision() {
-    explain::<f64>("flatnet", &["relu2", "conv2", "relu1"], -0.1307 / 0.3081);
+    flatnet::<f64>(&network("flatnet"), FLATNET);
 }
 
 #[test]
 fn flatnet_in_single_precision() {
-    explain::<f32>("flatnet", &["relu2", "conv2", "relu1"], -0.1307 / 0.3081);
+    flatnet::<f32>(&network("flatnet"), FLATNET);
+}
+
+fn from_onnx(file: &str) -> Model {
+    Model::load_onnx(reference("small").join(file)).unwrap()
+}
+
+#[test]
+fn gapnet_from_both_exporters() {
+    let script = from_onnx("gapnet/gapnet_torchscript.onnx");
+    gapnet::<f64>(&script, ["/relu3/Relu", "/conv3/Conv", "/relu2/Relu", "/conv1/Conv"]);
+    let dynamo = from_onnx("gapnet/gapnet_dynamo.onnx");
+    gapnet::<f32>(&dynamo, ["node_relu_2", "node_conv2d_2", "node_relu_1", "node_conv2d"]);
+}
+
+#[test]
+fn flatnet_from_both_exporters() {
+    let script = from_onnx("flatnet/flatnet_torchscript.onnx");
+    flatnet::<f64>(&script, ["/relu2/Relu", "/conv2/Conv", "/relu1/Relu"]);
+    let dynamo = from_onnx("flatnet/flatnet_dynamo.onnx");
+    flatnet::<f32>(&dynamo, ["node_relu_1", "node_conv2d_1", "node_relu"]);
+}
+
+#[test]
+fn onnx_gives_the_same_networks_bit_for_bit() {
+    for (name, exporter) in
+        ["gapnet", "flatnet"].into_iter().flat_map(|name| ["dynamo", "torchscript"].map(|exporter| (name, exporter)))
+    {
+        let (ours, theirs) = (network(name), from_onnx(&format!("{name}/{name}_{exporter}.onnx")));
+        let layers = |model: &Model| model.layers().iter().map(|node| node.layer.clone()).collect::<Vec<_>>();
+        assert_eq!(layers(&ours), layers(&theirs), "{name} by {exporter}");
+        for (ours, theirs) in ours.parameters().iter().zip(theirs.parameters()) {
+            assert_eq!(ours.value, theirs.value, "{} of {name} by {exporter}", ours.name);
+        }
+    }
 }

@@ -19,8 +19,11 @@ pub(crate) struct Stored(Vec<u8>);
 
 impl Stored {
     pub(crate) fn open(path: &str) -> Self {
-        let path = reference(path);
-        Self(fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        Self::at(&reference(path))
+    }
+
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
     }
 
     /// The names of the arrays.
@@ -40,6 +43,12 @@ impl Stored {
             other => panic!("{name} holds {other:?}"),
         };
         Tensor::new(view.shape(), values)
+    }
+
+    /// An array of bytes.
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        file.tensor(name).unwrap_or_else(|error| panic!("{name}: {error}")).data().to_vec()
     }
 
     /// An array of whole numbers.

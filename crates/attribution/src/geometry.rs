@@ -89,9 +89,10 @@ impl Cells {
     pub(crate) fn of_layers<T: Real>(model: &Model<T>) -> Vec<Option<Self>> {
         let mut cells: Vec<Option<Self>> = Vec::with_capacity(model.layers().len());
         for node in model.layers() {
-            let mut inputs = node.inputs.iter().map(|source| match *source {
-                Source::Image => Some(Self::PIXELS),
-                Source::Layer(index) => cells[index],
+            // What has no positions, such as the factors of squeeze-and-excitation, is the same at each.
+            let mut inputs = node.inputs.iter().filter_map(|source| match *source {
+                Source::Image => Some(Some(Self::PIXELS)),
+                Source::Layer(index) => (model.layers()[index].output_shape.len() == 3).then_some(cells[index]),
             });
             let first = inputs.next().flatten();
             let merged = inputs.fold(first, |a, b| a?.joined(b?));
@@ -102,6 +103,7 @@ impl Cells {
                 Layer::MaxPool(pool) | Layer::AvgPool { pool, .. } => {
                     Some(cells.windowed(pool.kernel, pool.stride, [1, 1], &pool.padding))
                 }
+                Layer::Pad { padding, .. } => Some(cells.windowed([1, 1], [1, 1], [1, 1], padding)),
                 Layer::ConvTranspose2d { .. } | Layer::Resize { .. } => None,
                 _ => (node.output_shape.len() == 3).then_some(cells),
             });

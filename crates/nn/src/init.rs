@@ -42,7 +42,9 @@ pub(crate) fn parameter(
             kaiming_normal(shape, taps * in_channels / conv.groups, rng)
         }
         (Layer::Linear { out_features, .. }, "weight") => xavier_uniform(shape, in_channels, *out_features, rng),
-        (Layer::BatchNorm { .. }, "weight" | "running_var") => Tensor::full(shape, 1.0),
+        (Layer::BatchNorm { .. }, "weight" | "running_var") | (Layer::Scale { .. }, "weight") => {
+            Tensor::full(shape, 1.0)
+        }
         _ => Tensor::zeros(shape),
     }
 }

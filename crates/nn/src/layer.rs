@@ -1,13 +1,14 @@
 //! The kinds of layer: plain data.
 
+mod display;
+
 use std::cmp::Ordering;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::conv_transpose2d::ConvTranspose2d;
-use crate::geometry::{Conv2d, GeometryError};
+use crate::geometry::{Conv2d, GeometryError, Padding};
 use crate::ops::Interpolation;
 use crate::pool2d::Pool2d;
 
@@ -81,6 +82,13 @@ pub enum Layer {
     Softplus,
     /// 1 / (1 + e⁻ˣ).
     Sigmoid,
+    /// slope·x + offset, held between 0 and 1.
+    HardSigmoid {
+        /// Slope between the two.
+        slope: f64,
+        /// Value at 0.
+        offset: f64,
+    },
     /// Hyperbolic tangent.
     Tanh,
     /// x · sigmoid(x).
@@ -105,8 +113,32 @@ pub enum Layer {
         /// How the input is read.
         interpolation: Interpolation,
     },
-    /// Sum of the inputs, of one shape.
+    /// Pixels of one value round the picture.
+    Pad {
+        /// How many.
+        padding: Padding,
+        /// Their value.
+        value: f64,
+    },
+    /// Sum of the inputs. Their shapes, N left out, are aligned at the channels and extents of 1 repeat: `[C]` is added to
+    /// every position of `[H, W, C]`.
     Add,
+    /// The first input minus the second, their shapes as for the sum.
+    Sub,
+    /// Product of the inputs, their shapes as for the sum: `[H, W, C]` times `[C]` is squeeze-and-excitation.
+    Mul,
+    /// The first input over the second, their shapes as for the sum.
+    Div,
+    /// w·x; parameter `weight` of the given shape, whose extents of 1 repeat.
+    Scale {
+        /// Aligned with the input's at the channels: `[C]`, `[1]`, `[H, W, C]`.
+        shape: Vec<usize>,
+    },
+    /// x + b; parameter `bias` of the given shape, whose extents of 1 repeat.
+    Shift {
+        /// Aligned with the input's at the channels: `[C]`, `[1]`, `[H, W, C]`.
+        shape: Vec<usize>,
+    },
     /// The inputs joined along their channels.
     Concat,
     /// In training, sets each value to zero with this probability and scales the others up; nothing otherwise.
@@ -225,11 +257,13 @@ impl Layer {
     /// # Errors
     /// Where the layer can't be applied to inputs of these shapes.
     pub fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, LayerError> {
-        let several = matches!(self, Self::Add | Self::Concat);
-        match (several, inputs.len()) {
-            (false, 1) | (true, 1..) => {}
-            (true, found) => return Err(LayerError::Inputs { expected: "one input or more", found }),
-            (false, found) => return Err(LayerError::Inputs { expected: "one input", found }),
+        let (fits, expected) = match (self, inputs.len()) {
+            (Self::Add | Self::Mul | Self::Concat, found) => (found >= 1, "one input or more"),
+            (Self::Sub | Self::Div, found) => (found == 2, "two inputs"),
+            (_, found) => (found == 1, "one input"),
+        };
+        if !fits {
+            return Err(LayerError::Inputs { expected, found: inputs.len() });
         }
         let input = inputs[0];
         let image = || match *input {
@@ -280,12 +314,31 @@ impl Layer {
                 }
                 vec![size[0], size[1], c]
             }
-            Self::Add => match inputs.iter().find(|other| **other != input) {
-                Some(other) => {
-                    return Err(LayerError::Shape { expected: "of the first one's shape", found: other.to_vec() });
+            Self::Add | Self::Sub | Self::Mul | Self::Div => {
+                let broadcast = |sum: Vec<usize>, other: &&[usize]| {
+                    let expected = "of the first one's shape, or with extents of 1 in it";
+                    let misfit = || LayerError::Shape { expected, found: other.to_vec() };
+                    broadcast(&sum, other).ok_or_else(misfit)
+                };
+                inputs[1..].iter().try_fold(input.to_vec(), broadcast)?
+            }
+            Self::Scale { shape } | Self::Shift { shape } => match broadcast(input, shape) {
+                Some(output) if output == input => output,
+                _ => {
+                    let expected = "that the parameter's shape repeats over";
+                    return Err(LayerError::Shape { expected, found: input.to_vec() });
                 }
-                None => input.to_vec(),
             },
+            Self::HardSigmoid { slope, offset } if !(slope.is_finite() && offset.is_finite()) => {
+                return Err(LayerError::Setting("a hard sigmoid needs a finite slope and offset"));
+            }
+            Self::Pad { value, .. } if !value.is_finite() => {
+                return Err(LayerError::Setting("padding needs a finite value"));
+            }
+            Self::Pad { padding, .. } => {
+                let ([h, w, c], [rows, columns]) = (image()?, padding.total());
+                vec![h.saturating_add(rows), w.saturating_add(columns), c]
+            }
             Self::Concat => {
                 let (channels, positions) = input.split_last().expect("a shape without dimensions doesn't arise");
                 let mut total = *channels;
@@ -350,6 +403,8 @@ impl Layer {
                     statistic("running_var", &shape),
                 ];
             }
+            Self::Scale { shape } => return vec![trained("weight", shape)],
+            Self::Shift { shape } => return vec![trained("bias", shape)],
             _ => return Vec::new(),
         };
         let weight = trained("weight", &weight);
@@ -374,56 +429,17 @@ impl Layer {
     }
 }
 
-/// In a few words: `conv 3×3 stride 2, 64`.
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Conv2d { out_channels, kernel: [h, w], conv, .. } => {
-                write!(f, "conv {h}×{w}")?;
-                if conv.stride != [1, 1] {
-                    write!(f, " stride {}", pair(conv.stride))?;
-                }
-                if conv.dilation != [1, 1] {
-                    write!(f, " dilation {}", pair(conv.dilation))?;
-                }
-                if conv.groups != 1 {
-                    write!(f, " groups {}", conv.groups)?;
-                }
-                write!(f, ", {out_channels}")
-            }
-            Self::ConvTranspose2d { out_channels, kernel: [h, w], transposed, .. } => {
-                write!(f, "transposed conv {h}×{w}")?;
-                if transposed.conv.stride != [1, 1] {
-                    write!(f, " stride {}", pair(transposed.conv.stride))?;
-                }
-                write!(f, ", {out_channels}")
-            }
-            Self::Linear { out_features, .. } => write!(f, "linear, {out_features}"),
-            Self::BatchNorm { .. } => f.write_str("batch norm"),
-            Self::Relu => f.write_str("ReLU"),
-            Self::Clip { min, max } if *min == 0.0 && *max == 6.0 => f.write_str("ReLU6"),
-            Self::Clip { min, max } => write!(f, "clip {min}…{max}"),
-            Self::LeakyRelu { slope } => write!(f, "leaky ReLU {slope}"),
-            Self::Elu { alpha } if *alpha == 1.0 => f.write_str("ELU"),
-            Self::Elu { alpha } => write!(f, "ELU {alpha}"),
-            Self::Gelu { tanh: false } => f.write_str("GELU"),
-            Self::Gelu { tanh: true } => f.write_str("GELU (tanh)"),
-            Self::Softplus => f.write_str("softplus"),
-            Self::Sigmoid => f.write_str("sigmoid"),
-            Self::Tanh => f.write_str("tanh"),
-            Self::Silu => f.write_str("SiLU"),
-            Self::MaxPool(pool) => write!(f, "max pool {}", pair(pool.kernel)),
-            Self::AvgPool { pool, .. } => write!(f, "average pool {}", pair(pool.kernel)),
-            Self::GlobalAvgPool => f.write_str("global average pool"),
-            Self::Flatten => f.write_str("flatten"),
-            Self::Resize { size: [h, w], .. } => write!(f, "resize to {h}×{w}"),
-            Self::Add => f.write_str("add"),
-            Self::Concat => f.write_str("concat"),
-            Self::Dropout { probability } => write!(f, "dropout {probability}"),
-        }
+/// The shape that these two broadcast to, aligned at the last extent.
+fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+    let (longer, shorter) = if a.len() >= b.len() { (a, b) } else { (b, a) };
+    let (leading, aligned) = longer.split_at(longer.len() - shorter.len());
+    let mut shape = leading.to_vec();
+    for pair in aligned.iter().zip(shorter) {
+        shape.push(match pair {
+            (&a, &b) if a == b || b == 1 => a,
+            (1, &b) => b,
+            _ => return None,
+        });
     }
-}
-
-fn pair([a, b]: [usize; 2]) -> String {
-    if a == b { a.to_string() } else { format!("{a}×{b}") }
+    Some(shape)
 }

@@ -20,7 +20,10 @@ pub mod im2col;
 pub mod init;
 pub mod kernels;
 mod layer;
+mod layout;
 mod model;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 pub mod ops;
 pub mod optim;
 mod pool2d;

@@ -6,7 +6,9 @@ use nn::ops::{
     Silu, Softplus,
 };
 use nn::{Conv2d, ConvTranspose2d, Real};
-use tensor::ops::{Abs, Add, Concat, Mean, MulScalar, Neg, Permute, Pick, Reshape, Slice, Sub, Sum, Tanh};
+use tensor::ops::{
+    Abs, Add, AddScalar, Concat, Mean, Mul, MulScalar, Neg, Permute, Pick, Reshape, Slice, Sub, Sum, Tanh,
+};
 use tensor::{Exact, Tensor, Var};
 
 use crate::error::ExplainError;
@@ -72,6 +74,15 @@ pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Re
     if is!(node: Conv2d, ConvTranspose2d, Linear) {
         return Ok((node.input_count() == 3).then(|| by_channel(node.input(2))));
     }
+    if node.op::<Add>().is_some() && by_parameter(value) {
+        return Ok(Some(Tensor::from(&gradient.view() * &node.input(1).view())));
+    }
+    if node.op::<Mul>().is_some() && by_parameter(value) {
+        return Ok(None);
+    }
+    if let Some(AddScalar { addend }) = node.op::<AddScalar>() {
+        return Ok(Some(gradient.clone().map(|g| g * T::from_f64(*addend))));
+    }
     if let Some(norm) = node.op::<BatchNormEvaluation<T>>() {
         let [_, shift] = norm.affine(node.input(1), node.input(2));
         return Ok(Some(by_channel(&shift)));
@@ -102,6 +113,12 @@ pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Re
     }
     let name = node.label().map(|label| format!(" of layer `{label}`")).unwrap_or_default();
     Err(format!("it isn't known what the {}{name} adds to what it is given", node.any_op().name()))
+}
+
+/// Whether the second input is a parameter: it has no dimension of images, and is repeated over them.
+fn by_parameter<T: Real>(value: &Var<T>) -> bool {
+    let node = value.node();
+    node.input(1).shape().len() < node.output().shape().len()
 }
 
 /// Whether it is a function of each element that bends.

@@ -1,5 +1,7 @@
 //! Putting a model together.
 
+use std::collections::HashMap;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tensor::Tensor;
@@ -9,7 +11,7 @@ use crate::init;
 use crate::layer::Layer;
 
 /// The name that stands for the image among the inputs of a layer.
-pub(super) const IMAGE: &str = "input";
+pub(crate) const IMAGE: &str = "input";
 
 /// A model in the making: layers are added in order, each reading the one before it unless told otherwise.
 #[derive(Clone, Debug)]
@@ -20,7 +22,7 @@ pub struct ModelBuilder {
 }
 
 impl ModelBuilder {
-    pub(super) fn new(input: [usize; 3]) -> Self {
+    pub(crate) fn new(input: [usize; 3]) -> Self {
         Self { input, layers: Vec::new(), info: ModelInfo::default() }
     }
 
@@ -59,19 +61,19 @@ impl ModelBuilder {
     }
 
     /// Checks that everything fits, with the parameters that `value(index, layer, channels in, name, shape)` gives.
-    pub(super) fn assemble<E: From<ModelError>>(
+    pub(crate) fn assemble<E: From<ModelError>>(
         self,
         mut value: impl FnMut(usize, &Layer, usize, &str, &[usize]) -> Result<Tensor<f32>, E>,
     ) -> Result<Model<f32>, E> {
         let mut nodes: Vec<ModelNode> = Vec::with_capacity(self.layers.len());
+        let mut sources = HashMap::from([(IMAGE.to_string(), Source::Image)]);
         let mut parameters = Vec::new();
         for (name, layer, inputs) in self.layers {
-            if name == IMAGE || nodes.iter().any(|node| node.name == name) {
+            if sources.contains_key(&name) {
                 return Err(ModelError::NameTaken(name).into());
             }
-            let source = |input: &String| match nodes.iter().position(|node| node.name == *input) {
-                Some(index) => Ok(Source::Layer(index)),
-                None if input == IMAGE => Ok(Source::Image),
+            let source = |input: &String| match sources.get(input) {
+                Some(source) => Ok(*source),
                 None => Err(ModelError::UnknownInput { layer: name.clone(), input: input.clone() }),
             };
             let inputs = inputs.iter().map(source).collect::<Result<Vec<_>, _>>()?;
@@ -91,6 +93,7 @@ impl ModelBuilder {
                 let value = value(parameters.len(), &layer, channels, &full_name, &spec.shape)?;
                 parameters.push(Parameter { name: full_name, trainable: spec.trainable, value });
             }
+            sources.insert(name.clone(), Source::Layer(nodes.len()));
             nodes.push(ModelNode { name, layer, inputs, output_shape, parameters: first..parameters.len() });
         }
         let last = nodes.last().ok_or(ModelError::Empty)?;
@@ -125,7 +128,7 @@ impl Model<f32> {
     }
 
     /// The name by which a layer is told to read it.
-    pub(super) fn source_name(&self, source: Source) -> &str {
+    pub(crate) fn source_name(&self, source: Source) -> &str {
         match source {
             Source::Image => IMAGE,
             Source::Layer(index) => &self.nodes[index].name,

@@ -3,6 +3,7 @@
 use tensor::{Keep, Tape, Tensor, Var};
 
 use super::{Model, ModelError, ModelNode, Source};
+use crate::geometry::Padding;
 use crate::layer::Layer;
 use crate::ops::{self, ChannelStatistics, Clip, Gelu, NetworkOps};
 use crate::real::Real;
@@ -173,9 +174,12 @@ impl<T: Real> Model<T> {
     ) -> Var<T> {
         let node = &self.nodes[index];
         let parameter = |place: usize| parameters[node.parameters.clone()].get(place).and_then(Option::as_ref);
-        let weight = || parameter(0).expect("a weight");
+        let weight = || parameter(0).expect("a weight or bias");
         match &node.layer {
-            Layer::Add => return inputs.iter().skip(1).fold(inputs[0].clone(), |sum, x| sum.add(x)),
+            Layer::Add => return combined(&inputs, Var::add),
+            Layer::Sub => return combined(&inputs, Var::sub),
+            Layer::Mul => return combined(&inputs, Var::mul),
+            Layer::Div => return combined(&inputs, Var::div),
             Layer::Concat => {
                 let axis = inputs[0].shape().len() - 1;
                 return tensor::ops::concat(&inputs.iter().collect::<Vec<_>>(), axis);
@@ -209,6 +213,9 @@ impl<T: Real> Model<T> {
             Layer::Gelu { tanh } => ops::gelu(&x, Gelu { tanh: *tanh }),
             Layer::Softplus => ops::softplus(x),
             Layer::Sigmoid => ops::sigmoid(x),
+            Layer::HardSigmoid { slope, offset } => {
+                ops::clip(x.mul_scalar(*slope).add_scalar(*offset), Clip { min: 0.0, max: 1.0 })
+            }
             Layer::Tanh => x.tanh(),
             Layer::Silu => ops::silu(&x),
             Layer::MaxPool(pool) => ops::max_pool(&x, *pool),
@@ -216,11 +223,32 @@ impl<T: Real> Model<T> {
             Layer::GlobalAvgPool => ops::global_avg_pool(&x),
             Layer::Flatten => x.flatten(),
             Layer::Resize { size, interpolation } => ops::resize(&x, *size, *interpolation),
+            Layer::Scale { .. } => x.mul(weight()),
+            Layer::Shift { .. } => x.add(weight()),
+            Layer::Pad { padding: Padding { top, bottom, left, right }, value } => {
+                x.pad(&[(0, 0), (*top, *bottom), (*left, *right), (0, 0)], T::from_f64(*value))
+            }
             Layer::Dropout { probability } => match mode {
                 Mode::Training { seed } => ops::dropout(x, *probability, seed ^ (index as u64) << 48),
                 Mode::Evaluation => x,
             },
-            Layer::Add | Layer::Concat => unreachable!("layers of several inputs are above"),
+            Layer::Add | Layer::Sub | Layer::Mul | Layer::Div | Layer::Concat => {
+                unreachable!("layers of several inputs are above")
+            }
         }
     }
+}
+
+/// The inputs from the first to the last, their shapes aligned at the channels: `[N, C]` becomes `[N, 1, 1, C]` beside
+/// `[N, H, W, C]`.
+fn combined<T: Real>(inputs: &[Var<T>], combine: impl Fn(&Var<T>, &Var<T>) -> Var<T>) -> Var<T> {
+    let rank = inputs.iter().map(|x| x.shape().len()).max().expect("at least one input");
+    let aligned = |x: &Var<T>| {
+        let (images, rest) = x.shape().split_first().expect("[N, …]");
+        match rank - x.shape().len() {
+            0 => x.clone(),
+            missing => x.reshape(&[&[*images], &vec![1; missing][..], rest].concat()[..]),
+        }
+    };
+    inputs[1..].iter().fold(aligned(&inputs[0]), |sum, x| combine(&sum, &aligned(x)))
 }

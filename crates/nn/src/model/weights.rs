@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use ndarray::ArrayViewD;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tensor::Tensor;
 
@@ -12,6 +11,7 @@ use super::file::{bytes, floats};
 use super::{Model, ModelBuilder, Source, most_similar};
 use crate::files::write_whole;
 use crate::layer::Layer;
+use crate::layout::permuted;
 
 /// How the tensors of a file of weights are named and laid out.
 ///
@@ -113,12 +113,6 @@ impl Arrangement {
             .collect();
         Tensor::new(&self.stored[..], permuted(value.as_slice(), &ours, &back))
     }
-}
-
-/// The elements of an array of this shape in the order of these axes.
-fn permuted(values: &[f32], shape: &[usize], axes: &[usize]) -> Vec<f32> {
-    let array = ArrayViewD::from_shape(shape, values).expect("as many values as the shape says");
-    array.permuted_axes(axes).iter().copied().collect()
 }
 
 impl ModelBuilder {

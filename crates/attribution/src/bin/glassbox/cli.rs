@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Certify(CertifyArgs),
     Inspect(InspectArgs),
+    Export(ExportArgs),
 }
 
 /// Train, explain, score and draw: the whole chain on real images, in a minute or so
@@ -307,7 +308,7 @@ pub(crate) struct VerifyArgs {
     glassbox inspect garments.safetensors --graph garments.svg --rule guided\n  \
     glassbox inspect garments.safetensors --graph garments.dot --to relu2")]
 pub(crate) struct InspectArgs {
-    /// The network, as `glassbox train` saves it [default: EfficientNet-Lite0, the one in the program]
+    /// The network: as `glassbox train` saves it, or an ONNX file [default: EfficientNet-Lite0, the one in the program]
     #[arg(value_name = "MODEL")]
     pub(crate) model: Option<PathBuf>,
 
@@ -322,6 +323,29 @@ pub(crate) struct InspectArgs {
     /// Where the gradient goes: a layer's output [default: the image]
     #[arg(long, value_name = "LAYER", requires = "graph")]
     pub(crate) to: Option<String>,
+}
+
+/// Write a network for other programs, or with other names and preprocessing
+///
+/// OUT's ending says what it becomes: an ONNX file, which ONNX Runtime and others run, or a file as `glassbox train` saves it. With
+/// --weights, the weights alone as PyTorch's `load_state_dict` takes them.
+#[derive(Args, Debug)]
+#[command(after_long_help = "Examples:\n  \
+    glassbox export garments.onnx --model garments.safetensors\n  \
+    glassbox export garments-weights.safetensors --weights --model garments.safetensors\n  \
+    glassbox export photos.safetensors --model resnet18.onnx --labels imagenet.txt --crop 0.875 \\\n      \
+        --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225")]
+pub(crate) struct ExportArgs {
+    /// File for the network; written whole or not at all
+    #[arg(value_name = "OUT.onnx|OUT.safetensors")]
+    pub(crate) out: PathBuf,
+
+    /// The weights alone, in PyTorch's layout: convolutions [Cout, Cin/groups, Kh, Kw], fully connected layers [out, in]
+    #[arg(long)]
+    pub(crate) weights: bool,
+
+    #[command(flatten)]
+    pub(crate) network: ModelArgs,
 }
 
 fn positive(text: &str) -> Result<usize, String> {

@@ -286,7 +286,11 @@ impl<'a> Question<'a> {
             several => {
                 let mean = method.takes_layers() && self.args.layer.as_ref().is_some_and(|asked| asked.len() > 1);
                 let all = mean.then(|| (several.iter().map(named).collect(), String::new()));
-                several.iter().map(|layer| (vec![named(layer)], format!(".{layer}"))).chain(all).collect()
+                several
+                    .iter()
+                    .map(|layer| (vec![named(layer)], format!(".{}", layer.replace('/', "_"))))
+                    .chain(all)
+                    .collect()
             }
         }
     }

@@ -8,6 +8,7 @@ mod data;
 mod demo;
 mod evaluate;
 mod explain;
+mod export;
 mod folder;
 mod graph;
 mod inputs;
@@ -71,5 +72,6 @@ fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
         Command::Verify(args) => verify::run(args),
         Command::Certify(args) => certify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Export(args) => export::run(&args),
     }
 }

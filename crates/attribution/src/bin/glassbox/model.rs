@@ -12,7 +12,7 @@ use crate::Failure;
 /// A network, and how pictures become its input where it doesn't say so itself.
 #[derive(Args, Debug, Default)]
 pub(crate) struct ModelArgs {
-    /// The network, as `glassbox train` saves it [default: EfficientNet-Lite0, which knows the 1000 classes of ImageNet]
+    /// The network: as `glassbox train` saves it, or an ONNX file [default: EfficientNet-Lite0, which knows the 1000 classes of ImageNet]
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
@@ -109,12 +109,18 @@ impl ModelArgs {
 /// The network in a file, or the one in the box.
 pub(crate) fn open(path: Option<&Path>) -> Result<Model, Failure> {
     match path {
+        Some(path) if is_onnx(path) => Ok(Model::load_onnx(path)?),
         Some(path) => Ok(Model::load(path)?),
         #[cfg(feature = "pretrained")]
         None => crate::pretrained::efficientnet(),
         #[cfg(not(feature = "pretrained"))]
         None => Err("no network: name one with --model (this program was built without one of its own)".into()),
     }
+}
+
+/// Whether a file is one of ONNX by its name.
+pub(crate) fn is_onnx(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
 }
 
 /// The network's file, or the name of the one in the box.

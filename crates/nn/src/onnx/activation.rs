@@ -1,0 +1,257 @@
+//! Values that depend on the picture, and how ONNX's dimensions lie over ours.
+//!
+//! ONNX has pictures as `[N, C, H, W]`, we as `[N, H, W, C]`. Nothing is moved for that: a value keeps, for each of ONNX's
+//! dimensions, the list of ours that it runs through. Transposing permutes these lists, flattening joins them, and what
+//! undoes another transpose undoes it here too, so that no layer is needed for either. Only where a row of numbers must
+//! become one of ours does a `Flatten` layer stand; what multiplies it has its rows put in our order once.
+
+use super::constant::{Constant, Values};
+use super::error::NodeError;
+use crate::layout::permuted;
+use crate::model::Source;
+
+/// A value of the graph that depends on the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Activation {
+    /// The layer that gives it.
+    pub(super) source: Source,
+    /// Our extents, N left out: `[H, W, C]` or `[C]`.
+    dims: Vec<usize>,
+    /// For each of ONNX's dimensions but N the axes of ours that it runs through, the slowest first. Axes of extent 1 are
+    /// in none.
+    axes: Vec<Vec<usize>>,
+    /// Whether the layer gives `dims` flattened, `[H·W·C]`.
+    flat: bool,
+}
+
+impl Activation {
+    /// A picture `[H, W, C]` that ONNX sees with these of our axes as its dimensions.
+    pub(super) fn permuted(source: Source, dims: [usize; 3], axes: &[usize]) -> Self {
+        Self::new(source, dims.to_vec(), axes.iter().map(|&axis| vec![axis]).collect(), false)
+    }
+
+    /// A picture `[H, W, C]` that ONNX sees as `[C, H, W]`.
+    pub(super) fn image(source: Source, dims: [usize; 3]) -> Self {
+        Self::permuted(source, dims, &[2, 0, 1])
+    }
+
+    /// A row `[C]` that ONNX sees as `[C, 1, …, 1]`, in `rank` dimensions.
+    pub(super) fn row(source: Source, channels: usize, rank: usize) -> Self {
+        let mut axes = vec![Vec::new(); rank];
+        axes[0] = vec![0];
+        Self::new(source, vec![channels], axes, false)
+    }
+
+    fn new(source: Source, dims: Vec<usize>, mut axes: Vec<Vec<usize>>, flat: bool) -> Self {
+        axes.iter_mut().for_each(|group| group.retain(|&axis| dims[axis] != 1));
+        Self { source, dims, axes, flat }
+    }
+
+    /// The same places in another layer's output, of the same shape.
+    pub(super) fn of(&self, source: Source) -> Self {
+        Self { source, ..self.clone() }
+    }
+
+    /// ONNX's shape, N left out.
+    pub(super) fn shape(&self) -> Vec<usize> {
+        self.axes.iter().map(|group| group.iter().map(|&axis| self.dims[axis]).product()).collect()
+    }
+
+    /// Our shape, N left out: what the layer gives.
+    pub(super) fn layer_shape(&self) -> Vec<usize> {
+        if self.flat { vec![self.dims.iter().product()] } else { self.dims.clone() }
+    }
+
+    /// `[H, W, C]`, if ONNX sees such a picture as `[C, H, W]`.
+    pub(super) fn as_image(&self) -> Option<[usize; 3]> {
+        let dims: [usize; 3] = self.dims[..].try_into().ok()?;
+        (!self.flat && *self == Self::image(self.source, dims)).then_some(dims)
+    }
+
+    /// Whether it is a picture `[H, W, C]`, whatever the order in which ONNX sees its axes.
+    pub(super) fn is_image_in_any_order(&self) -> bool {
+        self.dims.len() == 3 && !self.flat && self.axes.len() == 3 && self.axes.iter().all(|group| group.len() <= 1)
+    }
+
+    /// The same places in another layer's output, of so many channels, which are this dimension of ONNX's (N is none). `None`
+    /// where that dimension isn't our channels.
+    pub(super) fn joined(&self, dimension: usize, channels: usize, source: Source) -> Option<Self> {
+        let joins = match self.flat {
+            true => self.axes.len() == 1 && self.is_in_our_order(),
+            false => self.is_channels(dimension),
+        };
+        if !joins {
+            return None;
+        }
+        let (mut dims, mut axes) = (self.layer_shape(), self.axes.clone());
+        let last = dims.len() - 1;
+        dims[last] = channels;
+        axes[dimension] = vec![last];
+        Some(Self::new(source, dims, axes, false))
+    }
+
+    /// The channels of a row that ONNX sees as `[C, 1, …, 1]`.
+    pub(super) fn as_row(&self) -> Option<usize> {
+        let &[channels] = &self.dims[..] else { return None };
+        (*self == Self::row(self.source, channels, self.axes.len())).then_some(channels)
+    }
+
+    /// Whether ONNX's dimension (N is none) is our last axis.
+    pub(super) fn is_channels(&self, dimension: usize) -> bool {
+        let last = self.dims.len() - 1;
+        let group: &[usize] = if self.dims[last] == 1 { &[] } else { &[last] };
+        self.axes.get(dimension).is_some_and(|axes| axes == group)
+    }
+
+    /// Whether the two have the same places, one for one.
+    pub(super) fn is_laid_out_as(&self, other: &Self) -> bool {
+        *self == other.of(self.source)
+    }
+
+    /// The same values under a permutation of ONNX's dimensions, N included.
+    pub(super) fn transposed(&self, permutation: &[usize]) -> Result<Self, NodeError> {
+        if permutation.first() != Some(&0) {
+            return Err(NodeError::Batch);
+        }
+        let axes = permutation[1..].iter().map(|&dimension| self.axes[dimension - 1].clone()).collect();
+        Ok(Self { axes, ..self.clone() })
+    }
+
+    /// The same values under another of ONNX's shapes, N left out.
+    pub(super) fn reshaped(&self, shape: &[usize]) -> Result<Self, NodeError> {
+        let misfit = || NodeError::Shape {
+            expected: format!("a shape that joins or separates whole dimensions of {:?}", self.shape()),
+            found: shape.to_vec(),
+        };
+        if shape.is_empty() {
+            return Err(misfit());
+        }
+        let mut rest = self.axes.iter().flatten().copied();
+        let mut axes = Vec::with_capacity(shape.len());
+        for &extent in shape {
+            let (mut group, mut product) = (Vec::new(), 1);
+            while product < extent {
+                let axis = rest.next().ok_or_else(misfit)?;
+                product *= self.dims[axis];
+                group.push(axis);
+            }
+            if product != extent {
+                return Err(misfit());
+            }
+            axes.push(group);
+        }
+        match rest.next() {
+            None => Ok(Self { axes, ..self.clone() }),
+            Some(_) => Err(misfit()),
+        }
+    }
+
+    /// Whether ONNX sees a row and the layer gives a picture.
+    pub(super) fn needs_flattening(&self) -> bool {
+        self.axes.len() == 1 && self.dims.len() > 1 && !self.flat
+    }
+
+    /// As given by a layer that flattens this.
+    pub(super) fn flattened(&self, source: Source) -> Self {
+        let channels = self.dims[self.dims.len() - 1];
+        match self.dims.iter().product::<usize>() == channels {
+            true => Self::row(source, channels, self.axes.len()),
+            false => Self { source, flat: true, ..self.clone() },
+        }
+    }
+
+    /// Whether ONNX's row is ours, element for element.
+    pub(super) fn is_in_our_order(&self) -> bool {
+        self.axes.iter().flatten().is_sorted()
+    }
+
+    /// The matrix `[in, out]` that multiplies ONNX's row, with its rows in our order.
+    pub(super) fn arrange_rows(&self, matrix: &[f32], outputs: usize) -> Vec<f32> {
+        let group: Vec<usize> = self.axes.concat();
+        let extents: Vec<usize> = group.iter().map(|&axis| self.dims[axis]).chain([outputs]).collect();
+        let mut order = ascending(&group);
+        order.push(group.len());
+        permuted(matrix, &extents, &order)
+    }
+
+    /// One image's values, given by the layer, in ONNX's order.
+    #[cfg(test)]
+    pub(super) fn in_onnx_order(&self, values: &[f32]) -> Vec<f32> {
+        let mut order = self.axes.concat();
+        order.extend((0..self.dims.len()).filter(|&axis| self.dims[axis] == 1));
+        permuted(values, &self.dims, &order)
+    }
+
+    /// A constant that is broadcast over this value: its shape in our layout, without leading ones, and its elements.
+    pub(super) fn arrange(&self, constant: &Constant) -> Result<(Vec<usize>, Vec<f32>), NodeError> {
+        let misfit = || {
+            let expected = format!("a constant that is broadcast over [N, {:?}]", self.shape());
+            NodeError::Shape { expected, found: constant.shape.clone() }
+        };
+        let values = constant.to_floats();
+        if values.len() == 1 {
+            return Ok((vec![1], values));
+        }
+        let rank = self.axes.len();
+        let extents = match constant.shape.len().checked_sub(rank) {
+            None | Some(0) => &constant.shape[..],
+            Some(1) if constant.shape[0] == 1 => &constant.shape[1..],
+            Some(_) => return Err(misfit()),
+        };
+        let mut ours = vec![1; self.dims.len()];
+        let mut group = Vec::new();
+        for (axes, &extent) in self.axes[rank - extents.len()..].iter().zip(extents) {
+            let full: usize = axes.iter().map(|&axis| self.dims[axis]).product();
+            if extent == full {
+                group.extend(axes);
+                axes.iter().for_each(|&axis| ours[axis] = self.dims[axis]);
+            } else if extent != 1 {
+                return Err(misfit());
+            }
+        }
+        if self.flat {
+            if ours != self.dims {
+                return Err(misfit());
+            }
+            ours = self.layer_shape();
+        }
+        let apart: Vec<usize> = group.iter().map(|&axis| self.dims[axis]).collect();
+        let values = permuted(&values, &apart, &ascending(&group));
+        let leading = ours.iter().take_while(|&&extent| extent == 1).count();
+        Ok((ours[leading.min(ours.len() - 1)..].to_vec(), values))
+    }
+
+    /// Whether our layers broadcast `other` over this as ONNX does.
+    pub(super) fn broadcasts(&self, other: &Self) -> bool {
+        if self.axes.len() != other.axes.len() || self.flat || other.flat {
+            return self.is_laid_out_as(other);
+        }
+        // Our axes are compared from the last one on.
+        let behind = |dims: &[usize], axis: usize| dims.len() - axis;
+        let same = |(ours, theirs): (&Vec<usize>, &Vec<usize>)| {
+            let places = |dims: &[usize], axes: &[usize]| {
+                axes.iter().map(|&axis| (behind(dims, axis), dims[axis])).collect::<Vec<_>>()
+            };
+            theirs.is_empty() || places(&self.dims, ours) == places(&other.dims, theirs)
+        };
+        self.axes.iter().zip(&other.axes).all(same)
+    }
+}
+
+/// The order in which the entries rise.
+fn ascending(entries: &[usize]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_by_key(|&place| entries[place]);
+    order
+}
+
+impl Constant {
+    /// The same elements under a permutation of the dimensions.
+    pub(super) fn transposed(&self, permutation: &[usize]) -> Self {
+        let values = match &self.values {
+            Values::Floats(values) => Values::Floats(permuted(values, &self.shape, permutation)),
+            Values::Integers(values) => Values::Integers(permuted(values, &self.shape, permutation)),
+        };
+        Self { shape: permutation.iter().map(|&axis| self.shape[axis]).collect(), values }
+    }
+}

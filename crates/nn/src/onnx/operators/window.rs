@@ -1,0 +1,82 @@
+//! Where the windows of convolutions and poolings lie, and padding as a layer of its own.
+
+use super::pool::picture;
+use crate::geometry::Padding;
+use crate::layer::Layer;
+use crate::onnx::activation::Activation;
+use crate::onnx::error::NodeError;
+use crate::onnx::graph::{Graph, Value};
+use crate::onnx::node::{Node, decimal, index};
+
+/// Stride, dilation and padding of a node's windows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Windows {
+    pub(super) stride: [usize; 2],
+    pub(super) dilation: [usize; 2],
+    pub(super) padding: Padding,
+}
+
+impl Windows {
+    /// Of windows of `kernel` over a picture of `input` `[H, W]`.
+    pub(super) fn read(node: &Node<'_>, input: [usize; 2], kernel: [usize; 2]) -> Result<Self, NodeError> {
+        let (stride, dilation) = (node.pair("strides")?, node.pair("dilations")?);
+        let same = Padding::same(input, kernel, stride, dilation);
+        let padding = match node.text("auto_pad")?.as_deref() {
+            None | Some("NOTSET" | "") => padding(node.integers("pads")?.unwrap_or_default())?,
+            Some("VALID") => Padding::default(),
+            Some("SAME_UPPER") => same,
+            Some("SAME_LOWER") => Padding { top: same.bottom, bottom: same.top, left: same.right, right: same.left },
+            Some(found) => {
+                let supported = "NOTSET, VALID, SAME_UPPER, SAME_LOWER";
+                return Err(NodeError::Setting { name: "auto_pad", found: found.into(), supported });
+            }
+        };
+        Ok(Self { stride, dilation, padding })
+    }
+}
+
+/// ONNX's order: above, to the left, below, to the right.
+fn padding(pads: &[i64]) -> Result<Padding, NodeError> {
+    let pixels: Option<Vec<usize>> = pads.iter().map(|&pad| usize::try_from(pad).ok()).collect();
+    match pixels.as_deref() {
+        Some([]) => Ok(Padding::default()),
+        Some(&[top, left, bottom, right]) => Ok(Padding { top, bottom, left, right }),
+        _ => {
+            let supported = "four numbers from 0: above, to the left, below, to the right";
+            Err(NodeError::Setting { name: "pads", found: format!("{pads:?}"), supported })
+        }
+    }
+}
+
+/// Pad, with a constant, above, below, and to both sides of a picture.
+pub(super) fn pad<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
+    let x = picture(graph.activation(node, 0, "input")?)?;
+    if let Some(found) = node.text("mode")?.filter(|mode| mode != "constant") {
+        return Err(NodeError::Setting { name: "mode", found, supported: "constant" });
+    }
+    let pads = graph.integers(node, 1, "pads")?.ok_or(NodeError::MissingInput("pads"))?;
+    let axes = graph.integers(node, 3, "axes")?.unwrap_or_else(|| vec![0, 1, 2, 3]);
+    let unsupported = |found: &[i64]| NodeError::Setting {
+        name: "pads",
+        found: format!("{found:?}"),
+        supported: "numbers from 0 for height and width, 0 for other dimensions",
+    };
+    if pads.len() != 2 * axes.len() {
+        return Err(unsupported(&pads));
+    }
+    // Before and after each of the four dimensions.
+    let mut whole = [0; 8];
+    for (place, &axis) in axes.iter().enumerate() {
+        let axis = index(axis, 4).ok_or_else(|| unsupported(&pads))?;
+        (whole[axis], whole[4 + axis]) = (pads[place], pads[axes.len() + place]);
+    }
+    let [0, 0, top, left, 0, 0, bottom, right] = whole else { return Err(unsupported(&pads)) };
+    let padding = padding(&[top, left, bottom, right])?;
+    let value = match graph.optional_constant(node, 2, "value")? {
+        Some(value) => value.scalar(),
+        None => node.float("value")?,
+    };
+    let layer = Layer::Pad { padding, value: decimal(value.unwrap_or(0.0)) };
+    let source = graph.network.add(node.name(), layer, &[x.source], Vec::new())?;
+    Ok(Activation::image(source, graph.network.image(source)).into())
+}

@@ -1,0 +1,222 @@
+//! Files that are damaged, foreign or made to do harm: an error that names the node, and nothing else.
+
+use proptest::prelude::*;
+use prost::Message;
+
+use crate::onnx::schema::{
+    AttributeProto, AttributeType, DataType, DimensionProto, EntryProto, GraphProto, ModelProto, NodeProto,
+    OperatorSetProto, ShapeProto, TensorProto, TensorTypeProto, TypeProto, ValueInfoProto,
+};
+use crate::{Layer, Model};
+
+fn input(extents: &[i64]) -> ValueInfoProto {
+    let dim = extents.iter().map(|&extent| DimensionProto { dim_value: Some(extent), dim_param: None }).collect();
+    let tensor = TensorTypeProto { elem_type: DataType::Float.into(), shape: Some(ShapeProto { dim }) };
+    ValueInfoProto { name: "x".into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
+}
+
+fn node(operator: &str, name: &str, inputs: &[&str], output: &str) -> NodeProto {
+    NodeProto {
+        op_type: operator.into(),
+        name: name.into(),
+        input: inputs.iter().map(ToString::to_string).collect(),
+        output: vec![output.into()],
+        ..NodeProto::default()
+    }
+}
+
+fn tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: DataType::Float.into(),
+        float_data: values.to_vec(),
+        ..TensorProto::default()
+    }
+}
+
+/// `[1, 2, 3, 3]` through a convolution of one pixel and a mean, to three classes; then as `change` would have it.
+fn file(change: impl FnOnce(&mut GraphProto)) -> ModelProto {
+    let mut graph = GraphProto {
+        node: vec![
+            node("Conv", "c", &["x", "w"], "a"),
+            node("Relu", "r", &["a"], "b"),
+            node("GlobalAveragePool", "g", &["b"], "m"),
+            node("Flatten", "f", &["m"], "y"),
+        ],
+        name: "graph".into(),
+        initializer: vec![tensor("w", &[3, 2, 1, 1], &[0.5; 6])],
+        input: vec![input(&[1, 2, 3, 3])],
+        output: vec![ValueInfoProto { name: "y".into(), r#type: None }],
+    };
+    change(&mut graph);
+    let opset = OperatorSetProto { domain: String::new(), version: 13 };
+    ModelProto { graph: Some(graph), opset_import: vec![opset], ..ModelProto::default() }
+}
+
+fn error(change: impl FnOnce(&mut GraphProto)) -> String {
+    Model::from_onnx(&file(change).encode_to_vec()).unwrap_err().to_string()
+}
+
+fn says(error: &str, parts: &[&str]) {
+    assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+}
+
+#[test]
+fn the_file_that_is_damaged_below_is_whole() {
+    let model = Model::from_onnx(&file(|_| {}).encode_to_vec()).unwrap();
+    let names: Vec<&str> = model.layers().iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, ["c", "r", "g"]);
+}
+
+#[test]
+fn foreign_files_say_what_is_supported() {
+    says(&error(|graph| graph.node[1].op_type = "LSTM".into()), &["node `r` (LSTM)", "isn't supported", "Conv, "]);
+    says(&error(|graph| graph.node[1].domain = "com.microsoft".into()), &["node `r`", "`com.microsoft`"]);
+    says(&error(|graph| graph.input.push(input(&[1]))), &["expected one input", "x, x"]);
+    says(&error(|graph| graph.input.clear()), &["expected one input", "found none"]);
+    says(&error(|graph| graph.node.truncate(2)), &["`y`"]);
+    let old = ModelProto { opset_import: Vec::new(), ..file(|_| {}) };
+    says(&Model::from_onnx(&old.encode_to_vec()).unwrap_err().to_string(), &["opset"]);
+    assert!(Model::from_onnx(b"").is_err());
+    assert!(Model::from_onnx(b"\x89PNG\r\n\x1a\n").is_err());
+    let wide = error(|graph| {
+        let ints = vec![2, 2];
+        let r#type = AttributeType::Ints.into();
+        graph.node[0].attribute =
+            vec![AttributeProto { name: "pads".into(), ints, r#type, ..AttributeProto::default() }];
+    });
+    says(&wide, &["node `c` (Conv)", "pads is [2, 2]", "above"]);
+}
+
+#[test]
+fn graphs_that_turn_in_circles_are_refused() {
+    says(&error(|graph| graph.node[0].input[0] = "b".into()), &["node `c` (Conv)", "reads `b`", "cycles"]);
+    says(&error(|graph| graph.node[1].input[0] = "b".into()), &["node `r` (Relu)", "reads `b`"]);
+    says(&error(|graph| graph.node.swap(0, 1)), &["node `r` (Relu)", "reads `a`"]);
+    let again = error(|graph| graph.node.insert(2, node("Relu", "again", &["b"], "b")));
+    says(&again, &["node `again` (Relu)", "computes `b`", "computed already"]);
+}
+
+#[test]
+fn shapes_that_no_memory_holds_are_refused() {
+    let huge = 1 << 40;
+    says(&error(|graph| graph.input[0] = input(&[1, 2, huge, huge])), &["input `x`", "1099511627776"]);
+    says(&error(|graph| graph.input[0] = input(&[1, 2, -3, 3])), &["input `x`", "-3"]);
+    says(
+        &error(|graph| graph.initializer[0].dims = vec![huge, huge, 1, 1]),
+        &["node `c`", "tensor `w`", "can't be meant"],
+    );
+    says(&error(|graph| graph.initializer[0].dims = vec![huge, 2, 1, 1]), &["node `c`", "tensor `w`", "6 are there"]);
+    says(&error(|graph| graph.initializer[0].dims = vec![-3, 2, 1, 1]), &["tensor `w`", "can't be meant"]);
+    let padded = error(|graph| {
+        let ints = vec![huge, huge, huge, huge];
+        graph.node[0].attribute = vec![AttributeProto { name: "pads".into(), ints, ..AttributeProto::default() }];
+    });
+    says(&padded, &["node `c`", "too large"]);
+    // Each node doubles what the one before it has; nothing depends on the picture.
+    let doubled = error(|graph| {
+        let constants = (0..60).map(|i| {
+            let (from, to) = (format!("k{i}"), format!("k{}", i + 1));
+            let from = if i == 0 { "w".to_string() } else { from };
+            let mut node = node("Concat", &to, &[&from, &from], &to);
+            node.attribute = vec![AttributeProto { name: "axis".into(), i: Some(0), ..AttributeProto::default() }];
+            node
+        });
+        graph.node.splice(0..0, constants);
+        graph.node[60].input[1] = "k60".into();
+    });
+    says(&doubled, &["(Concat)", "outgrow the file"]);
+}
+
+#[test]
+fn tensors_that_lie_are_refused() {
+    says(&error(|graph| graph.initializer[0].float_data[4] = f32::NAN), &["node `c`", "isn't finite (NaN)"]);
+    says(&error(|graph| graph.initializer[0].data_type = 8), &["node `c`", "tensor `w`", "type 8"]);
+    says(&error(|graph| graph.initializer[0].raw_data = vec![0; 23]), &["tensor `w`", "24", "23"]);
+    says(&error(|graph| graph.initializer[0].dims = vec![3, 2]), &["node `c`", "[Cout, Cin/groups, Kh, Kw]"]);
+    says(&error(|graph| graph.initializer[0].dims = vec![2, 3, 1, 1]), &["node `c`", "expected a weight [1, 1, 2, 2]"]);
+    says(&error(|graph| graph.initializer.clear()), &["node `c`", "reads `w`"]);
+}
+
+/// The tensor's data in another file, with these entries.
+fn outside(entries: &[(&str, &str)]) -> ModelProto {
+    file(|graph| {
+        let weight = &mut graph.initializer[0];
+        weight.float_data.clear();
+        weight.data_location = 1;
+        let entry = |(key, value): &(&str, &str)| EntryProto { key: key.to_string(), value: value.to_string() };
+        weight.external_data = entries.iter().map(entry).collect();
+    })
+}
+
+#[test]
+fn data_in_another_file_are_read_from_the_models_folder_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    let bytes: Vec<u8> = (0..8).flat_map(|i| (i as f32).to_le_bytes()).collect();
+    std::fs::write(folder.path().join("weights.bin"), bytes).unwrap();
+    let load = |entries: &[(&str, &str)]| {
+        std::fs::write(&path, outside(entries).encode_to_vec()).unwrap();
+        Model::load_onnx(&path)
+    };
+    let model = load(&[("location", "weights.bin"), ("offset", "8"), ("length", "24")]).unwrap();
+    assert_eq!(model.parameter("c.weight").unwrap().as_slice(), [2.0, 4.0, 6.0, 3.0, 5.0, 7.0]);
+    let error = |entries: &[(&str, &str)]| load(entries).unwrap_err().to_string();
+    says(
+        &error(&[("location", "weights.bin"), ("offset", "16")]),
+        &["model.onnx", "node `c`", "tensor `w`", "16 are there"],
+    );
+    let beyond = error(&[("location", "weights.bin"), ("offset", "16"), ("length", "24")]);
+    says(&beyond, &["tensor `w`", "`weights.bin`", "32 bytes", "24 bytes from byte 16"]);
+    says(&error(&[("location", "weights.bin"), ("length", "-1")]), &["tensor `w`", "its length is `-1`"]);
+    says(&error(&[("location", "none.bin")]), &["tensor `w`", "`none.bin`"]);
+    for escape in ["../weights.bin", "/etc/hostname", "", "."] {
+        says(&error(&[("location", escape)]), &["tensor `w`", "the model's own folder"]);
+    }
+    let bytes = outside(&[("location", "weights.bin")]).encode_to_vec();
+    says(&Model::from_onnx(&bytes).unwrap_err().to_string(), &["only the ONNX file's own bytes"]);
+}
+
+#[test]
+fn truncated_files_are_refused() {
+    let bytes = file(|_| {}).encode_to_vec();
+    // Protobuf has no end mark: what is cut between two fields of the file lacks what comes after it.
+    for length in 0..bytes.len() {
+        if let Ok(model) = Model::from_onnx(&bytes[..length]) {
+            panic!("{length} of {} bytes gave {} layers", bytes.len(), model.layers().len());
+        }
+    }
+}
+
+/// A file with most operators.
+fn rich() -> Vec<u8> {
+    let model = Model::builder([6, 6, 2])
+        .layer("conv", Layer::conv(4, 3).groups(2))
+        .layer("bn", Layer::batch_norm())
+        .layer("silu", Layer::Silu)
+        .layer("pool", Layer::max_pool(2))
+        .layer("scale", Layer::Scale { shape: vec![4] })
+        .layer("mean", Layer::GlobalAvgPool)
+        .layer("gate", Layer::HardSigmoid { slope: 0.2, offset: 0.5 })
+        .layer_from("se", Layer::Mul, &["scale", "gate"])
+        .layer_from("both", Layer::Concat, &["se", "pool"])
+        .layer("flat", Layer::Flatten)
+        .layer("drop", Layer::Dropout { probability: 0.5 })
+        .layer("fc", Layer::linear(3));
+    model.build(1).unwrap().to_onnx().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn altered_files_give_a_model_or_an_error(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let mut bytes = rich();
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        let _ = Model::from_onnx(&bytes);
+    }
+}

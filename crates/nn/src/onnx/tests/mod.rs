@@ -1,0 +1,2 @@
+mod hostile;
+mod node_cases;

@@ -1,0 +1,143 @@
+//! ONNX's own tests of single nodes (`tests/onnx-node`): each is computed as it says, or refused; none in another way.
+
+use prost::Message;
+use tensor::Tensor;
+
+use crate::layer::Layer;
+use crate::model::ModelInfo;
+use crate::onnx::OnnxError;
+use crate::onnx::constant::{Constant, Values};
+use crate::onnx::external::ExternalData;
+use crate::onnx::graph::{self, Value};
+use crate::onnx::schema::{
+    DataType, DimensionProto, GraphProto, ModelProto, ShapeProto, TensorProto, TensorTypeProto, TypeProto,
+    ValueInfoProto,
+};
+
+#[derive(Clone, PartialEq, Message)]
+struct Cases {
+    #[prost(message, repeated, tag = "1")]
+    cases: Vec<Case>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Case {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, required, tag = "2")]
+    model: ModelProto,
+    #[prost(message, repeated, tag = "3")]
+    inputs: Vec<TensorProto>,
+    #[prost(message, repeated, tag = "4")]
+    outputs: Vec<TensorProto>,
+}
+
+/// Shape and values.
+type Computed = Result<(Vec<usize>, Vec<f32>), OnnxError>;
+
+const NO_FILES: ExternalData<'static> = ExternalData(None);
+
+fn array(tensor: &TensorProto) -> Option<Constant> {
+    Constant::read(tensor, &NO_FILES).ok()
+}
+
+impl Case {
+    /// The graph with its inputs but for this many of the first as constants.
+    fn graph(&self, pictures: usize) -> GraphProto {
+        let mut graph = self.model.graph.clone().unwrap();
+        graph.initializer.extend(self.inputs.iter().skip(pictures).cloned());
+        if pictures == 0 {
+            // A picture that nothing reads.
+            let dim = vec![DimensionProto { dim_value: Some(1), dim_param: None }; 2];
+            let tensor = TensorTypeProto { elem_type: DataType::Float.into(), shape: Some(ShapeProto { dim }) };
+            let r#type = Some(TypeProto { tensor_type: Some(tensor) });
+            graph.input = vec![ValueInfoProto { name: "picture".into(), r#type }];
+        }
+        graph
+    }
+
+    /// Computed with the first input as a batch of pictures: shape and values.
+    fn on_pictures(&self) -> Option<Computed> {
+        let graph = self.graph(1);
+        let input = array(self.inputs.first()?)?;
+        let Values::Floats(pixels) = &input.values else { return None };
+        let run = || {
+            let output = &graph.output[0].name;
+            let scores = graph::before_softmax(&graph, output);
+            let (_, Value::Activation(picture)) = graph::read(&self.model, &graph, &graph.input[0].name, NO_FILES, 0)?
+            else {
+                return Err(OnnxError::Output(output.clone()));
+            };
+            let (mut reading, Value::Activation(result)) = graph::read(&self.model, &graph, scores, NO_FILES, 1 << 20)?
+            else {
+                return Err(OnnxError::Output(output.clone()));
+            };
+            if scores != output && result.shape().len() != 1 {
+                return Err(OnnxError::OutputShape { name: output.clone(), found: result.shape() });
+            }
+            let last = reading.network.add("row", Layer::Flatten, &[result.source], Vec::new());
+            let last = last.map_err(|_| OnnxError::Output(output.clone()))?;
+            let image = reading.network.image(crate::model::Source::Image);
+            let model = reading.network.build(last, ModelInfo::default())?;
+
+            let each = pixels.len() / input.shape[0];
+            let mut batch = Vec::with_capacity(pixels.len());
+            for pixels in pixels.chunks_exact(each) {
+                let shape = [&[1], &input.shape[1..]].concat();
+                let one = Constant { shape, values: Values::Floats(pixels.to_vec()) };
+                batch.extend(picture.arrange(&one).expect("a picture over itself").1);
+            }
+            let [h, w, c] = image;
+            let scores_found = model.predict(Tensor::new([input.shape[0], h, w, c], batch))?;
+            let scores_found = match &graph.node[0].op_type[..] {
+                "Softmax" => crate::ops::softmax(tensor::Tape::new().leaf(scores_found)).value().clone(),
+                "LogSoftmax" => crate::ops::log_softmax(&tensor::Tape::new().leaf(scores_found)).value().clone(),
+                _ => scores_found,
+            };
+            let each = scores_found.len() / input.shape[0];
+            let values = scores_found.as_slice().chunks_exact(each).flat_map(|row| result.in_onnx_order(row)).collect();
+            Ok(([&[input.shape[0]], &result.shape()[..]].concat(), values))
+        };
+        Some(run())
+    }
+
+    /// Computed from constants alone.
+    fn on_constants(&self) -> Computed {
+        let graph = self.graph(0);
+        match graph::read(&self.model, &graph, &graph.output[0].name, NO_FILES, 1 << 20)? {
+            (_, Value::Constant(constant)) => Ok((constant.shape.clone(), constant.to_floats())),
+            _ => Err(OnnxError::Output(String::new())),
+        }
+    }
+
+    fn is_right(&self, (shape, values): &(Vec<usize>, Vec<f32>)) -> bool {
+        let Some(expected) = array(&self.outputs[0]) else { return false };
+        // As the tests' own runner compares.
+        let close = |(found, expected): (&f32, f32)| {
+            found == &expected || (found - expected).abs() <= 1e-7 + 1e-3 * expected.abs()
+        };
+        *shape == expected.shape && values.iter().zip(expected.to_floats()).all(close)
+    }
+}
+
+#[test]
+fn nodes_compute_what_onnx_says_or_are_refused() {
+    let cases = Cases::decode(&include_bytes!("../../../tests/onnx-node/cases.pb")[..]).unwrap().cases;
+    let (mut right, mut wrong) = (0, Vec::new());
+    for case in &cases {
+        let is_read = |tensor: &TensorProto| DataType::try_from(tensor.data_type).is_ok();
+        let computed: Vec<_> = match case.inputs.iter().chain(&case.outputs).all(is_read) {
+            true => case.on_pictures().into_iter().chain([case.on_constants()]).collect(),
+            false => Vec::new(),
+        };
+        for refused in computed.iter().filter_map(|result| result.as_ref().err()) {
+            println!("{}: {refused}", case.name);
+        }
+        let values: Vec<_> = computed.into_iter().flatten().collect();
+        right += usize::from(values.iter().any(|value| case.is_right(value)));
+        wrong.extend(values.iter().filter(|value| !case.is_right(value)).map(|(shape, _)| (&case.name, shape.clone())));
+    }
+    println!("{right} of {}", cases.len());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!((right, cases.len()), (183, 293));
+}
