@@ -59,6 +59,7 @@ async function choose(page, method) {
 
 async function accessible(file, options) {
   const { page, faults } = await open(file, options);
+  await page.$$eval('details', all => all.forEach(details => { details.open = true; }));
   // By the debugging protocol: the page's own policy lets nobody else's script in.
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => axe.run());
@@ -121,12 +122,16 @@ const checks = {
     await page.$eval('#canvas', canvas => canvas.scrollIntoView({ block: 'center', behavior: 'instant' }));
     const box = await page.$eval('#canvas', canvas => canvas.getBoundingClientRect().toJSON());
     const before = await drawing(page);
-    // The middle of cell (4, 7): cells of relu4 are four pixels apart, the first centred between pixels 1 and 2.
-    const centre = [4, 7].map((index, axis) => (map.cells.first[axis] + index * map.cells.stride[axis]) / data.input[axis]);
-    await page.mouse.move(box.x + centre[1] * box.width, box.y + centre[0] * box.height);
-    const readout = await text(page, '#readout');
-    const [, row, column, value] = readout.match(/row (\d+), column (\d+) of 12 × 12: (−?[\d.e+-]+),/);
-    assert.deepEqual([row, column], ['4', '7']);
+    // Cell (4, 7): its middle, and near its corners.
+    let readout, value;
+    for (const aside of [-0.4, 0.4, 0]) {
+      const [y, x] = [4, 7].map((index, axis) => (map.cells.first[axis] + (index + aside) * map.cells.stride[axis]) / data.input[axis]);
+      await page.mouse.move(box.x + x * box.width, box.y + y * box.height);
+      readout = await text(page, '#readout');
+      const found = readout.match(/row (\d+), column (\d+) of 12 × 12: (−?[\d.e+-]+),/);
+      assert.deepEqual([found[1], found[2]], ['4', '7'], `${aside} of a cell aside`);
+      value = found[3];
+    }
     const expected = values[4 * 12 + 7];
     assert.ok(Math.abs(Number(value.replace('−', '-')) - expected) <= 5e-4 * Math.abs(expected), `${value} for ${expected}`);
     const edges = [4, 7].map((index, axis) => {
@@ -165,6 +170,21 @@ const checks = {
     await page.waitForSelector('html[data-shown="1"]');
     assert.deepEqual(faults, []);
     await page.close();
+  },
+
+  async 'certificates are counted and unfold'(demo, hostile) {
+    for (const file of [demo, hostile.file]) {
+      const { page, faults } = await open(file);
+      const certificates = (await entry(page, 0)).certificates;
+      const held = certificates.filter(line => line.holds).length;
+      assert.ok(held > 5);
+      assert.equal(await text(page, '#certificates summary'), `Certificates: ${held} of ${held} hold`);
+      await page.focus('#certificates summary');
+      await page.keyboard.press('Enter');
+      assert.equal(await page.$$eval('#certificates li', lines => lines.filter(line => line.checkVisibility()).length), certificates.length);
+      assert.deepEqual(faults, []);
+      await page.close();
+    }
   },
 
   async 'tables are sorted by the figures'(demo) {
@@ -241,7 +261,7 @@ try {
   const [picture] = readdirSync(path.join(folder, 'demo/inputs'));
   copyFileSync(path.join(folder, 'demo/inputs', picture), path.join(folder, hostile.picture));
   writeFileSync(path.join(folder, 'labels.txt'), Array.from({ length: 10 }, (_, i) => `${hostile.label} ${i}\n`).join(''));
-  run('explain', hostile.picture, '--model', 'demo/model.safetensors', '--labels', 'labels.txt', '--top', '2', '--out', 'hostile');
+  run('explain', hostile.picture, '--model', 'demo/model.safetensors', '--labels', 'labels.txt', '--top', '2', '--certify', '--out', 'hostile');
   hostile.file = path.join(folder, 'hostile/index.html');
   const all = [...Object.entries(checks), ...[demo, hostile.file, ...pages].map(file => [`${file} opens`, () => opened(file)])];
   for (const [name, check] of all) {
