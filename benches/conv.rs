@@ -49,7 +49,7 @@ fn bench(c: &mut Criterion, name: &str, g: &ConvGeometry) {
     let (x, w, mut y) = (values(of(g.input_shape())), values(of(g.kernel_shape())), values(of(g.output_shape())));
     let (mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; w.len()]);
     for (pass, title) in [(Pass::Forward, "forward"), (Pass::InputGradient, "dx"), (Pass::WeightGradient, "dw")] {
-        let algorithm = choose(g, pass, true);
+        let algorithm = choose(g, pass);
         let mut group = c.benchmark_group(format!("conv/{name}/{title}/n{}", g.batch));
         group.sample_size(10).throughput(Throughput::Elements(2 * g.multiply_adds()));
         let id = format!("{}, {algorithm}", tier());

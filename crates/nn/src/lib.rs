@@ -41,5 +41,5 @@ pub use model::{
     ModelInfo, ModelNode, Naming, Parameter, Source, Summary, WeightError, WeightLayout,
 };
 pub use pool2d::{Pool2d, PoolGeometry};
-pub use real::{ConvCall, Real};
+pub use real::Real;
 pub use threads::on_pool;

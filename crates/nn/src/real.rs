@@ -16,13 +16,13 @@ use crate::kernels::reference;
 /// comes as a tensor, so that what is derived from it (packed panels, say) can be kept with it.
 pub trait Real: Element {
     /// y = x ∗ w + b, the convolution's forward pass, followed by max(y, 0) if `relu`.
-    fn conv2d(call: &ConvCall, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]);
+    fn conv2d(g: &ConvGeometry, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]);
 
     /// ∂x from ∂y.
-    fn conv2d_input_gradient(call: &ConvCall, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]);
+    fn conv2d_input_gradient(g: &ConvGeometry, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]);
 
     /// ∂w from x and ∂y, summed over the batch.
-    fn conv2d_weight_gradient(call: &ConvCall, x: &[Self], dy: &[Self], dw: &mut [Self]);
+    fn conv2d_weight_gradient(g: &ConvGeometry, x: &[Self], dy: &[Self], dw: &mut [Self]);
 
     /// C = A·B on the reference path: `[m, k]·[k, n]` → `[m, n]`, in any layout.
     ///
@@ -31,26 +31,17 @@ pub trait Real: Element {
     fn product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, c: ArrayViewMut2<'_, Self>);
 }
 
-/// A convolution to be computed.
-#[derive(Clone, Copy, Debug)]
-pub struct ConvCall {
-    /// Its geometry.
-    pub geometry: ConvGeometry,
-    /// Whether the weights change at every call.
-    pub training: bool,
-}
-
 impl Real for f64 {
-    fn conv2d(call: &ConvCall, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]) {
-        im2col::forward(&call.geometry, x, w.as_slice(), bias, relu, y);
+    fn conv2d(g: &ConvGeometry, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]) {
+        im2col::forward(g, x, w.as_slice(), bias, relu, y);
     }
 
-    fn conv2d_input_gradient(call: &ConvCall, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]) {
-        im2col::input_gradient(&call.geometry, dy, w.as_slice(), dx);
+    fn conv2d_input_gradient(g: &ConvGeometry, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]) {
+        im2col::input_gradient(g, dy, w.as_slice(), dx);
     }
 
-    fn conv2d_weight_gradient(call: &ConvCall, x: &[Self], dy: &[Self], dw: &mut [Self]) {
-        im2col::weight_gradient(&call.geometry, x, dy, dw);
+    fn conv2d_weight_gradient(g: &ConvGeometry, x: &[Self], dy: &[Self], dw: &mut [Self]) {
+        im2col::weight_gradient(g, x, dy, dw);
     }
 
     fn product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, c: ArrayViewMut2<'_, Self>) {
@@ -59,17 +50,17 @@ impl Real for f64 {
 }
 
 impl Real for f32 {
-    fn conv2d(call: &ConvCall, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]) {
-        prepared(call, Pass::Forward, w).forward(x, bias, relu, y);
+    fn conv2d(g: &ConvGeometry, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]) {
+        prepared(g, Pass::Forward, w).forward(x, bias, relu, y);
     }
 
-    fn conv2d_input_gradient(call: &ConvCall, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]) {
-        prepared(call, Pass::InputGradient, w).input_gradient(dy, dx);
+    fn conv2d_input_gradient(g: &ConvGeometry, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]) {
+        prepared(g, Pass::InputGradient, w).input_gradient(dy, dx);
     }
 
-    fn conv2d_weight_gradient(call: &ConvCall, x: &[Self], dy: &[Self], dw: &mut [Self]) {
-        let algorithm = kernels::choose(&call.geometry, Pass::WeightGradient, call.training);
-        kernels::weight_gradient(&call.geometry, algorithm, x, dy, dw);
+    fn conv2d_weight_gradient(g: &ConvGeometry, x: &[Self], dy: &[Self], dw: &mut [Self]) {
+        let algorithm = kernels::choose(g, Pass::WeightGradient);
+        kernels::weight_gradient(g, algorithm, x, dy, dw);
     }
 
     fn product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, c: ArrayViewMut2<'_, Self>) {
@@ -78,12 +69,11 @@ impl Real for f32 {
 }
 
 /// The weights in the form that the kernels want, kept with them from call to call.
-fn prepared(call: &ConvCall, pass: Pass, w: &Tensor<f32>) -> Arc<Prepared> {
-    let geometry = &call.geometry;
-    let algorithm = kernels::choose(geometry, pass, call.training);
+fn prepared(g: &ConvGeometry, pass: Pass, w: &Tensor<f32>) -> Arc<Prepared> {
+    let algorithm = kernels::choose(g, pass);
     w.derived(
-        |prepared: &Prepared| prepared.is_for(geometry, pass, algorithm),
-        || Prepared::new(geometry, pass, algorithm, w.as_slice()),
+        |prepared: &Prepared| prepared.is_for(g, pass, algorithm),
+        || Prepared::new(g, pass, algorithm, w.as_slice()),
         |prepared| prepared.update(w.as_slice()),
     )
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock};
 use crate::element::Element;
 use crate::op::Op;
 use crate::shape::Shape;
-use crate::tape::Keep;
 use crate::tensor::Tensor;
 
 /// The place of a node on its tape. Inputs always stand before what is computed from them.
@@ -21,7 +20,6 @@ pub struct Node<T: Element> {
     pub(crate) shape: Shape,
     pub(crate) output: Option<Tensor<T>>,
     pub(crate) label: OnceLock<Arc<str>>,
-    pub(crate) keep: Keep,
 }
 
 #[derive(Debug)]
@@ -107,12 +105,6 @@ impl<T: Element> Node<T> {
     #[must_use]
     pub fn kept_output(&self) -> Option<&Tensor<T>> {
         self.output.as_ref()
-    }
-
-    /// Which values its tape keeps.
-    #[must_use]
-    pub fn keep(&self) -> Keep {
-        self.keep
     }
 
     /// The label it was given, such as the name of a layer.

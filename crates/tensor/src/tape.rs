@@ -108,7 +108,6 @@ impl<T: Element> Tape<T> {
             shape: *value.shape(),
             output: kept.then(|| value.clone()),
             label: OnceLock::new(),
-            keep: self.inner.keep,
         });
         nodes.push(Arc::clone(&node));
         Var { tape: self.clone(), node, value }

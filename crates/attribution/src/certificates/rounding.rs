@@ -117,7 +117,7 @@ pub(super) fn products<T: Real>(
 /// Winograd's sums are not those of the definition: each of its results is off by 2 (n + 16) ε of the largest product, which
 /// is what the kernels' own tests hold it to. `[x, w, s]` are magnitudes.
 fn winograd<T: Real>(layer: &Products<T>, [x, w, s]: [&Tensor<T>; 3], images: usize) -> Vec<f64> {
-    let chosen = |way| matches!(choose(layer.geometry(), way, false), Algorithm::Winograd2 | Algorithm::Winograd4);
+    let chosen = |way| matches!(choose(layer.geometry(), way), Algorithm::Winograd2 | Algorithm::Winograd4);
     let uses = |way| T::NAME == f32::NAME && chosen(way);
     let largest = |values: &[T]| values.iter().fold(0.0_f64, |most, v| most.max(v.as_f64()));
     let of = |values: &Tensor<T>, image: usize| {

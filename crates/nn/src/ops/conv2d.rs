@@ -1,11 +1,11 @@
 //! Convolution.
 
-use tensor::{Grads, Keep, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 use super::blocks::sum_terms;
 use super::relu::masked;
-use crate::geometry::Conv2d;
-use crate::real::{ConvCall, Real};
+use crate::geometry::{Conv2d, ConvGeometry};
+use crate::real::Real;
 
 /// With input x `[N, H, W, Cin]`, kernel w `[Kh, Kw, Cin/groups, Cout]`, bias b `[Cout]`, stride s, dilation d, padding p
 /// (one group; with more, o and c run within a group):
@@ -65,8 +65,7 @@ impl<T: Real> Op<T> for Conv2dRelu {
 
 /// The gradients of a recorded convolution's input, kernel and bias (if it has one).
 pub(crate) fn conv2d_vjp<T: Real>(conv: Conv2d, node: &Node<T>, upstream: &Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
-    let mut grads =
-        input_and_weight_gradients(node.input(0), node.input(1), upstream, conv, node.keep(), wanted).to_vec();
+    let mut grads = input_and_weight_gradients(node.input(0), node.input(1), upstream, conv, wanted).to_vec();
     if node.input_count() == 3 {
         grads.push(wanted.then(2, || sum_over_pixels(upstream)));
     }
@@ -79,19 +78,18 @@ pub(crate) fn input_and_weight_gradients<T: Real>(
     w: &Tensor<T>,
     upstream: &Tensor<T>,
     conv: Conv2d,
-    keep: Keep,
     wanted: Wanted<'_>,
 ) -> [Option<Tensor<T>>; 2] {
-    let call = call(x, w, conv, keep);
+    let g = geometry(x, w, conv);
     [
         wanted.then(0, || {
             let mut dx = Tensor::scratch(*x.shape());
-            T::conv2d_input_gradient(&call, upstream.as_slice(), w, dx.make_mut());
+            T::conv2d_input_gradient(&g, upstream.as_slice(), w, dx.make_mut());
             dx
         }),
         wanted.then(1, || {
             let mut dw = Tensor::scratch(*w.shape());
-            T::conv2d_weight_gradient(&call, x.as_slice(), upstream.as_slice(), dw.make_mut());
+            T::conv2d_weight_gradient(&g, x.as_slice(), upstream.as_slice(), dw.make_mut());
             dw
         }),
     ]
@@ -109,12 +107,11 @@ pub(crate) fn sum_over_pixels<T: Real>(x: &Tensor<T>) -> Tensor<T> {
 
 /// # Panics
 /// Where the shapes don't fit together.
-fn call<T: Real>(x: &Tensor<T>, w: &Tensor<T>, conv: Conv2d, keep: Keep) -> ConvCall {
-    let geometry = conv.geometry(x.shape(), w.shape()).unwrap_or_else(|error| panic!("conv2d: {error}"));
-    ConvCall { geometry, training: keep == Keep::Needed }
+fn geometry<T: Real>(x: &Tensor<T>, w: &Tensor<T>, conv: Conv2d) -> ConvGeometry {
+    conv.geometry(x.shape(), w.shape()).unwrap_or_else(|error| panic!("conv2d: {error}"))
 }
 
-/// The convolution's value, for a tape that keeps these values.
+/// The convolution's value.
 ///
 /// # Panics
 /// Where the shapes don't fit together.
@@ -124,14 +121,13 @@ pub(crate) fn conv2d_value<T: Real>(
     bias: Option<&Tensor<T>>,
     conv: Conv2d,
     relu: bool,
-    keep: Keep,
 ) -> Tensor<T> {
-    let call = call(x, w, conv, keep);
+    let g = geometry(x, w, conv);
     if let Some(bias) = bias {
-        assert_eq!(&**bias.shape(), &[call.geometry.out_channels], "conv2d: expected a bias [Cout]");
+        assert_eq!(&**bias.shape(), &[g.out_channels], "conv2d: expected a bias [Cout]");
     }
-    let mut y = Tensor::scratch(call.geometry.output_shape());
-    T::conv2d(&call, x.as_slice(), w, bias.map(Tensor::as_slice), relu, y.make_mut());
+    let mut y = Tensor::scratch(g.output_shape());
+    T::conv2d(&g, x.as_slice(), w, bias.map(Tensor::as_slice), relu, y.make_mut());
     y
 }
 
@@ -154,7 +150,7 @@ pub fn conv2d_relu<T: Real>(x: &Var<T>, w: &Var<T>, bias: Option<&Var<T>>, conv:
 }
 
 fn record<T: Real>(op: impl Op<T>, x: &Var<T>, w: &Var<T>, bias: Option<&Var<T>>, conv: Conv2d, relu: bool) -> Var<T> {
-    let y = conv2d_value(x.value(), w.value(), bias.map(Var::value), conv, relu, x.tape().keep());
+    let y = conv2d_value(x.value(), w.value(), bias.map(Var::value), conv, relu);
     match bias {
         Some(bias) => x.tape().record(op, &[x, w, bias], y),
         None => x.tape().record(op, &[x, w], y),

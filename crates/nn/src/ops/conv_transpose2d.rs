@@ -1,10 +1,11 @@
 //! Transposed convolution.
 
-use tensor::{Grads, Keep, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 use super::conv2d::sum_over_pixels;
 use crate::conv_transpose2d::ConvTranspose2d;
-use crate::real::{ConvCall, Real};
+use crate::geometry::ConvGeometry;
+use crate::real::Real;
 
 /// With input x `[N, H, W, Cin]`, kernel w `[Kh, Kw, Cout/groups, Cin]`, bias b `[Cout]`, stride s, dilation d, padding p (one
 /// group; with more, o and c run within a group), every input pixel is handed out to a window of the output:
@@ -31,16 +32,16 @@ impl<T: Real> Op<T> for ConvTranspose2d {
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
         let (x, w) = (node.input(0), node.input(1));
-        let call = call(x, w, *self, node.keep());
+        let g = geometry(x, w, *self);
         let mut grads = vec![
             wanted.then(0, || {
                 let mut dx = Tensor::scratch(*x.shape());
-                T::conv2d(&call, upstream.as_slice(), w, None, false, dx.make_mut());
+                T::conv2d(&g, upstream.as_slice(), w, None, false, dx.make_mut());
                 dx
             }),
             wanted.then(1, || {
                 let mut dw = Tensor::scratch(*w.shape());
-                T::conv2d_weight_gradient(&call, upstream.as_slice(), x.as_slice(), dw.make_mut());
+                T::conv2d_weight_gradient(&g, upstream.as_slice(), x.as_slice(), dw.make_mut());
                 dw
             }),
         ];
@@ -63,10 +64,8 @@ impl<T: Real> Op<T> for ConvTranspose2d {
 ///
 /// # Panics
 /// Where the shapes don't fit together.
-fn call<T: Real>(x: &Tensor<T>, w: &Tensor<T>, transposed: ConvTranspose2d, keep: Keep) -> ConvCall {
-    let geometry = transposed.geometry(x.shape(), w.shape());
-    let geometry = geometry.unwrap_or_else(|error| panic!("transposed conv2d: {error}"));
-    ConvCall { geometry, training: keep == Keep::Needed }
+fn geometry<T: Real>(x: &Tensor<T>, w: &Tensor<T>, transposed: ConvTranspose2d) -> ConvGeometry {
+    transposed.geometry(x.shape(), w.shape()).unwrap_or_else(|error| panic!("transposed conv2d: {error}"))
 }
 
 /// The transposed convolution of x with w, plus b: `[N, H, W, Cin]`, `[Kh, Kw, Cout / groups, Cin]`, `[Cout]` →
@@ -76,11 +75,11 @@ fn call<T: Real>(x: &Tensor<T>, w: &Tensor<T>, transposed: ConvTranspose2d, keep
 /// Where the shapes don't fit together, or the variables stand on different tapes.
 #[must_use]
 pub fn conv_transpose2d<T: Real>(x: &Var<T>, w: &Var<T>, bias: Option<&Var<T>>, transposed: ConvTranspose2d) -> Var<T> {
-    let call = call(x.value(), w.value(), transposed, x.tape().keep());
-    let mut y = Tensor::scratch(call.geometry.input_shape());
-    T::conv2d_input_gradient(&call, x.value().as_slice(), w.value(), y.make_mut());
+    let g = geometry(x.value(), w.value(), transposed);
+    let mut y = Tensor::scratch(g.input_shape());
+    T::conv2d_input_gradient(&g, x.value().as_slice(), w.value(), y.make_mut());
     let Some(bias) = bias else { return x.tape().record(transposed, &[x, w], y) };
-    let channels = call.geometry.in_channels;
+    let channels = g.in_channels;
     assert_eq!(&**bias.shape(), &[channels], "transposed conv2d: expected a bias [Cout]");
     for pixel in y.make_mut().chunks_exact_mut(channels) {
         pixel.iter_mut().zip(bias.value().as_slice()).for_each(|(y, &b)| *y += b);

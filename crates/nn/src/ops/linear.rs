@@ -21,7 +21,7 @@ impl<T: Real> Op<T> for Linear {
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
         let (x, w) = (pixels(node.input(0)), kernel(node.input(1)));
         let bias = (node.input_count() == 3).then(|| wanted.then(2, || sum_over_pixels(&upstream)));
-        let [dx, dw] = input_and_weight_gradients(&x, &w, &pixels(&upstream), Conv2d::default(), node.keep(), wanted);
+        let [dx, dw] = input_and_weight_gradients(&x, &w, &pixels(&upstream), Conv2d::default(), wanted);
         let flat = |gradient: Option<Tensor<T>>, input: usize| gradient.map(|g| g.reshape(*node.input_shape(input)));
         let mut grads = vec![flat(dx, 0), flat(dw, 1)];
         grads.extend(bias);
@@ -55,14 +55,7 @@ fn kernel<T: Real>(w: &Tensor<T>) -> Tensor<T> {
 pub fn linear<T: Real>(x: &Var<T>, w: &Var<T>, bias: Option<&Var<T>>) -> Var<T> {
     let (xs, ws) = (x.shape(), w.shape());
     assert!(xs.len() == 2 && ws.len() == 2 && xs[1] == ws[0], "linear: {xs} · {ws} is no matrix product");
-    let y = conv2d_value(
-        &pixels(x.value()),
-        &kernel(w.value()),
-        bias.map(Var::value),
-        Conv2d::default(),
-        false,
-        x.tape().keep(),
-    );
+    let y = conv2d_value(&pixels(x.value()), &kernel(w.value()), bias.map(Var::value), Conv2d::default(), false);
     let y = y.reshape([xs[0], ws[1]]);
     match bias {
         Some(bias) => x.tape().record(Linear, &[x, w, bias], y),

@@ -49,7 +49,7 @@ impl Convolution {
             tensor
         });
         let prepared = (pass != Pass::WeightGradient)
-            .then(|| Prepared::new(&geometry, pass, choose(&geometry, pass, fresh), w.as_slice()));
+            .then(|| Prepared::new(&geometry, pass, choose(&geometry, pass), w.as_slice()));
         Self { geometry, pass, prepared, fresh, x, w, dy, output: Tensor::zeros([shape.iter().product::<usize>()]) }
     }
 }
@@ -64,7 +64,7 @@ impl Work for Convolution {
             Some(prepared) if self.pass == Pass::Forward => prepared.forward(x, None, false, output),
             Some(prepared) => prepared.input_gradient(dy, output),
             None => {
-                let algorithm = choose(&self.geometry, self.pass, true);
+                let algorithm = choose(&self.geometry, self.pass);
                 weight_gradient(&self.geometry, algorithm, x, dy, output);
             }
         }
@@ -76,7 +76,7 @@ impl Work for Convolution {
     }
 
     fn algorithm(&self) -> Option<String> {
-        Some(choose(&self.geometry, self.pass, self.fresh || self.prepared.is_none()).to_string())
+        Some(choose(&self.geometry, self.pass).to_string())
     }
 }
 

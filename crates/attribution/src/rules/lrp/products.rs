@@ -1,7 +1,7 @@
 //! A layer of products, as the rules of LRP see it.
 
 use nn::ops::{BatchNormEvaluation, Conv2dRelu, Linear};
-use nn::{Conv2d, ConvCall, Real};
+use nn::{Conv2d, ConvGeometry, Real};
 use tensor::{Node, Tensor};
 
 use super::{Inputs, LrpRule, Part};
@@ -20,7 +20,7 @@ pub struct Products<T: Real> {
     offset: Option<Tensor<T>>,
     /// `[N, Ho, Wo, Cout]`.
     output: Tensor<T>,
-    call: ConvCall,
+    geometry: ConvGeometry,
 }
 
 impl<T: Real> Products<T> {
@@ -59,7 +59,7 @@ impl<T: Real> Products<T> {
             output = picture(norm.output());
         }
         let geometry = conv.geometry(input.shape(), weight.shape()).expect("a recorded convolution fits");
-        Some(Self { input, weight, bias, offset, output, call: ConvCall { geometry, training: false } })
+        Some(Self { input, weight, bias, offset, output, geometry })
     }
 
     /// x, `[N, H, W, Cin]`.
@@ -125,19 +125,19 @@ impl<T: Real> Products<T> {
 
     /// Cin.
     pub(super) fn channels(&self) -> usize {
-        self.call.geometry.in_channels
+        self.geometry.in_channels
     }
 
     /// How many products are added up at most in one output, and in one input on the way back.
     pub(crate) fn terms(&self) -> [usize; 2] {
-        let geometry = &self.call.geometry;
+        let geometry = &self.geometry;
         let taps = geometry.kernel[0] * geometry.kernel[1];
         [geometry.in_channels, geometry.out_channels].map(|channels| taps * channels / geometry.conv.groups)
     }
 
     /// The geometry, by which a kernel is chosen.
     pub(crate) fn geometry(&self) -> &nn::ConvGeometry {
-        &self.call.geometry
+        &self.geometry
     }
 
     /// x ∗ w without a bias, of any x and w in this layer's shapes.
@@ -148,7 +148,7 @@ impl<T: Real> Products<T> {
     pub fn forward(&self, input: &Tensor<T>, weight: &Tensor<T>) -> Tensor<T> {
         assert_eq!((input.shape(), weight.shape()), (self.input.shape(), self.weight.shape()), "a layer's own shapes");
         let mut output = Tensor::scratch(self.output.shape());
-        T::conv2d(&self.call, input.as_slice(), weight, None, false, output.make_mut());
+        T::conv2d(&self.geometry, input.as_slice(), weight, None, false, output.make_mut());
         output
     }
 
@@ -165,7 +165,7 @@ impl<T: Real> Products<T> {
             "a layer's own shapes"
         );
         let mut input = Tensor::scratch(self.input.shape());
-        T::conv2d_input_gradient(&self.call, shares.as_slice(), weight, input.make_mut());
+        T::conv2d_input_gradient(&self.geometry, shares.as_slice(), weight, input.make_mut());
         input
     }
 

@@ -82,11 +82,8 @@ impl Algorithm {
 }
 
 /// The algorithm for a pass: a function of one image's geometry and the channels, never of the batch.
-///
-/// `training` says that the weights change at every call, so that preparing them must pay for itself at once.
 #[must_use]
-pub fn choose(g: &ConvGeometry, pass: Pass, training: bool) -> Algorithm {
-    let _ = training;
+pub fn choose(g: &ConvGeometry, pass: Pass) -> Algorithm {
     if let Some(outputs) = winograd::choose(g, pass) {
         return match outputs {
             Outputs::Two => Algorithm::Winograd2,
