@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Crop, DataError, Dataset, Photo, PhotoError};
 
-/// Pictures decoded between two looks at the memory's budget.
-const DECODED_AT_ONCE: usize = 256;
+/// Pictures that each thread decodes before they are put in order.
+const DECODED_BY_EACH: usize = 16;
 
 /// How the pictures of a folder become images of one shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +77,8 @@ impl ImageFolder {
         };
         let kept = Vec::with_capacity((settings.memory / size).min(total) * size);
         let mut this = Self { files: vec![], labels: vec![], class_names, settings, kept, skipped: vec![] };
-        for (number, some) in found.chunks(DECODED_AT_ONCE).enumerate() {
+        let at_once = DECODED_BY_EACH * rayon::current_num_threads();
+        for (number, some) in found.chunks(at_once).enumerate() {
             let decoded: Vec<_> = some.par_iter().map(|(path, _)| this.decode(path)).collect();
             for ((path, label), image) in some.iter().zip(decoded) {
                 match image {
@@ -87,7 +88,7 @@ impl ImageFolder {
                     Err(error) => this.skipped.push(error),
                 }
             }
-            watch((DECODED_AT_ONCE * (number + 1)).min(total), total);
+            watch((at_once * (number + 1)).min(total), total);
         }
         let folder = folder.display().to_string();
         if !this.skipped.is_empty() && this.settings.unreadable == Unreadable::Refuse {

@@ -244,6 +244,7 @@ mod tests {
     use super::*;
     use image::{ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
     use ndarray::{Array3, array};
+    use proptest::prelude::*;
 
     fn saved(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
         let mut bytes = io::Cursor::new(Vec::new());
@@ -323,6 +324,29 @@ mod tests {
         let error = Photo::open("nowhere/coat.png").unwrap_err().to_string();
         assert!(error.starts_with("nowhere/coat.png: can't be read"), "{error}");
         assert!(matches!(Photo::open(std::env::temp_dir()), Err(PhotoError::Read { .. })));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+        #[test]
+        fn no_damage_panics(
+            format in prop::sample::select(vec![
+                ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP,
+            ]),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            // Headers come first: half of the damage goes there.
+            to_header: bool,
+        ) {
+            let mut bytes = saved(gradient(), format);
+            for (place, byte) in damage {
+                let length = if to_header { bytes.len().min(100) } else { bytes.len() };
+                bytes[place.index(length)] = byte;
+            }
+            // A picture still, or an error that names the file.
+            if let Err(error) = open(&bytes) {
+                prop_assert!(error.to_string().contains("coat.dat: "));
+            }
+        }
     }
 
     #[test]
