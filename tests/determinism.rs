@@ -2,15 +2,14 @@
 
 use attribution::Explainer;
 use nn::data::{Scatter, fashion_mnist};
-use nn::optim::{Decay, Schedule, Sgd};
-use nn::train::{Training, train};
+use nn::optim::Sgd;
+use nn::train::{Trainer, Training};
 use nn::{Layer, Model, ModelInfo};
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 use tensor::Tensor;
 
 /// The bits of everything that a small training and a few explanations give on a pool of `threads`.
-fn run(threads: usize) -> (Vec<u64>, Vec<u8>, Vec<Vec<u32>>) {
+fn run(threads: usize) -> (Vec<(u64, u64)>, Vec<u8>, Vec<Vec<u32>>) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
         let source = fashion_mnist::train().subset(&(0..96).collect::<Vec<_>>());
@@ -42,17 +41,18 @@ fn run(threads: usize) -> (Vec<u64>, Vec<u8>, Vec<Vec<u32>>) {
             epochs: 2,
             batch_size: 32,
             learning_rate: 0.05,
-            schedule: Schedule { warmup: 0.2, decay: Decay::Cosine { floor: 0.0 } },
             label_smoothing: 0.1,
+            weight_average: Some(0.9),
+            clip_norm: Some(1.0),
             seed: 5,
+            ..Training::default()
         };
         let mut losses = Vec::new();
-        let watch = |progress: &nn::train::Progress, _: &Model<f32>| {
-            losses.push(progress.loss.to_bits());
+        let trainer = Trainer::new(training, Sgd::new(0.05, 0.9)).on_step(|progress, _| {
+            losses.push((progress.loss.to_bits(), progress.gradient_norm.to_bits()));
             ControlFlow::Continue(())
-        };
-        let data = |_| Cow::Borrowed(&scattered.images);
-        train(&mut model, &mut Sgd::new(0.05, 0.9), &training, data, watch).unwrap();
+        });
+        trainer.fit(&mut model, &scattered.images).unwrap();
 
         let mut pixels = Vec::new();
         scattered.images.gather(&[0, 1, 2], &normalization, &mut pixels);

@@ -76,6 +76,28 @@ pub trait Dataset: Sync {
     }
 }
 
+impl<D: Dataset + ?Sized> Dataset for &D {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn image_shape(&self) -> [usize; 3] {
+        (**self).image_shape()
+    }
+
+    fn class_names(&self) -> &[String] {
+        (**self).class_names()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        (**self).label(index)
+    }
+
+    fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError> {
+        (**self).read(index, pixels)
+    }
+}
+
 impl Dataset for LabelledImages {
     fn len(&self) -> usize {
         self.len()

@@ -94,7 +94,8 @@ impl ModelBuilder {
                 parameters.push(Parameter { name: full_name, trainable: spec.trainable, value });
             }
             sources.insert(name.clone(), Source::Layer(nodes.len()));
-            nodes.push(ModelNode { name, layer, inputs, output_shape, parameters: first..parameters.len() });
+            let parameters = first..parameters.len();
+            nodes.push(ModelNode { name, layer, inputs, output_shape, frozen: false, parameters });
         }
         let last = nodes.last().ok_or(ModelError::Empty)?;
         if last.output_shape.len() != 1 {

@@ -120,6 +120,21 @@ pub enum FileErrorKind {
     /// A safetensors file from elsewhere.
     #[error("a safetensors file without an architecture under `glassbox` in its metadata: not a model saved here")]
     Foreign,
+    /// A safetensors file that isn't a checkpoint.
+    #[error(
+        "a safetensors file without an entry `glassbox-checkpoint` in its metadata: not a checkpoint of a training"
+    )]
+    NoCheckpoint,
+    /// A checkpoint of another training.
+    #[error("a checkpoint of another training: {what}: expected {expected}, found {found}; train anew, or as it was")]
+    OtherTraining {
+        /// What differs.
+        what: &'static str,
+        /// What this training has.
+        expected: String,
+        /// What the checkpoint has.
+        found: String,
+    },
     /// Saved by a version with another format.
     #[error("the model's format is {found}, this version reads {expected}")]
     Format {

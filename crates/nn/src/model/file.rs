@@ -59,7 +59,7 @@ impl Model<f32> {
     /// # Errors
     /// Where the architecture can't be written as JSON, a number in it not being finite.
     pub fn to_bytes(&self) -> Result<Vec<u8>, FileErrorKind> {
-        let metadata = HashMap::from([(KEY.to_string(), serde_json::to_string(&self.architecture())?)]);
+        let metadata = HashMap::from([(KEY.to_string(), self.architecture_json()?)]);
         let data: Vec<Vec<u8>> = self.parameters.iter().map(|p| bytes(&p.value)).collect();
         let views = (self.parameters.iter().zip(&data))
             .map(|(p, data)| Ok((p.name.as_str(), TensorView::new(Dtype::F32, p.value.shape().to_vec(), data)?)))
@@ -110,6 +110,11 @@ impl Model<f32> {
         }
     }
 
+    /// All but the weights, as it stands in a file.
+    pub(crate) fn architecture_json(&self) -> Result<String, FileErrorKind> {
+        Ok(serde_json::to_string(&self.architecture())?)
+    }
+
     fn architecture(&self) -> Architecture {
         let layers = self.nodes.iter().map(|node| NamedLayer {
             name: node.name.clone(),
@@ -121,7 +126,7 @@ impl Model<f32> {
 }
 
 /// The elements of a tensor as f32.
-pub(super) fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, FileErrorKind> {
+pub(crate) fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, FileErrorKind> {
     fn read<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
         bytes.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
     }
@@ -135,6 +140,6 @@ pub(super) fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, File
 }
 
 /// The bytes of a tensor of f32.
-pub(super) fn bytes(values: &Tensor<f32>) -> Vec<u8> {
+pub(crate) fn bytes(values: &Tensor<f32>) -> Vec<u8> {
     values.as_slice().iter().flat_map(|x| x.to_le_bytes()).collect()
 }

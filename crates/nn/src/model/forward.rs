@@ -54,10 +54,10 @@ impl<T: Real> Forward<T> {
         self.activations[layer].as_ref().expect("the tape keeps all values")
     }
 
-    /// The variables of the trained parameters, with their places in [`Model::parameters`].
+    /// The variables of the trained parameters, with their places in [`Model::parameters`]; those of frozen layers aren't.
     pub fn trained(&self, model: &Model<T>) -> impl Iterator<Item = (usize, &Var<T>)> {
-        let trained = self.parameters.iter().zip(&model.parameters).enumerate();
-        trained.filter_map(|(index, (var, parameter))| Some((index, var.as_ref().filter(|_| parameter.trainable)?)))
+        let variables = self.parameters.iter().enumerate();
+        variables.filter_map(|(index, var)| Some((index, var.as_ref().filter(|_| model.is_trained(index))?)))
     }
 
     /// The batch's statistics, to update the running ones with ([`Model::update_statistics`]).
@@ -173,6 +173,7 @@ impl<T: Real> Model<T> {
         statistics: &mut Vec<BatchStatistics<T>>,
     ) -> Var<T> {
         let node = &self.nodes[index];
+        let mode = if node.frozen { Mode::Evaluation } else { mode };
         let parameter = |place: usize| parameters[node.parameters.clone()].get(place).and_then(Option::as_ref);
         let weight = || parameter(0).expect("a weight or bias");
         match &node.layer {

@@ -17,6 +17,7 @@ use tensor::Tensor;
 pub(crate) use builder::IMAGE;
 pub use builder::ModelBuilder;
 pub use error::{FileError, FileErrorKind, ModelError, WeightError};
+pub(crate) use file::{bytes, floats};
 pub use forward::{BatchStatistics, Forward, Mode};
 pub use head::GapHead;
 pub use summary::{LayerSummary, Summary};
@@ -61,6 +62,8 @@ pub struct ModelNode {
     pub inputs: Vec<Source>,
     /// One image's output, N left out.
     pub output_shape: Vec<usize>,
+    /// Whether training leaves it as it is.
+    pub frozen: bool,
     /// Its entries in [`Model::parameters`].
     pub(crate) parameters: std::ops::Range<usize>,
 }
@@ -160,6 +163,25 @@ impl<T: Real> Model<T> {
     #[must_use]
     pub fn parameters(&self) -> &[Parameter<T>] {
         &self.parameters
+    }
+
+    /// Makes training leave these layers as they are: their weights stay, their batch norms use and keep the running
+    /// statistics, their dropout does nothing. Freezing isn't saved with the model.
+    ///
+    /// # Errors
+    /// Where there is no layer of such a name.
+    pub fn freeze(&mut self, layers: &[&str]) -> Result<(), ModelError> {
+        let places = layers.iter().map(|name| self.layer_index(name)).collect::<Result<Vec<_>, _>>()?;
+        places.into_iter().for_each(|place| self.nodes[place].frozen = true);
+        Ok(())
+    }
+
+    /// Whether the parameter at this place in [`parameters`](Self::parameters) is trained: no running statistic, and not
+    /// of a frozen layer.
+    #[must_use]
+    pub fn is_trained(&self, index: usize) -> bool {
+        let owner = self.nodes.iter().find(|node| node.parameters.contains(&index));
+        self.parameters[index].trainable && owner.is_some_and(|node| !node.frozen)
     }
 
     /// The value of the parameter at this place in [`parameters`](Self::parameters), to be written to.

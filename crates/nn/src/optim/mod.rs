@@ -44,3 +44,21 @@ pub trait Optimizer<T: Real>: Send {
     /// What it remembers, to be replaced by what another of its kind remembered.
     fn state_mut(&mut self) -> &mut OptimizerState<T>;
 }
+
+impl<T: Real, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
+    fn step(&mut self, model: &mut Model<T>, gradients: &[(usize, Tensor<T>)]) {
+        (**self).step(model, gradients);
+    }
+
+    fn set_learning_rate(&mut self, rate: f64) {
+        (**self).set_learning_rate(rate);
+    }
+
+    fn state(&self) -> &OptimizerState<T> {
+        (**self).state()
+    }
+
+    fn state_mut(&mut self) -> &mut OptimizerState<T> {
+        (**self).state_mut()
+    }
+}

@@ -9,6 +9,7 @@ use crate::evaluate::Measure;
 use crate::graph::Reading;
 use crate::method::Method;
 use crate::model::ModelArgs;
+use crate::train::TrainArgs;
 
 /// Train small convolutional networks and see why they decide.
 ///
@@ -79,63 +80,6 @@ pub(crate) struct DemoArgs {
 
     /// Folder for the report (index.html), the pictures, the network and run.json; made if missing
     #[arg(long, value_name = "DIR", default_value = "glassbox-out")]
-    pub(crate) out: PathBuf,
-}
-
-/// Train a network and save it
-///
-/// The network is small and made to be explained: four convolutions, each with batch normalisation and ReLU, then global
-/// average pooling and one fully connected layer, as CAM needs. The data are embedded, or IDX files as of MNIST.
-///
-/// Ctrl-C ends the step, saves the network so far, and says so.
-#[derive(Args, Debug)]
-#[command(after_long_help = "Examples:\n  \
-    glassbox train --data fashion-mnist --out garments.safetensors\n  \
-    glassbox train --images train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz \\\n      \
-        --test-images t10k-images-idx3-ubyte.gz --test-labels t10k-labels-idx1-ubyte.gz --out digits.safetensors")]
-pub(crate) struct TrainArgs {
-    /// Embedded images: 6000 to train on, 1000 to test with
-    #[arg(long, value_enum, default_value = "scattered", conflicts_with = "images")]
-    pub(crate) data: Embedded,
-
-    /// Training images of your own: an IDX file of bytes, [N, H, W], plain or gzip
-    #[arg(long, value_name = "FILE", requires = "labels")]
-    pub(crate) images: Option<PathBuf>,
-
-    /// Their labels: an IDX file of bytes, one for each image
-    #[arg(long, value_name = "FILE", requires = "images")]
-    pub(crate) labels: Option<PathBuf>,
-
-    /// Test images, an IDX file
-    #[arg(long, value_name = "FILE", requires = "images", requires = "test_labels")]
-    pub(crate) test_images: Option<PathBuf>,
-
-    /// Their labels, an IDX file
-    #[arg(long, value_name = "FILE", requires = "test_images")]
-    pub(crate) test_labels: Option<PathBuf>,
-
-    /// Names of the classes in an IDX file, in the order of the labels [default: their numbers]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "images")]
-    pub(crate) class_names: Option<Vec<String>>,
-
-    /// Times that every training image is seen
-    #[arg(long, value_name = "N", default_value = "8", value_parser = positive)]
-    pub(crate) epochs: usize,
-
-    /// Images in a step
-    #[arg(long, value_name = "N", default_value = "50", value_parser = positive)]
-    pub(crate) batch: usize,
-
-    /// Learning rate at its peak: it rises over the first tenth of the steps, and falls along a cosine to zero
-    #[arg(long, value_name = "RATE", default_value = "0.2", value_parser = rate)]
-    pub(crate) rate: f64,
-
-    /// Seed of everything random: weights, order, and the places and clutter of the scattered images
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub(crate) seed: u64,
-
-    /// File for the network; written whole or not at all
-    #[arg(long, value_name = "FILE", default_value = "model.safetensors")]
     pub(crate) out: PathBuf,
 }
 
@@ -348,11 +292,11 @@ pub(crate) struct ExportArgs {
     pub(crate) network: ModelArgs,
 }
 
-fn positive(text: &str) -> Result<usize, String> {
+pub(crate) fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1".into())
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate: &f64| *rate > 0.0 && rate.is_finite());
     rate.ok_or_else(|| "expected a number above 0".into())
 }

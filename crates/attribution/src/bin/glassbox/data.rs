@@ -1,16 +1,17 @@
 //! What a network is trained on.
 
-use std::borrow::Cow;
+use nn::data::{
+    Cifar, Crop, DataError, Dataset, FolderSettings, Idx, ImageFolder, LabelledImages, Scatter, Scattered, Split,
+    Subset, fashion_mnist,
+};
 
-use nn::data::{DataError, Idx, LabelledImages, Scatter, Scattered, fashion_mnist};
-
-use crate::Failure;
-use crate::cli::{Embedded, TrainArgs};
+use crate::train::{Config, Source};
+use crate::{Failure, progress};
 
 /// Images to train on, epoch by epoch.
-pub(crate) enum TrainingSet {
+pub(crate) enum TrainingSet<'a> {
     /// The same in each.
-    Fixed(LabelledImages),
+    Fixed(Box<dyn Dataset + 'a>),
     /// At other places, among other clutter in each.
     Scattered {
         /// The objects.
@@ -20,16 +21,37 @@ pub(crate) enum TrainingSet {
     },
 }
 
-impl TrainingSet {
+impl TrainingSet<'_> {
     /// The images of an epoch.
-    pub(crate) fn epoch(&self, epoch: usize) -> Result<Cow<'_, LabelledImages>, DataError> {
+    pub(crate) fn epoch(&self, epoch: usize) -> Result<Box<dyn Dataset + '_>, DataError> {
         match self {
-            Self::Fixed(images) => Ok(Cow::Borrowed(images)),
+            Self::Fixed(images) => Ok(Box::new(&**images)),
             Self::Scattered { source, seed } => {
                 let seed = seed.wrapping_add(1 + epoch as u64);
-                Ok(Cow::Owned(Scatter { seed, ..Scatter::default() }.scatter(source)?.images))
+                Ok(Box::new(Scatter { seed, ..Scatter::default() }.scatter(source)?.images))
             }
         }
+    }
+}
+
+/// What a training reads from.
+pub(crate) struct Opened {
+    images: Box<dyn Dataset>,
+    /// A test set of its own.
+    test: Option<Box<dyn Dataset>>,
+}
+
+/// What a training trains on, chooses by, and is tested with.
+pub(crate) struct Sets<'a> {
+    pub(crate) training: TrainingSet<'a>,
+    pub(crate) validation: Option<Box<dyn Dataset + 'a>>,
+    pub(crate) test: Option<Box<dyn Dataset + 'a>>,
+}
+
+impl<'a> Sets<'a> {
+    /// What is validated with after each epoch: the test images, if none are kept for it.
+    pub(crate) fn chosen_by(&self) -> Option<&(dyn Dataset + 'a)> {
+        self.validation.as_deref().or(self.test.as_deref())
     }
 }
 
@@ -43,26 +65,70 @@ pub(crate) fn scattered_test(count: usize, seed: u64) -> Result<Scattered, DataE
     Scatter { seed, ..Scatter::default() }.scatter(&first(fashion_mnist::test(), count))
 }
 
-/// What `glassbox train` was asked to train on, and to test with.
-pub(crate) fn open(args: &TrainArgs) -> Result<(TrainingSet, Option<LabelledImages>), Failure> {
-    if let (Some(images), Some(labels)) = (&args.images, &args.labels) {
-        let (images, labels) = (Idx::open(images)?, Idx::open(labels)?);
-        let names = args.class_names.clone().unwrap_or_else(|| numbers(&labels));
-        let training = LabelledImages::from_idx(images, labels, names.clone())?;
-        let test = match (&args.test_images, &args.test_labels) {
-            (Some(images), Some(labels)) => Some(LabelledImages::open_idx(images, labels, names)?),
-            _ => None,
-        };
-        return Ok((TrainingSet::Fixed(training), test));
-    }
-    let (training, test) = (fashion_mnist::train().clone(), fashion_mnist::test().clone());
-    Ok(match args.data {
-        Embedded::FashionMnist => (TrainingSet::Fixed(training), Some(test)),
-        Embedded::Scattered => {
-            let test = scattered_test(test.len(), args.seed)?.images;
-            (TrainingSet::Scattered { source: training, seed: args.seed }, Some(test))
+/// Opens what a training is to read from.
+pub(crate) fn open(config: &Config) -> Result<Opened, Failure> {
+    let data = &config.data;
+    let of = |images: LabelledImages, test: Option<LabelledImages>| {
+        Ok(Opened { images: Box::new(images), test: test.map(|test| Box::new(test) as Box<dyn Dataset>) })
+    };
+    let cifar = |cifar: Cifar| {
+        let [images, test] = cifar.open(&data.folder)?;
+        of(images, Some(test))
+    };
+    match data.source {
+        Source::FashionMnist => of(fashion_mnist::train().clone(), Some(fashion_mnist::test().clone())),
+        Source::Scattered => {
+            let test = scattered_test(fashion_mnist::test().len(), config.training.seed)?.images;
+            of(fashion_mnist::train().clone(), Some(test))
         }
-    })
+        Source::Idx => {
+            let (images, labels) = (Idx::open(&data.images)?, Idx::open(&data.labels)?);
+            let names = if data.class_names.is_empty() { numbers(&labels) } else { data.class_names.clone() };
+            let tested = !data.test_images.as_os_str().is_empty();
+            let test = tested.then(|| LabelledImages::open_idx(&data.test_images, &data.test_labels, names.clone()));
+            of(LabelledImages::from_idx(images, labels, names)?, test.transpose()?)
+        }
+        Source::Cifar10 => cifar(Cifar::Ten),
+        Source::Cifar100 => cifar(Cifar::Hundred),
+        Source::Folder => {
+            let memory = data.memory_mb.saturating_mul(1 << 20);
+            let settings =
+                FolderSettings { shape: data.shape, crop: Crop::default(), unreadable: data.unreadable, memory };
+            let bar = progress::bar("reading pictures", 0);
+            let folder = ImageFolder::open(&data.folder, settings, |done, all| {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+            })?;
+            bar.finish_and_clear();
+            folder.skipped().iter().for_each(|error| eprintln!("left out: {error}"));
+            Ok(Opened { images: Box::new(folder), test: None })
+        }
+    }
+}
+
+impl Opened {
+    /// Divides it as the settings say.
+    pub(crate) fn sets(&self, config: &Config) -> Result<Sets<'_>, Failure> {
+        let Split { validation, test, .. } = config.split();
+        let own_test = self.test.as_ref().map(|test| Box::new(&**test) as Box<dyn Dataset + '_>);
+        if config.data.source == Source::Scattered {
+            let source = fashion_mnist::train().clone();
+            let training = TrainingSet::Scattered { source, seed: config.training.seed };
+            return Ok(Sets { training, validation: None, test: own_test });
+        }
+        if validation == 0.0 && test == 0.0 {
+            return Ok(Sets {
+                training: TrainingSet::Fixed(Box::new(&*self.images)),
+                validation: None,
+                test: own_test,
+            });
+        }
+        let parts = config.split().of(&*self.images)?;
+        let part = |places: Vec<usize>| Box::new(Subset::new(&*self.images, places)) as Box<dyn Dataset + '_>;
+        let some = |places: Vec<usize>| (!places.is_empty()).then(|| part(places));
+        let test = own_test.or(some(parts.test));
+        Ok(Sets { training: TrainingSet::Fixed(part(parts.training)), validation: some(parts.validation), test })
+    }
 }
 
 /// As many classes as the labels need, named by their numbers.

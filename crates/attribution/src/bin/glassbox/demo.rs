@@ -21,11 +21,10 @@ use crate::page::{self, Curve, Figure, Page, Table};
 use crate::picture::Picture;
 use crate::report::Report;
 use crate::score::{Score, score};
+use crate::train::Config;
 use crate::words::count;
 use crate::{Failure, folder, interrupt, network, say, sheet};
 
-/// Images in a step, and the learning rate at its peak.
-const RECIPE: (usize, f64) = (50, 0.2);
 /// Pictures in the summary.
 const SUMMARY: usize = 6;
 
@@ -35,13 +34,17 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let source = first(fashion_mnist::train(), args.images);
     let (training_images, data) = (source.len(), TrainingSet::Scattered { source, seed: args.seed });
     let test = scattered_test(args.test_images, args.seed)?;
-    let images = data.epoch(0)?.into_owned();
-    let mut model = network::build(&images, args.seed)?;
+    let images = data.epoch(0)?;
+    // The defaults are this task's.
+    let mut config = Config::default();
+    (config.training.epochs, config.training.seed) = (args.epochs, args.seed);
+    let mut model = network::build(&config.network, &*images, args.seed)?;
     folder::prepare(&args.out)?;
     folder::prepare(&args.out.join("inputs"))?;
     interrupt::listen()?;
 
-    let [_, height, width, _] = images.shape();
+    let [height, width, _] = images.image_shape();
+    drop(images);
     let (summary, threads) = (model.summary(), rayon::current_num_threads());
     say!("Glassbox {}, {}, {}", env!("CARGO_PKG_VERSION"), count(threads, "thread"), tier());
     say!("Task     which garment hides among the clutter? {training_images} pictures of {height}×{width} to train on,");
@@ -50,10 +53,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     say!("Network  four convolutions, global average pooling, one fully connected layer:");
     say!("         {} parameters, {millions:.1} million multiply–adds a picture", summary.parameters);
 
-    let (batch, rate) = RECIPE;
-    let training = network::recipe(args.epochs, batch, rate, args.seed);
     let began = Instant::now();
-    let (ended, losses) = network::fit(&mut model, &training, &data)?;
+    let (ended, losses) = network::fit(&mut model, &config, &data)?;
     let seconds_training = began.elapsed().as_secs_f64();
     let (model_file, report_file) = (args.out.join("model.safetensors"), args.out.join("run.json"));
     // A report of an earlier run doesn't belong to this network.
@@ -76,7 +77,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         seed: args.seed,
         training_images,
         test_images: test.images.len(),
-        training: &training,
+        training: &config.training(),
         parameters: summary.parameters,
         accuracy: evaluation.accuracy,
         loss: evaluation.loss,

@@ -1,51 +1,58 @@
-//! The small network that the program trains, and how.
+//! Networks that the program trains.
 
 use std::fmt;
 use std::ops::ControlFlow;
 
-use nn::data::LabelledImages;
-use nn::optim::{Decay, Schedule, Sgd, SgdSettings};
-use nn::train::{Training, train};
-use nn::{Layer, Model, ModelError, ModelInfo};
+use nn::data::Dataset;
+use nn::train::{TrainError, Trained, Trainer};
+use nn::zoo::{Head, Net};
+use nn::{Layer, Model, ModelBuilder, ModelInfo};
 
 use crate::Failure;
 use crate::data::TrainingSet;
 use crate::interrupt;
 use crate::progress::TrainingBar;
+use crate::train::{Config, Network};
 
-/// Channels of the four convolutions.
-const CHANNELS: [usize; 4] = [16, 32, 32, 48];
-/// The first of them are followed by max pooling, so that a map of the last has a cell for each 4×4 pixels.
-const POOLED: usize = 2;
+/// The network that a training asks for.
+pub(crate) fn build(network: &Network, images: &dyn Dataset, seed: u64) -> Result<Model, Failure> {
+    let (input, classes) = (images.image_shape(), images.class_names().len());
+    let builder = match network.architecture.as_str() {
+        "plain" => plain(network, input, classes),
+        name => {
+            let known = |_| {
+                let zoo = Net::ALL.map(Net::name).join(", ");
+                format!("network.architecture: there is no `{name}`; there are plain, {zoo}")
+            };
+            let net: Net = name.parse().map_err(known)?;
+            net.builder(input, classes, Head::GlobalAvgPool)
+        }
+    };
+    let info = ModelInfo {
+        classes: images.class_names().to_vec(),
+        normalization: Some(images.statistics()?),
+        ..ModelInfo::default()
+    };
+    Ok(builder.info(info).build(seed)?)
+}
 
-/// Four times convolution, batch normalisation and ReLU, then global average pooling and one fully connected layer.
-pub(crate) fn build(images: &LabelledImages, seed: u64) -> Result<Model, ModelError> {
-    let [_, height, width, channels] = images.shape();
-    let mut builder = Model::builder([height, width, channels]);
-    for (number, channels) in (1..).zip(CHANNELS) {
+/// Convolutions, each with batch normalisation and ReLU, then global average pooling and one fully connected layer.
+fn plain(network: &Network, input: [usize; 3], classes: usize) -> ModelBuilder {
+    let mut builder = Model::builder(input);
+    for (number, &channels) in (1..).zip(&network.channels) {
         builder = builder
             .layer(format!("conv{number}"), Layer::conv(channels, 3).without_bias())
             .layer(format!("bn{number}"), Layer::batch_norm())
             .layer(format!("relu{number}"), Layer::Relu);
-        if number <= POOLED {
+        if network.pool_after.contains(&number) {
             builder = builder.layer(format!("pool{number}"), Layer::max_pool(2));
         }
     }
-    builder
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(images.class_names().len()))
-        .info(ModelInfo {
-            classes: images.class_names().to_vec(),
-            normalization: Some(images.statistics()),
-            ..ModelInfo::default()
-        })
-        .build(seed)
-}
-
-/// The recipe: stochastic gradient descent with Nesterov momentum, a cosine schedule, smoothed labels.
-pub(crate) fn recipe(epochs: usize, batch_size: usize, learning_rate: f64, seed: u64) -> Training {
-    let schedule = Schedule { warmup: 0.1, decay: Decay::Cosine { floor: 0.0 } };
-    Training { epochs, batch_size, learning_rate, schedule, label_smoothing: 0.1, seed }
+    builder = builder.layer("gap", Layer::GlobalAvgPool);
+    if network.dropout > 0.0 {
+        builder = builder.layer("dropout", Layer::Dropout { probability: network.dropout });
+    }
+    builder.layer("fc", Layer::linear(classes))
 }
 
 /// How a training ended.
@@ -77,24 +84,22 @@ impl fmt::Display for Ended {
 }
 
 /// Trains with a progress bar, until done or Ctrl-C. Gives the mean loss of each epoch, too.
-pub(crate) fn fit(model: &mut Model, training: &Training, data: &TrainingSet) -> Result<(Ended, Vec<f64>), Failure> {
-    data.epoch(0)?;
-    let mut optimizer = Sgd::with(SgdSettings {
-        learning_rate: training.learning_rate,
-        momentum: 0.9,
-        weight_decay: 5e-4,
-        nesterov: true,
-    });
-    let mut bar = TrainingBar::new(training.epochs);
-    let mut ended = Ended::Finished;
-    let images = |epoch| data.epoch(epoch).expect("what could be scattered once can be scattered again");
-    train(model, &mut optimizer, training, images, |progress, _| {
+pub(crate) fn fit(model: &mut Model, config: &Config, data: &TrainingSet<'_>) -> Result<(Ended, Vec<f64>), Failure> {
+    let mut bar = TrainingBar::new(config.training.epochs);
+    let trainer = Trainer::new(config.training(), config.optimizer()).on_step(|progress, _| {
         bar.show(progress);
-        if interrupt::asked() && progress.step < progress.steps {
-            ended = Ended::Stopped { step: progress.step, steps: progress.steps };
-            return ControlFlow::Break(());
+        match interrupt::asked() && progress.step < progress.steps {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
-        ControlFlow::Continue(())
-    })?;
-    Ok((ended, bar.finish()))
+    });
+    let Trained { ended, step, steps, history } = fit_to(trainer, model, data)?;
+    bar.finish();
+    let ended = if ended == nn::train::Ended::Stopped { Ended::Stopped { step, steps } } else { Ended::Finished };
+    Ok((ended, history.iter().map(|epoch| epoch.loss).collect()))
+}
+
+/// Trains on these images.
+pub(crate) fn fit_to(trainer: Trainer<'_>, model: &mut Model, data: &TrainingSet<'_>) -> Result<Trained, TrainError> {
+    trainer.fit_epochs(model, |epoch| data.epoch(epoch))
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use nn::train::Progress;
+use nn::train::{Epoch, Progress};
 
 use crate::interrupt::{Watch, patiently};
 
@@ -39,64 +39,78 @@ pub(crate) fn watched<R>(name: &'static str, run: impl FnOnce(Watch<'_>) -> R) -
     outcome
 }
 
-/// The progress of a training: images per second, loss, time left.
+/// The progress of a training: loss, accuracy, learning rate, images per second, time left.
 pub(crate) struct TrainingBar {
     bar: ProgressBar,
     epochs: usize,
     started: Instant,
-    epoch: Epoch,
-    /// The mean loss of each epoch so far.
-    losses: Vec<f64>,
+    /// Steps made before this run of the program.
+    first: Option<usize>,
+    epoch: Sums,
 }
 
 /// Sums over the epoch that runs.
-struct Epoch {
+struct Sums {
     started: Instant,
     images: usize,
+    right: usize,
     loss: f64,
 }
 
-impl Epoch {
+impl Sums {
     fn begin() -> Self {
-        Self { started: Instant::now(), images: 0, loss: 0.0 }
+        Self { started: Instant::now(), images: 0, right: 0, loss: 0.0 }
     }
 }
 
 impl TrainingBar {
     pub(crate) fn new(epochs: usize) -> Self {
-        Self { bar: bar("training", 0), epochs, started: Instant::now(), epoch: Epoch::begin(), losses: Vec::new() }
+        Self { bar: bar("training", 0), epochs, started: Instant::now(), first: None, epoch: Sums::begin() }
     }
 
+    /// After a step.
     pub(crate) fn show(&mut self, progress: &Progress) {
-        let &Progress { epoch, step, steps, images, loss, .. } = progress;
+        let &Progress { epoch, step, steps, images, right, loss, learning_rate, .. } = progress;
+        // A training that goes on from a checkpoint makes only the rest of its steps.
+        let first = *self.first.get_or_insert(step - 1);
         self.epoch.images += images;
+        self.epoch.right += right;
         self.epoch.loss += loss * images as f64;
         let seen = self.epoch.images as f64;
         let rate = seen / self.epoch.started.elapsed().as_secs_f64();
-        let left = left(self.started, step, steps);
+        let left = left(self.started, step - first, steps - first);
+        let (loss, accuracy) = (self.epoch.loss / seen, self.epoch.right as f64 / seen);
         let line = format!(
-            "epoch {} of {}: loss {:.3}, {rate:.0} images/s, {left}",
+            "epoch {} of {}: loss {loss:.3}, accuracy {accuracy:.3}, rate {learning_rate:.2e}, {rate:.0} images/s, {left}",
             epoch + 1,
             self.epochs,
-            self.epoch.loss / seen
         );
         self.bar.set_length(steps as u64);
         self.bar.set_position(step as u64);
         if step.is_multiple_of(steps / self.epochs) {
-            match self.bar.is_hidden() {
-                true => eprintln!("{line}"),
-                false => self.bar.println(&line),
-            }
-            self.losses.push(self.epoch.loss / seen);
-            self.epoch = Epoch::begin();
+            self.print(&line);
+            self.epoch = Sums::begin();
         }
         self.bar.set_message(line);
     }
 
-    /// Clears the bar, and gives the mean loss of each epoch.
-    pub(crate) fn finish(self) -> Vec<f64> {
+    /// After an epoch that was validated.
+    pub(crate) fn epoch(&mut self, epoch: &Epoch) {
+        if let Some(scores) = epoch.validation {
+            self.print(&format!("  test: loss {:.3}, accuracy {:.4}", scores.loss, scores.accuracy));
+        }
+        self.epoch = Sums::begin();
+    }
+
+    fn print(&self, line: &str) {
+        match self.bar.is_hidden() {
+            true => eprintln!("{line}"),
+            false => self.bar.println(line),
+        }
+    }
+
+    pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
-        self.losses
     }
 }
 

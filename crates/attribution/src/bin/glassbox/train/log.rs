@@ -1,0 +1,112 @@
+//! `log.jsonl`: a line of JSON for each step and each epoch.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use nn::train::{Epoch, Progress};
+use serde::{Deserialize, Serialize};
+
+use crate::Failure;
+
+/// A line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum Event {
+    Step { step: usize, epoch: usize, loss: f64, accuracy: f64, gradient_norm: f64, learning_rate: f64 },
+    Epoch(Epoch),
+}
+
+impl Event {
+    pub(crate) fn step(progress: &Progress) -> Self {
+        let &Progress { epoch, step, images, right, loss, gradient_norm, learning_rate, .. } = progress;
+        Self::Step { step, epoch, loss, accuracy: right as f64 / images as f64, gradient_norm, learning_rate }
+    }
+
+    /// Steps made when it was written.
+    fn steps(&self) -> usize {
+        match self {
+            Self::Step { step, .. } => *step,
+            Self::Epoch(epoch) => epoch.step,
+        }
+    }
+}
+
+/// What happened so far, in memory and in a file.
+pub(crate) struct Log {
+    path: PathBuf,
+    file: File,
+    events: Vec<Event>,
+    /// Whether the file may say more than the checkpoint that the training goes on from.
+    ahead: bool,
+}
+
+impl Log {
+    /// A new log, or the one that is there, to be gone on with. A line that a kill cut short isn't one.
+    pub(crate) fn open(path: &Path, resume: bool) -> Result<Self, Failure> {
+        let open = || {
+            let text = match resume {
+                true => fs::read_to_string(path).or_else(|error| match error.kind() {
+                    io::ErrorKind::NotFound => Ok(String::new()),
+                    _ => Err(error),
+                })?,
+                false => String::new(),
+            };
+            let events: Vec<Event> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            let mut options = OpenOptions::new();
+            let file = options.create(true).append(resume).write(true).truncate(!resume).open(path)?;
+            Ok(Self { path: path.into(), file, events, ahead: resume })
+        };
+        open().map_err(|error: io::Error| format!("{}: can't be opened: {error}", path.display()).into())
+    }
+
+    /// Adds a line.
+    pub(crate) fn add(&mut self, event: Event) -> Result<(), Failure> {
+        let add = || {
+            if std::mem::take(&mut self.ahead) {
+                // Steps after the checkpoint are made again.
+                self.events.retain(|earlier| earlier.steps() < event.steps());
+                self.file.set_len(0)?;
+                for event in &self.events {
+                    writeln!(self.file, "{}", serde_json::to_string(event)?)?;
+                }
+            }
+            writeln!(self.file, "{}", serde_json::to_string(&event)?)?;
+            self.events.push(event);
+            Ok::<(), io::Error>(())
+        };
+        add().map_err(|error| format!("{}: can't be written: {error}", self.path.display()).into())
+    }
+
+    pub(crate) fn events(&self) -> &[Event] {
+        &self.events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(step: usize) -> Event {
+        Event::Step { step, epoch: 0, loss: 0.1 * step as f64, accuracy: 0.5, gradient_norm: 1.0, learning_rate: 0.1 }
+    }
+
+    #[test]
+    fn what_comes_after_the_checkpoint_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let mut log = Log::open(&path, false).unwrap();
+        (1..=5).for_each(|number| log.add(step(number)).unwrap());
+        drop(log);
+        let mut text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(r#"{"event":"step","step":1,"#), "{text}");
+        text += r#"{"event":"st"#;
+        fs::write(&path, text).unwrap();
+        let mut log = Log::open(&path, true).unwrap();
+        (4..=6).for_each(|number| log.add(step(number)).unwrap());
+        assert_eq!(log.events(), (1..=6).map(step).collect::<Vec<_>>());
+        let written: Vec<Event> =
+            fs::read_to_string(&path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(written, log.events());
+    }
+}

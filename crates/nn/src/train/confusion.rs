@@ -1,0 +1,133 @@
+//! Which classes are taken for which.
+
+use std::fmt;
+
+/// Counts of images by their true class (rows) and by the likeliest one (columns).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confusion {
+    names: Vec<String>,
+    counts: Vec<usize>,
+}
+
+impl Confusion {
+    /// Of no image yet, for classes of these names.
+    #[must_use]
+    pub fn new(names: Vec<String>) -> Self {
+        let counts = vec![0; names.len() * names.len()];
+        Self { names, counts }
+    }
+
+    /// Counts an image.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    pub fn add(&mut self, truth: usize, predicted: usize) {
+        assert!(truth.max(predicted) < self.names.len(), "class {} of {}", truth.max(predicted), self.names.len());
+        self.counts[truth * self.names.len() + predicted] += 1;
+    }
+
+    /// The classes' names.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Images of class `truth` that were taken for `predicted`.
+    ///
+    /// # Panics
+    /// Where there is no such class.
+    #[must_use]
+    pub fn count(&self, truth: usize, predicted: usize) -> usize {
+        assert!(predicted < self.names.len(), "class {predicted} of {}", self.names.len());
+        self.counts[truth * self.names.len() + predicted]
+    }
+
+    /// Images of a class.
+    #[must_use]
+    pub fn support(&self, class: usize) -> usize {
+        (0..self.names.len()).map(|predicted| self.count(class, predicted)).sum()
+    }
+
+    /// Of the images taken for a class, the share that are of it; none where no image was.
+    #[must_use]
+    pub fn precision(&self, class: usize) -> Option<f64> {
+        share(self.count(class, class), (0..self.names.len()).map(|truth| self.count(truth, class)).sum())
+    }
+
+    /// Of the images of a class, the share that were recognised; none where there are none.
+    #[must_use]
+    pub fn recall(&self, class: usize) -> Option<f64> {
+        share(self.count(class, class), self.support(class))
+    }
+
+    /// As comma-separated values: a line of class names, then a line for each true class.
+    #[must_use]
+    pub fn to_csv(&self) -> String {
+        let quoted = |name: &String| match name.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", name.replace('"', "\"\"")),
+            false => name.clone(),
+        };
+        let names: Vec<String> = self.names.iter().map(quoted).collect();
+        let mut csv = format!("true \\ predicted,{}\n", names.join(","));
+        for (truth, name) in names.iter().enumerate() {
+            let counts = (0..names.len()).map(|predicted| self.count(truth, predicted).to_string());
+            csv += &format!("{name},{}\n", counts.collect::<Vec<_>>().join(","));
+        }
+        csv
+    }
+}
+
+fn share(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// A table: precision, recall and number of images of each class, and what its images were most often taken for.
+impl fmt::Display for Confusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
+        write!(f, "{:width$}  precision  recall  images  most often taken for", "class")?;
+        let shown = |share: Option<f64>| share.map_or("-".into(), |share| format!("{share:.3}"));
+        for (class, name) in self.names.iter().enumerate() {
+            let (precision, recall) = (shown(self.precision(class)), shown(self.recall(class)));
+            write!(f, "\n{name:width$}  {precision:>9}  {recall:>6}  {:>6}", self.support(class))?;
+            let others = (0..self.names.len()).filter(|&other| other != class);
+            let rival = others.max_by_key(|&other| (self.count(class, other), std::cmp::Reverse(other)));
+            if let Some(rival) = rival.filter(|&rival| self.count(class, rival) > 0) {
+                write!(f, "  {} ({})", self.names[rival], self.count(class, rival))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn confusion() -> Confusion {
+        let mut confusion = Confusion::new(["cat", "dog, large", "cow"].map(String::from).to_vec());
+        for (truth, predicted) in [(0, 0), (0, 0), (0, 1), (1, 1), (1, 0), (1, 0), (1, 0)] {
+            confusion.add(truth, predicted);
+        }
+        confusion
+    }
+
+    #[test]
+    fn shares_are_those_of_the_counts() {
+        let confusion = confusion();
+        assert_eq!([0, 1, 2].map(|class| confusion.precision(class)), [Some(0.4), Some(0.5), None]);
+        assert_eq!([0, 1, 2].map(|class| confusion.recall(class)), [Some(2.0 / 3.0), Some(0.25), None]);
+        assert_eq!([0, 1, 2].map(|class| confusion.support(class)), [3, 4, 0]);
+    }
+
+    #[test]
+    fn it_is_written_as_a_table_and_as_csv() {
+        let confusion = confusion();
+        let csv = "true \\ predicted,cat,\"dog, large\",cow\ncat,2,1,0\n\"dog, large\",3,1,0\ncow,0,0,0\n";
+        assert_eq!(confusion.to_csv(), csv);
+        let table = confusion.to_string();
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[1], "cat             0.400   0.667       3  dog, large (1)");
+        assert_eq!(lines[3], "cow                 -       -       0");
+    }
+}

@@ -1,0 +1,86 @@
+//! The learning-rate range test.
+
+use super::Training;
+use super::error::TrainError;
+use super::evaluation::normalization_for;
+use super::step::train_step;
+use crate::data::{Batch, Dataset, Loader};
+use crate::model::Model;
+use crate::optim::Optimizer;
+
+/// Decay of the running mean of the loss.
+const DECAY: f64 = 0.9;
+/// The test ends where the running loss is this many times its least.
+const DIVERGED: f64 = 2.0;
+
+/// What [`range_test`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RangeTest {
+    /// The rate of each step, and the running mean of the loss there.
+    pub losses: Vec<(f64, f64)>,
+}
+
+impl RangeTest {
+    /// A rate to take as the peak: a third of that at which the running loss was least; none if no step was made.
+    #[must_use]
+    pub fn suggestion(&self) -> Option<f64> {
+        let least = self.losses.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some(least.0 / 3.0)
+    }
+}
+
+/// Trains a copy of the model with a rate that grows by equal factors from `rates[0]` to `rates[1]` over `steps` steps, and
+/// says how the loss followed (Smith, *Cyclical learning rates*, 2017, §3.3). It ends early where the loss diverges.
+///
+/// # Errors
+/// Where the images don't fit the model, or one of them can't be read.
+///
+/// # Panics
+/// Unless 0 < `rates[0]` < `rates[1]`.
+pub fn range_test(
+    model: &Model<f32>,
+    optimizer: &mut dyn Optimizer<f32>,
+    training: &Training,
+    images: &dyn Dataset,
+    rates: [f64; 2],
+    steps: usize,
+) -> Result<RangeTest, TrainError> {
+    let [low, high] = rates;
+    assert!(0.0 < low && low < high, "a range test from rate {low} to {high}");
+    let normalization = normalization_for(model, images)?;
+    if training.batch_size == 0 {
+        return Err(TrainError::Nothing);
+    }
+    let mut model = model.clone();
+    let loader = Loader::new(images, &normalization, training.batch_size).shuffled(training.seed);
+    let (mut losses, mut sum, mut weight, mut least) = (Vec::new(), 0.0, 0.0, f64::INFINITY);
+    let mut step = |Batch { images, labels, .. }: Batch| -> Result<bool, TrainError> {
+        let done = losses.len();
+        let rate = low * (high / low).powf(done as f64 / steps.saturating_sub(1).max(1) as f64);
+        optimizer.set_learning_rate(rate);
+        let seed = training.seed.wrapping_add(done as u64);
+        let loss = f64::from(train_step(&mut model, optimizer, images, &labels, training.label_smoothing, seed)?);
+        // The weights of the losses so far add up to less than 1: the mean is over these.
+        (sum, weight) = (DECAY * sum + (1.0 - DECAY) * loss, DECAY * weight + (1.0 - DECAY));
+        let mean = sum / weight;
+        least = least.min(mean);
+        // Written so that NaN ends the test.
+        let goes_on = mean <= DIVERGED * least;
+        if goes_on {
+            losses.push((rate, mean));
+        }
+        Ok(goes_on && losses.len() < steps)
+    };
+    let mut epoch = 0;
+    while loader.epoch(epoch, 0, |batches| {
+        for batch in batches {
+            if !step(batch?)? {
+                return Ok::<bool, TrainError>(false);
+            }
+        }
+        Ok(true)
+    })? {
+        epoch += 1;
+    }
+    Ok(RangeTest { losses })
+}

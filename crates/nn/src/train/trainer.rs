@@ -1,0 +1,354 @@
+//! The course of a training.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tensor::Var;
+
+use super::checkpoint::{BEST, Kind, Run};
+use super::error::TrainError;
+use super::evaluation::{Scores, evaluate, normalization_for, rank};
+use super::step::Lesson;
+use super::{Training, diagnosis};
+use crate::data::{Augmentation, Batch, DataError, Dataset, Loader};
+use crate::model::Model;
+use crate::ops;
+use crate::optim::{Optimizer, WeightAverage, clip_norm, global_norm};
+
+/// Between two checkpoints within an epoch, unless told otherwise.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Where a training stands after a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// Steps made.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// Images in this step.
+    pub images: usize,
+    /// Of these, those whose likeliest class was theirs, before the step.
+    pub right: usize,
+    /// Loss of this step's images, before the step.
+    pub loss: f64,
+    /// Norm of all gradients together, before clipping.
+    pub gradient_norm: f64,
+    /// Learning rate of this step.
+    pub learning_rate: f64,
+}
+
+/// What came of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// Steps made since the beginning.
+    pub step: usize,
+    /// Mean loss of its images, each before the step that it was part of.
+    pub loss: f64,
+    /// Share of its images whose likeliest class was theirs, likewise.
+    pub accuracy: f64,
+    /// Learning rate of its last step.
+    pub learning_rate: f64,
+    /// How the model did on the validation images, if there are any.
+    pub validation: Option<Scores>,
+}
+
+impl Epoch {
+    /// Whether it is better than another: by accuracy, then by loss; of the validation, if there is one.
+    fn beats(&self, other: &Self) -> bool {
+        let scores = |epoch: &Self| epoch.validation.map_or((epoch.accuracy, epoch.loss), |v| (v.accuracy, v.loss));
+        let ((accuracy, loss), (other_accuracy, other_loss)) = (scores(self), scores(other));
+        accuracy > other_accuracy || accuracy == other_accuracy && loss < other_loss
+    }
+}
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All epochs are done.
+    Finished,
+    /// The validation has not become better for as many epochs as the patience allows.
+    Patience,
+    /// A callback stopped it.
+    Stopped,
+}
+
+/// A training that ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    /// Why.
+    pub ended: Ended,
+    /// Steps made.
+    pub step: usize,
+    /// Steps that all epochs have.
+    pub steps: usize,
+    /// What came of each epoch.
+    pub history: Vec<Epoch>,
+}
+
+impl Trained {
+    /// The best epoch: by validation if there was one, otherwise by the images themselves.
+    #[must_use]
+    pub fn best(&self) -> Option<&Epoch> {
+        best(&self.history).map(|place| &self.history[place])
+    }
+}
+
+/// The place of the best epoch; of equal ones, the first.
+pub(super) fn best(history: &[Epoch]) -> Option<usize> {
+    (0..history.len()).reduce(|best, next| if history[next].beats(&history[best]) { next } else { best })
+}
+
+type Loss<'a> = Box<dyn Fn(&Var<f32>, &Batch) -> Var<f32> + Send + Sync + 'a>;
+type OnStep<'a> = Box<dyn FnMut(&Progress, &Model<f32>) -> ControlFlow<()> + 'a>;
+type OnEpoch<'a> = Box<dyn FnMut(&Epoch, &Model<f32>) -> ControlFlow<()> + 'a>;
+
+/// A training in the making: settings, an optimiser, and what shall happen on the way.
+///
+/// The same settings, model and images give the same weights, bit for bit: on any number of threads, and in one run or in
+/// many, each gone on from the [checkpoint](Self::checkpoints) of the one before.
+pub struct Trainer<'a> {
+    training: Training,
+    optimizer: Box<dyn Optimizer<f32> + 'a>,
+    loss: Loss<'a>,
+    augmentation: Augmentation,
+    class_weights: Option<Vec<f64>>,
+    validation: Option<&'a dyn Dataset>,
+    checkpoints: Option<PathBuf>,
+    every: Duration,
+    resume: bool,
+    on_step: OnStep<'a>,
+    on_epoch: OnEpoch<'a>,
+}
+
+impl<'a> Trainer<'a> {
+    /// With these settings (the learning rate is theirs, not the optimiser's) and the mean cross-entropy as the loss.
+    #[must_use]
+    pub fn new(training: Training, optimizer: impl Optimizer<f32> + 'a) -> Self {
+        Self {
+            training,
+            optimizer: Box::new(optimizer),
+            loss: Box::new(move |logits, batch| match &batch.soft_targets {
+                Some(targets) => ops::soft_cross_entropy(logits, targets, training.label_smoothing),
+                None => ops::cross_entropy(logits, &batch.labels, training.label_smoothing),
+            }),
+            augmentation: Augmentation::default(),
+            class_weights: None,
+            validation: None,
+            checkpoints: None,
+            every: EVERY,
+            resume: false,
+            on_step: Box::new(|_, _| ControlFlow::Continue(())),
+            on_epoch: Box::new(|_, _| ControlFlow::Continue(())),
+        }
+    }
+
+    /// With another loss `[]`, computed on the tape from the scores `[N, classes]` and the batch that they are of. It smooths
+    /// labels itself if they are to be smoothed.
+    #[must_use]
+    pub fn loss(self, loss: impl Fn(&Var<f32>, &Batch) -> Var<f32> + Send + Sync + 'a) -> Self {
+        Self { loss: Box::new(loss), ..self }
+    }
+
+    /// With images that are changed at random, anew in each epoch.
+    #[must_use]
+    pub fn augmentation(self, augmentation: Augmentation) -> Self {
+        Self { augmentation, ..self }
+    }
+
+    /// With a weight for each class by which the loss of its images is multiplied; see [`Dataset::class_weights`].
+    #[must_use]
+    pub fn class_weights(self, weights: Vec<f64>) -> Self {
+        Self { class_weights: Some(weights), ..self }
+    }
+
+    /// With images to validate with after each epoch.
+    #[must_use]
+    pub fn validation(self, images: &'a dyn Dataset) -> Self {
+        Self { validation: Some(images), ..self }
+    }
+
+    /// With two files in this folder, each of them always whole: [`LAST`](super::LAST), from which the training can go on,
+    /// written after each epoch, every minute, and where a callback stops it; and [`BEST`], the model after its best epoch.
+    #[must_use]
+    pub fn checkpoints(self, folder: impl AsRef<Path>) -> Self {
+        Self { checkpoints: Some(folder.as_ref().into()), ..self }
+    }
+
+    /// With a checkpoint as soon as so much time has gone since the last.
+    #[must_use]
+    pub fn checkpoint_every(self, every: Duration) -> Self {
+        Self { every, ..self }
+    }
+
+    /// Going on from the last checkpoint in the folder, if there is one; from the beginning otherwise.
+    #[must_use]
+    pub fn resume(self) -> Self {
+        Self { resume: true, ..self }
+    }
+
+    /// With something to be done after each step, which sees the model as it is, and may stop the training.
+    #[must_use]
+    pub fn on_step(self, act: impl FnMut(&Progress, &Model<f32>) -> ControlFlow<()> + 'a) -> Self {
+        Self { on_step: Box::new(act), ..self }
+    }
+
+    /// With something to be done after each epoch, which sees the model that was validated, and may stop the training.
+    #[must_use]
+    pub fn on_epoch(self, act: impl FnMut(&Epoch, &Model<f32>) -> ControlFlow<()> + 'a) -> Self {
+        Self { on_epoch: Box::new(act), ..self }
+    }
+
+    /// Trains the model, all but its [frozen layers](Model::freeze). It ends with the averaged weights, if they are
+    /// averaged; after an error it holds what was learnt by then.
+    ///
+    /// # Errors
+    /// Where the images don't fit the model, one of them can't be read, the loss or a gradient is no longer a number, or a
+    /// checkpoint can't be written or gone on from.
+    pub fn fit(self, model: &mut Model<f32>, images: &dyn Dataset) -> Result<Trained, TrainError> {
+        self.fit_epochs(model, |_| Ok(Box::new(images)))
+    }
+
+    /// As [`fit`](Self::fit), with images of their own for each epoch, always as many.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn fit_epochs<'d>(
+        mut self,
+        model: &mut Model<f32>,
+        mut images: impl FnMut(usize) -> Result<Box<dyn Dataset + 'd>, DataError>,
+    ) -> Result<Trained, TrainError> {
+        if !(0..model.parameters().len()).any(|index| model.is_trained(index)) {
+            return Err(TrainError::AllFrozen);
+        }
+        let first = images(0)?;
+        let (count, mut next) = (first.len(), Some(first));
+        let average = self.training.weight_average.map(|decay| WeightAverage::new(model, decay));
+        let kind = Kind {
+            training: self.training,
+            augmentation: self.augmentation.clone(),
+            class_weights: self.class_weights.clone(),
+            images: count,
+        };
+        let mut run = Run::new(kind, model, average);
+        if let Some(folder) = self.checkpoints.as_ref().filter(|_| self.resume) {
+            run.resume(folder, &mut *self.optimizer)?;
+        }
+        let ended = loop {
+            if run.at.epoch == self.training.epochs {
+                break Ended::Finished;
+            }
+            if self.training.patience.is_some_and(|patience| run.epochs_since_best() >= patience) {
+                break Ended::Patience;
+            }
+            let images = match next.take().filter(|_| run.at.epoch == 0) {
+                Some(images) => images,
+                None => images(run.at.epoch)?,
+            };
+            let flow = self.epoch(&mut run, &*images)?;
+            if flow.is_break() {
+                self.save(&run)?;
+                break Ended::Stopped;
+            }
+        };
+        let (step, steps, history) = (run.at.step, run.steps(), std::mem::take(&mut run.at.history));
+        if let Some(average) = run.average {
+            *run.model = average.model().clone();
+        }
+        Ok(Trained { ended, step, steps, history })
+    }
+
+    /// The rest of an epoch, and what follows it.
+    fn epoch(&mut self, run: &mut Run<'_>, images: &dyn Dataset) -> Result<ControlFlow<()>, TrainError> {
+        let normalization = normalization_for(run.model, images)?;
+        if self.training.batch_size == 0 {
+            return Err(TrainError::Nothing);
+        }
+        let soft = self.augmentation.mixup > 0.0 || self.class_weights.is_some();
+        let (expected, found) = (run.model.classes(), images.class_names().len());
+        if soft && found != expected || self.class_weights.as_ref().is_some_and(|weights| weights.len() != found) {
+            return Err(TrainError::Classes { expected, found });
+        }
+        let (seed, augmentation) = (self.training.seed, self.augmentation.clone());
+        let loader = Loader::new(images, &normalization, self.training.batch_size).shuffled(seed);
+        let mut loader = loader.augmented(&augmentation, seed)?;
+        let weights = self.class_weights.clone();
+        if let Some(weights) = &weights {
+            loader = loader.weighted(weights);
+        }
+        let mut saved = Instant::now();
+        let flow = loader.epoch(run.at.epoch as u64, run.at.batch, |batches| {
+            for batch in batches {
+                let progress = self.step(run, batch?)?;
+                if saved.elapsed() >= self.every {
+                    self.save(run)?;
+                    saved = Instant::now();
+                }
+                if (self.on_step)(&progress, run.model).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok::<_, TrainError>(ControlFlow::Continue(()))
+        })?;
+        if flow.is_break() {
+            return Ok(flow);
+        }
+        let validation = self.validation.map(|images| Ok::<_, TrainError>(evaluate(run.validated(), images)?.scores()));
+        let report = run.end_epoch(validation.transpose()?);
+        if let Some(folder) = &self.checkpoints {
+            if best(&run.at.history) == Some(report.epoch) {
+                run.validated().save(folder.join(BEST))?;
+            }
+            run.save(folder, &*self.optimizer)?;
+        }
+        Ok((self.on_epoch)(&report, run.validated()))
+    }
+
+    fn step(&mut self, run: &mut Run<'_>, batch: Batch) -> Result<Progress, TrainError> {
+        let labels = &batch.labels;
+        let (step, steps) = (run.at.step, run.steps());
+        let learning_rate = self.training.learning_rate * self.training.schedule.factor(step, steps);
+        let seed = self.training.seed.wrapping_add(step as u64);
+        let mut lesson = Lesson::of(run.model, batch.images.clone(), seed, |logits| (self.loss)(logits, &batch))?;
+        let loss = f64::from(lesson.loss);
+        let broken = |what, value, diagnosis: diagnosis::Diagnosis| TrainError::NotFinite {
+            what,
+            value,
+            step: step + 1,
+            epoch: run.at.epoch + 1,
+            place: diagnosis.place,
+            advice: diagnosis.advice,
+            learning_rate,
+        };
+        if !loss.is_finite() {
+            return Err(broken("the loss", loss, diagnosis::of_loss(run.model, &batch.images, seed)));
+        }
+        let gradient_norm = match self.training.clip_norm {
+            Some(most) => clip_norm(&mut lesson.gradients, most),
+            None => global_norm(&lesson.gradients),
+        };
+        if !gradient_norm.is_finite() {
+            return Err(broken("the gradient", gradient_norm, diagnosis::of_gradients(run.model, &lesson)));
+        }
+        self.optimizer.set_learning_rate(learning_rate);
+        run.learn(&lesson, &mut *self.optimizer);
+        let classes = run.model.classes();
+        let scores = lesson.logits.as_slice().chunks_exact(classes);
+        let right = scores.zip(labels).filter(|&(scores, &label)| rank(scores, label) == 0).count();
+        let epoch = run.at.epoch;
+        run.count(labels.len(), right, loss, learning_rate);
+        Ok(Progress { epoch, step: step + 1, steps, images: labels.len(), right, loss, gradient_norm, learning_rate })
+    }
+
+    fn save(&self, run: &Run<'_>) -> Result<(), TrainError> {
+        match &self.checkpoints {
+            Some(folder) => Ok(run.save(folder, &*self.optimizer)?),
+            None => Ok(()),
+        }
+    }
+}
