@@ -139,6 +139,32 @@ fn tensors_that_lie_are_refused() {
     says(&error(|graph| graph.initializer.clear()), &["node `c`", "reads `w`"]);
 }
 
+#[test]
+fn weights_of_every_precision_are_read() {
+    use half::{bf16, f16};
+    let values = [0.5_f32, -2.0, 0.25, 8.0, -0.125, 1.0];
+    let read = |tensor: TensorProto| {
+        let dims = vec![3, 2, 1, 1];
+        let file = file(|graph| graph.initializer[0] = TensorProto { name: "w".into(), dims, ..tensor });
+        let model = Model::from_onnx(&file.encode_to_vec()).unwrap();
+        model.parameter("c.weight").unwrap().as_slice().to_vec()
+    };
+    let raw = |data_type: DataType, raw_data: Vec<u8>| {
+        read(TensorProto { data_type: data_type.into(), raw_data, ..TensorProto::default() })
+    };
+    // [Cout, Cin] → [Cin, Cout].
+    let ours = [0.5, 0.25, -0.125, -2.0, 8.0, 1.0];
+    let bytes = |of: &dyn Fn(f32) -> Vec<u8>| values.iter().flat_map(|&value| of(value)).collect::<Vec<u8>>();
+    assert_eq!(raw(DataType::Float, bytes(&|x| x.to_le_bytes().to_vec())), ours);
+    assert_eq!(raw(DataType::Double, bytes(&|x| f64::from(x).to_le_bytes().to_vec())), ours);
+    assert_eq!(raw(DataType::Float16, bytes(&|x| f16::from_f32(x).to_le_bytes().to_vec())), ours);
+    assert_eq!(raw(DataType::Bfloat16, bytes(&|x| bf16::from_f32(x).to_le_bytes().to_vec())), ours);
+    let double_data = values.iter().map(|&value| f64::from(value)).collect();
+    assert_eq!(read(TensorProto { data_type: DataType::Double.into(), double_data, ..TensorProto::default() }), ours);
+    let int32_data = values.iter().map(|&value| f16::from_f32(value).to_bits().into()).collect();
+    assert_eq!(read(TensorProto { data_type: DataType::Float16.into(), int32_data, ..TensorProto::default() }), ours);
+}
+
 /// The tensor's data in another file, with these entries.
 fn outside(entries: &[(&str, &str)]) -> ModelProto {
     file(|graph| {
