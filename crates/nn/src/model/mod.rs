@@ -14,6 +14,7 @@ mod weights;
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
+#[cfg(feature = "onnx")]
 pub(crate) use builder::IMAGE;
 pub use builder::ModelBuilder;
 pub use error::{FileError, FileErrorKind, ModelError, WeightError};
