@@ -23,6 +23,9 @@ pub struct Cells {
     end: [i64; 2],
 }
 
+/// Pixels that no picture's edges are apart, nor its cells: strides multiply from layer to layer.
+const FAR: i64 = 1 << 31;
+
 impl Cells {
     /// The image's own pixels.
     pub(crate) const PIXELS: Self = Self { first: [0.5; 2], stride: [1; 2], begin: [0; 2], end: [1; 2] };
@@ -62,16 +65,19 @@ impl Cells {
         (point - self.first[axis]) / self.stride[axis] as f64
     }
 
-    fn windowed(self, kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], padding: &Padding) -> Self {
+    /// `None` where the cells would lie beyond any picture.
+    fn windowed(self, kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], padding: &Padding) -> Option<Self> {
         let before = [padding.top as i64, padding.left as i64];
         let step = self.stride.map(|stride| stride as i64);
         let reach = [0, 1].map(|axis| ((kernel[axis] - 1) * dilation[axis]) as i64);
-        Self {
+        let cells = Self {
             first: [0, 1].map(|a| self.first[a] + (reach[a] as f64 / 2.0 - before[a] as f64) * step[a] as f64),
             stride: [0, 1].map(|a| self.stride[a] * stride[a]),
             begin: [0, 1].map(|a| self.begin[a] - before[a] * step[a]),
             end: [0, 1].map(|a| self.end[a] + (reach[a] - before[a]) * step[a]),
-        }
+        };
+        let edges = cells.begin.into_iter().chain(cells.end).chain(cells.stride.map(|stride| stride as i64));
+        edges.into_iter().all(|edge| edge.abs() <= FAR).then_some(cells)
     }
 
     /// Two branches that meet: the cells read what either reads, and lie between.
@@ -85,7 +91,7 @@ impl Cells {
     }
 
     /// The cells of each layer; `None` where the output has no positions, branches of different strides meet,
-    /// or the picture was enlarged before.
+    /// the picture was enlarged before, or the cells would lie beyond any picture.
     pub(crate) fn of_layers<T: Real>(model: &Model<T>) -> Vec<Option<Self>> {
         let mut cells: Vec<Option<Self>> = Vec::with_capacity(model.layers().len());
         for node in model.layers() {
@@ -98,12 +104,12 @@ impl Cells {
             let merged = inputs.fold(first, |a, b| a?.joined(b?));
             let here = merged.and_then(|cells| match &node.layer {
                 Layer::Conv2d { kernel, conv, .. } => {
-                    Some(cells.windowed(*kernel, conv.stride, conv.dilation, &conv.padding))
+                    cells.windowed(*kernel, conv.stride, conv.dilation, &conv.padding)
                 }
                 Layer::MaxPool(pool) | Layer::AvgPool { pool, .. } => {
-                    Some(cells.windowed(pool.kernel, pool.stride, [1, 1], &pool.padding))
+                    cells.windowed(pool.kernel, pool.stride, [1, 1], &pool.padding)
                 }
-                Layer::Pad { padding, .. } => Some(cells.windowed([1, 1], [1, 1], [1, 1], padding)),
+                Layer::Pad { padding, .. } => cells.windowed([1, 1], [1, 1], [1, 1], padding),
                 Layer::ConvTranspose2d { .. } | Layer::Resize { .. } => None,
                 _ => (node.output_shape.len() == 3).then_some(cells),
             });
@@ -198,6 +204,14 @@ mod tests {
             let middle = [0, 1].map(|axis| (cells.begin[axis] + cells.end[axis]) as f64 / 2.0 + (cell[axis] * cells.stride[axis]) as f64);
             prop_assert_eq!(cells.centre(cell), middle);
         }
+    }
+
+    #[test]
+    fn strides_beyond_any_picture_have_no_cells() {
+        let conv = Conv2d::default().stride(1 << 20);
+        let far = Layer::Conv2d { out_channels: 1, kernel: [1, 1], conv, bias: false };
+        let cells = Cells::of_layers(&network(&[far.clone(), far.clone(), far.clone(), far], &[]).unwrap());
+        assert!(cells[0].is_some() && cells[1..].iter().all(Option::is_none));
     }
 
     #[test]

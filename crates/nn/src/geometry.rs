@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+/// A kernel, stride, dilation or padding of more pixels than this is no network's: it is refused, so that what is computed
+/// from them can be counted.
+pub(crate) const MOST_PIXELS: usize = 1 << 20;
+
 /// Rows and columns of padding round a picture, in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Padding {
@@ -139,9 +143,14 @@ pub enum GeometryError {
         /// The stride in that direction.
         stride: usize,
     },
-    /// An extent that overflows.
-    #[error("the output has more rows or columns than can be counted")]
-    Endless,
+    /// A kernel, stride, dilation or padding that can't be meant.
+    #[error("a {what} of {found} pixels is too large: at most {MOST_PIXELS} can be meant")]
+    Excessive {
+        /// Which of them.
+        what: &'static str,
+        /// Its extent.
+        found: usize,
+    },
     /// A pooling window can lie in the padding alone, where there is nothing to pool.
     #[error("{padding:?} has room for a whole window of {kernel:?}")]
     WindowInPadding {
@@ -152,10 +161,39 @@ pub enum GeometryError {
     },
 }
 
+/// Extent `[rows, columns]` of a window, dilation included.
+///
+/// # Errors
+/// Where a stride, a dilation or a kernel dimension is zero, or one of them or of the padding can't be meant.
+pub(crate) fn window(
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: &Padding,
+    dilation: [usize; 2],
+) -> Result<[usize; 2], GeometryError> {
+    let Padding { top, bottom, left, right } = *padding;
+    for (what, pair) in [("stride", stride), ("dilation", dilation), ("kernel", kernel)] {
+        if pair.contains(&0) {
+            return Err(GeometryError::Zero(what));
+        }
+    }
+    for (what, found) in [
+        ("stride", stride[0].max(stride[1])),
+        ("dilation", dilation[0].max(dilation[1])),
+        ("kernel", kernel[0].max(kernel[1])),
+        ("padding", top.max(bottom).max(left).max(right)),
+    ] {
+        if found > MOST_PIXELS {
+            return Err(GeometryError::Excessive { what, found });
+        }
+    }
+    Ok([0, 1].map(|d| dilation[d] * (kernel[d] - 1) + 1))
+}
+
 /// Output extent `[Ho, Wo]` of windows of `kernel` taps over `input`.
 ///
 /// # Errors
-/// Where a stride, a dilation or a kernel dimension is zero, or no window fits.
+/// Where a stride, a dilation or a kernel dimension is zero, one of them or of the padding can't be meant, or no window fits.
 pub fn window_output(
     input: [usize; 2],
     kernel: [usize; 2],
@@ -163,14 +201,9 @@ pub fn window_output(
     padding: &Padding,
     dilation: [usize; 2],
 ) -> Result<[usize; 2], GeometryError> {
-    for (what, pair) in [("stride", stride), ("dilation", dilation), ("kernel", kernel)] {
-        if pair.contains(&0) {
-            return Err(GeometryError::Zero(what));
-        }
-    }
+    let window = window(kernel, stride, padding, dilation)?;
     let total = padding.total();
     let padded = [0, 1].map(|d| input[d].saturating_add(total[d]));
-    let window = [0, 1].map(|d| dilation[d].saturating_mul(kernel[d] - 1).saturating_add(1));
     if window[0] > padded[0] || window[1] > padded[1] {
         return Err(GeometryError::WindowTooLarge { window, padded });
     }

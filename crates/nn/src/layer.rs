@@ -175,8 +175,11 @@ pub enum LayerError {
     #[error("{0}")]
     Setting(&'static str),
     /// More values in one image's output than can be meant.
-    #[error("the output {0:?} is too large")]
+    #[error("the output {0:?} is too large: at most {MOST_VALUES} values can be meant")]
     TooLarge(Vec<usize>),
+    /// More values on the way to the output than can be meant, such as the input's with its padding.
+    #[error("{0:?} on the way to the output is too large: at most {MOST_VALUES} values can be meant")]
+    OnTheWay([usize; 3]),
 }
 
 /// A parameter or a running statistic that a layer owns.
@@ -190,8 +193,13 @@ pub struct ParameterSpec {
     pub trainable: bool,
 }
 
-/// One image's output may have at most this many values.
-const MOST_VALUES: usize = 1 << 31;
+/// One image and all that a model computes from it may have at most this many values, 2 GiB in single precision.
+pub(crate) const MOST_VALUES: usize = 1 << 29;
+
+/// Values in an array of this shape, if they can be counted.
+pub(crate) fn count(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1, |n: usize, &extent| n.checked_mul(extent))
+}
 
 impl Layer {
     /// Convolution with a `size`×`size` kernel, a bias, stride 1, and (for odd sizes) an output as large as the input.
@@ -270,6 +278,15 @@ impl Layer {
             [h, w, c] => Ok([h, w, c]),
             _ => Err(LayerError::Shape { expected: "[N, H, W, C]", found: input.to_vec() }),
         };
+        // Kernels copy pictures between margins: these count as well.
+        let bounded = |[h, w, c]: [usize; 3], padding: &Padding| {
+            let [rows, columns] = padding.total();
+            let padded = [h.saturating_add(rows), w.saturating_add(columns), c];
+            match count(&padded) {
+                Some(values) if values <= MOST_VALUES => Ok(()),
+                _ => Err(LayerError::OnTheWay(padded)),
+            }
+        };
         let pooled = |pool: &Pool2d| -> Result<Vec<usize>, LayerError> {
             let [h, w, c] = image()?;
             Ok(pool.geometry(&[1, h, w, c])?.output_shape()[1..].to_vec())
@@ -282,6 +299,7 @@ impl Layer {
                 }
                 let group_in = c.checked_div(conv.groups).unwrap_or(0);
                 let geometry = conv.geometry(&[1, h, w, c], &[kernel[0], kernel[1], group_in, *out_channels])?;
+                bounded([h, w, c], &conv.padding)?;
                 vec![geometry.output[0], geometry.output[1], *out_channels]
             }
             Self::ConvTranspose2d { out_channels, kernel: [kh, kw], transposed, .. } => {
@@ -291,7 +309,9 @@ impl Layer {
                     return Err(LayerError::Setting("output channels of a transposed convolution fill its groups"));
                 }
                 let geometry = transposed.geometry(&[1, h, w, c], &[*kh, *kw, out_channels / groups, c])?;
-                geometry.input_shape()[1..].to_vec()
+                let [_, height, width, _] = geometry.input_shape();
+                bounded([height, width, *out_channels], &transposed.conv.padding)?;
+                vec![height, width, *out_channels]
             }
             Self::Linear { out_features, .. } => match *input {
                 [_] if *out_features > 0 => vec![*out_features],
@@ -303,15 +323,14 @@ impl Layer {
             },
             Self::MaxPool(pool) | Self::AvgPool { pool, .. } => pooled(pool)?,
             Self::GlobalAvgPool => vec![image()?[2]],
-            Self::Flatten => {
-                let size = input.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
-                vec![size.ok_or_else(|| LayerError::TooLarge(input.to_vec()))?]
-            }
+            Self::Flatten => vec![count(input).ok_or_else(|| LayerError::TooLarge(input.to_vec()))?],
             Self::Resize { size, .. } => {
                 let [h, w, c] = image()?;
                 if size.contains(&0) || h == 0 || w == 0 {
                     return Err(LayerError::Setting("resizing needs pixels on both sides"));
                 }
+                // Between the two axes, a picture is as high as it was and as wide as it becomes.
+                bounded([h, size[1], c], &Padding::default())?;
                 vec![size[0], size[1], c]
             }
             Self::Add | Self::Sub | Self::Mul | Self::Div => {
@@ -372,7 +391,7 @@ impl Layer {
             }
             _ => input.to_vec(),
         };
-        match output.iter().try_fold(1_usize, |n, &d| n.checked_mul(d)) {
+        match count(&output) {
             Some(values) if values <= MOST_VALUES => Ok(output),
             _ => Err(LayerError::TooLarge(output)),
         }

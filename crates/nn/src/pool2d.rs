@@ -130,6 +130,7 @@ mod tests {
         assert!(message(Pool2d::square(2).padding(1), &[1, 0, 4, 1]).contains("height or width is zero"));
         assert!(message(Pool2d::square(2).stride(0), &[1, 4, 4, 1]).contains("stride is zero"));
         assert!(message(Pool2d::square(2), &[4, 4, 1]).contains("found [4, 4, 1]"));
-        assert!(message(Pool2d::square(2).padding(usize::MAX), &[1, 4, 4, 1]).contains("room"));
+        assert!(message(Pool2d::square(2).padding(usize::MAX), &[1, 4, 4, 1]).contains("a padding of"));
+        assert!(message(Pool2d::square(usize::MAX), &[1, 4, 4, 1]).contains("at most 1048576 can be meant"));
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use super::PhotoError;
+use super::idx::MOST_BYTES;
 
 /// Files that a message lists; of more it gives the number.
 const LISTED: usize = 10;
@@ -69,8 +70,8 @@ pub enum DataError {
         /// Bytes there.
         found: usize,
     },
-    /// More elements than this machine can count.
-    #[error("{file}: the header promises {shape:?}, more elements than can be addressed")]
+    /// More elements than can be meant.
+    #[error("{file}: the header promises {shape:?}, more elements than the {MOST_BYTES} that can be meant")]
     TooLarge {
         /// What was read.
         file: String,

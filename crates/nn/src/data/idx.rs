@@ -14,6 +14,10 @@ use super::DataError;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// Elements of one file, at most: gzip makes a thousand bytes of one, so that a small file could promise, and hold, more
+/// than fits into memory.
+pub(super) const MOST_BYTES: usize = 1 << 31;
+
 /// An array of bytes read from an IDX file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idx {
@@ -88,12 +92,12 @@ impl Idx {
         let dimensions = header.as_chunks().0.iter().map(|&bytes| u32::from_be_bytes(bytes) as usize);
         let shape: Vec<usize> = dimensions.collect();
         let size = shape.iter().try_fold(1usize, |size, &extent| size.checked_mul(extent));
-        let Some((expected, limit)) = size.and_then(|size| Some((size, size.checked_add(1)?))) else {
+        let Some(expected) = size.filter(|&size| size <= MOST_BYTES) else {
             return Err(DataError::TooLarge { file, shape });
         };
 
         // Asking for one byte more also makes the gzip decoder go on to its checksum.
-        let bytes = read(limit)?;
+        let bytes = read(expected + 1)?;
         match bytes.len() {
             found if found < expected => Err(DataError::TooShort { file, shape, expected, found }),
             found if found > expected => Err(DataError::TooLong { file, shape, expected }),
@@ -231,12 +235,12 @@ mod tests {
         expect(&idx(8, &[2, 3], &[0; 7]), "the header promises [2, 3], 6 bytes, found more");
         expect(&idx(8, &[2, 3], &[])[..7], "expected an IDX header of 12 bytes, found 7");
         expect(&idx(13, &[1], &[0; 4]), "expected IDX elements of type u8 (0x08), found type f32 (0x0d)");
-        let most = u32::MAX as usize;
-        expect(
-            &idx(8, &[u32::MAX; 3], &[0; 9]),
-            &format!("the header promises {:?}, more elements than can be addressed", [most; 3]),
-        );
-        expect(&idx(8, &[u32::MAX], &[0; 9]), &format!("the header promises {:?}, {most} bytes, found only 9", [most]));
+        for shape in [&[u32::MAX; 3][..], &[1 << 16; 2]] {
+            let promised: Vec<usize> = shape.iter().map(|&extent| extent as usize).collect();
+            let text = format!("the header promises {promised:?}, more elements than the 2147483648 that can be meant");
+            expect(&idx(8, shape, &[0; 9]), &text);
+        }
+        expect(&idx(8, &[1 << 30], &[0; 9]), "the header promises [1073741824], 1073741824 bytes, found only 9");
         for start in [&b"\x89PNG"[..], &[0, 0, 10, 1], &[0, 0], &[]] {
             assert!(message_of_both(start).starts_with("a file: expected an IDX file"), "{}", message(start));
         }

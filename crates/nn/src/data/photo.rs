@@ -1,7 +1,7 @@
 //! Pictures from files.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
@@ -98,10 +98,23 @@ impl Photo {
     /// One [`PhotoError`] for each way in which the file isn't such a picture, naming it and saying what was found.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PhotoError> {
         let path = path.as_ref();
+        match File::open(path) {
+            Ok(file) => Self::read(BufReader::new(file), path),
+            Err(source) => Err(PhotoError::Read { path: path.to_owned(), source }),
+        }
+    }
+
+    /// As [`open`](Self::open), from anything; errors call it `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn read(mut reader: impl BufRead + Seek, path: impl AsRef<Path>) -> Result<Self, PhotoError> {
+        let path = path.as_ref();
         let unreadable = |source| PhotoError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(unreadable)?;
-        let length = file.metadata().map_err(unreadable)?.len();
-        let reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(unreadable)?;
+        let length = reader.seek(SeekFrom::End(0)).map_err(unreadable)?;
+        reader.rewind().map_err(unreadable)?;
+        let reader = ImageReader::new(reader).with_guessed_format().map_err(unreadable)?;
         let Some(format) = reader.format() else {
             return Err(PhotoError::Format { path: path.to_owned(), found: "none of them".into() });
         };
@@ -252,12 +265,9 @@ mod tests {
         bytes.into_inner()
     }
 
-    /// Opens these bytes as a file with a name that says nothing.
+    /// Reads these bytes as a file with a name that says nothing.
     fn open(bytes: &[u8]) -> Result<Photo, PhotoError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("coat.dat");
-        std::fs::write(&path, bytes).unwrap();
-        Photo::open(path)
+        Photo::read(io::Cursor::new(bytes), "coat.dat")
     }
 
     fn message(bytes: &[u8]) -> String {
@@ -290,10 +300,54 @@ mod tests {
         assert_eq!(open(&saved(grey, ImageFormat::Png)).unwrap().pixels(), array![[[204u8]]]);
     }
 
+    /// A JPEG in which a camera has noted how it was held, 1 to 8.
+    fn held(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+        // A TIFF header, and one entry: tag 0x0112, a short.
+        let tiff = [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[orientation, 0, 0, 0, 0, 0, 0][..]].concat();
+        let exif = [b"Exif\0\0", &tiff[..]].concat();
+        let length = (exif.len() as u16 + 2).to_be_bytes();
+        [&jpeg[..2], &[0xFF, 0xE1], &length, &exif, &jpeg[2..]].concat()
+    }
+
+    #[test]
+    fn a_camera_held_otherwise_makes_no_difference() {
+        let jpeg = saved(gradient(), ImageFormat::Jpeg);
+        let flat = DynamicImage::from(open(&jpeg).unwrap().to_rgb());
+        let upright = [
+            flat.clone(),
+            flat.fliph(),
+            flat.rotate180(),
+            flat.flipv(),
+            flat.rotate90().fliph(),
+            flat.rotate90(),
+            flat.rotate270().fliph(),
+            flat.rotate270(),
+        ];
+        for (orientation, expected) in (1..).zip(upright) {
+            let photo = open(&held(&jpeg, orientation)).unwrap();
+            assert_eq!(photo.to_rgb(), expected.into_rgb8(), "orientation {orientation}");
+        }
+        assert_eq!(open(&held(&jpeg, 6)).unwrap().height(), 40);
+        assert_eq!(open(&held(&jpeg, 99)).unwrap().to_rgb(), flat.into_rgb8(), "no orientation of the standard's");
+    }
+
+    #[test]
+    fn the_first_frame_of_an_animation_is_taken() {
+        let mut bytes = Vec::new();
+        let frame = |value| image::Frame::new(image::RgbaImage::from_pixel(5, 4, Rgba([value, 0, 0, 255])));
+        let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+        encoder.encode_frames([frame(255), frame(0)]).unwrap();
+        drop(encoder);
+        let photo = open(&bytes).unwrap();
+        assert_eq!((photo.height(), photo.width(), photo.to_rgb()[(2, 2)]), (4, 5, Rgb([255, 0, 0])));
+    }
+
     #[test]
     fn sixteen_bits_become_eight() {
         let deep = ImageBuffer::<Luma<u16>, _>::from_fn(3, 1, |x, _| Luma([[0, 0x8080, 0xFFFF][x as usize]]));
         assert_eq!(open(&saved(deep, ImageFormat::Png)).unwrap().pixels(), array![[[0u8], [128], [255]]]);
+        let deep = ImageBuffer::<Rgb<u16>, _>::from_pixel(1, 1, Rgb([0, 0x8080, 0xFFFF]));
+        assert_eq!(open(&saved(deep, ImageFormat::Png)).unwrap().pixels(), array![[[0u8, 128, 255]]]);
     }
 
     #[test]

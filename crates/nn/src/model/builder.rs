@@ -8,10 +8,13 @@ use tensor::Tensor;
 
 use super::{Model, ModelError, ModelInfo, ModelNode, Parameter, Source};
 use crate::init;
-use crate::layer::Layer;
+use crate::layer::{Layer, MOST_VALUES, count};
 
 /// The name that stands for the image among the inputs of a layer.
 pub(crate) const IMAGE: &str = "input";
+
+/// Layers of one model, at most.
+pub(super) const MOST_LAYERS: usize = 10_000;
 
 /// A model in the making: layers are added in order, each reading the one before it unless told otherwise.
 #[derive(Clone, Debug)]
@@ -51,7 +54,8 @@ impl ModelBuilder {
     /// uniform one for fully connected layers, zero for biases ([`init`]). The same seed gives the same weights.
     ///
     /// # Errors
-    /// Where a name is taken or unknown, a layer doesn't fit its inputs, or the last layer gives no scores.
+    /// Where a name is taken, unknown or has control characters, a layer doesn't fit its inputs, the last layer gives no
+    /// scores, or the model is larger than can be meant.
     pub fn build(self, seed: u64) -> Result<Model<f32>, ModelError> {
         self.assemble(|index, layer, input_channels, name, shape| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -65,16 +69,26 @@ impl ModelBuilder {
         self,
         mut value: impl FnMut(usize, &Layer, usize, &str, &[usize]) -> Result<Tensor<f32>, E>,
     ) -> Result<Model<f32>, E> {
-        let mut nodes: Vec<ModelNode> = Vec::with_capacity(self.layers.len());
+        if self.layers.len() > MOST_LAYERS {
+            return Err(ModelError::TooManyLayers(self.layers.len()).into());
+        }
+        let mut left = match count(&self.input) {
+            Some(values @ 1..=MOST_VALUES) => MOST_VALUES - values,
+            _ => return Err(ModelError::InputSize(self.input).into()),
+        };
         let mut sources = HashMap::from([(IMAGE.to_string(), Source::Image)]);
+        let mut nodes: Vec<ModelNode> = Vec::with_capacity(self.layers.len());
         let mut parameters = Vec::new();
         for (name, layer, inputs) in self.layers {
+            if name.contains(char::is_control) {
+                return Err(ModelError::Name(name).into());
+            }
             if sources.contains_key(&name) {
                 return Err(ModelError::NameTaken(name).into());
             }
-            let source = |input: &String| match sources.get(input) {
-                Some(source) => Ok(*source),
-                None => Err(ModelError::UnknownInput { layer: name.clone(), input: input.clone() }),
+            let source = |input: &String| {
+                let unknown = || ModelError::UnknownInput { layer: name.clone(), input: input.clone() };
+                sources.get(input).copied().ok_or_else(unknown)
             };
             let inputs = inputs.iter().map(source).collect::<Result<Vec<_>, _>>()?;
             let shapes: Vec<&[usize]> = inputs
@@ -86,6 +100,9 @@ impl ModelBuilder {
                 .collect();
             let output_shape = layer.output_shape(&shapes);
             let output_shape = output_shape.map_err(|error| ModelError::Layer { layer: name.clone(), error })?;
+            left = count(&output_shape)
+                .and_then(|values| left.checked_sub(values))
+                .ok_or_else(|| ModelError::TooManyValues { layer: name.clone() })?;
             let first = parameters.len();
             for spec in layer.parameters(shapes[0]) {
                 let full_name = format!("{name}.{}", spec.name);

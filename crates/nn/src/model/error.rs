@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::layer::LayerError;
+use super::builder::MOST_LAYERS;
+use crate::layer::{LayerError, MOST_VALUES};
 
 /// A model that can't be built, or was asked for what it doesn't have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -13,6 +14,21 @@ pub enum ModelError {
     /// No layer at all.
     #[error("a model needs at least one layer")]
     Empty,
+    /// More layers than can be meant.
+    #[error("{0} layers; at most {MOST_LAYERS} can be meant")]
+    TooManyLayers(usize),
+    /// Images without a value, or with more than can be meant.
+    #[error("images {0:?}; expected 1 to {MOST_VALUES} values")]
+    InputSize([usize; 3]),
+    /// More values than can be meant, all outputs taken together.
+    #[error("the layers up to `{layer}` give more than {MOST_VALUES} values for one image, more than can be meant")]
+    TooManyValues {
+        /// The layer with which they are too many.
+        layer: String,
+    },
+    /// A name that can't be written in a line.
+    #[error("{0:?} has control characters; expected the name of a layer or a class")]
+    Name(String),
     /// Two layers of one name, or a layer called `input`.
     #[error("the name `{0}` is taken")]
     NameTaken(String),
@@ -153,6 +169,14 @@ pub enum FileErrorKind {
         name: String,
         /// Its type.
         found: String,
+    },
+    /// A parameter that isn't a number, or infinite.
+    #[error("parameter `{name}` holds {found}; expected finite numbers")]
+    NotFinite {
+        /// Its name.
+        name: String,
+        /// The first of them.
+        found: f32,
     },
     /// A tensor that isn't there, doesn't fit, or fits nothing.
     #[error(transparent)]

@@ -70,7 +70,8 @@ impl Model<f32> {
     /// Reads a model that [`save`](Self::save) wrote. Weights in f16, bf16 and f64 become f32.
     ///
     /// # Errors
-    /// Where the file can't be read, isn't such a model, or its weights don't fit its architecture.
+    /// Where the file can't be read, isn't such a model, its weights don't fit its architecture or aren't finite, or its layers
+    /// ask for more memory than can be meant.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, FileError> {
         let path = path.as_ref();
         let read = || Self::from_bytes(&fs::read(path)?);
@@ -125,18 +126,22 @@ impl Model<f32> {
     }
 }
 
-/// The elements of a tensor as f32.
+/// The elements of a tensor as f32, all of them finite.
 pub(crate) fn floats(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, FileErrorKind> {
     fn read<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
         bytes.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
     }
-    Ok(match view.dtype() {
+    let values = match view.dtype() {
         Dtype::F32 => read(view.data(), f32::from_le_bytes),
         Dtype::F16 => read(view.data(), |b| f16::from_le_bytes(b).to_f32()),
         Dtype::BF16 => read(view.data(), |b| bf16::from_le_bytes(b).to_f32()),
         Dtype::F64 => read(view.data(), |b| f64::from_le_bytes(b) as f32),
         found => return Err(FileErrorKind::Dtype { name: name.into(), found: format!("{found:?}") }),
-    })
+    };
+    match values.iter().find(|value| !value.is_finite()) {
+        Some(&found) => Err(FileErrorKind::NotFinite { name: name.into(), found }),
+        None => Ok(values),
+    }
 }
 
 /// The bytes of a tensor of f32.

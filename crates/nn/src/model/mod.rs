@@ -220,11 +220,14 @@ impl<T: Real> Model<T> {
     /// The same model with other class names and normalization.
     ///
     /// # Errors
-    /// Where they don't fit the model's classes and channels.
+    /// Where they don't fit the model's classes and channels, or a name has control characters.
     pub fn with_info(mut self, info: ModelInfo) -> Result<Self, ModelError> {
         let (names, scores) = (info.classes.len(), self.classes());
         if names != 0 && names != scores {
             return Err(ModelError::ClassNames { names, scores });
+        }
+        if let Some(name) = info.classes.iter().find(|name| name.contains(char::is_control)) {
+            return Err(ModelError::Name(name.clone()));
         }
         if let Some(normalization) = info.normalization.as_ref().filter(|n| n.channels() != self.input[2]) {
             let (expected, found) = (self.input[2], normalization.channels());

@@ -3,7 +3,7 @@ use tensor::{Exact, Keep, Tape, Tensor};
 use super::*;
 use crate::layer::LayerError;
 use crate::ops::Interpolation;
-use crate::{Conv2d, ConvTranspose2d};
+use crate::{Conv2d, ConvTranspose2d, Pool2d};
 
 fn residual() -> ModelBuilder {
     Model::builder([8, 6, 2])
@@ -120,9 +120,56 @@ fn misfits_are_named() {
     assert_eq!(error(no_scores), ModelError::NoScores(vec![4, 4, 1]));
     let huge = empty.clone().layer("a", Layer::conv(usize::MAX / 64, 3));
     assert!(matches!(error(huge), ModelError::Layer { error: LayerError::TooLarge(_), .. }));
+    let control = empty.clone().layer("a\u{1b}[2J", Layer::Relu);
+    assert!(error(control).to_string().starts_with(r#""a\u{1b}[2J" has control characters"#));
     let wide =
         empty.layer("a", Layer::MaxPool(crate::Pool2d { kernel: [5, 5], stride: [1, 1], padding: Default::default() }));
     assert!(error(wide).to_string().contains("doesn't fit"));
+}
+
+/// What a few bytes of a hostile file could ask for.
+#[test]
+fn models_that_ask_for_memory_without_measure_are_refused() {
+    let error = |builder: ModelBuilder| builder.build(1).unwrap_err().to_string();
+    let conv = |kernel, conv| Layer::Conv2d { out_channels: 1, kernel: [kernel; 2], conv, bias: false };
+    let padding = 30_000;
+    let pooled = Pool2d::square(padding + 1).stride(1).padding(padding);
+    let transposed = Conv2d::default().stride(10_000).into();
+    let interpolation = Interpolation::Nearest;
+    for layer in [
+        Layer::MaxPool(pooled),
+        Layer::AvgPool { pool: pooled, count_padding: true },
+        conv(1, Conv2d::default().padding(padding)),
+        Layer::ConvTranspose2d { out_channels: 1, kernel: [1, 1], transposed, bias: false },
+        Layer::Resize { size: [padding; 2], interpolation },
+    ] {
+        let message = error(Model::builder([4, 4, 1]).layer("a", layer));
+        assert!(message.starts_with("layer `a`: ") && message.contains("is too large: at most 536870912"), "{message}");
+    }
+    // Few outputs, far apart: a copy between margins would be large.
+    let sparse = Conv2d { stride: [1 << 20; 2], dilation: [1 << 20, 1], ..Conv2d::default().padding(1 << 20) };
+    let message = error(Model::builder([4, 4, 1]).layer("a", conv(2, sparse)));
+    assert!(message.starts_with("layer `a`: [2097156, 2097156, 1] on the way"), "{message}");
+    let flat = Layer::Resize { size: [1, 1 << 20], interpolation };
+    let message = error(Model::builder([1 << 20, 1, 1]).layer("a", flat));
+    assert!(message.starts_with("layer `a`: [1048576, 1048576, 1] on the way"), "{message}");
+    for (input, found) in [([0, 4, 1], "[0, 4, 1]"), ([1 << 30, 1, 1], "[1073741824, 1, 1]")] {
+        let message = error(Model::builder(input).layer("a", Layer::Relu));
+        assert_eq!(message, format!("images {found}; expected 1 to 536870912 values"));
+    }
+    assert!(error(Model::builder([usize::MAX; 3]).layer("a", Layer::Relu)).starts_with("images ["));
+    // Doubled again and again, each output below the limit.
+    let mut doubling = Model::builder([1 << 10, 1 << 10, 1]);
+    for i in 0..9 {
+        let name = format!("a{i}");
+        let previous = if i == 0 { "input".into() } else { format!("a{}", i - 1) };
+        doubling = doubling.layer_from(name, Layer::Concat, &[&previous, &previous]);
+    }
+    assert!(error(doubling).starts_with("the layers up to `a8` give more than 536870912 values"));
+    let message = error(Model::builder([4, 4, 1]).layer("a", conv(1, Conv2d::default().stride(usize::MAX))));
+    assert!(message.contains("a stride of 18446744073709551615 pixels is too large: at most 1048576"), "{message}");
+    let many = (0..10_001).fold(Model::builder([1, 1, 1]), |net, i| net.layer(i.to_string(), Layer::Relu));
+    assert_eq!(error(many), "10001 layers; at most 10000 can be meant");
 }
 
 #[test]
@@ -249,6 +296,18 @@ mod files {
             text("[8,6,2]", "[8,6,3]").contains("parameter `conv1.weight`: expected [3, 3, 3, 4], found [3, 3, 2, 4]")
         );
         assert!(text("\\\"relu\\\"", "\\\"sulu\\\"").contains("can't be understood"));
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_refused() {
+        for (value, found) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (-f32::INFINITY, "-inf")] {
+            let mut model = residual().build(1).unwrap();
+            let mut weight = model.parameter("conv2.weight").unwrap().clone();
+            weight.make_mut()[7] = value;
+            model.set_parameter("conv2.weight", weight).unwrap();
+            let error = Model::from_bytes(&model.to_bytes().unwrap()).unwrap_err().to_string();
+            assert_eq!(error, format!("parameter `conv2.weight` holds {found}; expected finite numbers"));
+        }
     }
 
     #[test]

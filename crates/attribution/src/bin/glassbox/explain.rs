@@ -286,11 +286,8 @@ impl<'a> Question<'a> {
             several => {
                 let mean = method.takes_layers() && self.args.layer.as_ref().is_some_and(|asked| asked.len() > 1);
                 let all = mean.then(|| (several.iter().map(named).collect(), String::new()));
-                several
-                    .iter()
-                    .map(|layer| (vec![named(layer)], format!(".{}", layer.replace('/', "_"))))
-                    .chain(all)
-                    .collect()
+                let each = several.iter().map(|layer| (vec![named(layer)], format!(".{}", in_a_file_name(layer))));
+                each.chain(all).collect()
             }
         }
     }
@@ -336,6 +333,11 @@ impl<'a> Question<'a> {
         file.push(ending);
         self.args.out.join(file)
     }
+}
+
+/// A layer's name without what would lead into other folders: some call layers `/features/conv1`.
+fn in_a_file_name(layer: &str) -> String {
+    layer.replace(['/', '\\', ':'], "_")
 }
 
 fn record(answer: &Answer, target: Asked, why: &str) -> Explained {

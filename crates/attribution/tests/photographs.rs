@@ -1,0 +1,96 @@
+//! `glassbox explain` on photographs, with the network in the box.
+#![cfg(all(feature = "cli", feature = "pretrained"))]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use nn::{Layer, Model};
+
+const PHOTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/photos");
+
+fn glassbox(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_glassbox")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn explained(folder: &Path, arguments: &[&str]) -> String {
+    let output = glassbox(folder, &[&["explain", "--out", "out"], arguments].concat());
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn cat() -> String {
+    format!("{PHOTOS}/chelsea.png")
+}
+
+/// The likeliest classes of the one picture that was explained, with their probabilities.
+fn classes(printed: &str) -> Vec<(f64, String)> {
+    let lines = printed.lines().skip(1).map_while(|line| line.trim().split_once("  "));
+    lines.map_while(|(probability, name)| Some((probability.parse().ok()?, name.to_string()))).collect()
+}
+
+#[test]
+fn a_folder_of_photographs_is_explained_and_summed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = explained(folder.path(), &[PHOTOS]);
+    for (photo, expected, name) in
+        [("camera", 0.949, "tripod"), ("chelsea", 0.385, "Egyptian cat"), ("coffee", 0.940, "espresso")]
+    {
+        let start = printed.find(&format!("{photo}.png:")).unwrap();
+        let (probability, found) = classes(&printed[start..])[0].clone();
+        assert!(found == name && (probability - expected).abs() < 0.01, "{photo}: {probability} {found}");
+        for ending in ["png", "json"] {
+            assert!(folder.path().join(format!("out/{photo}.explained.{ending}")).is_file());
+        }
+    }
+    let summary = image::open(folder.path().join("out/summary-01.png")).unwrap();
+    assert!(summary.height() > 3 * 200 && printed.contains("summary-01.png"));
+}
+
+#[test]
+fn classes_take_the_names_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = |count: usize| (0..count).map(|class| format!("class {class}\n")).collect::<String>();
+    fs::write(folder.path().join("names.txt"), lines(1000)).unwrap();
+    fs::write(folder.path().join("few.txt"), lines(7)).unwrap();
+    let ask = [&cat(), "--method", "cam", "--labels", "names.txt", "--class", "class 282"];
+    let printed = explained(folder.path(), &ask);
+    assert_eq!(classes(&printed)[0].1, "class 285");
+    assert!(printed.contains("why class 282, as asked"), "{printed}");
+    let output = glassbox(folder.path(), &["explain", &cat(), "--labels", "few.txt"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("few.txt: expected 1000 lines, one for each class, found 7"), "{errors}");
+}
+
+#[test]
+fn preprocessing_can_be_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let cat = cat();
+    let best = |rest: &[&str]| classes(&explained(folder.path(), &[&[&*cat, "--method", "cam"], rest].concat()));
+    let own = best(&[]);
+    let said = ["--mean", "127", "--std", "128", "--scale", "1", "--channels", "rgb", "--crop", "largest"];
+    assert_eq!(best(&said), own);
+    for other in [["--channels", "bgr"], ["--mean", "60"], ["--crop", "0.8"], ["--size", "192"]] {
+        assert_ne!(best(&other), own, "{other:?}");
+    }
+}
+
+#[test]
+fn layers_called_like_paths_are_files_beside_one_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut net = Model::builder([8, 8, 3]);
+    for name in ["/features/conv1", "../up"] {
+        net = net.layer(name, Layer::conv(2, 3));
+    }
+    let model = net.layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(2)).build(1).unwrap();
+    model.save(folder.path().join("net.safetensors")).unwrap();
+    let picture = cat();
+    let mut ask = vec![&*picture, "--model", "net.safetensors", "--method", "grad-cam", "--layer", "all", "--raw"];
+    ask.extend(["--mean", "0.5", "--std", "0.5"]);
+    explained(folder.path(), &ask);
+    let files = fs::read_dir(folder.path().join("out")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "npy")).collect();
+    files.sort();
+    let names: Vec<_> = files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["chelsea.grad-cam..._up.npy", "chelsea.grad-cam._features_conv1.npy"]);
+}

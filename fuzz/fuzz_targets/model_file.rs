@@ -1,0 +1,58 @@
+//! Model files: safetensors with an architecture, architectures alone, and weights for a model that is built in Rust.
+#![no_main]
+
+use std::collections::HashMap;
+
+use libfuzzer_sys::fuzz_target;
+use nn::{Layer, Mode, Model, Naming, WeightLayout};
+use safetensors::tensor::TensorView;
+use tensor::{Exact, Tape, Tensor};
+
+/// Models with more work or memory in them than this are read, but not run.
+const MOST_WORK: u64 = 1 << 20;
+
+fuzz_target!(|file: &[u8]| {
+    if let Ok(model) = Model::from_bytes(file) {
+        look_at(&model);
+    }
+    // Behind the outer format's checks, where a fuzzer rarely comes: layers without weights.
+    if let Ok(architecture) = str::from_utf8(file) {
+        let metadata = HashMap::from([("glassbox".to_string(), architecture.to_string())]);
+        let none: [(&str, TensorView<'_>); 0] = [];
+        let file = safetensors::serialize(none, Some(metadata)).expect("text can be written");
+        if let Ok(model) = Model::from_bytes(&file) {
+            look_at(&model);
+        }
+    }
+    for layout in [WeightLayout::ChannelsLast, WeightLayout::PyTorch] {
+        let net = Model::builder([2, 2, 1])
+            .layer("conv", Layer::conv(2, 1))
+            .layer("flatten", Layer::Flatten)
+            .layer("fc", Layer::linear(2));
+        let _ = net.build_with(file, &Naming { layout, layers: &[] });
+    }
+});
+
+fn look_at(model: &Model) {
+    let bytes = model.to_bytes().expect("what was read can be written");
+    assert_eq!(&Model::from_bytes(&bytes).expect("what was written can be read"), model);
+    let summary = model.summary();
+    let _ = summary.to_string();
+    let values: usize = model.layers().iter().map(|node| node.output_shape.iter().product::<usize>()).sum();
+    let [height, width, channels] = model.input_shape();
+    // Windows are walked tap by tap, also where there is nothing to multiply.
+    let taps = |node: &nn::ModelNode| match &node.layer {
+        Layer::MaxPool(pool) | Layer::AvgPool { pool, .. } => {
+            (pool.kernel.iter().product::<usize>().min(values) * node.output_shape.iter().product::<usize>()) as u64
+        }
+        _ => node.inputs.len() as u64,
+    };
+    let work = summary.multiply_adds.saturating_add(model.layers().iter().map(taps).sum());
+    if values + height * width * channels > MOST_WORK as usize || work > MOST_WORK {
+        return;
+    }
+    let images = Tensor::from_fn([1, height, width, channels], |i| (i as f32 * 0.7).sin());
+    let tape = Tape::new();
+    let forward = model.forward(&tape, images, Mode::Evaluation).expect("an image of the model's own shape");
+    let _ = tape.backward(&forward.logits, &Exact, [&forward.input]).expect("the exact rule refuses nothing");
+}

@@ -1,0 +1,78 @@
+//! The network in the program's box, explained: its maps of a photograph against PyTorch's in double precision, from the same
+//! weights (`tests/reference/efficientnet-lite0/make.py`).
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use attribution::methods::Family;
+use attribution::{Explainer, Photo};
+use nn::data::Normalization;
+use nn::zoo::{BatchNorms, Head, efficientnet_lite0};
+use nn::{Model, ModelInfo, Naming};
+use support::Stored;
+use tensor::Tensor;
+
+const EGYPTIAN_CAT: usize = 285;
+
+fn in_attribution(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/attribution").join(path)
+}
+
+fn network() -> Model {
+    let weights = fs::read(in_attribution("pretrained/efficientnet-lite0/weights.safetensors")).unwrap();
+    let normalization = Normalization::new(vec![127.0; 3], vec![128.0; 3]).unwrap().with_scale(1.0).unwrap();
+    let info = ModelInfo { normalization: Some(normalization), ..ModelInfo::default() };
+    let net = efficientnet_lite0([224, 224, 3], 1000, Head::GlobalAvgPool, BatchNorms::Folded);
+    net.info(info).build_with(&weights, &Naming::default()).unwrap()
+}
+
+/// ‖found − stored‖ / ‖stored‖.
+fn error(found: impl IntoIterator<Item = f32>, stored: &Tensor<f64>) -> f64 {
+    let found: Vec<f64> = found.into_iter().map(f64::from).collect();
+    assert_eq!(found.len(), stored.len());
+    let difference: f64 = found.iter().zip(stored.as_slice()).map(|(a, b)| (a - b).powi(2)).sum();
+    (difference / stored.as_slice().iter().map(|b| b * b).sum::<f64>()).sqrt()
+}
+
+/// PyTorch's own runs in single precision are off by 2.9e-7 (guided backpropagation) to 8.6e-7 (LayerCAM at `b10`), in the same
+/// norm; sums in another order and Winograd's convolutions may double that.
+const TOLERANCE: f64 = 2.0 * 8.6e-7;
+
+#[test]
+fn the_maps_of_a_photograph_agree() {
+    let (model, stored) = (network(), Stored::open("efficientnet-lite0/explain.safetensors"));
+    let photo = Photo::open(in_attribution("tests/photos/chelsea.png")).unwrap();
+    let pass = Explainer::new(&model).observe(&photo).unwrap();
+    let close = |name: &str, found: Vec<f32>| {
+        let error = error(found, &stored.array(name));
+        println!("{name:20} {error:.1e}");
+        assert!(error <= TOLERANCE, "{name}: {error:e}");
+    };
+    close("logits", pass.logits().as_slice().to_vec());
+    close("cam_head_raw", pass.cam(EGYPTIAN_CAT).unwrap().single().raw().iter().copied().collect());
+    for (layer, stored_layer) in [("head.relu6", "head"), ("blocks.10.add", "b10")] {
+        for (method, name) in
+            [(Family::GradCam, "gradcam"), (Family::LayerCam, "layercam"), (Family::HiResCam, "hirescam")]
+        {
+            let map = pass.class_activation(method, layer, EGYPTIAN_CAT).unwrap().single();
+            close(&format!("{name}_{stored_layer}_raw"), map.raw().iter().copied().collect());
+        }
+    }
+    let guided = pass.guided_backprop(EGYPTIAN_CAT).unwrap().single();
+    close("guided_backprop", guided.raw().iter().copied().collect());
+}
+
+#[test]
+fn photographs_are_recognised() {
+    let model = network();
+    for (photo, class, probability) in
+        [("chelsea", EGYPTIAN_CAT, 0.385), ("coffee", 967, 0.940), ("camera", 872, 0.949)]
+    {
+        let photo = Photo::open(in_attribution(&format!("tests/photos/{photo}.png"))).unwrap();
+        let best = &Explainer::new(&model).observe(&photo).unwrap().top(1)[0];
+        assert_eq!(best.class, class);
+        assert!((best.probability - probability).abs() < 0.01, "{}: {}", best.name, best.probability);
+    }
+}
