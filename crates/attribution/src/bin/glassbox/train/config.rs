@@ -38,6 +38,7 @@ pub(crate) struct Data {
     pub(crate) memory_mb: usize,
     pub(crate) validation: f64,
     pub(crate) test: f64,
+    pub(crate) balanced: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -111,6 +111,9 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
                 .and_then(|()| watched.add(epoch.epoch + 1, model));
             keep(written, failed)
         });
+    if config.data.balanced {
+        trainer = trainer.class_weights(sets.training.epoch(0)?.class_weights());
+    }
     if let Some(images) = sets.chosen_by() {
         trainer = trainer.validation(images);
     }
