@@ -8,8 +8,11 @@ use nn::{Layer, Model, ModelInfo};
 use std::ops::ControlFlow;
 use tensor::Tensor;
 
+/// Losses with the norms of their gradients, the model's file, maps.
+type Bits = (Vec<(u64, u64)>, Vec<u8>, Vec<Vec<u32>>);
+
 /// The bits of everything that a small training and a few explanations give on a pool of `threads`.
-fn run(threads: usize) -> (Vec<(u64, u64)>, Vec<u8>, Vec<Vec<u32>>) {
+fn run(threads: usize) -> Bits {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
         let source = fashion_mnist::train().subset(&(0..96).collect::<Vec<_>>());
