@@ -30,7 +30,9 @@ fn spin() {
         let [factor, one] = [0.999, 0.5].map(|x| _mm512_set1_ps(black_box(x)));
         let mut sums = [one; CHAINS];
         for _ in 0..TURNS {
-            sums = sums.map(|sum| _mm512_fmadd_ps(sum, factor, one));
+            for sum in &mut sums {
+                *sum = _mm512_fmadd_ps(*sum, factor, one);
+            }
         }
         black_box(sums);
     }
@@ -39,7 +41,9 @@ fn spin() {
         let [factor, one] = [0.999, 0.5].map(|x| _mm256_set1_ps(black_box(x)));
         let mut sums = [one; CHAINS];
         for _ in 0..2 * TURNS {
-            sums = sums.map(|sum| _mm256_fmadd_ps(sum, factor, one));
+            for sum in &mut sums {
+                *sum = _mm256_fmadd_ps(*sum, factor, one);
+            }
         }
         black_box(sums);
     }
