@@ -11,15 +11,13 @@ use super::network::Network;
 use super::node::Node;
 use super::operators;
 use super::schema::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-use crate::layer::Layer;
+use crate::layer::{Layer, MOST_VALUES};
 use crate::model::{Model, ModelInfo, Source};
 
 /// The oldest version of the operators that is read.
 const OLDEST_OPSET: i64 = 7;
 /// The metadata entry that holds class names and preprocessing.
 pub(super) const KEY: &str = "glassbox";
-/// A picture may have at most this many values, as may any layer's output; and a batch this many pictures.
-const MOST_VALUES: usize = 1 << 31;
 
 /// A value of the graph.
 #[derive(Clone, Debug)]
