@@ -84,7 +84,8 @@ pub(crate) enum Left {
 #[derive(Clone, Copy)]
 pub(crate) enum Start {
     Zero,
-    /// The result's present value.
+    /// The result's present value, which the finished sum is added to: the errors of short chains grow slower than
+    /// those of a long one.
     Result,
     /// The same row of `columns` values for each.
     Bias(*const f32),
@@ -120,21 +121,12 @@ unsafe fn fixed<S: Simd, const R: usize, const V: usize, const COLUMNS: bool>(s:
     unsafe {
         let mut sum = [[s.zero(); V]; R];
         match tile.start {
-            Start::Zero => {}
+            Start::Zero | Start::Result => {}
             Start::Bias(bias) => {
                 for v in 0..V {
                     let start = s.load_first(bias.add(v * S::LANES), lanes(v));
                     for i in 0..R {
                         sum[i][v] = start;
-                    }
-                }
-            }
-            Start::Result => {
-                for i in 0..R {
-                    let out = *tile.out.add(i);
-                    for v in 0..V {
-                        let p = out.add(v * S::LANES);
-                        sum[i][v] = if full { s.load(p) } else { s.load_first(p, lanes(v)) };
                     }
                 }
             }
@@ -175,8 +167,14 @@ unsafe fn fixed<S: Simd, const R: usize, const V: usize, const COLUMNS: bool>(s:
         for i in 0..R {
             let out = *tile.out.add(i);
             for v in 0..V {
-                let value = if tile.relu { s.max(s.zero(), sum[i][v]) } else { sum[i][v] };
                 let p = out.add(v * S::LANES);
+                let mut value = sum[i][v];
+                if let Start::Result = tile.start {
+                    value = s.add(if full { s.load(p) } else { s.load_first(p, lanes(v)) }, value);
+                }
+                if tile.relu {
+                    value = s.max(s.zero(), value);
+                }
                 if full { s.store(p, value) } else { s.store_first(p, value, lanes(v)) }
             }
         }

@@ -2,13 +2,14 @@
 //!
 //! A tile of four neighbouring pixels by two vectors of channels shares each load of the weights. Pixels of a row whose
 //! window touches the padding at the left or right are done one by one, with the taps that remain; rows of taps above
-//! or below the picture are left out. The input gradient is the same walk by other taps (`Sweep`).
+//! or below the picture are left out. The input gradient is the same walk by other taps (`Sweep`). 3×3 kernels at stride 1
+//! slide along rows instead.
 //!
 //! Three multiply–adds a value read is little: this is bound by memory.
 
 use std::ops::Range;
 
-use super::sliding::{self, Window};
+use super::sliding::{self, Row, Window};
 use super::sweep::{Sweep, Tap};
 use super::weight_gradient::inside;
 use crate::ConvGeometry;
@@ -25,8 +26,12 @@ pub(super) struct Depthwise {
     target: [usize; 2],
     channels: usize,
     sweeps: Vec<Sweep>,
+    /// If the only sweep is one that slides.
+    window: Option<Window>,
     /// `[Kh · Kw, C]`.
     weights: Vec<f32>,
+    /// A pixel of the padding, for sliding.
+    zeros: Vec<f32>,
 }
 
 impl Depthwise {
@@ -39,7 +44,9 @@ impl Depthwise {
     }
 
     fn new(g: &ConvGeometry, tier: Tier, [source, target]: [[usize; 2]; 2], sweeps: Vec<Sweep>) -> Self {
-        Self { tier, source, target, channels: g.in_channels, sweeps, weights: Vec::new() }
+        let channels = g.in_channels;
+        let window = Window::new(g, &sweeps[0], source[1]);
+        Self { tier, source, target, channels, sweeps, window, weights: Vec::new(), zeros: vec![0.0; channels] }
     }
 
     pub(super) fn update(&mut self, w: &[f32]) {
@@ -86,6 +93,9 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { walk, sweep, .. } = self;
+        if let Some(window) = walk.window {
+            return self.slide(s, window);
+        }
         let [height, width] = walk.source;
         let columns = |tap: &Tap| inside(tap.offset[1], sweep.step[1], width, sweep.count[1]);
         let mut reads: Vec<Reads> = Vec::with_capacity(sweep.taps.len());
@@ -131,6 +141,30 @@ struct Place {
 }
 
 impl Rows<'_> {
+    /// The rows one by one, each by sliding along it.
+    #[inline(always)]
+    fn slide<S: Simd>(&self, s: S, window: Window) {
+        let Self { walk, source, bias, relu, .. } = *self;
+        let [height, width] = walk.target;
+        let size = walk.source[0] * walk.source[1] * walk.channels;
+        for row in self.rows.clone() {
+            let image = &source[row / height * size..][..size];
+            let row = Row {
+                window,
+                source: window.rows(image, row % height, walk.source, walk.channels, &walk.zeros),
+                source_width: walk.source[1],
+                weights: &walk.weights,
+                bias,
+                relu,
+                target: self.target.pointer().wrapping_add(row * width * walk.channels),
+                width,
+                channels: walk.channels,
+            };
+            // SAFETY: the rows of the source are the window's own, and the target's row belongs to this task.
+            unsafe { row.convolve(s) };
+        }
+    }
+
     /// All channels of some neighbouring pixels that read the same taps.
     #[inline(always)]
     fn pixels<S: Simd>(&self, s: S, place: Place, x: usize, pixels: usize, reads: &[Reads]) {
@@ -227,7 +261,7 @@ pub(super) fn weight_gradient(tier: Tier, g: &ConvGeometry, x: &[f32], dy: &[f32
     let rows = g.batch * g.output[0];
     let slices: Vec<_> = balanced(rows, rows.div_ceil(SLICES)).collect();
     let sweep = Sweep::forward(g);
-    let window = Window::new(g, &sweep);
+    let window = Window::new(g, &sweep, g.input[1]);
     let zeros = vec![0.0; g.in_channels];
     with_scratch(slices.len() * dw.len(), |sums| {
         sums.fill(0.0);

@@ -1,7 +1,8 @@
-//! The weight gradient of a depthwise 3×3 convolution at stride 1, a row at a time.
+//! Depthwise 3×3 convolution at stride 1, and its weight gradient, a row at a time.
 //!
-//! One vector of channels slides along a row: nine sums stay in registers, and so do the three output gradients that a
-//! column of three source values meets. So a column costs four loads for nine multiply–adds.
+//! Vectors of channels slide along a row. Nine weights stay in registers, and so do the sums of the three targets that a
+//! column of three source values belongs to: a column costs three loads for nine multiply–adds. For the weight gradient
+//! it is nine sums and three output gradients that stay, and four loads.
 //!
 //! Three rows of many channels are more streams than a processor follows on its own. So each step also asks for a piece
 //! of the row that the next output row will need.
@@ -18,13 +19,13 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The window of a sweep, if it is of this kind.
-    pub(super) fn new(g: &ConvGeometry, sweep: &Sweep) -> Option<Self> {
+    /// The window of a sweep over source rows of `width` pixels, if it is of this kind.
+    pub(super) fn new(g: &ConvGeometry, sweep: &Sweep, width: usize) -> Option<Self> {
         if g.kernel != [3, 3] || g.conv.stride != [1, 1] || g.conv.dilation != [1, 1] {
             return None;
         }
         let first: [isize; 2] = [0, 1].map(|d| sweep.taps.iter().map(|tap| tap.offset[d]).min().unwrap_or(0));
-        if first[1] < -2 {
+        if first[1] < -2 || sweep.count[1].cast_signed() + first[1] > width.cast_signed() {
             return None; // Some results would read padding alone.
         }
         let mut kernel = [[0; 3]; 3];
@@ -69,6 +70,125 @@ pub(super) struct Rows {
     step: [usize; 3],
     /// What comes after the last of them.
     next: *const f32,
+}
+
+/// One row of a convolution.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    pub(super) window: Window,
+    pub(super) source: Rows,
+    pub(super) source_width: usize,
+    /// `[9, channels]`.
+    pub(super) weights: &'a [f32],
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) relu: bool,
+    /// `width` pixels of `channels` values.
+    pub(super) target: *mut f32,
+    pub(super) width: usize,
+    pub(super) channels: usize,
+}
+
+impl Row<'_> {
+    /// `target = Σ source · weights + bias`, then `max(0, ·)` if `relu`.
+    ///
+    /// # Safety
+    /// `source` is as [`Window::rows`] gives it, of pictures `source_width` pixels wide; the row `target` belongs to the
+    /// caller alone.
+    #[inline(always)]
+    pub(super) unsafe fn convolve<S: Simd>(&self, s: S) {
+        // Two vectors need 18 registers for weights and six for sums.
+        let two = S::REGISTERS >= 32;
+        let mut channel = 0;
+        while channel < self.channels {
+            let left = self.channels - channel;
+            // SAFETY: there are so many channels; the rest is the caller's.
+            unsafe {
+                if two && left >= 2 * S::LANES {
+                    self.slide::<S, 2>(s, channel, 2 * S::LANES);
+                    channel += 2 * S::LANES;
+                } else {
+                    let n = left.min(S::LANES);
+                    self.slide::<S, 1>(s, channel, n);
+                    channel += n;
+                }
+            }
+        }
+    }
+
+    /// `n` channels, `V` vectors of them (the one vector may be partial).
+    ///
+    /// # Safety
+    /// As for `convolve`, and there are `n` channels from `channel` on.
+    #[inline(always)]
+    unsafe fn slide<S: Simd, const V: usize>(&self, s: S, channel: usize, n: usize) {
+        let full = n == V * S::LANES;
+        // SAFETY: what is loaded and stored are `n` channels of a pixel, of the weights or of the bias.
+        unsafe {
+            let load = |p: *const f32, v: usize| {
+                let p = p.wrapping_add(v * S::LANES);
+                if full { s.load(p) } else { s.load_first(p, n) }
+            };
+            let mut weights = [[[s.zero(); V]; 3]; 3];
+            for (r, c) in (0..9).map(|i| (i / 3, i % 3)) {
+                let tap = self.weights.as_ptr().wrapping_add(self.window.kernel[r][c] * self.channels + channel);
+                for v in 0..V {
+                    weights[r][c][v] = load(tap, v);
+                }
+            }
+            let mut bias = [s.zero(); V];
+            if let Some(values) = self.bias {
+                for v in 0..V {
+                    bias[v] = load(values.as_ptr().wrapping_add(channel), v);
+                }
+            }
+            // The present column is the right one of target `x`, whose sum it completes, the middle of the next target's
+            // and the left of the one after.
+            let leading = self.window.first[1];
+            let start = leading.max(0);
+            let end = (self.width.cast_signed() + 2 + leading).min(self.source_width.cast_signed());
+            let mut at = self.source.at;
+            for r in 0..3 {
+                at[r] = at[r].wrapping_add(start.cast_unsigned() * self.source.step[r] + channel);
+            }
+            let mut x = start - leading - 2;
+            let mut sums = [bias; 2];
+            for _ in start..end {
+                let mut third = bias;
+                for r in 0..3 {
+                    for v in 0..V {
+                        let value = load(at[r], v);
+                        sums[0][v] = s.fma(value, weights[r][2][v], sums[0][v]);
+                        sums[1][v] = s.fma(value, weights[r][1][v], sums[1][v]);
+                        third[v] = s.fma(value, weights[r][0][v], third[v]);
+                    }
+                    at[r] = at[r].wrapping_add(self.source.step[r]);
+                }
+                self.put(s, x, channel, n, sums[0]);
+                sums = [sums[1], third];
+                x += 1;
+            }
+            self.put(s, x, channel, n, sums[0]);
+            self.put(s, x + 1, channel, n, sums[1]);
+        }
+    }
+
+    /// Writes `n` channels of the target pixel `x`, if there is such a pixel.
+    ///
+    /// # Safety
+    /// As for `slide`.
+    #[inline(always)]
+    unsafe fn put<S: Simd, const V: usize>(&self, s: S, x: isize, channel: usize, n: usize, sum: [S::V; V]) {
+        if !(0..self.width.cast_signed()).contains(&x) {
+            return;
+        }
+        let p = self.target.wrapping_add(x.cast_unsigned() * self.channels + channel);
+        for v in 0..V {
+            let value = if self.relu { s.max(s.zero(), sum[v]) } else { sum[v] };
+            let p = p.wrapping_add(v * S::LANES);
+            // SAFETY: the pixel lies inside the row, which the caller vouches for.
+            unsafe { if n == V * S::LANES { s.store(p, value) } else { s.store_first(p, value, n) } }
+        }
+    }
 }
 
 /// Adds one row's part of the weight gradient to `sum`, `[9, channels]`.

@@ -19,7 +19,7 @@ pub(super) struct Left {
 /// Rows `[0, rows)` of `c (+)= a · b`, one panel wide; `b` is `[depth, panel]`, and the rows of `c` are `step` apart.
 ///
 /// Rows are split evenly among register tiles. Each element is one chain of multiply–adds in the order of the depth,
-/// whatever the tile's height: so a row's result doesn't depend on its neighbours.
+/// added to what `c` holds if it is to `accumulate`, whatever the tile's height: so a row's result doesn't depend on its neighbours.
 ///
 /// # Safety
 /// The operands are readable, and `c` is writable.
@@ -78,11 +78,6 @@ unsafe fn register_tile<S: Simd, const ROWS: usize, const TRANSPOSED: bool>(
     // SAFETY: every access lies within `ROWS` rows, `depth` steps and one panel, which the caller vouches for.
     unsafe {
         let mut acc = [[s.zero(); 2]; ROWS];
-        if accumulate {
-            for i in 0..ROWS {
-                acc[i] = [s.load(c.add(i * step)), s.load(c.add(i * step + S::LANES))];
-            }
-        }
         let mut left = depth;
         while left > 0 {
             let run = if TRANSPOSED { left } else { left.min(width) };
@@ -106,8 +101,12 @@ unsafe fn register_tile<S: Simd, const ROWS: usize, const TRANSPOSED: bool>(
             left -= run;
         }
         for i in 0..ROWS {
-            s.store(c.add(i * step), acc[i][0]);
-            s.store(c.add(i * step + S::LANES), acc[i][1]);
+            let c = c.add(i * step);
+            if accumulate {
+                acc[i] = [s.add(s.load(c), acc[i][0]), s.add(s.load(c.add(S::LANES)), acc[i][1])];
+            }
+            s.store(c, acc[i][0]);
+            s.store(c.add(S::LANES), acc[i][1]);
         }
     }
 }
