@@ -8,6 +8,9 @@
 //! the next the result itself carries the sum. A small result leaves too little to share out, so the blocks are dealt to
 //! a number of *slices* that depends on nothing but the problem, each with a sum of its own; these are added in order.
 //!
+//! Few input channels fill no tile: then rows are copied between margins of zeros, where every tap has every pixel, and a
+//! tile's rows are those of several taps, each with a pointer of its own.
+//!
 //! Where pixels are wide, those of a block compete for a few sets of the first-level cache (4 KiB apart, for a single one)
 //! and each lies on a page of its own. A tile's channels are then gathered side by side, once for all of a task's strips.
 
@@ -18,7 +21,7 @@ use crate::ConvGeometry;
 use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::tile::{Left, Start, Tile, balanced, columns, max_rows};
+use crate::kernels::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows};
 use crate::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// Pixels of a block: a strip of 16 values for each is 14 KiB, of 32 values 28 KiB.
@@ -50,7 +53,7 @@ struct Tap {
 #[derive(Debug)]
 pub(super) struct WeightGradient {
     g: ConvGeometry,
-    /// Whether rows are copied between margins, where a kernel row is one tap of `Kw·Cin` channels.
+    /// Whether rows are copied between margins, where all taps are one.
     padded: bool,
     taps: Vec<Tap>,
     /// Rows of the result that a tap owns.
@@ -62,8 +65,8 @@ impl WeightGradient {
         let [kh, kw] = g.kernel;
         let row = |tap: usize| (tap * g.conv.dilation[0]).cast_signed() - g.conv.padding.top.cast_signed();
         if padded {
-            let taps = (0..kh).map(|tap| Tap { row: row(tap), column: 0, columns: 0..g.output[1] }).collect();
-            return Self { g: *g, padded, taps, run: kw * g.in_channels };
+            let taps = vec![Tap { row: row(0), column: 0, columns: 0..g.output[1] }];
+            return Self { g: *g, padded, taps, run: kh * kw * g.in_channels };
         }
         let taps = (0..kh * kw).map(|tap| {
             let column = (tap % kw * g.conv.dilation[1]).cast_signed() - g.conv.padding.left.cast_signed();
@@ -187,22 +190,30 @@ impl Kernel for Part<'_> {
         let most = run.blocks.iter().map(|block| block.rows.len()).max().unwrap_or(0) * width;
         let of_slice = balanced(run.blocks.len(), run.blocks.len().div_ceil(run.slices)).nth(task.slice);
         let Some(blocks) = of_slice.map(|range| &run.blocks[range]) else { return self.clear() };
-        with_scratch(task.strips.len() * most * nr, |panels| {
+        let mut tables = Tables::default();
+        // A strip that is all there is lies as the kernel wants it.
+        let packed = g.conv.groups > 1 || g.out_channels != nr;
+        let room = if packed { task.strips.len() * most * nr } else { 0 };
+        with_scratch(room, |panels| {
             for (index, block) in blocks.iter().enumerate() {
                 let pixels = block.rows.len() * width;
                 let first = (block.image * g.output[0] + block.rows.start) * width * g.out_channels;
-                for (strip, panel) in task.strips.clone().zip(panels.chunks_exact_mut(most * nr)) {
-                    let column = strip * nr;
-                    let source = Matrix {
-                        values: &run.dy[first + task.group * g.group_out() + column..],
-                        rows: pixels,
-                        columns: nr.min(g.group_out() - column),
-                        row_step: g.out_channels,
-                        column_step: 1,
-                    };
-                    pack_panel(source, nr, &mut panel[..pixels * nr]);
+                let mut strips = Strips { values: &run.dy[first..], size: pixels * nr, first: index == 0 };
+                if packed {
+                    for (strip, panel) in task.strips.clone().zip(panels.chunks_exact_mut(pixels * nr)) {
+                        let column = strip * nr;
+                        let source = Matrix {
+                            values: &run.dy[first + task.group * g.group_out() + column..],
+                            rows: pixels,
+                            columns: nr.min(g.group_out() - column),
+                            row_step: g.out_channels,
+                            column_step: 1,
+                        };
+                        pack_panel(source, nr, panel);
+                    }
+                    strips.values = panels;
                 }
-                self.block(s, block, panels, most * nr, index == 0);
+                self.block(s, block, strips, &mut tables);
             }
         });
     }
@@ -220,23 +231,22 @@ impl Part<'_> {
         self.run.sums.pointer().wrapping_add(at)
     }
 
-    /// Adds one block, whose strips are packed.
+    /// Adds one block.
     #[inline(always)]
-    fn block<S: Simd>(&self, s: S, block: &Block, panels: &[f32], panel_size: usize, first: bool) {
+    fn block<S: Simd>(&self, s: S, block: &Block, strips: Strips<'_>, tables: &mut Tables) {
         let g = &self.run.problem.g;
         let [height, width] = g.input;
         let size = height * width * g.in_channels;
         let image = &self.run.x[block.image * size..][..size];
         if !self.run.problem.padded {
             let skip = self.task.group * g.group_in();
-            return self.tiles(
-                s,
-                block,
-                Picture { values: &image[skip..], first: 0, height, width },
-                panels,
-                panel_size,
-                first,
-            );
+            let picture = Picture { values: &image[skip..], first: 0, height, width };
+            if g.conv.stride[1] * g.in_channels < WIDE || self.task.strips.len() == 1 {
+                return self.tiles(s, block, picture, strips, tables, None);
+            }
+            return with_scratch(block.rows.len() * g.output[1] * max_rows::<S>(), |gathered| {
+                self.tiles(s, block, picture, strips, tables, Some(gathered));
+            });
         }
         let top = block.rows.start * g.conv.stride[0];
         let reach = (g.kernel[0] - 1) * g.conv.dilation[0];
@@ -245,55 +255,29 @@ impl Part<'_> {
         let line = padded * g.in_channels;
         with_scratch(count * line, |copy| {
             copy_rows(g, image, top, copy);
-            let first_row = top.cast_signed() - g.conv.padding.top.cast_signed();
-            self.tiles(
-                s,
-                block,
-                Picture { values: copy, first: first_row, height: count, width: padded },
-                panels,
-                panel_size,
-                first,
-            );
+            let first = top.cast_signed() - g.conv.padding.top.cast_signed();
+            let picture = Picture { values: copy, first, height: count, width: padded };
+            self.tiles(s, block, picture, strips, tables, None);
         });
     }
 
-    /// The task's result rows over one block.
+    /// The task's result rows over one block. `gathered` is room for the channels of a tile.
     #[inline(always)]
     fn tiles<S: Simd>(
         &self,
         s: S,
         block: &Block,
         picture: Picture<'_>,
-        panels: &[f32],
-        panel_size: usize,
-        first: bool,
-    ) {
-        let g = &self.run.problem.g;
-        if g.conv.stride[1] * g.in_channels < WIDE || self.task.strips.len() == 1 {
-            return self.tiles_of(s, block, picture, panels, panel_size, first, None);
-        }
-        with_scratch(block.rows.len() * g.output[1] * max_rows::<S>(), |gathered| {
-            self.tiles_of(s, block, picture, panels, panel_size, first, Some(gathered));
-        });
-    }
-
-    #[inline(always)]
-    fn tiles_of<S: Simd>(
-        &self,
-        s: S,
-        block: &Block,
-        picture: Picture<'_>,
-        panels: &[f32],
-        panel_size: usize,
-        first: bool,
+        strips: Strips<'_>,
+        tables: &mut Tables,
         mut gathered: Option<&mut [f32]>,
     ) {
-        let WeightGradient { g, taps, .. } = &self.run.problem;
+        let WeightGradient { g, taps, padded, .. } = &self.run.problem;
         let nr = columns::<S>();
+        let kernel_row = g.kernel[1] * g.in_channels;
+        let line = g.conv.dilation[0] * picture.width * g.in_channels;
         let [down, right] = g.conv.stride;
-        let mut starts = Vec::with_capacity(block.rows.len());
-        let mut offsets = Vec::with_capacity(block.rows.len());
-        let mut near = Vec::with_capacity(block.rows.len());
+        let Tables { starts, offsets, near } = tables;
         let mut length = 0;
         let mut prepared = usize::MAX;
         for rows in self.rows {
@@ -323,7 +307,17 @@ impl Part<'_> {
             let channels = rows.channels.len();
             let (mut left, mut left_step) =
                 (Left::Columns(starts.as_ptr(), rows.channels.start), right * g.in_channels);
-            if let Some(gathered) = &mut gathered {
+            if *padded {
+                let mut shifts = [0; MOST_ROWS];
+                for (shift, row) in shifts.iter_mut().zip(rows.channels.clone()) {
+                    *shift = row / kernel_row * line + row % kernel_row;
+                }
+                near.clear();
+                for start in &*starts {
+                    near.extend(shifts[..channels].iter().map(|&shift| start.wrapping_add(shift)));
+                }
+                left = Left::Rows(near.as_ptr(), channels);
+            } else if let Some(gathered) = &mut gathered {
                 let gathered = &mut gathered[..starts.len() * length * channels];
                 let runs = starts.iter().zip(gathered.chunks_exact_mut((length * channels).max(1)));
                 near.clear();
@@ -334,11 +328,10 @@ impl Part<'_> {
                 }));
                 (left, left_step) = (Left::Columns(near.as_ptr(), 0), channels);
             }
-            for (strip, panel) in self.task.strips.clone().zip(panels.chunks_exact(panel_size)) {
+            for (strip, panel) in self.task.strips.clone().zip(strips.values.chunks_exact(strips.size)) {
                 let column = strip * nr;
                 let result = self.result(rows, column);
-                let out: [_; crate::kernels::tile::MOST_ROWS] =
-                    std::array::from_fn(|i| result.wrapping_add(i * g.out_channels));
+                let out: [_; MOST_ROWS] = std::array::from_fn(|i| result.wrapping_add(i * g.out_channels));
                 let tile = Tile {
                     runs: starts.len(),
                     offsets: offsets.as_ptr(),
@@ -350,11 +343,11 @@ impl Part<'_> {
                     panel_step: nr,
                     out: out.as_ptr(),
                     columns: nr.min(g.group_out() - column),
-                    start: if first { Start::Zero } else { Start::Result },
+                    start: if strips.first { Start::Zero } else { Start::Result },
                     relu: false,
                 };
                 // SAFETY: a run's first pixel lies inside the picture, as do the `length` pixels a stride apart, and
-                // each holds the tap's channels; the packed strip has a step for each pixel of the block. This task
+                // each holds the tap's channels; the strip has a step for each pixel of the block. This task
                 // alone owns these rows and columns of its slice's result.
                 unsafe { tile.run(s, channels) };
             }
@@ -400,6 +393,26 @@ impl Kernel for Gather<'_> {
             source = source.wrapping_add(self.step);
         }
     }
+}
+
+/// Pointers to a block's operands; kept by a task, so that the memory serves for all its blocks.
+#[derive(Default)]
+struct Tables {
+    /// Where each run of pixels starts in the picture, at the tap.
+    starts: Vec<*const f32>,
+    /// Where it starts in a strip.
+    offsets: Vec<usize>,
+    /// Where the tile's rows start, if not there.
+    near: Vec<*const f32>,
+}
+
+/// A block of ∂S/∂y as the micro-kernel reads it: strips of `NR` columns, all of one size in values; and whether it is the
+/// first block of a sum.
+#[derive(Clone, Copy)]
+struct Strips<'a> {
+    values: &'a [f32],
+    size: usize,
+    first: bool,
 }
 
 /// What a block reads: rows of pixels, the first of which is row `first` of the image.
