@@ -19,12 +19,22 @@ pub(super) fn grain(work: usize) -> usize {
 /// `f` of every element. Works in place if nothing else shares the memory.
 pub(super) fn map<T: Real>(mut x: Tensor<T>, f: impl Fn(T) -> T + Sync) -> Tensor<T> {
     if let Some(data) = x.get_mut() {
-        data.par_chunks_mut(BLOCK).for_each(|block| vectorized(|| block.iter_mut().for_each(|x| *x = f(*x))));
+        data.par_chunks_mut(BLOCK).for_each(|block| {
+            vectorized(
+                #[inline(always)]
+                || block.iter_mut().for_each(|x| *x = f(*x)),
+            )
+        });
         return x;
     }
     let mut y = Tensor::scratch(*x.shape());
     let blocks = y.make_mut().par_chunks_mut(BLOCK).zip(x.as_slice().par_chunks(BLOCK));
-    blocks.for_each(|(y, x)| vectorized(|| y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(x))));
+    blocks.for_each(|(y, x)| {
+        vectorized(
+            #[inline(always)]
+            || y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(x)),
+        )
+    });
     y
 }
 
@@ -32,7 +42,12 @@ pub(super) fn map<T: Real>(mut x: Tensor<T>, f: impl Fn(T) -> T + Sync) -> Tenso
 pub(super) fn zip<T: Real>(mut x: Tensor<T>, y: &Tensor<T>, f: impl Fn(T, T) -> T + Sync) -> Tensor<T> {
     assert_eq!(x.shape(), y.shape(), "{} and {} differ", x.shape(), y.shape());
     let blocks = x.make_mut().par_chunks_mut(BLOCK).zip(y.as_slice().par_chunks(BLOCK));
-    blocks.for_each(|(x, y)| vectorized(|| x.iter_mut().zip(y).for_each(|(x, &y)| *x = f(*x, y))));
+    blocks.for_each(|(x, y)| {
+        vectorized(
+            #[inline(always)]
+            || x.iter_mut().zip(y).for_each(|(x, &y)| *x = f(*x, y)),
+        )
+    });
     x
 }
 
@@ -55,15 +70,18 @@ pub(super) fn zip_by_channel<T: Real, const K: usize>(
     let run = channels * pixels;
     let block = run * grain(run);
     y.make_mut().par_chunks_mut(block).zip(x.as_slice().par_chunks(block)).for_each(|(y, x)| {
-        vectorized(|| {
-            for (y, x) in y.chunks_mut(run).zip(x.chunks(run)) {
-                let parameters = repeated.each_ref().map(|values| &values[..y.len()]);
-                let x = &x[..y.len()];
-                for i in 0..y.len() {
-                    y[i] = f(y[i], x[i], parameters.map(|values| values[i]));
+        vectorized(
+            #[inline(always)]
+            || {
+                for (y, x) in y.chunks_mut(run).zip(x.chunks(run)) {
+                    let parameters = repeated.each_ref().map(|values| &values[..y.len()]);
+                    let x = &x[..y.len()];
+                    for i in 0..y.len() {
+                        y[i] = f(y[i], x[i], parameters.map(|values| values[i]));
+                    }
                 }
-            }
-        });
+            },
+        );
     });
 }
 
@@ -93,7 +111,10 @@ pub(super) fn sum_terms<T: Real>(terms: Range<usize>, width: usize, add: &(impl 
 fn sum_serially<T: Real>(terms: Range<usize>, sums: &mut [T], below: &mut [T], add: &impl Fn(usize, &mut [T])) {
     sums.fill(T::zero());
     if terms.len() <= RUN {
-        return vectorized(|| terms.for_each(|i| add(i, sums)));
+        return vectorized(
+            #[inline(always)]
+            || terms.for_each(|i| add(i, sums)),
+        );
     }
     let (first, second) = halves(terms);
     sum_serially(first, sums, below, add);

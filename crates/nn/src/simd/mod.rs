@@ -235,7 +235,8 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 }
 
 /// Runs plain code compiled with the process's tier's instructions, for loops that the compiler vectorizes by itself: the
-/// same bits on every tier, since it never fuses a product and a sum.
+/// same bits on every tier, since it never fuses a product and a sum. `f` is to be `#[inline(always)]`: what isn't inlined
+/// is compiled for the build's instructions alone.
 #[inline]
 pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
     struct Plain<F>(F);
