@@ -87,7 +87,7 @@ impl<T: Real> Model<T> {
             .map(|p| p.trainable.then(|| tape.leaf(p.value.clone()).labelled(p.name.as_str())))
             .collect();
         let last_reader = self.last_readers();
-        let fuses = |index: usize| tape.keep() != Keep::All && self.is_relu_alone_behind(index);
+        let fuses = |index: usize| tape.keep() != Keep::All && self.ends_in_relu(index, mode);
         let mut statistics = Vec::new();
         let mut activations: Vec<Option<Var<T>>> = Vec::with_capacity(self.nodes.len());
         for (index, node) in self.nodes.iter().enumerate() {
@@ -137,15 +137,21 @@ impl<T: Real> Model<T> {
         }
     }
 
-    /// Whether this layer is a convolution that the next layer, a ReLU, reads and no other does: then the two can be
-    /// computed as one.
-    fn is_relu_alone_behind(&self, index: usize) -> bool {
+    /// Whether this layer is a convolution, or a batch norm in training, that the next layer, a ReLU, reads and no other
+    /// does: then the two can be computed as one.
+    fn ends_in_relu(&self, index: usize, mode: Mode) -> bool {
+        let node = &self.nodes[index];
+        let fits = match node.layer {
+            Layer::Conv2d { .. } => true,
+            Layer::BatchNorm { .. } => matches!(mode, Mode::Training { .. }) && !node.frozen,
+            _ => false,
+        };
         let readers = self.nodes.iter().filter(|node| node.inputs.contains(&Source::Layer(index))).count();
         let next_is_relu = self
             .nodes
             .get(index + 1)
             .is_some_and(|next| matches!(next.layer, Layer::Relu) && next.inputs == [Source::Layer(index)]);
-        matches!(self.nodes[index].layer, Layer::Conv2d { .. }) && readers == 1 && next_is_relu
+        fits && readers == 1 && next_is_relu
     }
 
     /// For each layer the last one that reads it; itself if none does.
@@ -161,8 +167,8 @@ impl<T: Real> Model<T> {
         last
     }
 
-    /// One layer's forward pass. `fused` makes of a convolution one that ends in the ReLU behind it, and nothing of
-    /// that ReLU.
+    /// One layer's forward pass. `fused` makes of a convolution or a batch norm one that ends in the ReLU behind it, and
+    /// nothing of that ReLU.
     pub(super) fn apply(
         &self,
         index: usize,
@@ -196,7 +202,8 @@ impl<T: Real> Model<T> {
             Layer::BatchNorm { epsilon, .. } => {
                 let (gamma, beta) = (weight(), parameter(1).expect("a bias"));
                 if let Mode::Training { .. } = mode {
-                    let (y, batch) = ops::batch_norm_training(&x, gamma, beta, *epsilon);
+                    let batch_norm = if fused { ops::batch_norm_relu } else { ops::batch_norm_training };
+                    let (y, batch) = batch_norm(&x, gamma, beta, *epsilon);
                     statistics.push(BatchStatistics { layer: index, batch });
                     return y;
                 }

@@ -2,7 +2,7 @@
 
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks::sum_terms;
+use super::channel_sums::channel_sums;
 use super::relu::masked;
 use crate::geometry::{Conv2d, ConvGeometry};
 use crate::real::Real;
@@ -98,10 +98,7 @@ pub(crate) fn input_and_weight_gradients<T: Real>(
 /// The sum over all but the last dimension, pairwise: `[…, C]` → `[C]`.
 pub(crate) fn sum_over_pixels<T: Real>(x: &Tensor<T>) -> Tensor<T> {
     let channels = *x.shape().last().expect("at least one dimension");
-    let x = x.as_slice();
-    let sums = sum_terms(0..x.len() / channels.max(1), channels, &|pixel, sums: &mut [T]| {
-        sums.iter_mut().zip(&x[pixel * channels..]).for_each(|(sum, &x)| *sum += x);
-    });
+    let [sums] = channel_sums([x.as_slice()], &vec![T::zero(); channels], |[x], _| [x]);
     Tensor::new([channels], sums)
 }
 

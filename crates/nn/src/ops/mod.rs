@@ -7,6 +7,7 @@
 mod avg_pool;
 mod batch_norm;
 mod blocks;
+mod channel_sums;
 mod clip;
 mod conv2d;
 mod conv_transpose2d;
@@ -33,7 +34,8 @@ use tensor::Var;
 
 pub use avg_pool::{AvgPool, avg_pool};
 pub use batch_norm::{
-    BatchNormEvaluation, BatchNormTraining, ChannelStatistics, batch_norm_evaluation, batch_norm_training,
+    BatchNormEvaluation, BatchNormRelu, BatchNormTraining, ChannelStatistics, batch_norm_evaluation, batch_norm_relu,
+    batch_norm_training,
 };
 pub use clip::{Clip, clip};
 pub use conv_transpose2d::conv_transpose2d;

@@ -38,7 +38,12 @@ pub(super) fn masked<T: Real>(upstream: Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
 /// max(x, 0). NaN stays NaN. Works in place where `x` was the last owner of its value.
 #[must_use]
 pub fn relu<T: Real>(x: Var<T>) -> Var<T> {
-    x.consumed_by(Relu, |x| blocks::map(x, |x| if x < T::zero() { T::zero() } else { x }))
+    x.consumed_by(Relu, |x| blocks::map(x, rectified))
+}
+
+/// max(x, 0), and NaN where x is.
+pub(super) fn rectified<T: Real>(x: T) -> T {
+    if x < T::zero() { T::zero() } else { x }
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ pub fn batch_norm_evaluation<T: Real>(
     let inverse_deviation = running.variance.clone().map(|v| T::one() / (v + T::from_f64(epsilon)).sqrt());
     let op = BatchNormEvaluation { mean: running.mean.clone(), inverse_deviation };
     let factor = op.factor(gamma.value());
-    let y = centred_affine(x.value(), op.mean.as_slice(), factor.as_slice(), beta.value().as_slice());
+    let y = centred_affine(x.value(), op.mean.as_slice(), factor.as_slice(), beta.value().as_slice(), |y| y);
     x.tape().record(op, &[x, gamma, beta], y)
 }
 

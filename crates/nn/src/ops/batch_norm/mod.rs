@@ -7,7 +7,7 @@ mod training;
 use tensor::{Tensor, Var};
 
 pub use evaluation::{BatchNormEvaluation, batch_norm_evaluation};
-pub use training::{BatchNormTraining, batch_norm_training};
+pub use training::{BatchNormRelu, BatchNormTraining, batch_norm_relu, batch_norm_training};
 
 use super::blocks::zip_by_channel;
 use crate::real::Real;
@@ -52,9 +52,15 @@ fn channels<T: Real>(x: &Var<T>, gamma: &Var<T>, beta: &Var<T>) -> usize {
     channels
 }
 
-/// (x − mean)·scale + shift, by channel.
-fn centred_affine<T: Real>(x: &Tensor<T>, mean: &[T], scale: &[T], shift: &[T]) -> Tensor<T> {
+/// f((x − mean)·scale + shift), by channel.
+fn centred_affine<T: Real>(
+    x: &Tensor<T>,
+    mean: &[T],
+    scale: &[T],
+    shift: &[T],
+    f: impl Fn(T) -> T + Sync,
+) -> Tensor<T> {
     let mut y = Tensor::scratch(*x.shape());
-    zip_by_channel(&mut y, x, [mean, scale, shift], |_, x, [mean, scale, shift]| (x - mean) * scale + shift);
+    zip_by_channel(&mut y, x, [mean, scale, shift], |_, x, [mean, scale, shift]| f((x - mean) * scale + shift));
     y
 }

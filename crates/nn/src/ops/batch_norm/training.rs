@@ -3,7 +3,9 @@
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
 use super::{ChannelStatistics, centred_affine, channels};
-use crate::ops::blocks::{sum_terms, zip_by_channel};
+use crate::ops::blocks::{BLOCK, zip_by_channel};
+use crate::ops::channel_sums::channel_sums;
+use crate::ops::relu::{masked, rectified};
 use crate::real::Real;
 
 /// With input x `[…, C]`, scale γ `[C]`, shift β `[C]`, and m values in each channel (m = N·H·W); all sums over i = 1 … m
@@ -56,6 +58,35 @@ impl<T: Real> Op<T> for BatchNormTraining<T> {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
+        self.gradients(node, upstream, wanted)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NONE.input(0).input(1)
+    }
+}
+
+/// Batch normalization and the ReLU behind it as one operation, for training: the value between them is never written.
+/// Bit for bit what the two give apart.
+#[derive(Debug)]
+pub struct BatchNormRelu<T: Real>(BatchNormTraining<T>);
+
+impl<T: Real> Op<T> for BatchNormRelu<T> {
+    fn name(&self) -> &'static str {
+        "batch norm (training) + relu"
+    }
+
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
+        self.0.gradients(node, masked(upstream, node.output()), wanted)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::OUTPUT.input(0).input(1)
+    }
+}
+
+impl<T: Real> BatchNormTraining<T> {
+    fn gradients(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
         let (x, gamma) = (node.input(0), node.input(1).as_slice());
         let [dgamma, dbeta] = parameter_gradients(x, &upstream, &self.mean, &self.inverse_deviation);
         let dx = wanted.then(0, || {
@@ -73,10 +104,6 @@ impl<T: Real> Op<T> for BatchNormTraining<T> {
         });
         Grads::new([dx, wanted.then(1, || dgamma), wanted.then(2, || dbeta)])
     }
-
-    fn needs(&self) -> Needs {
-        Needs::NONE.input(0).input(1)
-    }
 }
 
 /// ∂γ = Σ ∂y·x̂ and ∂β = Σ ∂y, `[C]` both.
@@ -86,32 +113,43 @@ pub(super) fn parameter_gradients<T: Real>(
     mean: &Tensor<T>,
     inverse_deviation: &Tensor<T>,
 ) -> [Tensor<T>; 2] {
-    let channels = mean.len();
-    let (x, dy, mean) = (x.as_slice(), dy.as_slice(), mean.as_slice());
-    let sums = sum_terms(0..x.len() / channels.max(1), 2 * channels, &|pixel, sums: &mut [T]| {
-        let (x, dy) = (&x[pixel * channels..][..channels], &dy[pixel * channels..][..channels]);
-        let (dgamma, dbeta) = sums.split_at_mut(channels);
-        let mean = &mean[..channels];
-        for c in 0..channels {
-            dgamma[c] += dy[c] * (x[c] - mean[c]);
-            dbeta[c] += dy[c];
-        }
-    });
-    let [dgamma, dbeta] = [&sums[..channels], &sums[channels..]].map(|sums| Tensor::new([channels], sums.to_vec()));
+    let operands = [x.as_slice(), dy.as_slice()];
+    let sums = channel_sums(operands, mean.as_slice(), |[x, dy], mean| [dy * (x - mean), dy]);
+    let [dgamma, dbeta] = sums.map(|sums| Tensor::new([mean.len()], sums));
     [dgamma.zip(inverse_deviation, |sum, r| sum * r), dbeta]
 }
 
-/// Σ f(x − centre) in each channel, `[C]`.
-fn channel_sums<T: Real>(x: &Tensor<T>, centre: &Tensor<T>, f: impl Fn(T) -> T + Sync) -> Tensor<T> {
-    let channels = centre.len();
-    let (x, centre) = (x.as_slice(), centre.as_slice());
-    let sums = sum_terms(0..x.len() / channels.max(1), channels, &|pixel, sums: &mut [T]| {
-        let pixel = &x[pixel * channels..][..channels];
-        for ((sum, &x), &centre) in sums.iter_mut().zip(pixel).zip(centre) {
-            *sum += f(x - centre);
-        }
-    });
-    Tensor::new([channels], sums)
+/// Values of x, at most, whose sums and squares are taken one after the other: a cache holds them.
+const CACHED: usize = 1 << 15;
+
+/// Each channel's mean and Σ (x − mean)², `[C]` both.
+///
+/// Two looks at a block that the cache holds, one at memory; blocks are joined by halves (Chan, Golub and LeVeque, *Updating
+/// formulae and a pairwise algorithm for computing sample variances*, 1979).
+fn moments<T: Real>(x: &[T], channels: usize) -> [Vec<T>; 2] {
+    let pixels = x.len() / channels.max(1);
+    if pixels <= (CACHED / channels.max(1)).max(1) {
+        let m = T::from_f64(pixels as f64);
+        let [mut mean] = channel_sums([x], &vec![T::zero(); channels], |[x], _| [x]);
+        mean.iter_mut().for_each(|sum| *sum /= m);
+        let [squares] = channel_sums([x], &mean, |[x], mean| [(x - mean) * (x - mean)]);
+        return [mean, squares];
+    }
+    let middle = pixels.next_power_of_two() / 2;
+    let (first, second) = x.split_at(middle * channels);
+    let ([mut means, mut squares], [other_means, other_squares]) = if x.len() > 2 * BLOCK {
+        rayon::join(|| moments(first, channels), || moments(second, channels))
+    } else {
+        (moments(first, channels), moments(second, channels))
+    };
+    let share = T::from_f64((pixels - middle) as f64 / pixels as f64);
+    let weight = T::from_f64(middle as f64) * share;
+    for c in 0..channels {
+        let apart = other_means[c] - means[c];
+        means[c] += apart * share;
+        squares[c] += other_squares[c] + apart * apart * weight;
+    }
+    [means, squares]
 }
 
 /// Normalizes each channel of x `[…, C]` by its mean and (biased) variance, then scales it by γ `[C]` and shifts it by β
@@ -126,26 +164,51 @@ pub fn batch_norm_training<T: Real>(
     beta: &Var<T>,
     epsilon: f64,
 ) -> (Var<T>, ChannelStatistics<T>) {
+    let (op, y, statistics) = normalized(x, gamma, beta, epsilon, |y| y);
+    (x.tape().record(op, &[x, gamma, beta], y), statistics)
+}
+
+/// The two operations as one: max(·, 0) of [`batch_norm_training`], and the same statistics.
+///
+/// # Panics
+/// As [`batch_norm_training`].
+#[must_use]
+pub fn batch_norm_relu<T: Real>(
+    x: &Var<T>,
+    gamma: &Var<T>,
+    beta: &Var<T>,
+    epsilon: f64,
+) -> (Var<T>, ChannelStatistics<T>) {
+    let (op, y, statistics) = normalized(x, gamma, beta, epsilon, rectified);
+    (x.tape().record(BatchNormRelu(op), &[x, gamma, beta], y), statistics)
+}
+
+/// The operation, its value under `f`, and the statistics.
+fn normalized<T: Real>(
+    x: &Var<T>,
+    gamma: &Var<T>,
+    beta: &Var<T>,
+    epsilon: f64,
+    f: impl Fn(T) -> T + Sync,
+) -> (BatchNormTraining<T>, Tensor<T>, ChannelStatistics<T>) {
     let channels = channels(x, gamma, beta);
     let count = x.value().len() / channels.max(1);
     assert!(count > 1 || channels == 0, "batch norm: one value per channel in {} has no variance", x.shape());
     let m = T::from_f64(count as f64);
-    let zeros = Tensor::zeros([channels]);
-    let mean = channel_sums(x.value(), &zeros, |x| x).map(|sum| sum / m);
-    let squares = channel_sums(x.value(), &mean, |x| x * x);
+    let [mean, squares] = moments(x.value().as_slice(), channels).map(|values| Tensor::new([channels], values));
     let variance = squares.clone().map(|sum| sum / (m - T::one()));
     let inverse_deviation = squares.map(|sum| T::one() / (sum / m + T::from_f64(epsilon)).sqrt());
 
     let scale = gamma.value().clone().zip(&inverse_deviation, |gamma, r| gamma * r);
-    let y = centred_affine(x.value(), mean.as_slice(), scale.as_slice(), beta.value().as_slice());
+    let y = centred_affine(x.value(), mean.as_slice(), scale.as_slice(), beta.value().as_slice(), f);
     let statistics = ChannelStatistics { mean: mean.clone(), variance };
-    (x.tape().record(BatchNormTraining { mean, inverse_deviation }, &[x, gamma, beta], y), statistics)
+    (BatchNormTraining { mean, inverse_deviation }, y, statistics)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::random;
+    use crate::ops::{relu, testing::random};
     use proptest::prelude::*;
     use tensor::{Exact, Tape, gradcheck};
 
@@ -192,14 +255,31 @@ mod tests {
     }
 
     #[test]
+    fn with_relu_it_is_the_two_apart_bit_for_bit() {
+        let tape = Tape::new();
+        let inputs = [random([2, 5, 4, 3], 1), random([3], 2), random([3], 3)].map(|t| tape.leaf(t.cast::<f32>()));
+        let [x, gamma, beta] = &inputs;
+        let (apart, statistics) = batch_norm_training(x, gamma, beta, 1e-2);
+        let (apart, (together, same)) = (relu(apart), batch_norm_relu(x, gamma, beta, 1e-2));
+        assert!(apart.value().as_slice().contains(&0.0), "some values for the ReLU to close on");
+        assert_eq!((apart.value(), &statistics), (together.value(), &same));
+        let seed = random([2, 5, 4, 3], 4).cast::<f32>();
+        let gradients = |y: &Var<f32>| tape.backward_from(y, seed.clone(), &Exact, &inputs).unwrap();
+        let (apart, together) = (gradients(&apart), gradients(&together));
+        for input in &inputs {
+            assert_eq!(apart[input], together[input]);
+        }
+    }
+
+    #[test]
     fn a_large_mean_does_not_swallow_the_variance() {
         let tape = Tape::new();
-        let x = tape.leaf(random([4, 8, 8, 1], 1).map(|x| 1000.0 + x).cast::<f32>());
+        let x = tape.leaf(random([4, 80, 80, 1], 1).map(|x| 1000.0 + x).cast::<f32>());
         let [gamma, beta] = [1.0, 0.0].map(|v| tape.leaf(Tensor::full([1], v)));
         let (_, statistics) = batch_norm_training(&x, &gamma, &beta, 1e-5);
         let exact = x.value().cast::<f64>();
-        let mean = exact.sum() / 256.0;
-        let variance = exact.map(|x| (x - mean).powi(2)).sum() / 255.0;
+        let mean = exact.sum() / 25_600.0;
+        let variance = exact.map(|x| (x - mean).powi(2)).sum() / 25_599.0;
         approx::assert_relative_eq!(f64::from(statistics.variance.item()), variance, max_relative = 1e-5);
     }
 

@@ -1,0 +1,131 @@
+//! Sums over pixels, channel by channel: pairwise, with the same bits on any number of threads.
+
+use std::ops::Range;
+
+use super::blocks::BLOCK;
+use crate::real::Real;
+use crate::simd::vectorized;
+
+/// Pixels that are summed up in a plain loop.
+const RUN: usize = 16;
+
+/// `K` sums over all pixels of `f(values, parameter)`, each `[C]`: the `M` operands are `[…, C]`, `parameter` is `[C]`.
+///
+/// Runs of a few pixels are added up in a plain loop, and halves of what is longer apart; so the order, and the result,
+/// depends on the number of pixels alone.
+pub(super) fn channel_sums<T: Real, const M: usize, const K: usize>(
+    operands: [&[T]; M],
+    parameter: &[T],
+    f: impl Fn([T; M], T) -> [T; K] + Sync,
+) -> [Vec<T>; K] {
+    let channels = parameter.len();
+    let terms = Terms { operands, parameter, f };
+    let sums = terms.sums(0..operands[0].len() / channels.max(1));
+    std::array::from_fn(|k| sums[k * channels..(k + 1) * channels].to_vec())
+}
+
+struct Terms<'a, T, F, const M: usize> {
+    operands: [&'a [T]; M],
+    parameter: &'a [T],
+    f: F,
+}
+
+impl<T: Real, F: Fn([T; M], T) -> [T; K] + Sync, const M: usize, const K: usize> Terms<'_, T, F, M> {
+    /// `[K, C]`.
+    fn sums(&self, pixels: Range<usize>) -> Vec<T> {
+        let width = K * self.parameter.len();
+        if pixels.len() > RUN && pixels.len() * width > 2 * BLOCK {
+            let (first, second) = halves(pixels);
+            let (mut sums, others) = rayon::join(|| self.sums(first), || self.sums(second));
+            sums.iter_mut().zip(&others).for_each(|(sum, &other)| *sum += other);
+            return sums;
+        }
+        let levels = pixels.len().div_ceil(RUN).next_power_of_two().trailing_zeros() as usize;
+        let mut sums = vec![T::zero(); width * (1 + levels)];
+        let (result, below) = sums.split_at_mut(width);
+        self.serially(pixels, result, below);
+        sums.truncate(width);
+        sums
+    }
+
+    /// `below` has room for the second half's sums, and for those of its halves behind them.
+    fn serially(&self, pixels: Range<usize>, sums: &mut [T], below: &mut [T]) {
+        if pixels.len() <= RUN {
+            return vectorized(
+                #[inline(always)]
+                || self.run(pixels, sums),
+            );
+        }
+        let (first, second) = halves(pixels);
+        self.serially(first, sums, below);
+        let (others, below) = below.split_at_mut(sums.len());
+        self.serially(second, others, below);
+        sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += *other);
+    }
+
+    /// One run, in blocks of channels whose sums stay in registers.
+    #[inline(always)]
+    fn run(&self, pixels: Range<usize>, sums: &mut [T]) {
+        let mut channel = 0;
+        while channel < self.parameter.len() {
+            channel += match self.parameter.len() - channel {
+                32.. => self.block::<32>(pixels.clone(), channel, sums),
+                8.. => self.block::<8>(pixels.clone(), channel, sums),
+                _ => self.block::<1>(pixels.clone(), channel, sums),
+            };
+        }
+    }
+
+    /// `C` channels; their number.
+    #[inline(always)]
+    fn block<const C: usize>(&self, pixels: Range<usize>, first: usize, sums: &mut [T]) -> usize {
+        let channels = self.parameter.len();
+        let parameter = &self.parameter[first..first + C];
+        let mut total = [[T::zero(); C]; K];
+        for pixel in pixels {
+            let at = pixel * channels + first;
+            let values = self.operands.map(|operand| &operand[at..at + C]);
+            for c in 0..C {
+                let terms = (self.f)(values.map(|values| values[c]), parameter[c]);
+                for k in 0..K {
+                    total[k][c] += terms[k];
+                }
+            }
+        }
+        for k in 0..K {
+            sums[k * channels + first..][..C].copy_from_slice(&total[k]);
+        }
+        C
+    }
+}
+
+fn halves(range: Range<usize>) -> (Range<usize>, Range<usize>) {
+    let middle = range.start + range.len().next_power_of_two() / 2;
+    (range.start..middle, middle..range.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_right_and_the_same_on_any_number_of_threads() {
+        // Blocks of 32, of 8 and single channels.
+        const CHANNELS: usize = 42;
+        let x: Vec<f32> = (0..3_000 * CHANNELS).map(|i| (i as f32 * 0.37).sin()).collect();
+        let parameter: Vec<f32> = (0..CHANNELS).map(|c| c as f32 / 50.0).collect();
+        let sums = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| channel_sums([&x[..], &x], &parameter, |[a, b], p| [a, b * p]))
+        };
+        assert_eq!(sums(1), sums(3));
+        let [plain, scaled] = sums(2);
+        for c in 0..CHANNELS {
+            let exact: f64 = x.iter().skip(c).step_by(CHANNELS).map(|&x| f64::from(x)).sum();
+            // At most 16 + log₂(3000 / 16) roundings on the way of each term, in a sum of at most 3000; one of a product.
+            let bound = 25.0 * f64::from(f32::EPSILON) * 3_000.0;
+            assert!((f64::from(plain[c]) - exact).abs() < bound);
+            assert!((f64::from(scaled[c]) - exact * f64::from(parameter[c])).abs() < bound);
+        }
+    }
+}
