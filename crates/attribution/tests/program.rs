@@ -532,6 +532,18 @@ fn wrong_usage_is_exit_code_two() {
     }
 }
 
+#[test]
+fn misspelt_variables_are_refused() {
+    for (variable, expected) in [
+        ("GLASSBOX_SIMD", "glassbox: GLASSBOX_SIMD: expected portable, avx2 or avx512, found \"of\""),
+        ("GLASSBOX_WINOGRAD", "glassbox: GLASSBOX_WINOGRAD: expected on or off, found \"of\""),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_glassbox")).arg("inspect").env(variable, "of").output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{variable}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap().trim_end(), expected);
+    }
+}
+
 /// Sends Ctrl-C once the program's first line is there, and gives that line and what it says at the end; it must fail.
 #[cfg(unix)]
 fn interrupted(folder: &Path, arguments: &[&str]) -> (String, String) {

@@ -13,3 +13,4 @@ mod winograd;
 
 pub use gemm::{Begin, gemm};
 pub use pack::Matrix;
+pub use winograd::{WinogradError, winograd_from_environment};

@@ -25,7 +25,9 @@ use crate::train::TrainArgs;
         glassbox explain glassbox-out/inputs/*.png --model glassbox-out/model.safetensors\n\n\
         Results go to standard output, progress and errors to standard error. Exit codes: 0 done; 1 failed, or stopped \
         by Ctrl-C, with one line that says why; 2 wrong usage.\n\
-        GLASSBOX_SIMD=portable|avx2|avx512 forces an instruction set; results are the same for any number of threads."
+        Results are the same for any number of threads. They differ in rounding with these environment variables:\n  \
+        GLASSBOX_SIMD=portable|avx2|avx512  the instruction set, by default the fastest that the processor has\n  \
+        GLASSBOX_WINOGRAD=off               3×3 convolutions without Winograd's transforms: slower, nearer the exact sums"
 )]
 pub(crate) struct Cli {
     /// Threads to use [default: one for each core]

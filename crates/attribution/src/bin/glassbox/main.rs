@@ -32,6 +32,7 @@ mod words;
 use std::process::ExitCode;
 
 use clap::Parser;
+use nn::kernels::winograd_from_environment;
 use nn::simd::Tier;
 
 use cli::{Cli, Command, DemoArgs};
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
 
 fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
     Tier::from_environment()?;
+    winograd_from_environment()?;
     rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build_global()?;
     match command {
         Command::Demo(args) => demo::run(&args),

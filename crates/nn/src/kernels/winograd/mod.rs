@@ -1,13 +1,12 @@
 //! Winograd convolution. The page of `nn::kernels` teaches it (README.md beside this file); here are its entrances.
 
-use std::sync::OnceLock;
-
 mod convolve;
 mod f2;
 mod f4;
 mod lift;
 mod product;
 mod scheme;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -19,6 +18,8 @@ use f2::F2;
 use f4::F4;
 use lift::Source;
 use scheme::Scheme;
+use switch::enabled;
+pub use switch::{WinogradError, winograd_from_environment};
 use tiles::{Grid, Pictures};
 use weight_gradient::WeightGradient;
 use weights::Weights;
@@ -86,20 +87,6 @@ fn best(g: &ConvGeometry, pass: Pass) -> Option<Outputs> {
         _ => [Outputs::Two, Outputs::Four].into_iter().min_by_key(products)?,
     };
     (3 * products(&fewest) <= 2 * 9 * onto[0] * onto[1]).then_some(fewest)
-}
-
-/// Whether `GLASSBOX_WINOGRAD` leaves it on.
-///
-/// # Panics
-/// If it is neither `on` nor `off`.
-fn enabled() -> bool {
-    static ENABLED: OnceLock<bool> = OnceLock::new();
-    *ENABLED.get_or_init(|| match std::env::var_os("GLASSBOX_WINOGRAD") {
-        None => true,
-        Some(value) if value == "on" => true,
-        Some(value) if value == "off" => false,
-        Some(value) => panic!("GLASSBOX_WINOGRAD: expected on or off, found {value:?}"),
-    })
 }
 
 /// A convolution with its weights transformed, for any number of images.
