@@ -1,22 +1,16 @@
 //! `glassbox explain` on photographs, with the network in the box.
-#![cfg(all(feature = "cli", feature = "pretrained"))]
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use nn::{Layer, Model};
 
+use crate::support::{fails, succeeds};
+
 const PHOTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/photos");
 
-fn glassbox(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_glassbox")).current_dir(folder).args(arguments).output().unwrap()
-}
-
 fn explained(folder: &Path, arguments: &[&str]) -> String {
-    let output = glassbox(folder, &[&["explain", "--out", "out"], arguments].concat());
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    succeeds(folder, &[&["explain", "--out", "out"], arguments].concat())
 }
 
 fn cat() -> String {
@@ -57,9 +51,8 @@ fn classes_take_the_names_of_a_file() {
     let printed = explained(folder.path(), &ask);
     assert_eq!(classes(&printed)[0].1, "class 285");
     assert!(printed.contains("why class 282, as asked"), "{printed}");
-    let output = glassbox(folder.path(), &["explain", &cat(), "--labels", "few.txt"]);
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(errors.contains("few.txt: expected 1000 lines, one for each class, found 7"), "{errors}");
+    let error = fails(folder.path(), &["explain", &cat(), "--labels", "few.txt"]);
+    assert!(error.contains("few.txt: expected 1000 lines, one for each class, found 7"), "{error}");
 }
 
 #[test]

@@ -1,18 +1,11 @@
 //! `glassbox train` on folders of pictures.
-#![cfg(feature = "cli")]
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
 
 use image::{Rgb, RgbImage};
 use nn::Model;
 
-fn glassbox(folder: &Path, arguments: &[&str]) -> (bool, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
-    let Output { status, stdout, stderr } = command.current_dir(folder).args(arguments).output().unwrap();
-    (status.success(), [stdout, stderr].map(|text| String::from_utf8(text).unwrap()).concat())
-}
+use crate::support::{fails, glassbox, succeeds};
 
 /// 20 pictures of dusk and 20 of dawn, of several sizes, and a file that is none.
 fn skies() -> tempfile::TempDir {
@@ -38,8 +31,9 @@ fn skies() -> tempfile::TempDir {
 #[test]
 fn pictures_are_split_augmented_and_trained_on() {
     let folder = skies();
-    let (done, printed) = glassbox(folder.path(), &["train", "--config", "run.toml", "--dry-run"]);
-    assert!(done, "{printed}");
+    let dry = glassbox(folder.path(), &["train", "--config", "run.toml", "--dry-run"]);
+    assert!(dry.status.success(), "{dry:?}");
+    let printed = [dry.stdout, dry.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
     for part in [
         "left out: skies/dusk/notes.txt: expected a PNG",
         "28 images to train on, 16×16×3: dawn 14, dusk 14",
@@ -48,8 +42,7 @@ fn pictures_are_split_augmented_and_trained_on() {
     ] {
         assert!(printed.contains(part), "{part}: {printed}");
     }
-    let (done, printed) = glassbox(folder.path(), &["train", "--config", "run.toml"]);
-    assert!(done && printed.contains("on 4 images"), "{printed}");
+    assert!(succeeds(folder.path(), &["train", "--config", "run.toml"]).contains("on 4 images"));
     let model = Model::load(folder.path().join("run/model.safetensors")).unwrap();
     assert_eq!((model.input_shape(), model.class_name(1).as_str()), ([16, 16, 3], "dusk"));
 }
@@ -59,9 +52,9 @@ fn what_is_no_picture_is_listed_and_refused() {
     let folder = skies();
     let run = fs::read_to_string(folder.path().join("run.toml")).unwrap().replace("unreadable = \"skip\"\n", "");
     fs::write(folder.path().join("run.toml"), run).unwrap();
-    let (done, printed) = glassbox(folder.path(), &["train", "--config", "run.toml"]);
-    assert!(!done && printed.contains("skies: 1 of 41 files aren't pictures"), "{printed}");
-    assert!(printed.contains(" skies/dusk/notes.txt: expected a PNG"), "{printed}");
+    let error = fails(folder.path(), &["train", "--config", "run.toml"]);
+    assert!(error.contains("skies: 1 of 41 files aren't pictures"), "{error}");
+    assert!(error.contains(" skies/dusk/notes.txt: expected a PNG"), "{error}");
 }
 
 #[test]
@@ -73,7 +66,7 @@ fn data_that_cannot_be_had_is_named() {
         ("source = \"folder\"\nfolder = \"skies/dawn\"", "skies/dawn: expected a folder for each class"),
     ] {
         fs::write(folder.path().join("wrong.toml"), format!("[data]\n{data}\n")).unwrap();
-        let (done, printed) = glassbox(folder.path(), &["train", "--config", "wrong.toml"]);
-        assert!(!done && printed.contains(expected), "{data}: {printed}");
+        let error = fails(folder.path(), &["train", "--config", "wrong.toml"]);
+        assert!(error.contains(expected), "{data}: {error}");
     }
 }

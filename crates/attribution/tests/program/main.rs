@@ -1,0 +1,16 @@
+//! The `glassbox` program, run as a user runs it: a file for each command.
+#![cfg(feature = "cli")]
+
+mod certify;
+mod demo;
+mod evaluate;
+mod explain;
+mod export;
+mod folders;
+mod inspect;
+#[cfg(feature = "pretrained")]
+mod photographs;
+mod support;
+mod train;
+mod usage;
+mod verify;
