@@ -1,11 +1,14 @@
 //! The kinds of layer: plain data.
 
 mod display;
-
-use std::cmp::Ordering;
+mod parameters;
+mod shapes;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use parameters::ParameterSpec;
+pub(crate) use shapes::{MOST_VALUES, count};
 
 use crate::conv_transpose2d::ConvTranspose2d;
 use crate::geometry::{Conv2d, GeometryError, Padding};
@@ -182,25 +185,6 @@ pub enum LayerError {
     OnTheWay([usize; 3]),
 }
 
-/// A parameter or a running statistic that a layer owns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParameterSpec {
-    /// `"weight"`, `"bias"`, `"running_mean"` or `"running_var"`.
-    pub name: &'static str,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// Whether it is trained; running statistics are not.
-    pub trainable: bool,
-}
-
-/// One image and all that a model computes from it may have at most this many values, 2 GiB in single precision.
-pub(crate) const MOST_VALUES: usize = 1 << 29;
-
-/// Values in an array of this shape, if they can be counted.
-pub(crate) fn count(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(1, |n: usize, &extent| n.checked_mul(extent))
-}
-
 impl Layer {
     /// Convolution with a `size`×`size` kernel, a bias, stride 1, and (for odd sizes) an output as large as the input.
     #[must_use]
@@ -259,206 +243,4 @@ impl Layer {
     pub fn max_pool(size: usize) -> Self {
         Self::MaxPool(Pool2d::square(size))
     }
-
-    /// The shape of one image's output, N left out: `[H, W, C]` or `[C]`.
-    ///
-    /// # Errors
-    /// Where the layer can't be applied to inputs of these shapes.
-    pub fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, LayerError> {
-        let (fits, expected) = match (self, inputs.len()) {
-            (Self::Add | Self::Mul | Self::Concat, found) => (found >= 1, "one input or more"),
-            (Self::Sub | Self::Div, found) => (found == 2, "two inputs"),
-            (_, found) => (found == 1, "one input"),
-        };
-        if !fits {
-            return Err(LayerError::Inputs { expected, found: inputs.len() });
-        }
-        let input = inputs[0];
-        let image = || match *input {
-            [h, w, c] => Ok([h, w, c]),
-            _ => Err(LayerError::Shape { expected: "[N, H, W, C]", found: input.to_vec() }),
-        };
-        // Kernels copy pictures between margins: these count as well.
-        let bounded = |[h, w, c]: [usize; 3], padding: &Padding| {
-            let [rows, columns] = padding.total();
-            let padded = [h.saturating_add(rows), w.saturating_add(columns), c];
-            match count(&padded) {
-                Some(values) if values <= MOST_VALUES => Ok(()),
-                _ => Err(LayerError::OnTheWay(padded)),
-            }
-        };
-        let pooled = |pool: &Pool2d| -> Result<Vec<usize>, LayerError> {
-            let [h, w, c] = image()?;
-            Ok(pool.geometry(&[1, h, w, c])?.output_shape()[1..].to_vec())
-        };
-        let output = match self {
-            Self::Conv2d { out_channels, kernel, conv, .. } => {
-                let [h, w, c] = image()?;
-                if *out_channels == 0 {
-                    return Err(LayerError::Setting("a convolution without output channels"));
-                }
-                let group_in = c.checked_div(conv.groups).unwrap_or(0);
-                let geometry = conv.geometry(&[1, h, w, c], &[kernel[0], kernel[1], group_in, *out_channels])?;
-                bounded([h, w, c], &conv.padding)?;
-                vec![geometry.output[0], geometry.output[1], *out_channels]
-            }
-            Self::ConvTranspose2d { out_channels, kernel: [kh, kw], transposed, .. } => {
-                let [h, w, c] = image()?;
-                let groups = transposed.conv.groups;
-                if *out_channels == 0 || groups == 0 || !out_channels.is_multiple_of(groups) {
-                    return Err(LayerError::Setting("output channels of a transposed convolution fill its groups"));
-                }
-                let geometry = transposed.geometry(&[1, h, w, c], &[*kh, *kw, out_channels / groups, c])?;
-                let [_, height, width, _] = geometry.input_shape();
-                bounded([height, width, *out_channels], &transposed.conv.padding)?;
-                vec![height, width, *out_channels]
-            }
-            Self::Linear { out_features, .. } => match *input {
-                [_] if *out_features > 0 => vec![*out_features],
-                [_] => return Err(LayerError::Setting("a fully connected layer without outputs")),
-                _ => {
-                    let expected = "[N, C] (after flatten or global average pooling)";
-                    return Err(LayerError::Shape { expected, found: input.to_vec() });
-                }
-            },
-            Self::MaxPool(pool) | Self::AvgPool { pool, .. } => pooled(pool)?,
-            Self::GlobalAvgPool => vec![image()?[2]],
-            Self::Flatten => vec![count(input).ok_or_else(|| LayerError::TooLarge(input.to_vec()))?],
-            Self::Resize { size, .. } => {
-                let [h, w, c] = image()?;
-                if size.contains(&0) || h == 0 || w == 0 {
-                    return Err(LayerError::Setting("resizing needs pixels on both sides"));
-                }
-                // Between the two axes, a picture is as high as it was and as wide as it becomes.
-                bounded([h, size[1], c], &Padding::default())?;
-                vec![size[0], size[1], c]
-            }
-            Self::Add | Self::Sub | Self::Mul | Self::Div => {
-                let broadcast = |sum: Vec<usize>, other: &&[usize]| {
-                    let expected = "of the first one's shape, or with extents of 1 in it";
-                    let misfit = || LayerError::Shape { expected, found: other.to_vec() };
-                    broadcast(&sum, other).ok_or_else(misfit)
-                };
-                inputs[1..].iter().try_fold(input.to_vec(), broadcast)?
-            }
-            Self::Scale { shape } | Self::Shift { shape } => match broadcast(input, shape) {
-                Some(output) if output == input => output,
-                _ => {
-                    let expected = "that the parameter's shape repeats over";
-                    return Err(LayerError::Shape { expected, found: input.to_vec() });
-                }
-            },
-            Self::HardSigmoid { slope, offset } if !(slope.is_finite() && offset.is_finite()) => {
-                return Err(LayerError::Setting("a hard sigmoid needs a finite slope and offset"));
-            }
-            Self::Pad { value, .. } if !value.is_finite() => {
-                return Err(LayerError::Setting("padding needs a finite value"));
-            }
-            Self::Pad { padding, .. } => {
-                let ([h, w, c], [rows, columns]) = (image()?, padding.total());
-                vec![h.saturating_add(rows), w.saturating_add(columns), c]
-            }
-            Self::Concat => {
-                let (channels, positions) = input.split_last().expect("a shape without dimensions doesn't arise");
-                let mut total = *channels;
-                for other in &inputs[1..] {
-                    match other.split_last() {
-                        Some((channels, rest)) if rest == positions => total = total.saturating_add(*channels),
-                        _ => {
-                            let expected = "of the first one's shape but for the channels";
-                            return Err(LayerError::Shape { expected, found: other.to_vec() });
-                        }
-                    }
-                }
-                [positions, &[total]].concat()
-            }
-            Self::Dropout { probability } if !(0.0..1.0).contains(probability) => {
-                return Err(LayerError::Setting("a dropout's probability must be at least 0 and less than 1"));
-            }
-            Self::BatchNorm { epsilon, momentum }
-                if !(*epsilon > 0.0 && epsilon.is_finite() && (0.0..=1.0).contains(momentum)) =>
-            {
-                return Err(LayerError::Setting("a batch norm needs epsilon > 0 and a momentum from 0 to 1"));
-            }
-            Self::Clip { min, max } if min.partial_cmp(max) != Some(Ordering::Less) => {
-                return Err(LayerError::Setting("a clip needs min < max"));
-            }
-            Self::LeakyRelu { slope } if !(0.0..=f64::MAX).contains(slope) => {
-                return Err(LayerError::Setting("a leaky ReLU needs a slope of at least 0"));
-            }
-            Self::Elu { alpha } if !(0.0..=f64::MAX).contains(alpha) => {
-                return Err(LayerError::Setting("an ELU needs an α of at least 0"));
-            }
-            _ => input.to_vec(),
-        };
-        match count(&output) {
-            Some(values) if values <= MOST_VALUES => Ok(output),
-            _ => Err(LayerError::TooLarge(output)),
-        }
-    }
-
-    /// The parameters and statistics it owns, for an input of this shape (N left out).
-    #[must_use]
-    pub fn parameters(&self, input: &[usize]) -> Vec<ParameterSpec> {
-        let trained = |name, shape: &[usize]| ParameterSpec { name, shape: shape.to_vec(), trainable: true };
-        let statistic = |name, shape: &[usize]| ParameterSpec { name, shape: shape.to_vec(), trainable: false };
-        let channels = input.last().copied().unwrap_or(0);
-        let (weight, bias) = match self {
-            Self::Conv2d { out_channels, kernel, conv, bias } => {
-                let weight = vec![kernel[0], kernel[1], channels / conv.groups.max(1), *out_channels];
-                (weight, bias.then_some(*out_channels))
-            }
-            Self::ConvTranspose2d { out_channels, kernel: [kh, kw], transposed, bias } => {
-                let weight = vec![*kh, *kw, out_channels / transposed.conv.groups.max(1), channels];
-                (weight, bias.then_some(*out_channels))
-            }
-            Self::Linear { out_features, bias } => (vec![channels, *out_features], bias.then_some(*out_features)),
-            Self::BatchNorm { .. } => {
-                let shape = [channels];
-                return vec![
-                    trained("weight", &shape),
-                    trained("bias", &shape),
-                    statistic("running_mean", &shape),
-                    statistic("running_var", &shape),
-                ];
-            }
-            Self::Scale { shape } => return vec![trained("weight", shape)],
-            Self::Shift { shape } => return vec![trained("bias", shape)],
-            _ => return Vec::new(),
-        };
-        let weight = trained("weight", &weight);
-        [Some(weight), bias.map(|outputs| trained("bias", &[outputs]))].into_iter().flatten().collect()
-    }
-
-    /// Multiply–adds for one image: those of convolutions and matrix products; the rest is small beside them.
-    #[must_use]
-    pub fn multiply_adds(&self, input: &[usize], output: &[usize]) -> u64 {
-        match self {
-            Self::Conv2d { kernel, conv, .. } => {
-                let taps = kernel[0] * kernel[1] * input.last().copied().unwrap_or(0) / conv.groups.max(1);
-                output.iter().product::<usize>() as u64 * taps as u64
-            }
-            Self::ConvTranspose2d { out_channels, kernel: [kh, kw], transposed, .. } => {
-                let products = kh * kw * out_channels / transposed.conv.groups.max(1);
-                input.iter().product::<usize>() as u64 * products as u64
-            }
-            Self::Linear { .. } => input.iter().product::<usize>() as u64 * output.iter().product::<usize>() as u64,
-            _ => 0,
-        }
-    }
-}
-
-/// The shape that these two broadcast to, aligned at the last extent.
-fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
-    let (longer, shorter) = if a.len() >= b.len() { (a, b) } else { (b, a) };
-    let (leading, aligned) = longer.split_at(longer.len() - shorter.len());
-    let mut shape = leading.to_vec();
-    for pair in aligned.iter().zip(shorter) {
-        shape.push(match pair {
-            (&a, &b) if a == b || b == 1 => a,
-            (1, &b) => b,
-            _ => return None,
-        });
-    }
-    Some(shape)
 }

@@ -1,0 +1,182 @@
+//! Which inputs a layer takes, and the shape of what it gives.
+
+use std::cmp::Ordering;
+
+use super::{Layer, LayerError};
+use crate::geometry::{ConvGeometry, Padding};
+use crate::pool2d::Pool2d;
+
+/// One image and all that a model computes from it may have at most this many values, 2 GiB in single precision.
+pub(crate) const MOST_VALUES: usize = 1 << 29;
+
+/// Values in an array of this shape, if they can be counted.
+pub(crate) fn count(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1, |n: usize, &extent| n.checked_mul(extent))
+}
+
+impl Layer {
+    /// The shape of one image's output, N left out: `[H, W, C]` or `[C]`.
+    ///
+    /// # Errors
+    /// Where the layer can't be applied to inputs of these shapes.
+    pub fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, LayerError> {
+        let (fits, expected) = match (self, inputs.len()) {
+            (Self::Add | Self::Mul | Self::Concat, found) => (found >= 1, "one input or more"),
+            (Self::Sub | Self::Div, found) => (found == 2, "two inputs"),
+            (_, found) => (found == 1, "one input"),
+        };
+        if !fits {
+            return Err(LayerError::Inputs { expected, found: inputs.len() });
+        }
+        let input = inputs[0];
+        let image = || match *input {
+            [h, w, c] => Ok([h, w, c]),
+            _ => Err(LayerError::Shape { expected: "[N, H, W, C]", found: input.to_vec() }),
+        };
+        // Kernels copy pictures between margins: these count as well.
+        let bounded = |[h, w, c]: [usize; 3], padding: &Padding| {
+            let [rows, columns] = padding.total();
+            let padded = [h.saturating_add(rows), w.saturating_add(columns), c];
+            match count(&padded) {
+                Some(values) if values <= MOST_VALUES => Ok(()),
+                _ => Err(LayerError::OnTheWay(padded)),
+            }
+        };
+        let pooled = |pool: &Pool2d| -> Result<Vec<usize>, LayerError> {
+            let [h, w, c] = image()?;
+            Ok(pool.geometry(&[1, h, w, c])?.output_shape()[1..].to_vec())
+        };
+        let output = match self {
+            Self::Conv2d { .. } | Self::ConvTranspose2d { .. } => {
+                let geometry = self.convolution(image()?).expect("a convolution")?;
+                let [_, h, w, c] = geometry.input_shape();
+                bounded([h, w, c], &geometry.conv.padding)?;
+                let transposed = matches!(self, Self::ConvTranspose2d { .. });
+                (if transposed { geometry.input_shape() } else { geometry.output_shape() })[1..].to_vec()
+            }
+            Self::Linear { out_features, .. } => match *input {
+                [_] if *out_features > 0 => vec![*out_features],
+                [_] => return Err(LayerError::Setting("a fully connected layer without outputs")),
+                _ => {
+                    let expected = "[N, C] (after flatten or global average pooling)";
+                    return Err(LayerError::Shape { expected, found: input.to_vec() });
+                }
+            },
+            Self::MaxPool(pool) | Self::AvgPool { pool, .. } => pooled(pool)?,
+            Self::GlobalAvgPool => vec![image()?[2]],
+            Self::Flatten => vec![count(input).ok_or_else(|| LayerError::TooLarge(input.to_vec()))?],
+            Self::Resize { size, .. } => {
+                let [h, w, c] = image()?;
+                if size.contains(&0) || h == 0 || w == 0 {
+                    return Err(LayerError::Setting("resizing needs pixels on both sides"));
+                }
+                // Between the two axes, a picture is as high as it was and as wide as it becomes.
+                bounded([h, size[1], c], &Padding::default())?;
+                vec![size[0], size[1], c]
+            }
+            Self::Add | Self::Sub | Self::Mul | Self::Div => {
+                let broadcast = |sum: Vec<usize>, other: &&[usize]| {
+                    let expected = "of the first one's shape, or with extents of 1 in it";
+                    let misfit = || LayerError::Shape { expected, found: other.to_vec() };
+                    broadcast(&sum, other).ok_or_else(misfit)
+                };
+                inputs[1..].iter().try_fold(input.to_vec(), broadcast)?
+            }
+            Self::Scale { shape } | Self::Shift { shape } => match broadcast(input, shape) {
+                Some(output) if output == input => output,
+                _ => {
+                    let expected = "that the parameter's shape repeats over";
+                    return Err(LayerError::Shape { expected, found: input.to_vec() });
+                }
+            },
+            Self::HardSigmoid { slope, offset } if !(slope.is_finite() && offset.is_finite()) => {
+                return Err(LayerError::Setting("a hard sigmoid needs a finite slope and offset"));
+            }
+            Self::Pad { value, .. } if !value.is_finite() => {
+                return Err(LayerError::Setting("padding needs a finite value"));
+            }
+            Self::Pad { padding, .. } => {
+                let ([h, w, c], [rows, columns]) = (image()?, padding.total());
+                vec![h.saturating_add(rows), w.saturating_add(columns), c]
+            }
+            Self::Concat => {
+                let (channels, positions) = input.split_last().expect("a shape without dimensions doesn't arise");
+                let mut total = *channels;
+                for other in &inputs[1..] {
+                    match other.split_last() {
+                        Some((channels, rest)) if rest == positions => total = total.saturating_add(*channels),
+                        _ => {
+                            let expected = "of the first one's shape but for the channels";
+                            return Err(LayerError::Shape { expected, found: other.to_vec() });
+                        }
+                    }
+                }
+                [positions, &[total]].concat()
+            }
+            Self::Dropout { probability } if !(0.0..1.0).contains(probability) => {
+                return Err(LayerError::Setting("a dropout's probability must be at least 0 and less than 1"));
+            }
+            Self::BatchNorm { epsilon, momentum }
+                if !(*epsilon > 0.0 && epsilon.is_finite() && (0.0..=1.0).contains(momentum)) =>
+            {
+                return Err(LayerError::Setting("a batch norm needs epsilon > 0 and a momentum from 0 to 1"));
+            }
+            Self::Clip { min, max } if min.partial_cmp(max) != Some(Ordering::Less) => {
+                return Err(LayerError::Setting("a clip needs min < max"));
+            }
+            Self::LeakyRelu { slope } if !(0.0..=f64::MAX).contains(slope) => {
+                return Err(LayerError::Setting("a leaky ReLU needs a slope of at least 0"));
+            }
+            Self::Elu { alpha } if !(0.0..=f64::MAX).contains(alpha) => {
+                return Err(LayerError::Setting("an ELU needs an α of at least 0"));
+            }
+            _ => input.to_vec(),
+        };
+        match count(&output) {
+            Some(values) if values <= MOST_VALUES => Ok(output),
+            _ => Err(LayerError::TooLarge(output)),
+        }
+    }
+
+    /// The geometry of its convolution over one image `[H, W, C]`; of a transposed convolution, that of the one which it is
+    /// the transpose of. `None` for other layers.
+    ///
+    /// # Errors
+    /// Where it can't be applied to such an image.
+    pub fn convolution(&self, [h, w, c]: [usize; 3]) -> Option<Result<ConvGeometry, LayerError>> {
+        match self {
+            Self::Conv2d { out_channels: 0, .. } => {
+                Some(Err(LayerError::Setting("a convolution without output channels")))
+            }
+            Self::Conv2d { out_channels, kernel: [kh, kw], conv, .. } => {
+                let group_in = c.checked_div(conv.groups).unwrap_or(0);
+                Some(conv.geometry(&[1, h, w, c], &[*kh, *kw, group_in, *out_channels]).map_err(LayerError::from))
+            }
+            Self::ConvTranspose2d { out_channels, kernel: [kh, kw], transposed, .. } => {
+                let groups = transposed.conv.groups;
+                if *out_channels == 0 || groups == 0 || !out_channels.is_multiple_of(groups) {
+                    let setting = "output channels of a transposed convolution fill its groups";
+                    return Some(Err(LayerError::Setting(setting)));
+                }
+                let kernel = [*kh, *kw, out_channels / groups, c];
+                Some(transposed.geometry(&[1, h, w, c], &kernel).map_err(LayerError::from))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The shape that these two broadcast to, aligned at the last extent.
+fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+    let (longer, shorter) = if a.len() >= b.len() { (a, b) } else { (b, a) };
+    let (leading, aligned) = longer.split_at(longer.len() - shorter.len());
+    let mut shape = leading.to_vec();
+    for pair in aligned.iter().zip(shorter) {
+        shape.push(match pair {
+            (&a, &b) if a == b || b == 1 => a,
+            (1, &b) => b,
+            _ => return None,
+        });
+    }
+    Some(shape)
+}
