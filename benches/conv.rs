@@ -2,12 +2,17 @@
 //!
 //! `cargo bench --bench conv -- j2/forward` picks a case. Throughput counts floating-point operations,
 //! 2·N·Ho·Wo·Cout·(Cin/groups)·Kh·Kw whatever the algorithm: "Gelem/s" reads as GFLOP/s of direct convolution.
-//! Weights are prepared outside the measured time, as when explaining; `prepare` measures that.
+//! Weights are prepared outside the measured time, as when explaining; `prepare` measures that. A case's name ends in the
+//! tier and the algorithm. Both can be forced; passes that the algorithm can't compute are left out:
+//!
+//! ```sh
+//! GLASSBOX_SIMD=avx2 ALGORITHM=winograd2 cargo bench --bench conv -- j2
+//! ```
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use nn::kernels::conv::{Pass, Prepared, choose, weight_gradient};
+use nn::kernels::conv::{Algorithm, Pass, Prepared, choose, weight_gradient};
 use nn::simd::tier;
 use nn::{Conv2d, ConvGeometry};
 
@@ -44,12 +49,29 @@ fn values(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i * 7919 % 2003) as f32 / 1001.0 - 1.0).collect()
 }
 
+const ALGORITHMS: [Algorithm; 6] = [
+    Algorithm::Direct,
+    Algorithm::Padded,
+    Algorithm::Columns,
+    Algorithm::Depthwise,
+    Algorithm::Winograd2,
+    Algorithm::Winograd4,
+];
+
+/// The algorithm that is chosen for a pass, or the one that `ALGORITHM` names, where it can compute it.
+fn algorithm(g: &ConvGeometry, pass: Pass) -> Option<Algorithm> {
+    let Ok(name) = std::env::var("ALGORITHM") else { return Some(choose(g, pass)) };
+    let forced = ALGORITHMS.into_iter().find(|algorithm| format!("{algorithm:?}").eq_ignore_ascii_case(&name));
+    let forced = forced.unwrap_or_else(|| panic!("ALGORITHM: expected one of {ALGORITHMS:?}, found {name:?}"));
+    forced.supports(g, pass).then_some(forced)
+}
+
 fn bench(c: &mut Criterion, name: &str, g: &ConvGeometry) {
     let of = |shape: [usize; 4]| shape.iter().product::<usize>();
     let (x, w, mut y) = (values(of(g.input_shape())), values(of(g.kernel_shape())), values(of(g.output_shape())));
     let (mut dx, mut dw) = (vec![0.0; x.len()], vec![0.0; w.len()]);
     for (pass, title) in [(Pass::Forward, "forward"), (Pass::InputGradient, "dx"), (Pass::WeightGradient, "dw")] {
-        let algorithm = choose(g, pass);
+        let Some(algorithm) = algorithm(g, pass) else { continue };
         let mut group = c.benchmark_group(format!("conv/{name}/{title}/n{}", g.batch));
         group.sample_size(10).throughput(Throughput::Elements(2 * g.multiply_adds()));
         let id = format!("{}, {algorithm}", tier());
