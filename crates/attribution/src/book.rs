@@ -22,7 +22,8 @@ chapters! {
     chapter_09_cam,
     chapter_10_upsampling,
     chapter_11_other_readings,
-    chapter_12_gradient_checks,
-    chapter_13_own_operation,
-    chapter_14_own_rule,
+    chapter_12_conservation,
+    chapter_13_gradient_checks,
+    chapter_14_own_operation,
+    chapter_15_own_rule,
 }

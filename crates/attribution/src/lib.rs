@@ -12,9 +12,9 @@
 //! - [Class activation maps](book::chapter_09_cam): CAM, Grad-CAM and the proof that the two agree, guided Grad-CAM, the
 //!   family
 //! - [Where a cell lies](book::chapter_10_upsampling) on the picture
-//! - [Other readings](book::chapter_11_other_readings): input × gradient, integrated gradients, smoothing, occlusion,
-//!   relevance
-//! - [A rule of your own](book::chapter_14_own_rule)
+//! - [Other readings](book::chapter_11_other_readings): input × gradient, integrated gradients, smoothing, occlusion
+//! - [What is conserved](book::chapter_12_conservation): completeness, relevance, certificates
+//! - [A rule of your own](book::chapter_15_own_rule)
 #![forbid(unsafe_code)]
 
 mod baseline;

@@ -30,9 +30,9 @@
 //!   backwards
 //! - [The tape](../attribution/book/chapter_02_tape/index.html), in twenty lines, and then this one
 //! - [Arithmetic](../attribution/book/chapter_03_arithmetic/index.html): the operations of [`ops`]
-//! - [Checking a gradient](../attribution/book/chapter_12_gradient_checks/index.html)
-//! - [An operation](../attribution/book/chapter_13_own_operation/index.html) and
-//!   [a rule](../attribution/book/chapter_14_own_rule/index.html) of your own
+//! - [Checking a gradient](../attribution/book/chapter_13_gradient_checks/index.html)
+//! - [An operation](../attribution/book/chapter_14_own_operation/index.html) and
+//!   [a rule](../attribution/book/chapter_15_own_rule/index.html) of your own
 #![forbid(unsafe_code)]
 
 mod backward;

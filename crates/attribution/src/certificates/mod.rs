@@ -74,7 +74,7 @@ impl Certificate {
 
 impl<T: Real> Pass<'_, T> {
     /// Checks what theory says of this model and these images, for a class or a sum of classes: see the certificates' own
-    /// pages of the book, [other readings](crate::book::chapter_11_other_readings) and
+    /// pages of the book, [what is conserved](crate::book::chapter_12_conservation) and
     /// [class activation maps](crate::book::chapter_09_cam).
     ///
     /// | identity | applies to |
