@@ -37,8 +37,8 @@ pub use conv_transpose2d::ConvTranspose2d;
 pub use geometry::{Conv2d, ConvGeometry, GeometryError, Padding, window_output};
 pub use layer::{Layer, LayerError, ParameterSpec};
 pub use model::{
-    BatchStatistics, FileError, FileErrorKind, Forward, GapHead, LayerSummary, Mode, Model, ModelBuilder, ModelError,
-    ModelInfo, ModelNode, Naming, Parameter, Source, Summary, WeightError, WeightLayout,
+    Algorithms, BatchStatistics, FileError, FileErrorKind, Forward, GapHead, LayerSummary, Mode, Model, ModelBuilder,
+    ModelError, ModelInfo, ModelNode, Naming, Parameter, Source, Summary, WeightError, WeightLayout,
 };
 pub use pool2d::{Pool2d, PoolGeometry};
 pub use real::Real;

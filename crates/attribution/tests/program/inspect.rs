@@ -1,6 +1,7 @@
 //! `glassbox inspect`.
 
 use std::fs;
+use std::process::Command;
 
 use crate::support::{DEMO, a_picture, demo_file, fails, succeeds};
 
@@ -10,6 +11,24 @@ fn inspect_shows_the_network() {
     for text in ["conv4", "[N, 12, 12, 48]", "9 Ankle boot", "CAM looks at `relu4`", "Grad-CAM at    conv1 48×48"] {
         assert!(printed.contains(text), "{text}: {printed}");
     }
+}
+
+#[test]
+fn inspect_names_the_algorithms() {
+    let model = demo_file("model.safetensors");
+    let rows = |winograd: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
+        command.args(["inspect", &model]).envs([("GLASSBOX_SIMD", "portable"), ("GLASSBOX_WINOGRAD", winograd)]);
+        let printed = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        let (_, section) = printed.split_once("Convolutions   on portable").unwrap();
+        let rows = section.lines().skip(3).map(|row| row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()));
+        rows.map(|cells| cells.map(String::from).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let (on, off) = (rows("on"), rows("off"));
+    assert_eq!(on.len(), 4, "{on:?}");
+    assert_eq!(on[0], ["conv1", "padded", "columns", "padded"]);
+    assert_eq!(on[3], ["conv4", "winograd 4×4", "winograd 4×4", "winograd 4×4"]);
+    assert_eq!((&off[0], &off[3][..]), (&on[0], &["conv4", "direct", "direct", "direct"].map(String::from)[..]));
 }
 
 #[test]

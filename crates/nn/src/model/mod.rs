@@ -1,5 +1,6 @@
 //! Models: directed acyclic graphs of named layers, and their weights.
 
+mod algorithms;
 mod builder;
 mod error;
 mod file;
@@ -14,6 +15,7 @@ mod weights;
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
+pub use algorithms::Algorithms;
 #[cfg(feature = "onnx")]
 pub(crate) use builder::IMAGE;
 pub use builder::ModelBuilder;

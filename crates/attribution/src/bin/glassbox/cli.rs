@@ -244,7 +244,10 @@ pub(crate) struct VerifyArgs {
     pub(crate) network: ModelArgs,
 }
 
-/// Show a network as a table: layers, shapes, sizes, classes, and what can be explained
+/// Show a network as a table: layers, shapes, sizes, classes, what can be explained, and how its convolutions are computed
+///
+/// Of each convolution the algorithms of its three products are named: forward, and the gradients by input and weights. They
+/// follow from its shapes; GLASSBOX_WINOGRAD=off leaves Winograd's out, GLASSBOX_SIMD chooses the instructions.
 ///
 /// With --graph, also draws the tape that one picture leaves: its operations with shapes and memory, the way that a gradient
 /// takes from the scores to the image or a layer, and what a backward rule replaces on that way.

@@ -1,5 +1,8 @@
 //! `glassbox inspect`.
 
+use nn::simd::tier;
+use nn::{Algorithms, Model};
+
 use crate::cli::InspectArgs;
 use crate::{Failure, graph, model, say};
 
@@ -35,8 +38,23 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     if let Some(last) = model.last_spatial_layer() {
         say!("               (by default the last with positions, `{}`)", layers[last].name);
     }
+    print_algorithms(&model);
     match &args.graph {
         Some(file) => graph::write(&model, args.rule, args.to.as_deref(), file),
         None => Ok(()),
+    }
+}
+
+/// Says how each convolution is computed here.
+fn print_algorithms(model: &Model) {
+    let algorithms = model.algorithms();
+    if algorithms.is_empty() {
+        return;
+    }
+    let width = algorithms.iter().map(|a| a.layer.chars().count()).fold("layer".len(), usize::max);
+    say!("\nConvolutions   on {}, by these algorithms (`nn::kernels` explains them):\n", tier());
+    say!("{:width$}  {:12}  {:14}  by the weights", "layer", "forward", "∂ by the input");
+    for Algorithms { layer, forward, input_gradient, weight_gradient } in algorithms {
+        say!("{layer:width$}  {forward:12}  {input_gradient:14}  {weight_gradient}");
     }
 }
