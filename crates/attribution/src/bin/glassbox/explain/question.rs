@@ -1,4 +1,4 @@
-//! `glassbox explain`.
+//! What is asked about pictures, and how it is answered.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -6,94 +6,38 @@ use std::path::{Path, PathBuf};
 
 use attribution::render::{Panel, save_png};
 use attribution::{ExplainError, LayerRef, Pass, Photo, Prediction, Verdict};
-use image::RgbImage;
-use image::imageops::thumbnail;
-use indicatif::ProgressBar;
 use nn::{Model, ModelError};
 
 use crate::asked::Asked;
 use crate::audit::{self, Audit, Explained, Hashed, of_map};
 use crate::cli::ExplainArgs;
-use crate::inputs::{self, Input};
+use crate::inputs::Input;
 use crate::method::{Map, Method, applicable};
 use crate::page::{Entry, Page, Said};
 use crate::picture::Picture;
-use crate::progress::{self, bar};
-use crate::words::count;
-use crate::{Failure, folder, interrupt, say, sheet};
+use crate::{Failure, progress, say, sheet};
 
 /// Classes that are printed of each picture, likeliest first.
 const PRINTED: usize = 5;
 /// Panels of a sheet side by side.
 const STRIP: usize = 8;
-/// Pictures on a page of the summary, and the longer side of each there.
-const PAGE: usize = 20;
-const SMALL: u32 = 200;
 /// Pictures in the report; a page of more would be slow to open.
 const REPORTED: usize = 500;
 
-/// Explains pictures: everything that can be wrong with what was asked is found before anything is written. What was found
-/// in a folder is looked at one by one, so that there may be any number, and one that isn't a picture doesn't stop the
-/// others.
-pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
-    let inputs = inputs::collect(&args.images)?;
-    let model = args.network.open()?;
-    let mut question = Question::new(args, &model)?;
-    let opened: Vec<Option<Picture>> = (inputs.iter())
-        .map(|input| if input.found { Ok(None) } else { Picture::open(&input.path, &model).map(Some) })
-        .collect::<Result<_, _>>()?;
-    folder::prepare(&args.out)?;
-    if args.shared_scale {
-        question.scales = Some(question.shared_scales(&inputs, &opened)?);
-    }
-
-    interrupt::listen()?;
-    let mut folders = Folders::new(&inputs);
-    let mut report = question.report(inputs.len());
-    let mut done = 0;
-    for (input, opened) in inputs.iter().zip(opened) {
-        let picture = opened.map_or_else(|| Picture::open(&input.path, &model), Ok);
-        let answered =
-            picture.and_then(|picture| folders.bar.suspend(|| question.answer(input, &picture, &mut report)));
-        match answered {
-            Err(_) if interrupt::asked() => break,
-            Ok(row) if input.found => folders.add(row, &question)?,
-            Ok(_) => {}
-            Err(failure) if input.found => folders.failed(&input.path, &failure),
-            Err(failure) => return Err(failure),
-        }
-        done += 1;
-        if interrupt::asked() {
-            break;
-        }
-    }
-    if !report.is_empty() {
-        say!("The report: {}", report.write(&args.out)?.display());
-    }
-    folders.finish(&question)?;
-    match inputs.len() {
-        all if done < all => {
-            let written = args.out.display();
-            Err(format!("stopped after {done} of {}; what was written is in {written}", count(all, "picture")).into())
-        }
-        _ => Ok(()),
-    }
-}
-
 /// What was asked about each picture.
-struct Question<'a> {
-    args: &'a ExplainArgs,
+pub(super) struct Question<'a> {
+    pub(super) args: &'a ExplainArgs,
     model: &'a Model,
-    methods: Vec<Method>,
+    pub(super) methods: Vec<Method>,
     /// Layers for the methods that look at one.
     layers: Vec<&'a str>,
     /// The network's hash.
     sha256: String,
     /// The value that gets the full colour in all maps of a method at a layer, if they share one.
-    scales: Option<Scales>,
+    pub(super) scales: Option<Scales>,
 }
 
-type Scales = HashMap<(Method, String), f32>;
+pub(super) type Scales = HashMap<(Method, String), f32>;
 
 /// What a method says of a class.
 struct Answer {
@@ -115,7 +59,7 @@ impl Answer {
 
 impl<'a> Question<'a> {
     /// Checks what was asked against the model, before any picture is looked at.
-    fn new(args: &'a ExplainArgs, model: &'a Model) -> Result<Self, Failure> {
+    pub(super) fn new(args: &'a ExplainArgs, model: &'a Model) -> Result<Self, Failure> {
         let in_model = |error: ModelError| format!("{}: {error}", args.network.name());
         let methods = match &args.method {
             Some(methods) => methods.iter().fold(Vec::new(), |mut once, method| {
@@ -141,7 +85,7 @@ impl<'a> Question<'a> {
     }
 
     /// A report without pictures yet, of which there are so many.
-    fn report(&self, pictures: usize) -> Page {
+    pub(super) fn report(&self, pictures: usize) -> Page {
         let shown = match pictures {
             0..=REPORTED => pictures.to_string(),
             _ => format!("the first {REPORTED} of {pictures}"),
@@ -153,7 +97,7 @@ impl<'a> Question<'a> {
 
     /// Explains one picture, says what was found, and writes it, into the report as well. Gives the panels of the first
     /// class.
-    fn answer(&self, input: &Input, picture: &Picture, report: &mut Page) -> Result<Vec<Panel>, Failure> {
+    pub(super) fn answer(&self, input: &Input, picture: &Picture, report: &mut Page) -> Result<Vec<Panel>, Failure> {
         let failed = |error: ExplainError| -> Failure { format!("{}: {error}", input.path.display()).into() };
         let pass = picture.observe(self.model).map_err(failed)?;
         say!("{}:", input.path.display());
@@ -259,7 +203,7 @@ impl<'a> Question<'a> {
 
     /// The largest full strength of each kind of map. What was found in a folder and can't be explained is left to the round
     /// that says so.
-    fn shared_scales(&self, inputs: &[Input], opened: &[Option<Picture>]) -> Result<Scales, Failure> {
+    pub(super) fn shared_scales(&self, inputs: &[Input], opened: &[Option<Picture>]) -> Result<Scales, Failure> {
         let mut scales = Scales::new();
         for (input, opened) in inputs.iter().zip(opened) {
             let found = if opened.is_none() { Picture::open(&input.path, self.model).ok() } else { None };
@@ -362,68 +306,4 @@ fn original(path: &Path, picture: &Picture) -> Result<Photo, Failure> {
         return Ok(Photo::from_pixels(ndarray::ArrayView3::from_shape(pixels, picture.shown.as_raw())?));
     }
     Ok(Photo::open(path)?)
-}
-
-/// The pictures that were found in folders: progress, pages of a summary, and what couldn't be explained.
-struct Folders {
-    bar: ProgressBar,
-    /// Rows of the page to come.
-    rows: Vec<Vec<Panel>>,
-    pages: usize,
-    explained: usize,
-    failed: Vec<String>,
-}
-
-impl Folders {
-    fn new(inputs: &[Input]) -> Self {
-        let found = inputs.iter().filter(|input| input.found).count();
-        let bar = if found == 0 { ProgressBar::hidden() } else { bar("explaining", found) };
-        Self { bar, rows: Vec::new(), pages: 0, explained: 0, failed: Vec::new() }
-    }
-
-    fn add(&mut self, row: Vec<Panel>, question: &Question<'_>) -> Result<(), Failure> {
-        self.rows.push(row.into_iter().map(|panel| panel.map(small)).collect());
-        self.explained += 1;
-        self.bar.inc(1);
-        if self.rows.len() == PAGE { self.write(question) } else { Ok(()) }
-    }
-
-    fn failed(&mut self, path: &Path, failure: &Failure) {
-        self.bar.suspend(|| eprintln!("glassbox: {failure}"));
-        self.failed.push(path.display().to_string());
-        self.bar.inc(1);
-    }
-
-    /// Writes the page so far.
-    fn write(&mut self, question: &Question<'_>) -> Result<(), Failure> {
-        self.pages += 1;
-        let rows = std::mem::take(&mut self.rows);
-        let sheet = sheet::sheet(format!("Summary, page {}", self.pages), &question.methods);
-        let sheet = rows.into_iter().fold(sheet, |sheet, row| sheet.row("", row));
-        let file = question.args.out.join(format!("summary-{:02}.png", self.pages));
-        save_png(&file, &sheet.draw())?;
-        self.bar.suspend(|| say!("{}", file.display()));
-        Ok(())
-    }
-
-    fn finish(mut self, question: &Question<'_>) -> Result<(), Failure> {
-        if !self.rows.is_empty() {
-            self.write(question)?;
-        }
-        self.bar.finish_and_clear();
-        match &self.failed[..] {
-            [] => Ok(()),
-            failed => {
-                let all = self.explained + failed.len();
-                Err(format!("{} of {all} pictures can't be explained: {}", failed.len(), failed.join(", ")).into())
-            }
-        }
-    }
-}
-
-/// The picture, no longer side longer than on a summary.
-fn small(picture: RgbImage) -> RgbImage {
-    let longer = picture.width().max(picture.height());
-    let reduced = |side: u32| (side * SMALL / longer).max(1);
-    if longer > SMALL { thumbnail(&picture, reduced(picture.width()), reduced(picture.height())) } else { picture }
 }
