@@ -72,7 +72,7 @@ fn preprocessing_can_be_said() {
 fn layers_called_like_paths_are_files_beside_one_another() {
     let folder = tempfile::tempdir().unwrap();
     let mut net = Model::builder([8, 8, 3]);
-    for name in ["/features/conv1", "../up"] {
+    for name in ["/features/conv1", "../up", ":features_conv1", "_features/conv1", "_features_conv1~2"] {
         net = net.layer(name, Layer::conv(2, 3));
     }
     let model = net.layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(2)).build(1).unwrap();
@@ -85,5 +85,6 @@ fn layers_called_like_paths_are_files_beside_one_another() {
     let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "npy")).collect();
     files.sort();
     let names: Vec<_> = files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["chelsea.grad-cam..._up.npy", "chelsea.grad-cam._features_conv1.npy"]);
+    let expected = ["..._up", "._features_conv1", "._features_conv1_2", "._features_conv1~2", "._features_conv1~3"];
+    assert_eq!(names, expected.map(|layer| format!("chelsea.grad-cam{layer}.npy")));
 }

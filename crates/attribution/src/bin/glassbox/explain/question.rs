@@ -230,7 +230,8 @@ impl<'a> Question<'a> {
             several => {
                 let mean = method.takes_layers() && self.args.layer.as_ref().is_some_and(|asked| asked.len() > 1);
                 let all = mean.then(|| (several.iter().map(named).collect(), String::new()));
-                let each = several.iter().map(|layer| (vec![named(layer)], format!(".{}", in_a_file_name(layer))));
+                let each =
+                    several.iter().map(|layer| (vec![named(layer)], format!(".{}", in_a_file_name(layer, self.model))));
                 each.chain(all).collect()
             }
         }
@@ -279,9 +280,16 @@ impl<'a> Question<'a> {
     }
 }
 
-/// A layer's name without what would lead into other folders: some call layers `/features/conv1`.
-fn in_a_file_name(layer: &str) -> String {
-    layer.replace(['/', '\\', ':'], "_")
+/// A layer's name without what would lead into other folders: some call layers `/features/conv1`. Where another before it
+/// is called the same then, a number follows, behind a sign that no name has left.
+fn in_a_file_name(layer: &str, model: &Model) -> String {
+    let cleaned = |layer: &str| layer.replace(['/', '\\', ':', '~'], "_");
+    let name = cleaned(layer);
+    let before = model.layers().iter().map(|node| &*node.name).take_while(|other| *other != layer);
+    match before.filter(|other| cleaned(other) == name).count() {
+        0 => name,
+        alike => format!("{name}~{}", alike + 1),
+    }
 }
 
 fn record(answer: &Answer, target: Asked, why: &str) -> Explained {
