@@ -8,6 +8,8 @@ mod pack;
 mod parallel;
 pub(crate) mod reference;
 mod scratch;
+#[cfg(test)]
+mod testing;
 mod tile;
 mod winograd;
 

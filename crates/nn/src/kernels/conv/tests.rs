@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::{Algorithm, Pass, Prepared, weight_gradient_on};
+use crate::kernels::testing::{Operands, bits, channels, fitted, operands, padding, pools};
 use crate::simd::Tier;
-use crate::{Conv2d, ConvGeometry, Padding};
+use crate::{Conv2d, ConvGeometry};
 
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::Direct, Algorithm::Padded, Algorithm::Columns, Algorithm::Depthwise];
 
@@ -73,34 +74,6 @@ fn assert_close(what: &str, got: &[f32], want: &[(f64, f64)], terms: usize) {
     }
 }
 
-/// Values in [−1, 1) that are the same at every call.
-fn values(len: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        (state >> 8) as f32 / 8_388_608.0 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
-
-struct Operands {
-    x: Vec<f32>,
-    w: Vec<f32>,
-    dy: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-fn operands(g: &ConvGeometry) -> Operands {
-    Operands {
-        x: values(g.input_shape().iter().product(), 1),
-        w: values(g.kernel_shape().iter().product(), 2),
-        dy: values(g.output_shape().iter().product(), 3),
-        bias: values(g.out_channels, 4),
-    }
-}
-
 fn check(g: &ConvGeometry) {
     let Operands { x, w, dy, bias } = operands(g);
     let want = reference(g, &x, &w, &dy, &bias);
@@ -141,21 +114,15 @@ prop_compose! {
         extra in [0..12_usize, 0..17_usize],
         stride in [1..4_usize, 1..4_usize],
         dilation in [1..3_usize, 1..3_usize],
-        padding in [0..3_usize, 0..3_usize, 0..3_usize, 0..3_usize],
+        padding in padding(3),
         groups in prop_oneof![4 => Just(1_usize), 1 => 2..5_usize],
-        channels in [prop_oneof![1..20_usize, 1..71_usize], prop_oneof![1..20_usize, 1..71_usize]],
+        [cin, cout] in channels(),
         depthwise in prop::bool::weighted(0.2),
     ) -> ConvGeometry {
-        let [cin, cout] = channels;
-        let (groups, cin, cout) = if depthwise { (cin, cin, cin) } else {
-            (groups, cin.next_multiple_of(groups), cout.next_multiple_of(groups))
+        let (groups, channels) = if depthwise { (cin, [cin, cin]) } else {
+            (groups, [cin, cout].map(|channels| channels.next_multiple_of(groups)))
         };
-        let [top, bottom, left, right] = padding;
-        let conv = Conv2d { stride, dilation, groups, padding: Padding { top, bottom, left, right } };
-        // A picture that the padded window just fits into, or somewhat larger.
-        let side = |d: usize, pad: usize| (dilation[d] * (kernel[d] - 1) + 1).saturating_sub(pad).max(1) + extra[d];
-        let input = [batch, side(0, top + bottom), side(1, left + right), cin];
-        conv.geometry(&input, &[kernel[0], kernel[1], cin / groups, cout]).unwrap()
+        fitted(batch, extra, kernel, Conv2d { stride, dilation, groups, padding }, channels)
     }
 }
 
@@ -165,15 +132,6 @@ proptest! {
     fn agrees_with_the_definition(g in geometry()) {
         check(&g);
     }
-}
-
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|v| v.to_bits()).collect()
-}
-
-/// One pool for each of one, two and three threads.
-fn pools() -> impl Iterator<Item = rayon::ThreadPool> {
-    (1..=3).map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap())
 }
 
 #[test]

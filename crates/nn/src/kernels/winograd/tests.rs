@@ -4,36 +4,9 @@ use proptest::prelude::*;
 
 use super::{Outputs, Winograd, best, weight_gradient};
 use crate::kernels::conv::{Algorithm, Pass, Prepared};
+use crate::kernels::testing::{Operands, bits, channels, fitted, operands, padding, pools, values};
 use crate::simd::Tier;
-use crate::{Conv2d, ConvGeometry, Padding, im2col};
-
-/// Values in [−1, 1) that are the same at every call.
-fn values(len: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / 8_388_608.0 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
-
-struct Operands {
-    x: Vec<f32>,
-    w: Vec<f32>,
-    dy: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-fn operands(g: &ConvGeometry) -> Operands {
-    Operands {
-        x: values(g.input_shape().iter().product(), 1),
-        w: values(g.kernel_shape().iter().product(), 2),
-        dy: values(g.output_shape().iter().product(), 3),
-        bias: values(g.out_channels, 4),
-    }
-}
+use crate::{Conv2d, ConvGeometry, im2col};
 
 fn cases() -> impl Iterator<Item = (Tier, Outputs)> {
     Tier::available().flat_map(|tier| [Outputs::Two, Outputs::Four].map(|outputs| (tier, outputs)))
@@ -80,14 +53,10 @@ prop_compose! {
     fn geometry()(
         batch in 1..3_usize,
         extra in [0..14_usize, 0..14_usize],
-        padding in [0..4_usize, 0..4_usize, 0..4_usize, 0..4_usize],
-        channels in [prop_oneof![1..20_usize, 1..71_usize], prop_oneof![1..20_usize, 1..71_usize]],
+        padding in padding(4),
+        channels in channels(),
     ) -> ConvGeometry {
-        let [top, bottom, left, right] = padding;
-        let side = |d: usize, pad: usize| 3_usize.saturating_sub(pad).max(1) + extra[d];
-        let input = [batch, side(0, top + bottom), side(1, left + right), channels[0]];
-        let conv = Conv2d { padding: Padding { top, bottom, left, right }, ..Conv2d::default() };
-        conv.geometry(&input, &[3, 3, channels[0], channels[1]]).unwrap()
+        fitted(batch, extra, [3, 3], Conv2d { padding, ..Conv2d::default() }, channels)
     }
 }
 
@@ -114,7 +83,6 @@ proptest! {
 #[test]
 #[cfg_attr(miri, ignore = "slow")]
 fn neither_company_nor_threads_change_a_bit() {
-    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     // Blocks end within images, with fewer and with more tiles than a block for every thread.
     for (input, cout) in [([5, 13, 13, 40], 70), ([5, 7, 7, 160], 144), ([9, 28, 28, 17], 33)] {
         let g = Conv2d::same().geometry(&input, &[3, 3, input[3], cout]).unwrap();
@@ -134,10 +102,13 @@ fn neither_company_nor_threads_change_a_bit() {
                     assert!(*got == all[got.len() * i..got.len() * (i + 1)], "{case:?}: image {i} of {g:?}");
                 }
             }
-            for threads in 1..=3 {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for pool in pools() {
                 let got = pool.install(|| compute(case, &g, &together, true)).map(|v| bits(&v));
-                assert!(got == [y.clone(), dx.clone(), dw.clone()], "{case:?}, {threads} threads: {g:?}");
+                assert!(
+                    got == [y.clone(), dx.clone(), dw.clone()],
+                    "{case:?}, {} threads: {g:?}",
+                    pool.current_num_threads()
+                );
             }
         }
     }

@@ -1,0 +1,70 @@
+//! What the kernels' tests share.
+
+use proptest::prelude::*;
+
+use crate::{Conv2d, ConvGeometry, Padding};
+
+/// Values in [−1, 1) that are the same at every call.
+pub(super) fn values(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// What a convolution and its gradients are computed from. Each is as long as it must be, and no longer: an address
+/// sanitizer sees one step too far.
+pub(super) struct Operands {
+    pub(super) x: Vec<f32>,
+    pub(super) w: Vec<f32>,
+    pub(super) dy: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+}
+
+pub(super) fn operands(g: &ConvGeometry) -> Operands {
+    Operands {
+        x: values(g.input_shape().iter().product(), 1),
+        w: values(g.kernel_shape().iter().product(), 2),
+        dy: values(g.output_shape().iter().product(), 3),
+        bias: values(g.out_channels, 4),
+    }
+}
+
+/// Padding of fewer than so many pixels on each side.
+pub(super) fn padding(end: usize) -> impl Strategy<Value = Padding> {
+    [0..end, 0..end, 0..end, 0..end].prop_map(|[top, bottom, left, right]| Padding { top, bottom, left, right })
+}
+
+/// Input and output channels round the edges of vectors and of tiles.
+pub(super) fn channels() -> impl Strategy<Value = [usize; 2]> {
+    [prop_oneof![1..20_usize, 1..71_usize], prop_oneof![1..20_usize, 1..71_usize]]
+}
+
+/// A convolution of pictures that the padded window just fits into, or so much larger.
+pub(super) fn fitted(
+    batch: usize,
+    extra: [usize; 2],
+    kernel: [usize; 2],
+    conv: Conv2d,
+    [cin, cout]: [usize; 2],
+) -> ConvGeometry {
+    let padding = conv.padding.total();
+    let [h, w] = [0, 1].map(|d| {
+        let window = conv.dilation[d] * (kernel[d] - 1) + 1;
+        window.saturating_sub(padding[d]).max(1) + extra[d]
+    });
+    conv.geometry(&[batch, h, w, cin], &[kernel[0], kernel[1], cin / conv.groups, cout]).expect("the window fits")
+}
+
+pub(super) fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+/// One pool for each of one, two and three threads.
+pub(super) fn pools() -> impl Iterator<Item = rayon::ThreadPool> {
+    (1..=3).map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap())
+}
