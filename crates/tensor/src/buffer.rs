@@ -29,9 +29,13 @@ impl<T: Element> Buffer<T> {
         Self { place: 0..data.len(), memory: data, derived: Mutex::default() }
     }
 
-    /// `len` numbers of unspecified value.
+    /// `len` numbers of unspecified value: NaN with `--cfg exact_buffers`, so that results show what wasn't written first.
     pub(crate) fn scratch(len: usize) -> Self {
-        Self::from_pool(T::pool().take(len), len)
+        let mut buffer = Self::from_pool(T::pool().take(len), len);
+        if cfg!(exact_buffers) {
+            buffer.data_mut().fill(T::nan());
+        }
+        buffer
     }
 
     /// `len` zeros.

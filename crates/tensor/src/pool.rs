@@ -9,8 +9,9 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::element::Element;
 
-/// Shorter buffers are left to the allocator, which serves them from memory it already has.
-const SHORTEST: usize = 4096;
+/// Shorter buffers are left to the allocator, which serves them from memory it already has; all are with
+/// `--cfg exact_buffers`, so that an address sanitizer sees a step past any of them.
+const SHORTEST: usize = if cfg!(exact_buffers) { usize::MAX } else { 4096 };
 /// Bytes of a cache line.
 pub(crate) const LINE_BYTES: usize = 64;
 /// A buffer may be longer than what is asked for by this part of it.
