@@ -7,8 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::element::Element;
-
 /// Shorter buffers are left to the allocator, which serves them from memory it already has; all are with
 /// `--cfg exact_buffers`, so that an address sanitizer sees a step past any of them.
 const SHORTEST: usize = if cfg!(exact_buffers) { usize::MAX } else { 4096 };
@@ -20,50 +18,53 @@ const SLACK: usize = 8;
 const MOST_BYTES: usize = 512 << 20;
 
 /// Free buffers, by capacity.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Pool<T> {
     free: Mutex<Free<T>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Free<T> {
     by_capacity: BTreeMap<usize, Vec<Vec<T>>>,
     bytes: usize,
 }
 
-impl<T: Element> Pool<T> {
-    pub(crate) const fn new() -> Self {
+impl<T: Copy + Default> Pool<T> {
+    /// A pool in which nothing waits.
+    #[must_use]
+    pub const fn new() -> Self {
         Self { free: Mutex::new(Free { by_capacity: BTreeMap::new(), bytes: 0 }) }
     }
 
     /// At least `len` numbers of unspecified value: with a cache line to spare, where there are many.
-    pub(crate) fn take(&self, len: usize) -> Vec<T> {
+    #[must_use]
+    pub fn take(&self, len: usize) -> Vec<T> {
         if len < SHORTEST {
-            return vec![T::zero(); len];
+            return vec![T::default(); len];
         }
         let len = len + LINE_BYTES / size_of::<T>();
         match self.reuse(len) {
             Some(mut buffer) => {
-                buffer.resize(len, T::zero());
+                buffer.resize(len, T::default());
                 buffer
             }
-            None => vec![T::zero(); len],
+            None => vec![T::default(); len],
         }
     }
 
     /// At least `len` zeros, as [`take`](Self::take).
     pub(crate) fn take_zeroed(&self, len: usize) -> Vec<T> {
         if len < SHORTEST {
-            return vec![T::zero(); len];
+            return vec![T::default(); len];
         }
         let len = len + LINE_BYTES / size_of::<T>();
         match self.reuse(len) {
             Some(mut buffer) => {
                 buffer.clear();
-                buffer.resize(len, T::zero());
+                buffer.resize(len, T::default());
                 buffer
             }
-            None => vec![T::zero(); len],
+            None => vec![T::default(); len],
         }
     }
 
@@ -79,7 +80,8 @@ impl<T: Element> Pool<T> {
         Some(buffer)
     }
 
-    pub(crate) fn give(&self, buffer: Vec<T>) {
+    /// Lets a buffer wait for the next that is taken.
+    pub fn give(&self, buffer: Vec<T>) {
         let bytes = buffer.capacity() * size_of::<T>();
         if buffer.capacity() < SHORTEST || bytes > MOST_BYTES {
             return;

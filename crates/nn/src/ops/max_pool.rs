@@ -1,6 +1,7 @@
 //! Max pooling.
 
 use rayon::prelude::*;
+use tensor::pool::Pool;
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 use super::blocks::grain;
@@ -25,14 +26,35 @@ use crate::real::Real;
 pub struct MaxPool {
     /// The windows.
     pub pool: Pool2d,
-    winners: Vec<u32>,
+    winners: Winners,
 }
 
 impl MaxPool {
     /// For each output element, where the winner's pixel starts within its image `[H, W, C]`.
     #[must_use]
     pub fn winners(&self) -> &[u32] {
-        &self.winners
+        &self.winners.memory[..self.winners.len]
+    }
+}
+
+/// Places whose memory goes to the next ones.
+#[derive(Debug)]
+struct Winners {
+    memory: Vec<u32>,
+    len: usize,
+}
+
+static POOL: Pool<u32> = Pool::new();
+
+impl Winners {
+    fn of(len: usize) -> Self {
+        Self { memory: POOL.take(len), len }
+    }
+}
+
+impl Drop for Winners {
+    fn drop(&mut self) {
+        POOL.give(std::mem::take(&mut self.memory));
     }
 }
 
@@ -45,7 +67,7 @@ impl<T: Real> Op<T> for MaxPool {
         let mut dx = Tensor::zeros(*node.input_shape(0));
         let [from, to] = [node.shape(), node.input_shape(0)].map(|shape| shape[1..].iter().product::<usize>().max(1));
         let channels = node.shape()[3];
-        let upstream = upstream.as_slice().par_chunks(from).zip(self.winners.par_chunks(from));
+        let upstream = upstream.as_slice().par_chunks(from).zip(self.winners().par_chunks(from));
         let images = dx.make_mut().par_chunks_mut(to).zip(upstream).with_min_len(grain(to));
         images.for_each(|(dx, (dy, winners))| {
             for (dy, winners) in dy.chunks_exact(channels).zip(winners.chunks_exact(channels)) {
@@ -67,12 +89,13 @@ impl<T: Real> Op<T> for MaxPool {
 }
 
 /// The maxima of x `[N, H, W, C]`, and for each where the winner's pixel starts within its image.
-fn maxima<T: Real>(g: &PoolGeometry, x: &[T]) -> (Tensor<T>, Vec<u32>) {
+fn maxima<T: Real>(g: &PoolGeometry, x: &[T]) -> (Tensor<T>, Winners) {
     assert!(u32::try_from(g.image_len()).is_ok(), "max pool: an image {:?} is too large", g.input_shape());
     let mut y = Tensor::scratch(g.output_shape());
-    let mut winners = vec![0; y.len()];
+    let mut winners = Winners::of(y.len());
+    let places = &mut winners.memory[..y.len()];
     let row = (g.output[1] * g.channels).max(1);
-    let rows = y.make_mut().par_chunks_mut(row).zip(winners.par_chunks_mut(row)).enumerate();
+    let rows = y.make_mut().par_chunks_mut(row).zip(places.par_chunks_mut(row)).enumerate();
     rows.with_min_len(grain(row * g.pool.kernel[0])).for_each(|(i, (y, winners))| {
         let image = &x[i / g.output[0] * g.image_len()..][..g.image_len()];
         let pixels = y.chunks_exact_mut(g.channels).zip(winners.chunks_exact_mut(g.channels));
