@@ -1,38 +1,50 @@
-//! The same seed gives the same bits on any number of threads: weights, losses, maps.
+//! The same seed gives the same bits on any number of threads: weights, losses, maps. And an image gets the same bits
+//! alone and in a batch, whatever the instructions.
+
+use std::ops::ControlFlow;
+use std::process::Command;
 
 use attribution::Explainer;
 use nn::data::{Scatter, fashion_mnist};
 use nn::optim::Sgd;
+use nn::simd::Tier;
 use nn::train::{Trainer, Training};
-use nn::{Layer, Model, ModelInfo};
-use std::ops::ControlFlow;
+use nn::{Layer, Model, ModelBuilder, ModelInfo};
 use tensor::Tensor;
 
 /// Losses with the norms of their gradients, the model's file, maps.
 type Bits = (Vec<(u64, u64)>, Vec<u8>, Vec<Vec<u32>>);
 
+/// Convolutions with few channels, at a stride, depthwise, and by Winograd.
+fn network(input: [usize; 3]) -> ModelBuilder {
+    Model::builder(input)
+        .layer("conv1", Layer::conv(16, 3).without_bias())
+        .layer("bn1", Layer::batch_norm())
+        .layer("relu1", Layer::Relu)
+        .layer("pool1", Layer::max_pool(2))
+        .layer("conv2", Layer::conv(32, 3).stride(2))
+        .layer("relu2", Layer::Relu)
+        .layer("depthwise", Layer::conv(32, 3).groups(32))
+        .layer("relu3", Layer::relu6())
+        .layer("conv3", Layer::conv(32, 3))
+        .layer("relu4", Layer::Relu)
+        .layer("gap", Layer::GlobalAvgPool)
+        .layer("drop", Layer::Dropout { probability: 0.2 })
+        .layer("fc", Layer::linear(10))
+}
+
+fn on<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(f)
+}
+
 /// The bits of everything that a small training and a few explanations give on a pool of `threads`.
 fn run(threads: usize) -> Bits {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| {
+    on(threads, || {
         let source = fashion_mnist::train().subset(&(0..96).collect::<Vec<_>>());
         let scattered = Scatter::default().scatter(&source).unwrap();
         let [_, h, w, c] = scattered.images.shape();
         let normalization = scattered.images.statistics();
-        let mut model = Model::builder([h, w, c])
-            .layer("conv1", Layer::conv(16, 3).without_bias())
-            .layer("bn1", Layer::batch_norm())
-            .layer("relu1", Layer::Relu)
-            .layer("pool1", Layer::max_pool(2))
-            .layer("conv2", Layer::conv(32, 3).stride(2))
-            .layer("relu2", Layer::Relu)
-            .layer("depthwise", Layer::conv(32, 3).groups(32))
-            .layer("relu3", Layer::relu6())
-            .layer("conv3", Layer::conv(32, 3))
-            .layer("relu4", Layer::Relu)
-            .layer("gap", Layer::GlobalAvgPool)
-            .layer("drop", Layer::Dropout { probability: 0.2 })
-            .layer("fc", Layer::linear(10))
+        let mut model = network([h, w, c])
             .info(ModelInfo {
                 classes: fashion_mnist::classes(),
                 normalization: Some(normalization.clone()),
@@ -83,5 +95,41 @@ fn one_two_and_three_threads_give_the_same_bits() {
         assert!(several.0 == alone.0, "losses differ on {threads} threads");
         assert!(several.1 == alone.1, "weights differ on {threads} threads");
         assert!(several.2 == alone.2, "maps differ on {threads} threads");
+    }
+}
+
+#[test]
+fn company_changes_no_bit() {
+    let input = [48, 48, 1];
+    let model = network(input).build(11).unwrap();
+    let images: Vec<f32> = (0..5 * 48 * 48).map(|i| (i as f32 * 0.37).sin()).collect();
+    // The scores, and the gradient of one of them, of each image.
+    let explained = |images: &[f32]| -> Vec<Vec<u32>> {
+        let batch = Tensor::new([images.len() / (48 * 48), 48, 48, 1], images.to_vec());
+        let pass = Explainer::new(&model).observe(batch).unwrap();
+        let gradient = pass.gradient(7).unwrap();
+        let of_image = |(scores, map): (&[f32], &attribution::Saliency<f32>)| {
+            scores.iter().chain(map.raw().iter()).map(|value| value.to_bits()).collect()
+        };
+        pass.logits().as_slice().chunks(10).zip(&gradient.maps).map(of_image).collect()
+    };
+    let together = on(2, || explained(&images));
+    assert_ne!(together[0], together[1]);
+    for threads in [1, 2, 3] {
+        let alone: Vec<_> = on(threads, || images.chunks(48 * 48).flat_map(explained).collect());
+        assert!(alone == together, "on {threads} threads");
+    }
+}
+
+/// The instructions are chosen once in a process.
+#[test]
+fn company_changes_no_bit_on_any_tier() {
+    for (tier, winograd) in Tier::available().flat_map(|tier| ["on", "off"].map(|winograd| (tier, winograd))) {
+        let mut test = Command::new(std::env::current_exe().unwrap());
+        test.args(["--exact", "company_changes_no_bit"]);
+        test.envs([("GLASSBOX_SIMD", tier.name()), ("GLASSBOX_WINOGRAD", winograd)]);
+        let output = test.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{tier}, Winograd {winograd}: {said}");
     }
 }
