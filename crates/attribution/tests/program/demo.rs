@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{DEMO, SMALL, demo_file, fails, glassbox, listing, succeeds};
+use crate::support::{DEMO, SMALL, demo_file, fails, listing, succeeds};
 
 /// Without `seconds`, which differ from run to run, and `threads`.
 fn figures(report: &str) -> serde_json::Value {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{demo_file, fails, glassbox, idx, succeeds};
+use crate::support::{demo_file, fails, idx, succeeds};
 
 #[test]
 fn the_evaluation_prints_and_writes_the_same_figures_for_the_same_seed() {

@@ -9,7 +9,7 @@ use nn::{Layer, Model};
 
 #[cfg(unix)]
 use crate::support::interrupted;
-use crate::support::{a_picture, demo_file, fails, glassbox, succeeds};
+use crate::support::{a_picture, demo_file, fails, succeeds};
 
 #[test]
 fn explanations_have_the_promised_names_and_shapes() {

@@ -6,7 +6,7 @@ use nn::Model;
 
 #[cfg(unix)]
 use crate::support::interrupted;
-use crate::support::{IDX, fails, glassbox, idx, succeeds};
+use crate::support::{IDX, fails, idx, succeeds};
 
 #[test]
 fn idx_files_are_trained_on() {
