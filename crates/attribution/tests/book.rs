@@ -50,7 +50,8 @@ fn exports(module: &str) -> Vec<String> {
 /// The public functions that the files of the methods give to a pass.
 fn methods_of_a_pass() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/methods");
-    let sources = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let sources = files.map(|path| fs::read_to_string(path).unwrap());
     let functions = |source: String| -> Vec<String> {
         let of_a_pass = source.split("\nimpl").filter(|part| part.lines().next().unwrap().contains("Pass<"));
         let starts = of_a_pass.flat_map(|part| part.split("\n    pub fn ").skip(1));
