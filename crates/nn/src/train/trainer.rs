@@ -192,13 +192,16 @@ impl<'a> Trainer<'a> {
         Self { resume: true, ..self }
     }
 
-    /// With something to be done after each step, which sees the model as it is, and may stop the training.
+    /// With something to be done after each step, which sees the model as it is, and may stop the training. No checkpoint
+    /// has a step before this was done for it; a training that goes on from an earlier one makes the step, and does this,
+    /// again.
     #[must_use]
     pub fn on_step(self, act: impl FnMut(&Progress, &Model<f32>) -> ControlFlow<()> + 'a) -> Self {
         Self { on_step: Box::new(act), ..self }
     }
 
-    /// With something to be done after each epoch, which sees the model that was validated, and may stop the training.
+    /// With something to be done after each epoch, which sees the model that was validated, and may stop the training. As
+    /// [`on_step`](Self::on_step), it is done before the epoch's checkpoint.
     #[must_use]
     pub fn on_epoch(self, act: impl FnMut(&Epoch, &Model<f32>) -> ControlFlow<()> + 'a) -> Self {
         Self { on_epoch: Box::new(act), ..self }
@@ -285,12 +288,12 @@ impl<'a> Trainer<'a> {
         let flow = loader.epoch(run.at.epoch as u64, run.at.batch, |batches| {
             for batch in batches {
                 let progress = self.step(run, batch?)?;
+                if (self.on_step)(&progress, run.model).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
                 if saved.elapsed() >= self.every {
                     self.save(run)?;
                     saved = Instant::now();
-                }
-                if (self.on_step)(&progress, run.model).is_break() {
-                    return Ok(ControlFlow::Break(()));
                 }
             }
             Ok::<_, TrainError>(ControlFlow::Continue(()))
@@ -300,13 +303,14 @@ impl<'a> Trainer<'a> {
         }
         let validation = self.validation.map(|images| Ok::<_, TrainError>(evaluate(run.validated(), images)?.scores()));
         let report = run.end_epoch(validation.transpose()?);
+        let flow = (self.on_epoch)(&report, run.validated());
         if let Some(folder) = &self.checkpoints {
             if best(&run.at.history) == Some(report.epoch) {
                 run.validated().save(folder.join(BEST))?;
             }
             run.save(folder, &*self.optimizer)?;
         }
-        Ok((self.on_epoch)(&report, run.validated()))
+        Ok(flow)
     }
 
     fn step(&mut self, run: &mut Run<'_>, batch: Batch) -> Result<Progress, TrainError> {

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use nn::files::write_whole;
 use nn::train::{Epoch, Progress};
 use serde::{Deserialize, Serialize};
 
@@ -23,11 +24,11 @@ impl Event {
         Self::Step { step, epoch, loss, accuracy: right as f64 / images as f64, gradient_norm, learning_rate }
     }
 
-    /// Steps made when it was written.
-    fn steps(&self) -> usize {
+    /// Steps made when it was written, and whether it is the end of an epoch, which comes after its last step.
+    fn place(&self) -> (usize, bool) {
         match self {
-            Self::Step { step, .. } => *step,
-            Self::Epoch(epoch) => epoch.step,
+            Self::Step { step, .. } => (*step, false),
+            Self::Epoch(epoch) => (epoch.step, true),
         }
     }
 }
@@ -65,13 +66,12 @@ impl Log {
         let add = || {
             if std::mem::take(&mut self.ahead) {
                 // Steps after the checkpoint are made again.
-                self.events.retain(|earlier| earlier.steps() < event.steps());
-                self.file.set_len(0)?;
-                for event in &self.events {
-                    writeln!(self.file, "{}", serde_json::to_string(event)?)?;
-                }
+                self.events.retain(|earlier| earlier.place() < event.place());
+                let lines = self.events.iter().map(line).collect::<Result<String, _>>()?;
+                write_whole(&self.path, lines.as_bytes())?;
+                self.file = OpenOptions::new().append(true).open(&self.path)?;
             }
-            writeln!(self.file, "{}", serde_json::to_string(&event)?)?;
+            self.file.write_all(line(&event)?.as_bytes())?;
             self.events.push(event);
             Ok::<(), io::Error>(())
         };
@@ -81,6 +81,10 @@ impl Log {
     pub(crate) fn events(&self) -> &[Event] {
         &self.events
     }
+}
+
+fn line(event: &Event) -> serde_json::Result<String> {
+    serde_json::to_string(event).map(|json| json + "\n")
 }
 
 #[cfg(test)]
@@ -108,5 +112,21 @@ mod tests {
         let written: Vec<Event> =
             fs::read_to_string(&path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(written, log.events());
+    }
+
+    /// Where the checkpoint is of an epoch's last step, its end alone is left to be told.
+    #[test]
+    fn the_end_of_an_epoch_comes_after_its_last_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let end = Epoch { epoch: 0, step: 3, loss: 0.5, accuracy: 0.5, learning_rate: 0.1, validation: None };
+        let mut log = Log::open(&path, false).unwrap();
+        (1..=3).for_each(|number| log.add(step(number)).unwrap());
+        for _ in 0..2 {
+            let mut log = Log::open(&path, true).unwrap();
+            log.add(Event::Epoch(end)).unwrap();
+            assert_eq!(log.events(), [step(1), step(2), step(3), Event::Epoch(end)]);
+            assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 4);
+        }
     }
 }
