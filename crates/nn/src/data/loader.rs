@@ -102,25 +102,24 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// Where an image can't be read.
     pub fn assemble(&self, epoch: u64, places: &[usize]) -> Result<Batch, DataError> {
-        let mut values = self.normalized(epoch, places)?;
+        let mut images = self.normalized(epoch, places)?;
         let mut labels: Vec<usize> = places.iter().map(|&index| self.dataset.label(index)).collect();
         let shares = self.shares(epoch, places);
         let soft_targets = self.soft_targets(&labels, shares.as_deref());
         if let Some(shares) = shares {
-            (values, labels) = mixed(&values, &labels, &shares);
+            (images, labels) = mixed(&images, &labels, &shares);
         }
-        let [h, w, c] = self.dataset.image_shape();
-        Ok(Batch { images: Tensor::new([places.len(), h, w, c], values), labels, soft_targets })
+        Ok(Batch { images, labels, soft_targets })
     }
 
     /// The images, read, changed and normalised, `[places.len(), H, W, C]`.
-    fn normalized(&self, epoch: u64, places: &[usize]) -> Result<Vec<f32>, DataError> {
+    fn normalized(&self, epoch: u64, places: &[usize]) -> Result<Tensor<f32>, DataError> {
         let shape @ [h, w, c] = self.dataset.image_shape();
         let size = h * w * c;
         // What is cut out becomes 0 when it is normalised, to the nearest byte.
         let mean: Vec<f32> = self.normalization.undo(&vec![0.0; c]).into_iter().map(f32::from).collect();
-        let mut values = vec![0.0; places.len() * size];
-        values.par_chunks_exact_mut(size).zip(places).try_for_each_init(
+        let mut images = Tensor::scratch([places.len(), h, w, c]);
+        images.make_mut().par_chunks_exact_mut(size).zip(places).try_for_each_init(
             || (vec![0; size], Vec::new()),
             |(pixels, scratch), (values, &index)| {
                 self.dataset.read(index, pixels)?;
@@ -133,7 +132,7 @@ impl<'a> Loader<'a> {
                 Ok::<_, DataError>(())
             },
         )?;
-        Ok(values)
+        Ok(images)
     }
 
     /// What share of itself each image keeps when it is mixed with the next.
@@ -197,14 +196,14 @@ impl<'a> Loader<'a> {
 }
 
 /// Each image and label mixed with the next, of which it keeps its share.
-fn mixed(images: &[f32], labels: &[usize], shares: &[f32]) -> (Vec<f32>, Vec<usize>) {
-    let (count, size) = (labels.len(), images.len() / labels.len());
-    let mut values = images.to_vec();
-    values.par_chunks_exact_mut(size).enumerate().for_each(|(at, image)| {
+fn mixed(images: &Tensor<f32>, labels: &[usize], shares: &[f32]) -> (Tensor<f32>, Vec<usize>) {
+    let (count, mut mixture) = (labels.len(), images.clone());
+    let (images, size) = (images.as_slice(), images.as_slice().len() / count);
+    mixture.make_mut().par_chunks_exact_mut(size).enumerate().for_each(|(at, image)| {
         mix(image, &images[(at + 1) % count * size..][..size], shares[at]);
     });
     let larger = |at: usize| labels[if shares[at] < 0.5 { (at + 1) % count } else { at }];
-    (values, (0..count).map(larger).collect())
+    (mixture, (0..count).map(larger).collect())
 }
 
 #[cfg(test)]

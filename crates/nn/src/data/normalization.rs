@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::DataError;
+use crate::simd::vectorized;
 
 /// x = (u8/scale − mean) / std, with a mean and a standard deviation for each channel; the scale is 255 unless said
 /// otherwise.
@@ -30,6 +31,8 @@ pub enum ChannelOrder {
 
 /// The scale of bytes, which makes of them numbers in [0, 1].
 const BYTES: f32 = 255.0;
+/// Values of a loop that is long enough to be vectorized well.
+const LOOP: usize = 64;
 
 #[derive(Deserialize)]
 struct Unchecked {
@@ -139,14 +142,20 @@ impl Normalization {
     pub fn normalize(&self, values: &mut [f32]) {
         let channels = self.channels();
         assert!(values.len().is_multiple_of(channels), "{} values in {channels} channels", values.len());
-        for pixel in values.chunks_exact_mut(channels) {
-            if self.order == ChannelOrder::Bgr {
-                pixel.reverse();
-            }
-            for ((value, mean), std) in pixel.iter_mut().zip(&self.mean).zip(&self.std) {
-                *value = (*value / self.scale - mean) / std;
-            }
+        if self.order == ChannelOrder::Bgr {
+            values.chunks_exact_mut(channels).for_each(<[f32]>::reverse);
         }
+        // A few channels make a short loop: the parameters stand there for several pixels at once.
+        let pixels = LOOP.div_ceil(channels);
+        let [mean, std] = [&self.mean, &self.std].map(|parameters| parameters.repeat(pixels));
+        vectorized(|| {
+            for values in values.chunks_mut(channels * pixels) {
+                let [mean, std] = [&mean, &std].map(|parameters| &parameters[..values.len()]);
+                for i in 0..values.len() {
+                    values[i] = (values[i] / self.scale - mean[i]) / std[i];
+                }
+            }
+        });
     }
 
     /// The pixels `[…, C]` that [`apply`](Self::apply) makes these values `[…, C]` of, to the nearest byte; what isn't a

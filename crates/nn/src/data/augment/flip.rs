@@ -3,10 +3,8 @@
 /// Mirrors an image `[H, W, C]` at its vertical middle.
 pub(super) fn flip(image: &mut [f32], [_, w, c]: [usize; 3]) {
     for row in image.chunks_exact_mut(w * c) {
-        for x in 0..w / 2 {
-            let (left, right) = row.split_at_mut((w - 1 - x) * c);
-            left[x * c..][..c].swap_with_slice(&mut right[..c]);
-        }
+        row.reverse();
+        row.chunks_exact_mut(c).for_each(<[f32]>::reverse);
     }
 }
 
