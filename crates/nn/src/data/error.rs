@@ -131,6 +131,16 @@ pub enum DataError {
         /// What is in it.
         found: String,
     },
+    /// A folder for a class that the pictures trained on don't have.
+    #[error("{folder} has the class {class:?}, the training pictures only {}; rename its folder, or remove it", known.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))]
+    UnknownClass {
+        /// The folder of all classes.
+        folder: String,
+        /// The class.
+        class: String,
+        /// The classes that there are.
+        known: Vec<String>,
+    },
     /// Parts of a set that leave no rest.
     #[error(
         "expected shares for validation and test of at least 0 and less than 1 together, found {validation} and {test}"

@@ -65,10 +65,41 @@ impl ImageFolder {
     pub fn open(
         folder: impl AsRef<Path>,
         settings: FolderSettings,
-        mut watch: impl FnMut(usize, usize),
+        watch: impl FnMut(usize, usize),
     ) -> Result<Self, DataError> {
         let folder = folder.as_ref();
         let (class_names, found) = classes(folder)?;
+        Self::decoded(folder, class_names, &found, settings, watch)
+    }
+
+    /// Opens another folder of pictures of the same classes, to validate or test with: with the same settings, and the
+    /// memory that these pictures leave. It may lack some of the classes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and where a class isn't one of these pictures'.
+    pub fn open_another(&self, folder: impl AsRef<Path>, watch: impl FnMut(usize, usize)) -> Result<Self, DataError> {
+        let folder = folder.as_ref();
+        let (names, mut found) = classes(folder)?;
+        let label = |class: &String| {
+            self.class_names.iter().position(|own| own == class).ok_or_else(|| DataError::UnknownClass {
+                folder: folder.display().to_string(),
+                class: class.clone(),
+                known: self.class_names.clone(),
+            })
+        };
+        let labels = names.iter().map(label).collect::<Result<Vec<_>, _>>()?;
+        found.iter_mut().for_each(|(_, class)| *class = labels[*class]);
+        let settings = FolderSettings { memory: self.settings.memory - self.kept.len(), ..self.settings.clone() };
+        Self::decoded(folder, self.class_names.clone(), &found, settings, watch)
+    }
+
+    fn decoded(
+        folder: &Path,
+        class_names: Vec<String>,
+        found: &[Labelled],
+        settings: FolderSettings,
+        mut watch: impl FnMut(usize, usize),
+    ) -> Result<Self, DataError> {
         let (total, [h, w, c]) = (found.len(), settings.shape);
         let size = settings.shape.iter().try_fold(1usize, |size, &extent| size.checked_mul(extent));
         let Some(size) = size.filter(|&size| size > 0) else {
@@ -300,6 +331,23 @@ mod tests {
         let pets = open(&folder, FolderSettings { unreadable: Unreadable::Skip, ..settings(1000) }).unwrap();
         assert_eq!((pets.len(), pets.skipped().len()), (3, 2));
         assert_eq!(images(&pets)[2], vec![90; 48]);
+    }
+
+    #[test]
+    fn another_folder_has_the_same_classes_and_shares_the_memory() {
+        let (folder, other) = (pets(), pets());
+        let pets = open(&folder, settings(200)).unwrap();
+        // Without cats and with the birds' folder still empty, dogs stay the second class.
+        fs::remove_dir_all(other.path().join("cat")).unwrap();
+        let test = pets.open_another(other.path(), |_, _| ()).unwrap();
+        assert_eq!((test.len(), test.label(0), test.class_names()), (1, 1, pets.class_names()));
+        assert_eq!((pets.kept(), test.kept()), (3, 1));
+        assert_eq!(images(&test)[0], images(&pets)[2]);
+        let full = open(&folder, settings(150)).unwrap();
+        assert_eq!(full.open_another(other.path(), |_, _| ()).unwrap().kept(), 0);
+        fs::rename(other.path().join("dog"), other.path().join("dogs")).unwrap();
+        let error = pets.open_another(other.path(), |_, _| ()).err().unwrap().to_string();
+        assert!(error.contains("has the class \"dogs\", the training pictures only \"cat\", \"dog\""), "{error}");
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub use linear::{Linear, linear};
 pub use log_softmax::{LogSoftmax, log_softmax};
 pub use max_pool::{MaxPool, max_pool};
 pub use relu::{Relu, relu};
+pub(crate) use resize::gather;
 pub use resize::{Interpolation, Resize, Tap, resize};
 pub use sigmoid::{Sigmoid, sigmoid};
 pub use silu::{Silu, silu};

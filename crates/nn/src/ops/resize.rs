@@ -114,7 +114,7 @@ impl Interpolation {
 }
 
 /// y[i] = Σₖ tₖ·x[aₖ] along an axis of elements of `width` numbers.
-fn gather<T: Real>(taps: &[Tap<T>], width: usize, x: &[T], y: &mut [T]) {
+pub(crate) fn gather<T: Real>(taps: &[Tap<T>], width: usize, x: &[T], y: &mut [T]) {
     let element = |i: usize| &x[i * width..][..width];
     for (tap, y) in taps.iter().zip(y.chunks_exact_mut(width)) {
         let own = element(tap.pixel);

@@ -1,8 +1,8 @@
 //! What a network is trained on.
 
 use nn::data::{
-    Cifar, Crop, DataError, Dataset, FolderSettings, Idx, ImageFolder, LabelledImages, Scatter, Scattered, Split,
-    Subset, fashion_mnist,
+    Cifar, DataError, Dataset, FolderSettings, Idx, ImageFolder, LabelledImages, Scatter, Scattered, Split, Subset,
+    fashion_mnist,
 };
 
 use crate::train::{Config, Source};
@@ -93,15 +93,20 @@ pub(crate) fn open(config: &Config) -> Result<Opened, Failure> {
         Source::Folder => {
             let memory = data.memory_mb.saturating_mul(1 << 20);
             let settings =
-                FolderSettings { shape: data.shape, crop: Crop::default(), unreadable: data.unreadable, memory };
+                FolderSettings { shape: data.shape, crop: config.crop()?, unreadable: data.unreadable, memory };
             let bar = progress::bar("reading pictures", 0);
-            let folder = ImageFolder::open(&data.folder, settings, |done, all| {
+            let watch = |done, all| {
                 bar.set_length(all as u64);
                 bar.set_position(done as u64);
-            })?;
+            };
+            let folder = ImageFolder::open(&data.folder, settings, watch)?;
+            let tested = !data.test_folder.as_os_str().is_empty();
+            let test = tested.then(|| folder.open_another(&data.test_folder, watch)).transpose()?;
             bar.finish_and_clear();
-            folder.skipped().iter().for_each(|error| eprintln!("left out: {error}"));
-            Ok(Opened { images: Box::new(folder), test: None })
+            let skipped = test.iter().chain([&folder]).flat_map(ImageFolder::skipped);
+            skipped.for_each(|error| eprintln!("left out: {error}"));
+            let test = test.map(|test| Box::new(test) as Box<dyn Dataset>);
+            Ok(Opened { images: Box::new(folder), test })
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     // The defaults are this task's.
     let mut config = Config::default();
     (config.training.epochs, config.training.seed) = (args.epochs, args.seed);
-    let mut model = network::build(&config.network, &*images, args.seed)?;
+    let mut model = network::build(&config, &*images)?;
     folder::prepare(&args.out)?;
     folder::prepare(&args.out.join("inputs"))?;
     interrupt::listen()?;

@@ -15,7 +15,8 @@ use crate::progress::TrainingBar;
 use crate::train::{Config, Network};
 
 /// The network that a training asks for.
-pub(crate) fn build(network: &Network, images: &dyn Dataset, seed: u64) -> Result<Model, Failure> {
+pub(crate) fn build(config: &Config, images: &dyn Dataset) -> Result<Model, Failure> {
+    let network = &config.network;
     let (input, classes) = (images.image_shape(), images.class_names().len());
     let builder = match network.architecture.as_str() {
         "plain" => plain(network, input, classes),
@@ -31,9 +32,9 @@ pub(crate) fn build(network: &Network, images: &dyn Dataset, seed: u64) -> Resul
     let info = ModelInfo {
         classes: images.class_names().to_vec(),
         normalization: Some(images.statistics()?),
-        ..ModelInfo::default()
+        crop: config.crop()?,
     };
-    Ok(builder.info(info).build(seed)?)
+    Ok(builder.info(info).build(config.training.seed)?)
 }
 
 /// Convolutions, each with batch normalisation and ReLU, then global average pooling and one fully connected layer.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nn::data::{Augmentation, Split, Unreadable};
+use nn::data::{Augmentation, Crop, Split, Unreadable};
 use nn::optim::{Adam, AdamSettings, Decay, Optimizer, Schedule, Sgd, SgdSettings};
 use nn::train::Training;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,10 @@ pub(crate) struct Data {
     pub(crate) test_labels: PathBuf,
     pub(crate) class_names: Vec<String>,
     pub(crate) folder: PathBuf,
+    pub(crate) test_folder: PathBuf,
     pub(crate) shape: [usize; 3],
+    pub(crate) crop: Kept,
+    pub(crate) centre: f64,
     pub(crate) unreadable: Unreadable,
     pub(crate) memory_mb: usize,
     pub(crate) validation: f64,
@@ -50,6 +53,15 @@ pub(crate) enum Source {
     Cifar10,
     Cifar100,
     Folder,
+}
+
+/// What is kept of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kept {
+    Largest,
+    Centre,
+    Squeezed,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -190,6 +202,15 @@ impl Config {
             patience: (s.patience > 0).then_some(s.patience),
             seed: s.seed,
         }
+    }
+
+    /// What of a picture is resized to an image; the images of other sources are as they are.
+    pub(crate) fn crop(&self) -> Result<Crop, Failure> {
+        Ok(match self.data.crop {
+            Kept::Largest => Crop::Largest,
+            Kept::Centre => Crop::centre(self.data.centre).map_err(|error| format!("data.centre: {error}"))?,
+            Kept::Squeezed => Crop::Squeezed,
+        })
     }
 
     /// Which parts of the images are kept from training.

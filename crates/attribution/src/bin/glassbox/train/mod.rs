@@ -45,7 +45,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
     let opened = data::open(&config)?;
     let sets = opened.sets(&config)?;
     let images = sets.training.epoch(0)?;
-    let model = network::build(&config.network, &*images, config.training.seed)?;
+    let model = network::build(&config, &*images)?;
     let (count, [height, width, _]) = (images.len(), images.image_shape());
     let (parameters, classes) = (model.summary().parameters, model.classes());
     if args.dry_run {
