@@ -29,6 +29,22 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
+/// Removes from a folder what [`write_whole`] had begun to write there when its process was killed. No other process may be
+/// writing there.
+///
+/// # Errors
+/// Where the folder can't be listed, or such a file not be removed.
+pub fn remove_parts(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') && name.ends_with(".part") {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +57,19 @@ mod tests {
         write_whole(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn beginnings_are_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".map.npy.17.part", ".hidden", "map.part", "map.npy"] {
+            fs::write(folder.path().join(name), b"bytes").unwrap();
+        }
+        remove_parts(folder.path()).unwrap();
+        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".hidden", "map.npy", "map.part"]);
+        assert!(remove_parts(&folder.path().join("absent")).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod config;
 mod film;
 mod log;
 
+use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -13,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use nn::Model;
 use nn::data::{Dataset, Loader};
-use nn::files::write_whole;
-use nn::train::{BEST, Ended, Evaluation, LAST, Trainer, evaluate, range_test, train_step};
+use nn::files::{remove_parts, write_whole};
+use nn::train::{BEST, Ended, Evaluation, LAST, TrainError, Trainer, evaluate, range_test, train_step};
 
 pub(crate) use arguments::TrainArgs;
 use config::Output;
@@ -28,6 +29,8 @@ use crate::{Failure, data, folder, interrupt, network, say};
 
 /// The file in a training's folder that says what was asked for.
 const RUN: &str = "run.toml";
+/// The folder in it for what the network looks at.
+const FILM: &str = "film";
 /// The network at the end.
 const MODEL: &str = "model.safetensors";
 /// Rates and steps of the range test.
@@ -67,6 +70,9 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
         // Of an earlier training in this folder nothing must look like this one's.
         [LAST, BEST, MODEL].iter().for_each(|file| drop(fs::remove_file(out.join(file))));
     }
+    for folder in [out.clone(), out.join(FILM)].into_iter().filter(|folder| folder.is_dir()) {
+        remove_parts(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
     write(&out.join(RUN), &toml::to_string(&config)?)?;
     train(&config, model, &sets, resume)
 }
@@ -75,8 +81,8 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
     let out = &config.output.folder;
     let Output { film_every, film_pictures, .. } = config.output;
     let watched = match sets.chosen_by() {
-        Some(images) => Film::new(images, film_pictures, out.join("film"), film_every)?,
-        None => Film::new(&*sets.training.epoch(0)?, film_pictures, out.join("film"), film_every)?,
+        Some(images) => Film::new(images, film_pictures, out.join(FILM), film_every)?,
+        None => Film::new(&*sets.training.epoch(0)?, film_pictures, out.join(FILM), film_every)?,
     };
     let mut log = Log::open(&out.join("log.jsonl"), resume)?;
     let mut bar = TrainingBar::new(config.training.epochs);
@@ -120,10 +126,14 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
     if resume {
         trainer = trainer.resume();
     }
-    let trained = network::fit_to(trainer, &mut model, &sets.training)?;
+    let trained = network::fit_to(trainer, &mut model, &sets.training);
     bar.finish();
+    let trained = trained.map_err(|error| match error {
+        TrainError::Data(_) | TrainError::Checkpoint(_) => resumable(&error, out),
+        _ => error.into(),
+    })?;
     if let Some(failed) = failed {
-        return Err(failed);
+        return Err(resumable(&*failed, out));
     }
     if trained.ended == Ended::Stopped {
         let (step, steps, folder) = (trained.step, trained.steps, out.display());
@@ -142,6 +152,20 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
     }
     say!("The network is in {}", out.join(MODEL).display());
     Ok(())
+}
+
+/// What ended the training, and how it goes on once that is mended, if a checkpoint was written before.
+fn resumable(error: &dyn Error, out: &Path) -> Failure {
+    match out.join(LAST).exists() {
+        true => {
+            let folder = out.display();
+            format!(
+                "{error}; the last checkpoint is whole: mend this, then go on with `glassbox train --resume {folder}`"
+            )
+            .into()
+        }
+        false => error.to_string().into(),
+    }
 }
 
 /// Says how good the network is, and writes what is taken for what.
