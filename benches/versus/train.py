@@ -2,10 +2,13 @@
 
     env/bin/python train.py ../../crates/attribution/configs/fashion-mnist.toml --seeds 0 1 2
 
-Both train the same network on the same data with the same schedule, batch size, optimiser, weight decay, label smoothing and
-weight average, one after the other; each draws its own first weights, order and augmentation. Leave the machine alone meanwhile.
+Both train the same network on the same data with the same schedule, batch size, optimiser, weight decay, label smoothing,
+weight average and augmentation, and look at the test images after each epoch, one engine after the other; each draws its own
+first weights, order and augmentation. PyTorch has whichever memory format makes its own steps faster. Timed is the training:
+from data in memory to the end of the last epoch's test, in Glassbox with its log, checkpoints and pictures. Leave the machine
+alone meanwhile.
 """
-import argparse, gzip, json, math, struct, subprocess, tempfile, time, tomllib
+import argparse, copy, gzip, json, math, statistics, struct, subprocess, tempfile, time, tomllib
 from pathlib import Path
 
 import torch
@@ -14,13 +17,20 @@ import torch.nn.functional as F
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "target/release/glassbox"
 TEMPLATE = ROOT / "crates/attribution/src/bin/glassbox/train/template.toml"
+FORMATS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 
 
 def settings(path):
-    """The file's values over the template's."""
+    """The file's values over the template's; what PyTorch isn't told of here is refused."""
     config = tomllib.loads(TEMPLATE.read_text())
     for section, values in tomllib.loads(Path(path).read_text()).items():
         config[section] |= values
+    data, training, augmentation = config["data"], config["training"], config["augmentation"]
+    assert data["source"] == "idx" and data["test_images"] and not data["balanced"] and not data["validation"]
+    assert config["network"]["architecture"] == "plain"
+    assert training["optimizer"] == "sgd" and training["schedule"] == "cosine" and training["floor"] == 0
+    assert not training["clip_norm"] and not training["patience"]
+    assert not any(value for name, value in augmentation.items() if name not in ("rotation", "scale", "shift", "flip"))
     return config
 
 
@@ -49,71 +59,130 @@ def factor(step, steps, warmup):
     return (step + 1) / (rise + 1) if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
 
 
-def augment(x, how):
-    n, _, h, w = x.shape
+def augment(images, how):
+    """Images [n, h, w] of bytes as floats, moved at random; black comes in. A shift and a flip are one look-up."""
+    n, h, w = images.shape
+    x = images.float()
     if how["rotation"] or how["scale"]:
         angle = (torch.rand(n) * 2 - 1) * math.radians(how["rotation"])
         size = torch.exp((torch.rand(n) * 2 - 1) * math.log(1 + how["scale"]))
         cos, sin, zero = angle.cos() / size, angle.sin() / size, torch.zeros(n)
         theta = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1)
-        x = F.grid_sample(x, F.affine_grid(theta, x.shape, align_corners=False), align_corners=False)
-    if s := how["shift"]:
-        padded, at = F.pad(x, (s, s, s, s)), torch.randint(0, 2 * s + 1, (n, 2)).tolist()
-        x = torch.stack([padded[i, :, y : y + h, z : z + w] for i, (y, z) in enumerate(at)])
-    if how["flip"]:
-        mirrored = torch.rand(n) < 0.5
-        x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
+        grid = F.affine_grid(theta, (n, 1, h, w), align_corners=False)
+        x = F.grid_sample(x[:, None], grid, align_corners=False)[:, 0]
+    if how["shift"] or how["flip"]:
+        s = how["shift"]
+        rows, columns = torch.arange(h).expand(n, h), torch.arange(w).expand(n, w)
+        if how["flip"]:
+            columns = torch.where(torch.rand(n, 1) < 0.5, columns.flip(1), columns)
+        rows, columns = (places + torch.randint(0, 2 * s + 1, (n, 1)) for places in (rows, columns))
+        x = F.pad(x, (s, s, s, s))[torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
     return x
 
 
-def pytorch(config, seed):
-    t, d = config["training"], config["data"]
-    assert t["optimizer"] == "sgd" and t["schedule"] == "cosine" and t["floor"] == 0, "what this script knows"
-    torch.manual_seed(seed)
-    x, y, tx, ty = (idx(d[key]) for key in ("images", "labels", "test_images", "test_labels"))
-    y, ty = y.long(), ty.long()
-    mean, std = (x / 255).mean(), (x / 255).std()
-    model = network(config, int(y.max()) + 1).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(
-        model.parameters(), t["learning_rate"], momentum=t["momentum"], weight_decay=t["weight_decay"], nesterov=t["nesterov"]
-    )
-    average, steps, step, began = None, t["epochs"] * math.ceil(len(x) / t["batch_size"]), 0, time.perf_counter()
-    if t["weight_average"]:
-        average = {k: v.clone() for k, v in model.state_dict().items()}
-    for _ in range(t["epochs"]):
-        for places in torch.randperm(len(x)).split(t["batch_size"]):
-            for group in optimizer.param_groups:
-                group["lr"] = t["learning_rate"] * factor(step, steps, t["warmup"])
-            # Black comes in where an image is moved: it is augmented before it is normalised, as in Glassbox.
-            images = (augment(x[places, None] / 255, config["augmentation"]) - mean) / std
-            loss = F.cross_entropy(model(images.contiguous(memory_format=torch.channels_last)), y[places], label_smoothing=t["label_smoothing"])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            step += 1
-            if average:
-                decay = min(t["weight_average"], (1 + step) / (10 + step))
-                for key, value in model.state_dict().items():
-                    if value.is_floating_point():
-                        average[key].lerp_(value, 1 - decay)
-    seconds = time.perf_counter() - began
-    if average:
-        model.load_state_dict(average)
-    model.eval()
-    with torch.no_grad():
-        right = sum(int((model((tx[i : i + 500, None] / 255 - mean) / std).argmax(1) == ty[i : i + 500]).sum()) for i in range(0, len(tx), 500))
-    return {"accuracy": right / len(tx), "seconds": seconds, "images_per_second": len(x) * t["epochs"] / seconds}
+class PyTorch:
+    """A training with PyTorch."""
+
+    def __init__(self, config, data, seed, memory_format):
+        torch.manual_seed(seed)
+        self.config, self.training, self.memory_format = config, config["training"], memory_format
+        self.x, self.y, self.tx, self.ty = data
+        pixels = self.x.double()
+        self.mean, self.std = float(pixels.mean()), float(pixels.std())
+        self.model = network(config, int(self.y.max()) + 1).to(memory_format=memory_format)
+        t = self.training
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(), t["learning_rate"], momentum=t["momentum"], weight_decay=t["weight_decay"],
+            nesterov=t["nesterov"], fused=True,
+        )
+        self.average = copy.deepcopy(self.model) if t["weight_average"] else self.model
+        self.epochs, self.step = t["epochs"], 0
+        self.steps = self.epochs * math.ceil(len(self.x) / t["batch_size"])
+
+    def normalized(self, images):
+        return images.sub_(self.mean).div_(self.std)[:, None].contiguous(memory_format=self.memory_format)
+
+    def learn(self, places):
+        t = self.training
+        for group in self.optimizer.param_groups:
+            group["lr"] = t["learning_rate"] * factor(self.step, self.steps, t["warmup"])
+        images = self.normalized(augment(self.x[places], self.config["augmentation"]))
+        loss = F.cross_entropy(self.model(images), self.y[places], label_smoothing=t["label_smoothing"])
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.step += 1
+        if self.average is not self.model:
+            decay = min(t["weight_average"], (1 + self.step) / (10 + self.step))
+            values = [
+                [value for value in model.state_dict().values() if value.is_floating_point()]
+                for model in (self.average, self.model)
+            ]
+            torch._foreach_lerp_(*values, 1 - decay)
+
+    def batches(self):
+        self.model.train()
+        return torch.randperm(len(self.x)).split(self.training["batch_size"])
+
+    def test(self):
+        self.average.eval()
+        with torch.inference_mode():
+            scores = [self.average(self.normalized(images.float())) for images in self.tx.split(500)]
+        return int((torch.cat(scores).argmax(1) == self.ty).sum()) / len(self.ty)
 
 
-def glassbox(config, path, seed, threads):
+def pytorch(config, data, seed):
+    def time_of_steps(memory_format):
+        trial = PyTorch(config, data, seed, memory_format)
+        batches = trial.batches()
+        trial.learn(batches[0])
+        began = time.perf_counter()
+        for places in batches[1:21]:
+            trial.learn(places)
+        return time.perf_counter() - began
+
+    memory_format = min(FORMATS, key=lambda name: time_of_steps(FORMATS[name]))
+    run = PyTorch(config, data, seed, FORMATS[memory_format])
+    began = time.perf_counter()
+    for _ in range(run.epochs):
+        for places in run.batches():
+            run.learn(places)
+        accuracy = run.test()
+    return {"accuracy": accuracy, "seconds": time.perf_counter() - began, "memory_format": memory_format}
+
+
+def glassbox(path, seed, threads):
     with tempfile.TemporaryDirectory() as folder:
-        out, began = Path(folder) / "run", time.perf_counter()
-        command = [PROGRAM, "--threads", str(threads), "train", "--config", path, "--seed", str(seed), "--out", out]
-        printed = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout
-        seconds = time.perf_counter() - began
-        accuracy = float(printed.split("Test accuracy ")[1].split()[0])
-    images = len(idx(config["data"]["labels"])) * config["training"]["epochs"]
-    return {"accuracy": accuracy, "seconds": seconds, "images_per_second": images / seconds}
+        out = str(Path(folder) / "run")
+        command = [PROGRAM, "--threads", threads, "train", "--config", path, "--seed", seed, "--out", out]
+        process = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        for line in process.stdout:
+            if "training images of" in line:
+                began = time.perf_counter()
+            elif line.startswith("Trained in"):
+                seconds = time.perf_counter() - began
+            elif line.startswith("Test accuracy"):
+                accuracy = float(line.split()[2])
+        if process.wait():
+            raise SystemExit("glassbox train failed; run it by itself to see why")
+    return {"accuracy": accuracy, "seconds": seconds}
+
+
+def table(runs):
+    """Mean, least and most of each engine's runs, and how the times compare."""
+    print("\n| Engine | Test accuracy: mean (least to most) | Seconds: mean (least to most) |\n| --- | --- | --- |")
+    for engine, of in runs.items():
+        accuracies, seconds = ([run[what] for run in of] for what in ("accuracy", "seconds"))
+        spread = lambda values, digits: (
+            f"{statistics.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+        )
+        print(f"| {engine} | {spread(accuracies, 4)} | {spread(seconds, 1)} |")
+    if len(runs) == 2:
+        ratio = [statistics.mean(run["seconds"] for run in of) for of in runs.values()]
+        first, second = runs
+        print(f"\nTime of {second} / {first}: {ratio[1] / ratio[0]:.2f}")
 
 
 def main():
@@ -121,14 +190,22 @@ def main():
     parser.add_argument("config")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--engines", nargs="+", default=["glassbox", "pytorch"])
+    parser.add_argument("--engines", nargs="+", choices=["glassbox", "pytorch"], default=["glassbox", "pytorch"])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config = settings(arguments.config)
+    data = [idx(config["data"][key]) for key in ("images", "labels", "test_images", "test_labels")]
+    data = [values.long() if values.dim() == 1 else values for values in data]
+    runs = {engine: [] for engine in arguments.engines}
     for seed in arguments.seeds:
-        for engine in arguments.engines:
-            run = glassbox(config, arguments.config, seed, arguments.threads) if engine == "glassbox" else pytorch(config, seed)
+        for engine, of in runs.items():
+            if engine == "glassbox":
+                run = glassbox(arguments.config, seed, arguments.threads)
+            else:
+                run = pytorch(config, data, seed)
+            of.append(run)
             print(json.dumps({"engine": engine, "seed": seed} | run), flush=True)
+    table(runs)
 
 
 if __name__ == "__main__":
