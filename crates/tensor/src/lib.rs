@@ -19,8 +19,8 @@
 //! # Ok::<(), tensor::BackwardError>(())
 //! ```
 //!
-//! An operation is a value that implements [`Op`], so a crate built on this one adds its own; [`gradcheck`] compares any
-//! gradient with central differences. [`Tape::graph`] draws a tape, with the way that a gradient took.
+//! An operation is a value that implements [`Op`], so a crate built on this one adds its own, as the example there does;
+//! [`gradcheck`] compares any gradient with central differences. [`Tape::graph`] draws a tape, with the way that a gradient took.
 //!
 //! # Where to read on
 //!

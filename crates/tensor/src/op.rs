@@ -11,6 +11,40 @@ use crate::tensor::Tensor;
 ///
 /// The forward pass is ordinary code that computes a [`Tensor`] and hands it to [`Tape::record`](crate::Tape::record)
 /// together with the operation.
+///
+/// ```
+/// use tensor::{Element, Grads, Needs, Node, Op, Tensor, Var, Wanted, gradcheck};
+///
+/// /// x² where x > 0, and 0 elsewhere.
+/// #[derive(Debug)]
+/// struct SquaredRelu;
+///
+/// impl<T: Element> Op<T> for SquaredRelu {
+///     fn name(&self) -> &'static str {
+///         "squared relu"
+///     }
+///
+///     // ∂y/∂x = 2·max(x, 0)
+///     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
+///         let slope = node.input(0).clone().map(|x| T::from_f64(2.0) * x.max(T::zero()));
+///         Grads::one(upstream.zip(&slope, |g, slope| g * slope))
+///     }
+///
+///     fn needs(&self) -> Needs {
+///         Needs::NONE.input(0)
+///     }
+/// }
+///
+/// fn squared_relu<T: Element>(x: &Var<T>) -> Var<T> {
+///     let y = x.value().clone().map(|x| x.max(T::zero()) * x.max(T::zero()));
+///     x.tape().record(SquaredRelu, &[x], y)
+/// }
+///
+/// let x = Tensor::new([4], vec![-1.5, -0.2, 0.3, 2.0]);
+/// let checked = gradcheck(&[x], |vars| squared_relu(&vars[0])).within(1e-6)?;
+/// assert_eq!(checked.checked, 4);
+/// # Ok::<(), tensor::GradcheckError>(())
+/// ```
 pub trait Op<T: Element>: Any + Debug + Send + Sync {
     /// A short name, such as `"conv2d"`.
     fn name(&self) -> &'static str;

@@ -38,6 +38,7 @@ pub struct Loader<'a> {
     seed: Option<u64>,
     augmentation: Option<(&'a Augmentation, u64)>,
     class_weights: Option<&'a [f64]>,
+    without: Option<&'a (dyn Fn(usize) -> bool + Sync)>,
 }
 
 impl<'a> Loader<'a> {
@@ -50,7 +51,7 @@ impl<'a> Loader<'a> {
         assert!(batch_size > 0, "mini-batches of no images");
         let (channels, shape) = (normalization.channels(), dataset.image_shape());
         assert_eq!(channels, shape[2], "a normalization of {channels} channels for images {shape:?}");
-        Self { dataset, normalization, batch_size, seed: None, augmentation: None, class_weights: None }
+        Self { dataset, normalization, batch_size, seed: None, augmentation: None, class_weights: None, without: None }
     }
 
     /// In another order each epoch, which depends on `seed` and the epoch alone.
@@ -81,6 +82,11 @@ impl<'a> Loader<'a> {
         Self { class_weights: Some(class_weights), ..self }
     }
 
+    /// Without the images at these places, of which batches have the labels alone.
+    pub(crate) fn without(self, places: &'a (dyn Fn(usize) -> bool + Sync)) -> Self {
+        Self { without: Some(places), ..self }
+    }
+
     /// Batches in an epoch.
     #[must_use]
     pub fn batches(&self) -> usize {
@@ -102,7 +108,9 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// Where an image can't be read.
     pub fn assemble(&self, epoch: u64, places: &[usize]) -> Result<Batch, DataError> {
-        let mut images = self.normalized(epoch, places)?;
+        let without = |index| self.without.is_some_and(|without| without(index));
+        let read: Vec<usize> = places.iter().copied().filter(|&index| !without(index)).collect();
+        let mut images = self.normalized(epoch, &read)?;
         let mut labels: Vec<usize> = places.iter().map(|&index| self.dataset.label(index)).collect();
         let shares = self.shares(epoch, places);
         let soft_targets = self.soft_targets(&labels, shares.as_deref());

@@ -22,11 +22,13 @@ pub struct ModelBuilder {
     input: [usize; 3],
     layers: Vec<(String, Layer, Vec<String>)>,
     info: ModelInfo,
+    /// The parameters of the first layers, where these come from another model.
+    pub(super) kept: Vec<Tensor<f32>>,
 }
 
 impl ModelBuilder {
     pub(crate) fn new(input: [usize; 3]) -> Self {
-        Self { input, layers: Vec::new(), info: ModelInfo::default() }
+        Self { input, layers: Vec::new(), info: ModelInfo::default(), kept: Vec::new() }
     }
 
     /// Adds a layer that reads the one before it (the image, if it is the first).
@@ -50,14 +52,19 @@ impl ModelBuilder {
         self
     }
 
-    /// Checks that everything fits, and draws the weights: Kaiming's normal distribution for convolutions, Xavier's
-    /// uniform one for fully connected layers, zero for biases ([`init`]). The same seed gives the same weights.
+    /// Checks that everything fits, and draws the weights of all layers that aren't of a [cut](Model::cut_after) model:
+    /// Kaiming's normal distribution for convolutions, Xavier's uniform one for fully connected layers, zero for biases
+    /// ([`init`]). The same seed gives the same weights.
     ///
     /// # Errors
     /// Where a name is taken, unknown or has control characters, a layer doesn't fit its inputs, the last layer gives no
     /// scores, or the model is larger than can be meant.
-    pub fn build(self, seed: u64) -> Result<Model<f32>, ModelError> {
+    pub fn build(mut self, seed: u64) -> Result<Model<f32>, ModelError> {
+        let kept = std::mem::take(&mut self.kept);
         self.assemble(|index, layer, input_channels, name, shape| {
+            if let Some(value) = kept.get(index) {
+                return Ok(value.clone());
+            }
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(index as u64);
             Ok(init::parameter(layer, name, input_channels, shape, &mut rng))
@@ -130,8 +137,7 @@ impl Model<f32> {
     pub fn with_size(&self, [height, width]: [usize; 2]) -> Result<Self, ModelError> {
         let mut builder = ModelBuilder::new([height, width, self.input[2]]).info(self.info.clone());
         for node in &self.nodes {
-            let inputs: Vec<&str> = node.inputs.iter().map(|&source| self.source_name(source)).collect();
-            builder = builder.layer_from(node.name.as_str(), node.layer.clone(), &inputs);
+            builder = self.added_to(builder, node);
         }
         builder.assemble(|index, _, _, name, shape| {
             let value = &self.parameters[index].value;
@@ -145,11 +151,9 @@ impl Model<f32> {
         })
     }
 
-    /// The name by which a layer is told to read it.
-    pub(crate) fn source_name(&self, source: Source) -> &str {
-        match source {
-            Source::Image => IMAGE,
-            Source::Layer(index) => &self.nodes[index].name,
-        }
+    /// A model in the making with one of these layers more.
+    pub(super) fn added_to(&self, builder: ModelBuilder, node: &ModelNode) -> ModelBuilder {
+        let inputs: Vec<&str> = node.inputs.iter().map(|&source| self.source_name(source)).collect();
+        builder.layer_from(node.name.as_str(), node.layer.clone(), &inputs)
     }
 }

@@ -24,7 +24,7 @@ pub enum Mode {
 /// What a forward pass left on its tape.
 #[derive(Clone, Debug)]
 pub struct Forward<T: Real> {
-    /// The images, `[N, H, W, C]`.
+    /// The images, `[N, H, W, C]`; the outputs of the trunk, where a pass began behind it.
     pub input: Var<T>,
     /// The scores, `[N, classes]`.
     pub logits: Var<T>,
@@ -73,24 +73,55 @@ impl<T: Real> Model<T> {
     /// # Errors
     /// Where the images are of another shape than the model takes.
     pub fn forward(&self, tape: &Tape<T>, images: Tensor<T>, mode: Mode) -> Result<Forward<T>, ModelError> {
-        if images.shape().len() != 4 || images.shape()[1..] != self.input {
-            let found = images.shape().to_vec();
-            return Err(ModelError::Input { expected: self.input.to_vec(), found });
-        }
-        Ok(on_pool(|| self.record(tape, images, mode)))
+        self.check(&images)?;
+        Ok(self.forward_from(tape, Source::Image, images, mode))
     }
 
-    /// The forward pass of images that fit.
-    fn record(&self, tape: &Tape<T>, images: Tensor<T>, mode: Mode) -> Forward<T> {
-        let input = tape.leaf(images).labelled(super::builder::IMAGE);
-        let parameters: Vec<Option<Var<T>>> = (self.parameters.iter())
-            .map(|p| p.trainable.then(|| tape.leaf(p.value.clone()).labelled(p.name.as_str())))
+    /// The rest of a forward pass, from the images or a layer's outputs `[N, …]` on; nothing behind reads what is before.
+    pub(crate) fn forward_from(&self, tape: &Tape<T>, from: Source, values: Tensor<T>, mode: Mode) -> Forward<T> {
+        on_pool(|| self.record(tape, from, values, self.nodes.len(), mode))
+    }
+
+    /// The outputs `[N, …]` of a layer for images `[N, H, W, C]`, or these themselves; nothing is kept for a backward pass.
+    ///
+    /// # Errors
+    /// Where the images are of another shape than the model takes.
+    pub(crate) fn outputs(&self, of: Source, images: Tensor<T>) -> Result<Tensor<T>, ModelError> {
+        self.check(&images)?;
+        let Source::Layer(layer) = of else { return Ok(images) };
+        let tape = Tape::keeping(Keep::Nothing);
+        let forward = on_pool(|| self.record(&tape, Source::Image, images, layer + 1, Mode::Evaluation));
+        Ok(forward.logits.value().clone())
+    }
+
+    /// Whether images are of the shape that the model takes.
+    fn check(&self, images: &Tensor<T>) -> Result<(), ModelError> {
+        match images.shape().split_first() {
+            Some((_, shape)) if *shape == self.input => Ok(()),
+            _ => Err(ModelError::Input { expected: self.input.to_vec(), found: images.shape().to_vec() }),
+        }
+    }
+
+    /// The layers behind `from` and before place `end`, of values that fit; `logits` are the outputs of the last of them.
+    fn record(&self, tape: &Tape<T>, from: Source, values: Tensor<T>, end: usize, mode: Mode) -> Forward<T> {
+        let input = tape.leaf(values).labelled(self.source_name(from));
+        let (mut activations, first) = match from {
+            Source::Image => (Vec::with_capacity(end), 0),
+            Source::Layer(layer) => (vec![None; layer], layer + 1),
+        };
+        activations.extend((first > 0).then(|| Some(input.clone())));
+        let owned = |layers: &[ModelNode]| layers.iter().map(|node| node.parameters.len()).sum::<usize>();
+        let (before, used) = (owned(&self.nodes[..first]), owned(&self.nodes[..end]));
+        let parameters: Vec<Option<Var<T>>> = (self.parameters.iter().enumerate())
+            .map(|(index, p)| {
+                let used = p.trainable && (before..used).contains(&index);
+                used.then(|| tape.leaf(p.value.clone()).labelled(p.name.as_str()))
+            })
             .collect();
         let last_reader = self.last_readers();
-        let fuses = |index: usize| tape.keep() != Keep::All && self.ends_in_relu(index, mode);
+        let fuses = |index: usize| tape.keep() != Keep::All && index + 1 < end && self.ends_in_relu(index, mode);
         let mut statistics = Vec::new();
-        let mut activations: Vec<Option<Var<T>>> = Vec::with_capacity(self.nodes.len());
-        for (index, node) in self.nodes.iter().enumerate() {
+        for (index, node) in self.nodes.iter().enumerate().take(end).skip(first) {
             let inputs: Vec<Var<T>> = (node.inputs.iter())
                 .map(|source| match *source {
                     Source::Image => input.clone(),
@@ -102,7 +133,7 @@ impl<T: Real> Model<T> {
                 let finished = |&(from, _): &(usize, &mut Option<Var<T>>)| last_reader[from] == index;
                 activations.iter_mut().enumerate().filter(finished).for_each(|(_, activation)| *activation = None);
             }
-            let fused = fuses(index) || index > 0 && fuses(index - 1);
+            let fused = fuses(index) || index > first && fuses(index - 1);
             let output = self.apply(index, inputs, fused, &parameters, mode, &mut statistics);
             activations.push(Some(output.labelled(node.name.as_str())));
         }

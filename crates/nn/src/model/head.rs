@@ -45,11 +45,7 @@ impl<T: Real> Model<T> {
 
     /// `[H, W]` of what a layer reads; `[1, 1]` after flattening.
     fn spatial_extent(&self, layer: usize) -> Option<[usize; 2]> {
-        let shape = match self.nodes[layer].inputs.first()? {
-            Source::Image => &self.input[..],
-            Source::Layer(index) => &self.nodes[*index].output_shape,
-        };
-        match *shape {
+        match *self.shape_of(*self.nodes[layer].inputs.first()?) {
             [h, w, _] => Some([h, w]),
             _ => Some([1, 1]),
         }

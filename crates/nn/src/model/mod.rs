@@ -10,13 +10,13 @@ mod resume;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod weights;
 
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
 pub use algorithms::Algorithms;
-#[cfg(feature = "onnx")]
 pub(crate) use builder::IMAGE;
 pub use builder::ModelBuilder;
 pub use error::{FileError, FileErrorKind, ModelError, WeightError};
@@ -126,6 +126,22 @@ impl<T: Real> Model<T> {
         self.nodes.last().map_or(0, |node| node.output_shape[0])
     }
 
+    /// One image's output of a layer, or the image: the shape without N.
+    pub(crate) fn shape_of(&self, source: Source) -> &[usize] {
+        match source {
+            Source::Image => &self.input,
+            Source::Layer(index) => &self.nodes[index].output_shape,
+        }
+    }
+
+    /// The name by which a layer is told to read it.
+    pub(crate) fn source_name(&self, source: Source) -> &str {
+        match source {
+            Source::Image => IMAGE,
+            Source::Layer(index) => &self.nodes[index].name,
+        }
+    }
+
     /// The layers, each after those it reads.
     #[must_use]
     pub fn layers(&self) -> &[ModelNode] {
@@ -166,25 +182,6 @@ impl<T: Real> Model<T> {
     #[must_use]
     pub fn parameters(&self) -> &[Parameter<T>] {
         &self.parameters
-    }
-
-    /// Makes training leave these layers as they are: their weights stay, their batch norms use and keep the running
-    /// statistics, their dropout does nothing. Freezing isn't saved with the model.
-    ///
-    /// # Errors
-    /// Where there is no layer of such a name.
-    pub fn freeze(&mut self, layers: &[&str]) -> Result<(), ModelError> {
-        let places = layers.iter().map(|name| self.layer_index(name)).collect::<Result<Vec<_>, _>>()?;
-        places.into_iter().for_each(|place| self.nodes[place].frozen = true);
-        Ok(())
-    }
-
-    /// Whether the parameter at this place in [`parameters`](Self::parameters) is trained: no running statistic, and not
-    /// of a frozen layer.
-    #[must_use]
-    pub fn is_trained(&self, index: usize) -> bool {
-        let owner = self.nodes.iter().find(|node| node.parameters.contains(&index));
-        self.parameters[index].trainable && owner.is_some_and(|node| !node.frozen)
     }
 
     /// The value of the parameter at this place in [`parameters`](Self::parameters), to be written to.

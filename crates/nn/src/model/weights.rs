@@ -222,12 +222,8 @@ impl Model<f32> {
     fn flattened_before(&self, layer: usize) -> Option<[usize; 3]> {
         let mut at = layer;
         loop {
-            let shape = |source: &Source| match source {
-                Source::Image => &self.input[..],
-                Source::Layer(index) => &self.nodes[*index].output_shape,
-            };
             let input = self.nodes[at].inputs.first()?;
-            match (shape(input), input) {
+            match (self.shape_of(*input), input) {
                 (&[h, w, c], _) => return matches!(self.nodes[at].layer, Layer::Flatten).then_some([h, w, c]),
                 // The outputs of another fully connected layer have no places.
                 (_, Source::Layer(from))

@@ -60,6 +60,14 @@ impl Confusion {
         share(self.count(class, class), self.support(class))
     }
 
+    /// The other class that most of a class's images were taken for, and how many were; none where none was.
+    #[must_use]
+    pub fn rival(&self, class: usize) -> Option<(usize, usize)> {
+        let others =
+            (0..self.names.len()).filter(|&other| other != class).map(|other| (other, self.count(class, other)));
+        others.max_by_key(|&(other, count)| (count, std::cmp::Reverse(other))).filter(|&(_, count)| count > 0)
+    }
+
     /// As comma-separated values: a line of class names, then a line for each true class.
     #[must_use]
     pub fn to_csv(&self) -> String {
@@ -90,10 +98,8 @@ impl fmt::Display for Confusion {
         for (class, name) in self.names.iter().enumerate() {
             let (precision, recall) = (shown(self.precision(class)), shown(self.recall(class)));
             write!(f, "\n{name:width$}  {precision:>9}  {recall:>6}  {:>6}", self.support(class))?;
-            let others = (0..self.names.len()).filter(|&other| other != class);
-            let rival = others.max_by_key(|&other| (self.count(class, other), std::cmp::Reverse(other)));
-            if let Some(rival) = rival.filter(|&rival| self.count(class, rival) > 0) {
-                write!(f, "  {} ({})", self.names[rival], self.count(class, rival))?;
+            if let Some((rival, count)) = self.rival(class) {
+                write!(f, "  {} ({count})", self.names[rival])?;
             }
         }
         Ok(())

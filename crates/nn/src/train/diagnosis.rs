@@ -3,7 +3,7 @@
 use tensor::{Keep, Tape, Tensor};
 
 use super::step::Lesson;
-use crate::model::{Mode, Model};
+use crate::model::{Mode, Model, Source};
 
 /// A place, in words, and what to do about it.
 pub(super) struct Diagnosis {
@@ -17,16 +17,18 @@ fn finite(values: &Tensor<f32>) -> bool {
     values.as_slice().iter().all(|x| x.is_finite())
 }
 
-/// Why the loss of these images isn't finite: the forward pass is made again, with everything kept, and looked through in
-/// the order of the computation.
-pub(super) fn of_loss(model: &Model<f32>, images: &Tensor<f32>, seed: u64) -> Diagnosis {
-    if !finite(images) {
-        let advice = "look at the data and their normalization";
-        return Diagnosis { place: "the images themselves".into(), advice };
+/// Why the loss isn't finite, of the images or of what the trunk gives for them: the forward pass is made again, with
+/// everything kept, and looked through in the order of the computation.
+pub(super) fn of_loss(model: &Model<f32>, trunk: Source, values: &Tensor<f32>, seed: u64) -> Diagnosis {
+    let (first, given) = match trunk {
+        Source::Image => (0, "the images themselves".to_string()),
+        Source::Layer(layer) => (layer + 1, format!("what frozen layers up to `{}` give", model.layers()[layer].name)),
+    };
+    if !finite(values) {
+        return Diagnosis { place: given, advice: "look at the data and their normalization" };
     }
-    let forward = model.forward(&Tape::keeping(Keep::All), images.clone(), Mode::Training { seed });
-    let forward = forward.expect("images that have passed before");
-    for (index, layer) in model.layers().iter().enumerate() {
+    let forward = model.forward_from(&Tape::keeping(Keep::All), trunk, values.clone(), Mode::Training { seed });
+    for (index, layer) in model.layers().iter().enumerate().skip(first) {
         if let Some(broken) = model.parameters()[layer.parameters.clone()].iter().find(|p| !finite(&p.value)) {
             let place = format!("the weights `{}`, which the step before had changed", broken.name);
             return Diagnosis { place, advice: SMALLER_STEPS };

@@ -40,6 +40,15 @@ pub enum TrainError {
     /// Every layer with weights is frozen.
     #[error("all layers are frozen: there is nothing to train")]
     AllFrozen,
+    /// Features are to be kept, but none stay the same.
+    #[error(
+        "no features to keep: no frozen layer gives all that `{changing}`, the first layer that isn't frozen, and those \
+         after it read; freeze a trunk with `Model::freeze_up_to`"
+    )]
+    NoTrunk {
+        /// The first layer that may give something else in each step.
+        changing: String,
+    },
     /// A number left the numbers.
     #[error(
         "{what} became {value} in step {step} of epoch {epoch}, first in {place}: {advice} (the rate was {learning_rate})"

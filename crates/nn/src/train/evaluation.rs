@@ -5,8 +5,9 @@ use tensor::{Keep, Tape};
 
 use super::confusion::Confusion;
 use super::error::TrainError;
+use super::features::Features;
 use crate::data::{Batch, Dataset, Loader, Normalization};
-use crate::model::Model;
+use crate::model::{Mode, Model};
 use crate::ops;
 
 /// Images computed at once when nothing is trained.
@@ -75,22 +76,35 @@ pub(super) fn rank(scores: &[f32], label: usize) -> usize {
 /// # Errors
 /// Where the images don't fit the model, or one of them can't be read.
 pub fn evaluate(model: &Model<f32>, images: &dyn Dataset) -> Result<Evaluation, TrainError> {
+    evaluate_with(model, images, &Features::new(model, images.len(), 0))
+}
+
+/// As [`evaluate`], with what the trunk is known to give for these images.
+pub(super) fn evaluate_with(
+    model: &Model<f32>,
+    images: &dyn Dataset,
+    features: &Features,
+) -> Result<Evaluation, TrainError> {
     let normalization = normalization_for(model, images)?;
     let classes = model.classes();
     let mut confusion = Confusion::new((0..classes).map(|class| model.class_name(class)).collect());
     let (mut within, mut loss) = (vec![0; classes.min(MOST_TOP)], 0.0);
-    Loader::new(images, &normalization, EVALUATION_BATCH).epoch(0, 0, |batches| {
-        for batch in batches {
+    let known = |place| features.has(place);
+    let loader = Loader::new(images, &normalization, EVALUATION_BATCH).without(&known);
+    let places = loader.order(0);
+    loader.epoch(0, 0, |batches| {
+        for (batch, places) in batches.zip(places.chunks(EVALUATION_BATCH)) {
             let Batch { images, labels, .. } = batch?;
-            let logits = model.predict(images)?;
+            let (tape, values) = (Tape::keeping(Keep::Nothing), features.of(model, places, &images)?);
+            let forward = model.forward_from(&tape, features.trunk(), values, Mode::Evaluation);
+            let logits = forward.logits.value();
             for (scores, &label) in logits.as_slice().chunks_exact(classes).zip(&labels) {
                 let rank = rank(scores, label);
                 within.iter_mut().skip(rank).for_each(|count| *count += 1);
                 let best = (0..classes).find(|&class| self::rank(scores, class) == 0);
                 confusion.add(label, best.expect("a model has classes"));
             }
-            let tape = Tape::keeping(Keep::Nothing);
-            let mean = ops::cross_entropy(&tape.leaf(logits), &labels, 0.0).value().item();
+            let mean = ops::cross_entropy(&forward.logits, &labels, 0.0).value().item();
             loss += f64::from(mean) * labels.len() as f64;
         }
         Ok::<(), TrainError>(())

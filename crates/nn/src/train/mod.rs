@@ -27,6 +27,62 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Callbacks
+//!
+//! After each step and each epoch a callback sees the model, and may stop the training:
+//!
+//! ```
+//! # use nn::data::fashion_mnist;
+//! # use nn::optim::Sgd;
+//! # use nn::train::{Ended, Trainer, Training};
+//! # use nn::{Layer, Model, ModelInfo};
+//! # let garments = fashion_mnist::train().subset(&(0..200).collect::<Vec<_>>());
+//! # let info = ModelInfo { normalization: Some(garments.statistics()), ..ModelInfo::default() };
+//! # let head = Model::builder([28, 28, 1]).layer("conv", Layer::conv(8, 3).stride(4)).layer("gap", Layer::GlobalAvgPool);
+//! # let mut model = head.layer("fc", Layer::linear(10)).info(info).build(1)?;
+//! use std::ops::ControlFlow::{Break, Continue};
+//!
+//! let mut norms = Vec::new();
+//! let trained = Trainer::new(Training::default(), Sgd::new(0.1, 0.9))
+//!     .on_step(|progress, _| {
+//!         norms.push(progress.gradient_norm);
+//!         Continue(())
+//!     })
+//!     .on_epoch(|epoch, _| if epoch.epoch == 1 { Break(()) } else { Continue(()) })
+//!     .fit(&mut model, &garments)?;
+//! assert_eq!((trained.ended, trained.step, norms.len()), (Ended::Stopped, 8, 8));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Transfer learning
+//!
+//! A model that has learnt something else is cut, gets a new head, and learns only that: its trunk is
+//! [frozen](crate::Model::freeze_up_to). What the trunk gives for an image is then always the same, so it can be
+//! [kept](Trainer::keep_features), and every epoch but the first costs no more than the head, with the same bits in the end.
+//!
+//! ```
+//! # use nn::data::fashion_mnist;
+//! # use nn::optim::Adam;
+//! # use nn::train::{Trainer, Training};
+//! # use nn::{Layer, Model, ModelInfo};
+//! # let garments = fashion_mnist::train().subset(&(0..200).collect::<Vec<_>>());
+//! # let info = ModelInfo { normalization: Some(garments.statistics()), ..ModelInfo::default() };
+//! # let learnt = Model::builder([28, 28, 1])
+//! #     .layer("conv", Layer::conv(8, 3).stride(4))
+//! #     .layer("gap", Layer::GlobalAvgPool)
+//! #     .layer("scores", Layer::linear(1000))
+//! #     .info(info)
+//! #     .build(1)?;
+//! let classes = fashion_mnist::classes();
+//! let info = ModelInfo { classes, ..learnt.info().clone() };
+//! let mut model = learnt.cut_after("gap")?.layer("fc", Layer::linear(10)).info(info).build(7)?;
+//! model.freeze_up_to("gap")?;
+//! let training = Training { learning_rate: 0.01, ..Training::default() };
+//! Trainer::new(training, Adam::new(0.01)).keep_features(1 << 30).fit(&mut model, &garments)?;
+//! assert_eq!(model.parameter("conv.weight"), learnt.parameter("conv.weight"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # A loss of one's own
 //!
 //! It is computed on the tape from the scores, so its gradient comes by itself:
@@ -43,6 +99,7 @@ mod confusion;
 mod diagnosis;
 mod error;
 mod evaluation;
+mod features;
 mod range_test;
 mod step;
 mod trainer;

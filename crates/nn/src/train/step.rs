@@ -2,7 +2,7 @@
 
 use tensor::{Exact, Keep, Tape, Tensor, Var};
 
-use crate::model::{BatchStatistics, Mode, Model, ModelError};
+use crate::model::{BatchStatistics, Mode, Model, ModelError, Source};
 use crate::ops;
 use crate::optim::Optimizer;
 use crate::real::Real;
@@ -21,7 +21,8 @@ pub struct Lesson<T: Real> {
 }
 
 impl<T: Real> Lesson<T> {
-    /// From images `[N, H, W, C]` and the loss `[]` of their scores `[N, classes]`; dropout is drawn from `seed`.
+    /// From images `[N, H, W, C]` and the loss `[]` of their scores `[N, classes]`; dropout is drawn from `seed`. Nothing is
+    /// kept of what frozen layers compute before the first one that is trained.
     ///
     /// # Errors
     /// Where the images are of another shape than the model takes.
@@ -31,9 +32,21 @@ impl<T: Real> Lesson<T> {
         seed: u64,
         loss: impl FnOnce(&Var<T>) -> Var<T> + Send,
     ) -> Result<Self, ModelError> {
+        let trunk = model.trunk();
+        Ok(Self::behind(model, trunk, model.outputs(trunk, images)?, seed, loss))
+    }
+
+    /// As [`of`](Self::of), from what the trunk gives for the images.
+    pub(super) fn behind(
+        model: &Model<T>,
+        trunk: Source,
+        values: Tensor<T>,
+        seed: u64,
+        loss: impl FnOnce(&Var<T>) -> Var<T> + Send,
+    ) -> Self {
         on_pool(|| {
             let tape = Tape::keeping(Keep::Needed);
-            let forward = model.forward(&tape, images, Mode::Training { seed })?;
+            let forward = model.forward_from(&tape, trunk, values, Mode::Training { seed });
             let loss = loss(&forward.logits);
             let (places, wanted): (Vec<usize>, Vec<_>) =
                 forward.trained(model).map(|(place, var)| (place, var.clone())).unzip();
@@ -42,7 +55,7 @@ impl<T: Real> Lesson<T> {
                 places.into_iter().zip(&wanted).map(|(place, var)| (place, found.take(var).expect("asked for")));
             let gradients = gradients.collect();
             let (loss, logits) = (loss.value().item(), forward.logits.value().clone());
-            Ok(Self { loss, logits, gradients, statistics: forward.into_statistics() })
+            Self { loss, logits, gradients, statistics: forward.into_statistics() }
         })
     }
 

@@ -9,11 +9,12 @@ use tensor::Var;
 
 use super::checkpoint::{BEST, Kind, Run};
 use super::error::TrainError;
-use super::evaluation::{Scores, evaluate, normalization_for, rank};
+use super::evaluation::{Scores, evaluate_with, normalization_for, rank};
+use super::features::Features;
 use super::step::Lesson;
 use super::{Training, diagnosis};
 use crate::data::{Augmentation, Batch, DataError, Dataset, Loader};
-use crate::model::Model;
+use crate::model::{Model, Source};
 use crate::ops;
 use crate::optim::{Optimizer, WeightAverage, clip_norm, global_norm};
 
@@ -122,6 +123,7 @@ pub struct Trainer<'a> {
     checkpoints: Option<PathBuf>,
     every: Duration,
     resume: bool,
+    memory: Option<usize>,
     on_step: OnStep<'a>,
     on_epoch: OnEpoch<'a>,
 }
@@ -143,6 +145,7 @@ impl<'a> Trainer<'a> {
             checkpoints: None,
             every: EVERY,
             resume: false,
+            memory: None,
             on_step: Box::new(|_, _| ControlFlow::Continue(())),
             on_epoch: Box::new(|_, _| ControlFlow::Continue(())),
         }
@@ -192,6 +195,16 @@ impl<'a> Trainer<'a> {
         Self { resume: true, ..self }
     }
 
+    /// With what frozen layers compute from an image before the first layer that is trained kept, so that it is computed only
+    /// once, of as many images as have room in so many bytes. The weights come out the same, bit for bit. A loss of one's
+    /// own doesn't see the images whose features are known. Where images are never the same, since they are
+    /// [augmented](Self::augmentation) or [other ones](Self::fit_epochs) in each epoch, only those to validate with are
+    /// kept.
+    #[must_use]
+    pub fn keep_features(self, memory: usize) -> Self {
+        Self { memory: Some(memory), ..self }
+    }
+
     /// With something to be done after each step, which sees the model as it is, and may stop the training. No checkpoint
     /// has a step before this was done for it; a training that goes on from an earlier one makes the step, and does this,
     /// again.
@@ -211,10 +224,11 @@ impl<'a> Trainer<'a> {
     /// averaged; after an error it holds what was learnt by then.
     ///
     /// # Errors
-    /// Where the images don't fit the model, one of them can't be read, the loss or a gradient is no longer a number, or a
-    /// checkpoint can't be written or gone on from.
+    /// Where the images don't fit the model, one of them can't be read, the loss or a gradient is no longer a number, a
+    /// checkpoint can't be written or gone on from, or features are to be kept and no layer is frozen that gives them.
     pub fn fit(self, model: &mut Model<f32>, images: &dyn Dataset) -> Result<Trained, TrainError> {
-        self.fit_epochs(model, |_| Ok(Box::new(images)))
+        let memory = self.memory.filter(|_| self.augmentation == Augmentation::default());
+        self.fit_keeping(model, |_| Ok(Box::new(images)), memory)
     }
 
     /// As [`fit`](Self::fit), with images of their own for each epoch, always as many.
@@ -222,15 +236,31 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// As [`fit`](Self::fit).
     pub fn fit_epochs<'d>(
+        self,
+        model: &mut Model<f32>,
+        images: impl FnMut(usize) -> Result<Box<dyn Dataset + 'd>, DataError>,
+    ) -> Result<Trained, TrainError> {
+        self.fit_keeping(model, images, None)
+    }
+
+    /// Trains, with so many bytes for the features of the images to train on.
+    fn fit_keeping<'d>(
         mut self,
         model: &mut Model<f32>,
         mut images: impl FnMut(usize) -> Result<Box<dyn Dataset + 'd>, DataError>,
+        memory: Option<usize>,
     ) -> Result<Trained, TrainError> {
         if !(0..model.parameters().len()).any(|index| model.is_trained(index)) {
             return Err(TrainError::AllFrozen);
         }
+        if let (Some(_), Source::Image, Some(first)) = (self.memory, model.trunk(), model.first_changing()) {
+            return Err(TrainError::NoTrunk { changing: first.name.clone() });
+        }
         let first = images(0)?;
         let (count, mut next) = (first.len(), Some(first));
+        let features = Features::new(model, count, memory.unwrap_or(0));
+        let rest = self.memory.unwrap_or(0).saturating_sub(features.bytes());
+        let validated = Features::new(model, self.validation.map_or(0, Dataset::len), rest);
         let average = self.training.weight_average.map(|decay| WeightAverage::new(model, decay));
         let kind = Kind {
             training: self.training,
@@ -253,7 +283,7 @@ impl<'a> Trainer<'a> {
                 Some(images) => images,
                 None => images(run.at.epoch)?,
             };
-            let flow = self.epoch(&mut run, &*images)?;
+            let flow = self.epoch(&mut run, &*images, [&features, &validated])?;
             if flow.is_break() {
                 self.save(&run)?;
                 break Ended::Stopped;
@@ -267,7 +297,12 @@ impl<'a> Trainer<'a> {
     }
 
     /// The rest of an epoch, and what follows it.
-    fn epoch(&mut self, run: &mut Run<'_>, images: &dyn Dataset) -> Result<ControlFlow<()>, TrainError> {
+    fn epoch(
+        &mut self,
+        run: &mut Run<'_>,
+        images: &dyn Dataset,
+        [features, validated]: [&Features; 2],
+    ) -> Result<ControlFlow<()>, TrainError> {
         let normalization = normalization_for(run.model, images)?;
         if self.training.batch_size == 0 {
             return Err(TrainError::Nothing);
@@ -284,10 +319,13 @@ impl<'a> Trainer<'a> {
         if let Some(weights) = &weights {
             loader = loader.weighted(weights);
         }
-        let mut saved = Instant::now();
+        let known = |place| features.has(place);
+        let loader = loader.without(&known);
+        let (mut saved, order) = (Instant::now(), loader.order(run.at.epoch as u64));
+        let places = order.chunks(self.training.batch_size).skip(run.at.batch);
         let flow = loader.epoch(run.at.epoch as u64, run.at.batch, |batches| {
-            for batch in batches {
-                let progress = self.step(run, batch?)?;
+            for (batch, places) in batches.zip(places) {
+                let progress = self.step(run, batch?, places, features)?;
                 if (self.on_step)(&progress, run.model).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -301,8 +339,8 @@ impl<'a> Trainer<'a> {
         if flow.is_break() {
             return Ok(flow);
         }
-        let validation = self.validation.map(|images| Ok::<_, TrainError>(evaluate(run.validated(), images)?.scores()));
-        let report = run.end_epoch(validation.transpose()?);
+        let validation = self.validation.map(|images| evaluate_with(run.validated(), images, validated));
+        let report = run.end_epoch(validation.transpose()?.map(|evaluation| evaluation.scores()));
         let flow = (self.on_epoch)(&report, run.validated());
         if let Some(folder) = &self.checkpoints {
             if best(&run.at.history) == Some(report.epoch) {
@@ -313,12 +351,20 @@ impl<'a> Trainer<'a> {
         Ok(flow)
     }
 
-    fn step(&mut self, run: &mut Run<'_>, batch: Batch) -> Result<Progress, TrainError> {
+    fn step(
+        &mut self,
+        run: &mut Run<'_>,
+        batch: Batch,
+        places: &[usize],
+        features: &Features,
+    ) -> Result<Progress, TrainError> {
         let labels = &batch.labels;
         let (step, steps) = (run.at.step, run.steps());
         let learning_rate = self.training.learning_rate * self.training.schedule.factor(step, steps);
         let seed = self.training.seed.wrapping_add(step as u64);
-        let mut lesson = Lesson::of(run.model, batch.images.clone(), seed, |logits| (self.loss)(logits, &batch))?;
+        let (trunk, values) = (features.trunk(), features.of(run.model, places, &batch.images)?);
+        let loss = |logits: &Var<f32>| (self.loss)(logits, &batch);
+        let mut lesson = Lesson::behind(run.model, trunk, values.clone(), seed, loss);
         let loss = f64::from(lesson.loss);
         let broken = |what, value, diagnosis: diagnosis::Diagnosis| TrainError::NotFinite {
             what,
@@ -330,7 +376,7 @@ impl<'a> Trainer<'a> {
             learning_rate,
         };
         if !loss.is_finite() {
-            return Err(broken("the loss", loss, diagnosis::of_loss(run.model, &batch.images, seed)));
+            return Err(broken("the loss", loss, diagnosis::of_loss(run.model, trunk, &values, seed)));
         }
         let gradient_norm = match self.training.clip_norm {
             Some(most) => clip_norm(&mut lesson.gradients, most),

@@ -1,0 +1,202 @@
+//! Transfer learning: a cut model keeps its weights, and what frozen layers give is computed once, to the same bits.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nn::data::{Augmentation, DataError, Dataset, LabelledImages, fashion_mnist};
+use nn::optim::{Adam, Sgd};
+use nn::train::{TrainError, Trained, Trainer, Training, evaluate};
+use nn::{Layer, Model, ModelBuilder, ModelInfo};
+
+fn images(count: usize) -> LabelledImages {
+    fashion_mnist::train().subset(&(0..count).collect::<Vec<_>>())
+}
+
+/// Convolution, batch norm and ReLU twice, the second time with a shortcut round them.
+fn trunk() -> ModelBuilder {
+    Model::builder([28, 28, 1])
+        .layer("conv1", Layer::conv(6, 3).stride(2).without_bias())
+        .layer("bn1", Layer::batch_norm())
+        .layer("relu1", Layer::Relu)
+        .layer("conv2", Layer::conv(6, 3))
+        .layer("bn2", Layer::batch_norm())
+        .layer_from("add", Layer::Add, &["bn2", "relu1"])
+        .layer("relu2", Layer::Relu)
+}
+
+/// What was learnt before: a hundred images in two epochs.
+fn learnt() -> Model {
+    let info = ModelInfo {
+        classes: fashion_mnist::classes(),
+        normalization: Some(images(100).statistics()),
+        ..ModelInfo::default()
+    };
+    let head = trunk().layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(10));
+    let mut model = head.info(info).build(5).unwrap();
+    let training = Training { epochs: 2, batch_size: 20, ..Training::default() };
+    Trainer::new(training, Sgd::new(0.1, 0.9)).fit(&mut model, &images(100)).unwrap();
+    model
+}
+
+/// The trunk with a new head, all but the head frozen.
+fn transferred() -> Model {
+    let builder = learnt().cut_after("gap").unwrap();
+    let head = builder.layer("dropout", Layer::Dropout { probability: 0.2 }).layer("fc", Layer::linear(10));
+    let mut model = head.build(7).unwrap();
+    model.freeze_up_to("gap").unwrap();
+    model
+}
+
+fn training() -> Training {
+    Training { epochs: 3, batch_size: 16, learning_rate: 0.05, weight_average: Some(0.9), ..Training::default() }
+}
+
+/// A set that counts how often its images are read.
+struct Counted(LabelledImages, AtomicUsize);
+
+impl Counted {
+    fn new(images: LabelledImages) -> Self {
+        Self(images, AtomicUsize::new(0))
+    }
+
+    fn reads(&self) -> usize {
+        self.1.load(Ordering::Relaxed)
+    }
+}
+
+impl Dataset for Counted {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn image_shape(&self) -> [usize; 3] {
+        Dataset::image_shape(&self.0)
+    }
+
+    fn class_names(&self) -> &[String] {
+        self.0.class_names()
+    }
+
+    fn label(&self, index: usize) -> usize {
+        self.0.label(index)
+    }
+
+    fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.read(index, pixels)
+    }
+}
+
+#[test]
+fn a_cut_model_keeps_the_weights_of_what_is_left() {
+    let (learnt, model) = (learnt(), transferred());
+    for parameter in model.parameters() {
+        let kept = learnt.parameter(&parameter.name) == Some(&parameter.value);
+        assert_eq!(kept, !parameter.name.starts_with("fc."), "{}", parameter.name);
+    }
+    assert_eq!(model.info().normalization, learnt.info().normalization);
+    assert!(model.info().classes.is_empty() && model.gap_head().is_some());
+    // Only what the layer is computed from is left, and what is added reads it.
+    let middle = learnt.cut_after("conv2").unwrap().layer("gap", Layer::GlobalAvgPool).build(1).unwrap();
+    let names: Vec<&str> = middle.layers().iter().map(|layer| layer.name.as_str()).collect();
+    assert_eq!(names, ["conv1", "bn1", "relu1", "conv2", "gap"]);
+    let branch = trunk().layer_from("branch", Layer::conv(2, 1), &["relu1"]).layer("gap", Layer::GlobalAvgPool);
+    let branch = branch.build(1).unwrap();
+    let cut = branch.cut_after("branch").unwrap().layer("gap", Layer::GlobalAvgPool).build(2).unwrap();
+    assert_eq!(cut.parameter("branch.weight"), branch.parameter("branch.weight"));
+    assert!(cut.parameter("conv2.weight").is_none());
+}
+
+#[test]
+fn what_is_kept_changes_no_bit() {
+    let (images, validation) = (images(90), fashion_mnist::test().subset(&(0..30).collect::<Vec<_>>()));
+    let train = |memory: Option<usize>| {
+        let (mut model, images) = (transferred(), Counted::new(images.clone()));
+        let validation = Counted::new(validation.clone());
+        let trainer = Trainer::new(training(), Adam::new(0.05)).validation(&validation);
+        let trainer = trainer.class_weights(images.class_weights());
+        let trainer = if let Some(memory) = memory { trainer.keep_features(memory) } else { trainer };
+        let trained = trainer.fit(&mut model, &images).unwrap();
+        (model, trained, images.reads(), validation.reads())
+    };
+    let (plain, trained, reads, validated) = train(None);
+    assert_eq!((reads, validated), (3 * 90, 3 * 30));
+    // Six numbers of four bytes an image: room for all, for half of those to train on, for them and a third of the others.
+    for (memory, expected) in
+        [(1 << 20, (90, 30)), (45 * 24, (90 + 2 * 45, 3 * 30)), (100 * 24, (90, 30 + 2 * 20)), (0, (3 * 90, 3 * 30))]
+    {
+        let (model, course, reads, validated) = train(Some(memory));
+        assert_eq!((reads, validated), expected, "{memory} bytes");
+        assert!(model == plain && course == trained, "{memory} bytes");
+    }
+    let before = transferred();
+    for (index, parameter) in plain.parameters().iter().enumerate() {
+        assert_eq!(parameter.value == before.parameters()[index].value, !parameter.name.starts_with("fc."));
+    }
+    assert_eq!(evaluate(&plain, &validation).unwrap().scores(), trained.history[2].validation.unwrap());
+}
+
+/// Frozen into the middle of a block, the trunk ends before the block; what is frozen behind it is computed each time.
+#[test]
+fn a_trunk_may_end_in_the_middle_of_a_block() {
+    let images = images(40);
+    let train = |keep: bool| {
+        let mut model = learnt();
+        model.freeze_up_to("conv2").unwrap();
+        let (before, images) = (model.clone(), Counted::new(images.clone()));
+        let trainer = Trainer::new(training(), Sgd::new(0.1, 0.9));
+        let trainer = if keep { trainer.keep_features(1 << 20) } else { trainer };
+        trainer.fit(&mut model, &images).unwrap();
+        assert_eq!(model.parameter("conv2.weight"), before.parameter("conv2.weight"));
+        assert_ne!(model.parameter("bn2.running_mean"), before.parameter("bn2.running_mean"));
+        (model, images.reads())
+    };
+    let [(plain, reads), (kept, fewer)] = [false, true].map(train);
+    assert!(plain == kept);
+    assert_eq!((reads, fewer), (120, 40));
+}
+
+#[test]
+fn images_that_are_never_the_same_are_not_kept() {
+    let images = images(40);
+    let flip = Augmentation { flip: true, ..Augmentation::default() };
+    let train = |augmentation: &Augmentation, keep: bool, epochs: &dyn Fn(Trainer<'_>, &mut Model) -> Trained| {
+        let mut model = transferred();
+        let trainer = Trainer::new(training(), Sgd::new(0.1, 0.9)).augmentation(augmentation.clone());
+        epochs(if keep { trainer.keep_features(1 << 20) } else { trainer }, &mut model);
+        model
+    };
+    let same = |trainer: Trainer<'_>, model: &mut Model| trainer.fit(model, &images).unwrap();
+    assert!(train(&flip, true, &same) == train(&flip, false, &same));
+    assert!(train(&flip, true, &same) != train(&Augmentation::default(), true, &same));
+    let asked = Cell::new(0);
+    let other = |trainer: Trainer<'_>, model: &mut Model| {
+        let epoch = |epoch: usize| {
+            asked.set(asked.get() + 1);
+            Ok(Box::new(fashion_mnist::test().subset(&(epoch * 40..epoch * 40 + 40).collect::<Vec<_>>())) as _)
+        };
+        trainer.fit_epochs(model, epoch).unwrap()
+    };
+    assert!(train(&Augmentation::default(), true, &other) == train(&Augmentation::default(), false, &other));
+    assert_eq!(asked.get(), 6);
+}
+
+#[test]
+fn what_cannot_be_cut_frozen_or_kept_is_named() {
+    let mut model = learnt();
+    let error = model.cut_after("gpa").unwrap_err().to_string();
+    assert!(error.contains("no layer `gpa` (did you mean `gap`?)"), "{error}");
+    assert!(model.freeze_up_to("conv3").unwrap_err().to_string().contains("`conv3` (did you mean `conv1`?)"));
+    let error = learnt().cut_after("gap").unwrap().layer("conv1", Layer::linear(2)).build(1).unwrap_err().to_string();
+    assert_eq!(error, "the name `conv1` is taken");
+    let keep = |model: &mut Model| {
+        Trainer::new(training(), Sgd::new(0.1, 0.9)).keep_features(1 << 20).fit(model, &images(20)).unwrap_err()
+    };
+    let error = keep(&mut model);
+    assert!(matches!(&error, TrainError::NoTrunk { changing } if changing == "conv1"), "{error}");
+    // Frozen layers behind one that is trained are no trunk.
+    model.freeze(&["bn1", "relu1", "conv2"]).unwrap();
+    assert!(keep(&mut model).to_string().contains("`conv1`, the first layer that isn't frozen"));
+    model.freeze_up_to("fc").unwrap();
+    assert!(matches!(keep(&mut model), TrainError::AllFrozen));
+}
