@@ -1,5 +1,6 @@
 //! What a network is trained on.
 
+use nn::Model;
 use nn::data::{
     Cifar, DataError, Dataset, FolderSettings, Idx, ImageFolder, LabelledImages, Scatter, Scattered, Split, Subset,
     fashion_mnist,
@@ -65,8 +66,8 @@ pub(crate) fn scattered_test(count: usize, seed: u64) -> Result<Scattered, DataE
     Scatter { seed, ..Scatter::default() }.scatter(&first(fashion_mnist::test(), count))
 }
 
-/// Opens what a training is to read from.
-pub(crate) fn open(config: &Config) -> Result<Opened, Failure> {
+/// Opens what a training is to read from; pictures are brought to what the network to start from takes, if there is one.
+pub(crate) fn open(config: &Config, start: Option<&Model>) -> Result<Opened, Failure> {
     let data = &config.data;
     let of = |images: LabelledImages, test: Option<LabelledImages>| {
         Ok(Opened { images: Box::new(images), test: test.map(|test| Box::new(test) as Box<dyn Dataset>) })
@@ -92,8 +93,9 @@ pub(crate) fn open(config: &Config) -> Result<Opened, Failure> {
         Source::Cifar100 => cifar(Cifar::Hundred),
         Source::Folder => {
             let memory = data.memory_mb.saturating_mul(1 << 20);
-            let settings =
-                FolderSettings { shape: data.shape, crop: config.crop()?, unreadable: data.unreadable, memory };
+            let own = |start: &Model| (start.input_shape(), start.info().crop);
+            let (shape, crop) = start.map_or((data.shape, config.crop()?), own);
+            let settings = FolderSettings { shape, crop, unreadable: data.unreadable, memory };
             let bar = progress::bar("reading pictures", 0);
             let watch = |done, all| {
                 bar.set_length(all as u64);

@@ -12,7 +12,7 @@ use ndarray::ArrayView3;
 use nn::Model;
 use nn::data::{LabelledImages, Scattered, fashion_mnist};
 use nn::simd::tier;
-use nn::train::evaluate;
+use nn::train::{Confusion, evaluate};
 
 use crate::cli::DemoArgs;
 use crate::data::{TrainingSet, first, scattered_test};
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         explanations: Method::USUAL.iter().map(|method| method.id()).zip(scores).collect::<BTreeMap<_, _>>(),
     };
     report.write(&report_file)?;
-    let page = show(args, &model, &test, &report, losses)?;
+    let page = show(args, &model, &test, &report, losses, &evaluation.confusion)?;
     let out = args.out.display();
     say!("\nIn {out}/ after {:.1} s:", report.seconds);
     say!("  index.html          all of this to look at: open {} in a browser", page.display());
@@ -107,6 +107,7 @@ fn show(
     test: &Scattered,
     report: &Report<'_>,
     losses: Vec<f64>,
+    confusion: &Confusion,
 ) -> Result<PathBuf, Failure> {
     let places = by_rank_in_class(&test.images, args.pictures);
     let facts = vec![
@@ -116,7 +117,7 @@ fn show(
     ];
     let mut page = Page::new("Which garment, and where did the network look?", facts, places.len());
     page::labelled(&mut page, model, (&test.images, Some(&test.boxes)), &places, &Method::USUAL, &[])?;
-    page.training(&[Curve { name: "Training loss", values: losses }]);
+    page.training(&[Curve { name: "Loss", lines: vec![("training", losses)] }]);
     let figure = |share: f64| Some(Figure { shown: format!("{:.1} %", 100.0 * share), value: share });
     let mut rows: Vec<(String, Vec<Option<Figure>>)> = (Method::USUAL.iter())
         .filter_map(|method| Some((method, report.explanations.get(&method.id())?)))
@@ -128,7 +129,7 @@ fn show(
     let caption = "Do the maps of the true class say where the garment is?".into();
     let heads = vec!["pointing game".into(), "box score".into()];
     page.measures(&[Table { caption, subject: "Method", heads, rows }], &MEASURES);
-    page.confusion(&page::confusion(model, &test.images, test.images.len())?);
+    page.confusion(confusion);
     page.write(&args.out)
 }
 

@@ -26,6 +26,7 @@ mod report;
 mod score;
 mod sheet;
 mod train;
+mod transfer;
 mod verify;
 mod words;
 

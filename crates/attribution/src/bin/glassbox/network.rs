@@ -49,10 +49,15 @@ fn plain(network: &Network, input: [usize; 3], classes: usize) -> ModelBuilder {
             builder = builder.layer(format!("pool{number}"), Layer::max_pool(2));
         }
     }
-    builder = builder.layer("gap", Layer::GlobalAvgPool);
-    if network.dropout > 0.0 {
-        builder = builder.layer("dropout", Layer::Dropout { probability: network.dropout });
-    }
+    classified(builder.layer("gap", Layer::GlobalAvgPool), network.dropout, classes)
+}
+
+/// With a fully connected layer at the end, and dropout before it if there is to be any.
+pub(crate) fn classified(builder: ModelBuilder, dropout: f64, classes: usize) -> ModelBuilder {
+    let builder = match dropout > 0.0 {
+        true => builder.layer("dropout", Layer::Dropout { probability: dropout }),
+        false => builder,
+    };
     builder.layer("fc", Layer::linear(classes))
 }
 
@@ -102,5 +107,8 @@ pub(crate) fn fit(model: &mut Model, config: &Config, data: &TrainingSet<'_>) ->
 
 /// Trains on these images.
 pub(crate) fn fit_to(trainer: Trainer<'_>, model: &mut Model, data: &TrainingSet<'_>) -> Result<Trained, TrainError> {
-    trainer.fit_epochs(model, |epoch| data.epoch(epoch))
+    match data {
+        TrainingSet::Fixed(images) => trainer.fit(model, &**images),
+        TrainingSet::Scattered { .. } => trainer.fit_epochs(model, |epoch| data.epoch(epoch)),
+    }
 }

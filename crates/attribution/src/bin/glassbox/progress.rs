@@ -44,8 +44,8 @@ pub(crate) struct TrainingBar {
     bar: ProgressBar,
     epochs: usize,
     started: Instant,
-    /// Steps made before this run of the program.
-    first: Option<usize>,
+    /// When the last epoch and this one began, and the steps made by then: an epoch may be faster than those before.
+    began: Option<[(Instant, usize); 2]>,
     epoch: Sums,
 }
 
@@ -65,20 +65,21 @@ impl Sums {
 
 impl TrainingBar {
     pub(crate) fn new(epochs: usize) -> Self {
-        Self { bar: bar("training", 0), epochs, started: Instant::now(), first: None, epoch: Sums::begin() }
+        Self { bar: bar("training", 0), epochs, started: Instant::now(), began: None, epoch: Sums::begin() }
     }
 
     /// After a step.
     pub(crate) fn show(&mut self, progress: &Progress) {
         let &Progress { epoch, step, steps, images, right, loss, learning_rate, .. } = progress;
         // A training that goes on from a checkpoint makes only the rest of its steps.
-        let first = *self.first.get_or_insert(step - 1);
+        let began = self.began.get_or_insert([(self.started, step - 1); 2]);
+        let (since, first) = began[0];
         self.epoch.images += images;
         self.epoch.right += right;
         self.epoch.loss += loss * images as f64;
         let seen = self.epoch.images as f64;
         let rate = seen / self.epoch.started.elapsed().as_secs_f64();
-        let left = left(self.started, step - first, steps - first);
+        let left = left(since, step - first, steps - first);
         let (loss, accuracy) = (self.epoch.loss / seen, self.epoch.right as f64 / seen);
         let line = format!(
             "epoch {} of {}: loss {loss:.3}, accuracy {accuracy:.3}, rate {learning_rate:.2e}, {rate:.0} images/s, {left}",
@@ -88,6 +89,7 @@ impl TrainingBar {
         self.bar.set_length(steps as u64);
         self.bar.set_position(step as u64);
         if step.is_multiple_of(steps / self.epochs) {
+            *began = [began[1], (Instant::now(), step)];
             self.print(&line);
             self.epoch = Sums::begin();
         }

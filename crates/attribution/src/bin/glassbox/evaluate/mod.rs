@@ -98,7 +98,8 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     if figures.images == 0 {
         return Err("stopped before any image was measured".into());
     }
-    let accuracy = evaluate(&model, &first(&data.images, figures.images))?.accuracy;
+    let evaluation = evaluate(&model, &first(&data.images, figures.images))?;
+    let accuracy = evaluation.accuracy;
     let intervals = figures.intervals(&measures, args.seed);
     let measured = words::count(figures.images, "image");
     say!("{} on {measured} of {}; accuracy {accuracy:.3}", args.model.display(), data.name);
@@ -133,7 +134,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let mut page = Page::new("How good are the explanations?", facts, shown.len());
     page::labelled(&mut page, &model, (&data.images, data.boxes.as_deref()), &shown, &methods, &layers)?;
     page.measures(&report::tables(&subjects, &measures, &intervals, &figures, &drawn_anew), &report::NOTES);
-    page.confusion(&page::confusion(&model, &data.images, figures.images)?);
+    page.confusion(&evaluation.confusion);
     page.write(&args.out)?;
     say!("\nIn {}: index.html, evaluation.csv, evaluation.json, evaluation.svg", args.out.display());
     match figures.images {

@@ -233,8 +233,8 @@ fn as_it_was(shown: &RgbImage, width: u32) -> (RgbImage, bool) {
     (RgbImage::from_fn(width, height, |x, y| shown[(x * factor, y * factor)]), true)
 }
 
-/// Small pictures without loss, photographs as JPEG.
-fn url(picture: &RgbImage, lossless: bool) -> Result<String, Failure> {
+/// A picture as a `data:` URL: small ones without loss, photographs as JPEG.
+pub(super) fn url(picture: &RgbImage, lossless: bool) -> Result<String, Failure> {
     let mut file = Cursor::new(Vec::new());
     match lossless {
         true => picture.write_to(&mut file, ImageFormat::Png)?,

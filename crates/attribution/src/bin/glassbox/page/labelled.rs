@@ -4,16 +4,12 @@ use attribution::LayerRef;
 use ndarray::ArrayView3;
 use nn::data::{LabelledImages, Rect};
 use nn::{Layer, Model, ModelNode};
-use tensor::Tensor;
 
-use super::{Confusion, Entry, Page, Said};
+use super::{Entry, Page, Said};
 use crate::Failure;
 use crate::interrupt::patiently;
 use crate::method::Method;
 use crate::picture::Picture;
-
-/// Images of one forward pass.
-const BATCH: usize = 50;
 
 /// Shows these images: the true class of each and the strongest other one, by each of the methods. Those of the
 /// class-activation family look at each of these layers, or at each ReLU if none is named; the others at the first that is
@@ -66,21 +62,4 @@ pub(crate) fn labelled(
 fn rectified<'a>((place, node): (usize, &ModelNode)) -> Option<LayerRef<'a>> {
     let rectifies = matches!(node.layer, Layer::Relu | Layer::Clip { .. }) && node.output_shape.len() == 3;
     rectifies.then_some(LayerRef::Index(place))
-}
-
-/// What the first `count` images were taken for.
-pub(crate) fn confusion(model: &Model, images: &LabelledImages, count: usize) -> Result<Confusion, Failure> {
-    let normalization = model.info().normalization.as_ref().ok_or("the network has no normalization")?;
-    let [_, height, width, channels] = images.shape();
-    let mut pairs = Vec::new();
-    for batch in (0..count).collect::<Vec<_>>().chunks(BATCH) {
-        let mut values = Vec::new();
-        images.gather(batch, normalization, &mut values);
-        let logits = model.predict(Tensor::new([batch.len(), height, width, channels], values))?;
-        for (&place, scores) in batch.iter().zip(logits.as_slice().chunks(model.classes())) {
-            let likeliest = (0..scores.len()).min_by(|&a, &b| scores[b].total_cmp(&scores[a])).unwrap_or(0);
-            pairs.push((images.labels()[place], likeliest));
-        }
-    }
-    Ok(Confusion::of((0..model.classes()).map(|class| model.class_name(class)).collect(), pairs))
 }

@@ -11,17 +11,21 @@ mod view;
 
 use std::path::{Path, PathBuf};
 
+use image::RgbImage;
 use maud::Markup;
 use nn::files::write_whole;
+use nn::train::Confusion;
 
 pub(crate) use curve::Curve;
 pub(crate) use entry::{Entry, Said};
-pub(crate) use labelled::{confusion, labelled};
-pub(crate) use table::{Confusion, Figure, Table};
+pub(crate) use labelled::labelled;
+pub(crate) use table::{Figure, Table};
 
 use crate::Failure;
 use crate::method::Method;
 
+/// The file.
+pub(crate) const PAGE: &str = "index.html";
 /// What the maps of all pictures may take, before base64: with the pictures themselves, the page stays below 40 MB.
 const MAPS: usize = 22_000_000;
 
@@ -74,9 +78,26 @@ impl Page {
 
     /// Adds the loss and the like, epoch by epoch.
     pub(crate) fn training(&mut self, curves: &[Curve]) {
-        if curves.iter().any(|curve| !curve.values.is_empty()) {
-            self.sections.push(("Training", "training", view::all(curves.iter().map(Curve::markup))));
+        if curves.iter().any(|curve| !curve.is_empty()) {
+            self.sections.push(("Training", "training", view::side_by_side(curves.iter().map(Curve::markup))));
         }
+    }
+
+    /// Adds columns of pictures, each with what it is called, from left to right.
+    pub(crate) fn film(&mut self, columns: &[(String, RgbImage)]) -> Result<(), Failure> {
+        let columns = columns.iter().map(|(name, column)| Ok((name.as_str(), entry::url(column, false)?)));
+        self.sections.push(("As it learnt", "film", view::film(&columns.collect::<Result<Vec<_>, Failure>>()?)));
+        Ok(())
+    }
+
+    /// Adds a table of how well each class is recognised.
+    pub(crate) fn classes(&mut self, table: &Table) {
+        self.sections.push(("Classes", "classes", table.markup()));
+    }
+
+    /// Adds text in lines, as it stands.
+    pub(crate) fn text(&mut self, heading: &'static str, anchor: &'static str, text: &str) {
+        self.sections.push((heading, anchor, view::lines(heading, text)));
     }
 
     /// Adds tables of how good the explanations are.
@@ -87,14 +108,12 @@ impl Page {
 
     /// Adds what was taken for what, unless there are too many classes to be read.
     pub(crate) fn confusion(&mut self, confusion: &Confusion) {
-        if confusion.is_readable() {
-            self.sections.push(("Confusion", "confusion", confusion.markup()));
-        }
+        self.sections.extend(table::confusion(confusion).map(|markup| ("Confusion", "confusion", markup)));
     }
 
     /// Writes `index.html` into the folder, whole or not at all.
     pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf, Failure> {
-        let path = folder.join("index.html");
+        let path = folder.join(PAGE);
         let page = view::page(self).into_string();
         write_whole(&path, page.as_bytes())
             .map_err(|error| format!("{}: can't be written: {error}", path.display()))?;

@@ -1,6 +1,7 @@
 //! Tables of figures, which the page can sort.
 
 use maud::{Markup, html};
+use nn::train::Confusion;
 
 /// A figure as it is shown, and by which its column is sorted.
 pub(crate) struct Figure {
@@ -52,51 +53,31 @@ const CONFUSION: &str =
 /// Shades of a cell, from none to full.
 const SHADES: usize = 8;
 
-/// How often images of a class (a row) were taken for a class (a column).
-pub(crate) struct Confusion {
-    names: Vec<String>,
-    /// Row by row.
-    counts: Vec<usize>,
-}
-
-impl Confusion {
-    /// Of the true and the likeliest class of each image.
-    pub(crate) fn of(names: Vec<String>, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
-        let mut counts = vec![0; names.len() * names.len()];
-        for (truth, answer) in pairs {
-            counts[truth * names.len() + answer] += 1;
-        }
-        Self { names, counts }
-    }
-
-    pub(super) fn is_readable(&self) -> bool {
-        self.names.len() <= READABLE
-    }
-
-    pub(super) fn markup(&self) -> Markup {
-        let classes = self.names.len();
-        html! {
-            (framed(CONFUSION, html! {
-                table.confusion aria-label="Confusion matrix" {
-                    thead { tr {
-                        td {}
-                        @for name in &self.names { th scope="col" { span { (name) } } }
-                    } }
-                    tbody {
-                        @for (name, row) in self.names.iter().zip(self.counts.chunks(classes)) {
-                            @let all = row.iter().sum::<usize>().max(1);
-                            tr {
-                                th scope="row" { (name) }
-                                @for &count in row {
-                                    td class=(format!("shade-{}", (count * SHADES).div_ceil(all))) { (count) }
-                                }
+/// How often images of a class (a row) were taken for a class (a column), unless there are too many classes to be read.
+pub(super) fn confusion(confusion: &Confusion) -> Option<Markup> {
+    let names = confusion.names();
+    let markup = html! {
+        (framed(CONFUSION, html! {
+            table.confusion aria-label="Confusion matrix" {
+                thead { tr {
+                    td {}
+                    @for name in names { th scope="col" { span { (name) } } }
+                } }
+                tbody {
+                    @for (truth, name) in names.iter().enumerate() {
+                        @let all = confusion.support(truth).max(1);
+                        tr {
+                            th scope="row" { (name) }
+                            @for count in (0..names.len()).map(|predicted| confusion.count(truth, predicted)) {
+                                td class=(format!("shade-{}", (count * SHADES).div_ceil(all))) { (count) }
                             }
                         }
                     }
                 }
-            }))
-        }
-    }
+            }
+        }))
+    };
+    (names.len() <= READABLE).then_some(markup)
 }
 
 /// A table under its caption; wider ones than the page are scrolled by themselves.
@@ -125,8 +106,11 @@ mod tests {
 
     #[test]
     fn confusions_are_counted_and_shaded_by_the_row() {
-        let names = vec!["coat".to_string(), "shirt".into()];
-        let markup = Confusion::of(names, [(0, 0), (0, 0), (0, 0), (0, 1), (1, 1)]).markup().into_string();
+        let mut counts = Confusion::new(vec!["coat".to_string(), "shirt".into()]);
+        for (truth, predicted) in [(0, 0), (0, 0), (0, 0), (0, 1), (1, 1)] {
+            counts.add(truth, predicted);
+        }
+        let markup = confusion(&counts).unwrap().into_string();
         let row = r#"<td class="shade-6">3</td><td class="shade-2">1</td></tr>"#;
         assert!(markup.contains(row), "{markup}");
         assert!(markup.contains(r#"<td class="shade-0">0</td><td class="shade-8">1</td></tr>"#), "{markup}");

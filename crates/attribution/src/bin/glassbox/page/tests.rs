@@ -59,10 +59,12 @@ fn hostile() -> String {
     entry = entry.with_truth(SCRIPTED.into(), None).with_certificates(&pass.certify(0).unwrap());
     explain(&mut entry, &pass, &[Method::Cam, Method::Gradient]);
     page.add(entry).unwrap();
-    page.training(&[Curve { name: "Loss", values: vec![2.0, 1.0] }]);
+    page.training(&[Curve { name: "Loss", lines: vec![("training", vec![2.0, 1.0])] }]);
     let rows = vec![(SCRIPTED.to_string(), vec![Some(Figure { shown: SCRIPTED.into(), value: 1.0 })])];
     page.measures(&[Table { caption: SCRIPTED.into(), subject: "Method", heads: vec![SCRIPTED.into()], rows }], &[]);
-    page.confusion(&Confusion::of(vec![SCRIPTED.into()], [(0, 0)]));
+    page.confusion(&Confusion::new(vec![SCRIPTED.into()]));
+    page.film(&[(SCRIPTED.into(), picture.shown.clone())]).unwrap();
+    page.text("Settings", "settings", SCRIPTED);
     let folder = tempfile::tempdir().unwrap();
     fs::read_to_string(page.write(folder.path()).unwrap()).unwrap()
 }

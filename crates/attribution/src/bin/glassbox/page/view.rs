@@ -164,6 +164,24 @@ pub(super) fn all(parts: impl Iterator<Item = Markup>) -> Markup {
     html! { @for part in parts { (part) } }
 }
 
+pub(super) fn side_by_side(parts: impl Iterator<Item = Markup>) -> Markup {
+    html! { div.side-by-side { @for part in parts { (part) } } }
+}
+
+/// Columns of pictures, as `data:` URLs, each with its name.
+pub(super) fn film(columns: &[(&str, String)]) -> Markup {
+    html! {
+        p.quiet { "What the network looked at in a few pictures (Grad-CAM of the true class), from the left to the right." }
+        div.scroll.film role="region" tabindex="0" aria-label="What it looked at, epoch by epoch" {
+            @for (name, column) in columns { figure { img src=(column) alt=(name); figcaption { (name) } } }
+        }
+    }
+}
+
+pub(super) fn lines(name: &str, text: &str) -> Markup {
+    html! { div.scroll role="region" tabindex="0" aria-label=(name) { pre { (text) } } }
+}
+
 pub(super) fn with_notes(content: Markup, notes: &[&str]) -> Markup {
     html! { (content) @for note in notes { p.quiet { (note) } } }
 }

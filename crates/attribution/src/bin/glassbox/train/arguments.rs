@@ -9,6 +9,11 @@ use super::config::{Config, Source};
 use crate::Failure;
 use crate::cli::{Embedded, positive, rate};
 
+/// Share of a folder's pictures that are tested with where nothing else is said.
+const HELD_OUT: f64 = 0.2;
+/// Learning rate of a new head where nothing else is said: its inputs are many, and large.
+const HEAD_RATE: f64 = 0.02;
+
 /// Train a network and save it
 ///
 /// What to train, on what and how stands in a file (--config; --template prints one with every field explained), and flags
@@ -23,6 +28,7 @@ use crate::cli::{Embedded, positive, rate};
     glassbox train --config run.toml --epochs 20\n  \
     glassbox train --resume glassbox-train               go on where it was stopped\n  \
     glassbox train --data fashion-mnist --out garments\n  \
+    glassbox train --folder pets --start efficientnet-lite0 --out pets-net    a folder of pictures for each class\n  \
     glassbox train --images train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz \\\n      \
         --test-images t10k-images-idx3-ubyte.gz --test-labels t10k-labels-idx1-ubyte.gz --out digits")]
 pub(crate) struct TrainArgs {
@@ -31,7 +37,7 @@ pub(crate) struct TrainArgs {
     config: Option<PathBuf>,
 
     /// Go on with the training in this folder, as its run.toml says
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "data", "images", "epochs", "batch", "rate", "seed", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "data", "images", "folder", "start", "epochs", "batch", "rate", "seed", "out"])]
     resume: Option<PathBuf>,
 
     /// Print a file of settings with every field explained, and end
@@ -49,6 +55,16 @@ pub(crate) struct TrainArgs {
     /// Embedded images: 6000 to train on, 1000 to test with
     #[arg(long, value_enum, conflicts_with = "images")]
     data: Option<Embedded>,
+
+    /// Pictures of your own: a folder with a folder for each class; a fifth of each are kept to test with unless the file
+    /// of settings says otherwise
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "images"])]
+    folder: Option<PathBuf>,
+
+    /// A network to start from, of which only a new last layer learns: efficientnet-lite0, which is in the program, or a file
+    /// (.safetensors, .onnx)
+    #[arg(long, value_name = "NAME|FILE")]
+    start: Option<String>,
 
     /// Training images of your own: an IDX file of bytes, [N, H, W], plain or gzip
     #[arg(long, value_name = "FILE", requires = "labels")]
@@ -118,7 +134,17 @@ impl TrainArgs {
         if let (Some(images), Some(labels)) = (&self.test_images, &self.test_labels) {
             (data.test_images, data.test_labels) = (images.clone(), labels.clone());
         }
+        if let Some(folder) = &self.folder {
+            (data.source, data.folder) = (Source::Folder, folder.clone());
+            if self.config.is_none() {
+                data.test = HELD_OUT;
+            }
+        }
         set(&mut data.class_names, &self.class_names);
+        if let (Some(_), None) = (&self.start, &self.config) {
+            config.training.learning_rate = HEAD_RATE;
+        }
+        set(&mut config.network.start, &self.start);
         set(&mut config.training.epochs, &self.epochs);
         set(&mut config.training.batch_size, &self.batch);
         set(&mut config.training.learning_rate, &self.rate);

@@ -66,6 +66,10 @@ pub(crate) enum Kept {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Network {
+    pub(crate) start: String,
+    pub(crate) cut: String,
+    pub(crate) freeze: String,
+    pub(crate) features_mb: usize,
     pub(crate) architecture: String,
     pub(crate) channels: Vec<usize>,
     pub(crate) pool_after: Vec<usize>,
@@ -119,6 +123,16 @@ pub(crate) struct Output {
     pub(crate) checkpoint_seconds: u64,
     pub(crate) film_every: usize,
     pub(crate) film_pictures: usize,
+}
+
+impl Network {
+    /// What is trained, in short.
+    pub(crate) fn name(&self) -> String {
+        match self.start.as_str() {
+            "" => self.architecture.clone(),
+            start => format!("{start} with a new head"),
+        }
+    }
 }
 
 impl Default for Config {

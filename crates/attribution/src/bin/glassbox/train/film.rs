@@ -9,7 +9,7 @@ use attribution::render::save_png;
 use image::{Rgb, RgbImage, imageops};
 use ndarray::Array3;
 use nn::Model;
-use nn::data::Dataset;
+use nn::data::{Dataset, LabelledImages};
 
 use crate::Failure;
 use crate::method::Method;
@@ -51,22 +51,48 @@ impl Film {
             return Ok(());
         }
         fs::create_dir_all(&self.folder).map_err(|error| format!("{}: {error}", self.folder.display()))?;
-        let (mut shown, mut maps) = (Vec::new(), Vec::new());
+        let mut maps = Vec::new();
         for (pixels, class) in &self.pictures {
             let picture = Picture::from_pixels(pixels.view(), model)?;
             let pass = picture.observe(model)?;
             let map =
                 Method::GradCam.explain(&pass, &[], &Target::from(*class), &|_| ControlFlow::Continue(()))?.single();
             maps.push(map.draw(&picture, map.full()));
-            shown.push(picture.shown);
         }
-        let file = |epoch: usize| self.folder.join(format!("epoch-{epoch:04}.png"));
-        save_png(file(epoch), &stacked(&maps, true))?;
-        let mut columns = vec![stacked(&shown, true)];
-        for earlier in (self.every..=epoch).step_by(self.every).map(file).filter(|file| file.exists()) {
-            columns.push(image::open(earlier)?.to_rgb8());
-        }
+        save_png(self.file(epoch), &stacked(&maps, true))?;
+        let columns: Vec<RgbImage> =
+            self.columns(epoch, model, usize::MAX)?.into_iter().map(|(_, column)| column).collect();
         Ok(save_png(self.folder.join("film.png"), &stacked(&columns, false))?)
+    }
+
+    /// The pictures themselves, then the columns up to this epoch, each named: about so many of them, the last among them.
+    pub(crate) fn columns(&self, last: usize, model: &Model, most: usize) -> Result<Vec<(String, RgbImage)>, Failure> {
+        if self.every == 0 || self.pictures.is_empty() {
+            return Ok(Vec::new());
+        }
+        let shown = |(pixels, _): &(Array3<u8>, usize)| Ok(Picture::from_pixels(pixels.view(), model)?.shown);
+        let shown = self.pictures.iter().map(shown).collect::<Result<Vec<_>, Failure>>()?;
+        let mut columns = vec![("pictures".to_string(), stacked(&shown, true))];
+        let epochs = (self.every..=last).step_by(self.every).filter(|&epoch| self.file(epoch).exists());
+        let epochs: Vec<usize> = epochs.collect();
+        let step = epochs.len().div_ceil(most).max(1);
+        for &epoch in epochs.iter().skip(epochs.len().saturating_sub(1) % step).step_by(step) {
+            columns.push((format!("epoch {epoch}"), image::open(self.file(epoch))?.to_rgb8()));
+        }
+        Ok(columns)
+    }
+
+    fn file(&self, epoch: usize) -> PathBuf {
+        self.folder.join(format!("epoch-{epoch:04}.png"))
+    }
+
+    /// The pictures as a set of images.
+    pub(crate) fn images(&self, class_names: &[String]) -> Result<LabelledImages, Failure> {
+        let pixels: Vec<u8> = self.pictures.iter().flat_map(|(pixels, _)| pixels.iter().copied()).collect();
+        let (height, width, channels) = self.pictures.first().map_or((1, 1, 1), |(pixels, _)| pixels.dim());
+        let labels = self.pictures.iter().map(|&(_, class)| class).collect();
+        let shape = [self.pictures.len(), height, width, channels];
+        Ok(LabelledImages::new(pixels, shape, labels, class_names.to_vec())?)
     }
 }
 

@@ -5,6 +5,7 @@ mod chart;
 mod config;
 mod film;
 mod log;
+mod report;
 
 use std::error::Error;
 use std::fs;
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nn::Model;
-use nn::data::{Dataset, Loader};
+use nn::data::{Augmentation, Dataset, Loader};
 use nn::files::{remove_parts, write_whole};
 use nn::train::{BEST, Ended, Evaluation, LAST, TrainError, Trainer, evaluate, range_test, train_step};
 
@@ -24,8 +25,9 @@ use film::Film;
 use log::{Event, Log};
 
 use crate::data::Sets;
+use crate::page::PAGE;
 use crate::progress::{TrainingBar, minutes};
-use crate::{Failure, data, folder, interrupt, network, say};
+use crate::{Failure, data, folder, interrupt, network, say, transfer};
 
 /// The file in a training's folder that says what was asked for.
 const RUN: &str = "run.toml";
@@ -45,10 +47,14 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let (config, resume) = args.config()?;
-    let opened = data::open(&config)?;
+    let start = transfer::start(&config.network)?;
+    let opened = data::open(&config, start.as_ref())?;
     let sets = opened.sets(&config)?;
     let images = sets.training.epoch(0)?;
-    let model = network::build(&config, &*images)?;
+    let model = match &start {
+        Some(start) => transfer::with_new_head(start, &config, &*images)?,
+        None => network::build(&config, &*images)?,
+    };
     let (count, [height, width, _]) = (images.len(), images.image_shape());
     let (parameters, classes) = (model.summary().parameters, model.classes());
     if args.dry_run {
@@ -64,11 +70,17 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
         return find_rate(&config, &model, &*images);
     }
     interrupt::listen()?;
-    say!("{count} training images of {height}×{width} in {classes} classes; a network of {parameters} parameters");
+    let trained = (model.parameters().iter().enumerate()).filter(|&(place, _)| model.is_trained(place));
+    let trained: usize = trained.map(|(_, parameter)| parameter.value.len()).sum();
+    let frozen =
+        if transfer::freezes(&config.network) { format!(", {trained} of them trained") } else { String::new() };
+    say!(
+        "{count} training images of {height}×{width} in {classes} classes; a network of {parameters} parameters{frozen}"
+    );
     drop(images);
     if !resume {
         // Of an earlier training in this folder nothing must look like this one's.
-        [LAST, BEST, MODEL].iter().for_each(|file| drop(fs::remove_file(out.join(file))));
+        [LAST, BEST, MODEL, PAGE].iter().for_each(|file| drop(fs::remove_file(out.join(file))));
     }
     for folder in [out.clone(), out.join(FILM)].into_iter().filter(|folder| folder.is_dir()) {
         remove_parts(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -123,6 +135,9 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
     if let Some(images) = sets.chosen_by() {
         trainer = trainer.validation(images);
     }
+    if transfer::freezes(&config.network) {
+        trainer = trainer.keep_features(config.network.features_mb.saturating_mul(1 << 20));
+    }
     if resume {
         trainer = trainer.resume();
     }
@@ -147,10 +162,16 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
         say!("No better for {} epochs: the best was epoch {}", config.training.patience, best.epoch + 1);
     }
     say!("Trained in {}", minutes(began.elapsed()));
-    if let Some(test) = sets.test.as_deref().or(sets.chosen_by()) {
-        report(&evaluate(&model, test)?, test.len(), out)?;
+    let tested = match sets.test.as_deref().or(sets.chosen_by()) {
+        Some(test) => Some((evaluate(&model, test)?, test.len())),
+        None => None,
+    };
+    if let Some((evaluation, images)) = &tested {
+        tell(evaluation, *images, out)?;
     }
-    say!("The network is in {}", out.join(MODEL).display());
+    let tested = tested.as_ref().map(|(evaluation, images)| (evaluation, *images));
+    let page = report::write(config, &model, &trained, sets.training.epoch(0)?.len(), tested, &watched)?;
+    say!("The network is in {}; open {} to see how it learnt", out.join(MODEL).display(), page.display());
     Ok(())
 }
 
@@ -169,7 +190,7 @@ fn resumable(error: &dyn Error, out: &Path) -> Failure {
 }
 
 /// Says how good the network is, and writes what is taken for what.
-fn report(evaluation: &Evaluation, images: usize, out: &Path) -> Result<(), Failure> {
+fn tell(evaluation: &Evaluation, images: usize, out: &Path) -> Result<(), Failure> {
     let top = evaluation.top.iter().enumerate().skip(1).map(|(place, share)| format!("top-{} {share:.4}", place + 1));
     say!("Test accuracy {:.4} on {images} images; {}", evaluation.accuracy, top.collect::<Vec<_>>().join(", "));
     say!("{}", evaluation.confusion);
@@ -202,10 +223,16 @@ fn estimate(config: &Config, model: &Model, images: &dyn Dataset, test: Option<&
     let step = timed.iter().sum::<f64>() / timed.len() as f64;
     // A forward pass is about a third of a step.
     let tested = test.map_or(0.0, |test| test.len() as f64 / training.batch_size as f64 * step / 3.0);
-    let total = training.epochs as f64 * (loader.batches() as f64 * step + tested);
+    let kept = transfer::freezes(&config.network) && config.augmentation == Augmentation::default();
+    let epochs = if kept { 1 } else { training.epochs };
+    let total = epochs as f64 * (loader.batches() as f64 * step + tested);
     let (steps, rate) = (training.epochs * loader.batches(), training.batch_size as f64 / step);
     let time = minutes(Duration::from_secs_f64(total));
-    say!("\n{} epochs, {steps} steps, about {rate:.0} images/s: about {time} (minutes:seconds)", training.epochs);
+    let first = if kept { " for the first epoch, and little for the others" } else { "" };
+    say!(
+        "\n{} epochs, {steps} steps, about {rate:.0} images/s: about {time} (minutes:seconds){first}",
+        training.epochs
+    );
     Ok(())
 }
 
