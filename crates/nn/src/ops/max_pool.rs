@@ -7,6 +7,7 @@ use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 use super::blocks::grain;
 use crate::pool2d::{Pool2d, PoolGeometry};
 use crate::real::Real;
+use crate::simd::vectorized;
 
 /// With input x `[N, H, W, C]`, window W(i, j) of output pixel (i, j):
 ///
@@ -64,17 +65,27 @@ impl<T: Real> Op<T> for MaxPool {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
+        let g = geometry(self.pool, node.input_shape(0));
         let mut dx = Tensor::zeros(*node.input_shape(0));
-        let [from, to] = [node.shape(), node.input_shape(0)].map(|shape| shape[1..].iter().product::<usize>().max(1));
-        let channels = node.shape()[3];
+        let from = (g.output[0] * g.output[1] * g.channels).max(1);
         let upstream = upstream.as_slice().par_chunks(from).zip(self.winners().par_chunks(from));
-        let images = dx.make_mut().par_chunks_mut(to).zip(upstream).with_min_len(grain(to));
-        images.for_each(|(dx, (dy, winners))| {
-            for (dy, winners) in dy.chunks_exact(channels).zip(winners.chunks_exact(channels)) {
-                for (c, (&g, &winner)) in dy.iter().zip(winners).enumerate() {
-                    dx[winner as usize + c] += g;
-                }
-            }
+        let images = dx.make_mut().par_chunks_mut(g.image_len().max(1)).zip(upstream);
+        images.with_min_len(grain(g.image_len())).for_each(|(dx, (dy, winners))| {
+            vectorized(
+                #[inline(always)]
+                || {
+                    let pixels = dy.chunks_exact(g.channels).zip(winners.chunks_exact(g.channels));
+                    for (i, (dy, winners)) in pixels.enumerate() {
+                        // The window's pixels, each with what it won: whole vectors, where places alone would scatter.
+                        for pixel in g.pixels([i / g.output[1], i % g.output[1]]) {
+                            let dx = &mut dx[pixel..][..g.channels];
+                            for ((dx, &dy), &winner) in dx.iter_mut().zip(dy).zip(winners) {
+                                *dx += if winner == pixel as u32 { dy } else { T::zero() };
+                            }
+                        }
+                    }
+                },
+            );
         });
         Grads::one(dx)
     }
@@ -88,6 +99,12 @@ impl<T: Real> Op<T> for MaxPool {
     }
 }
 
+/// # Panics
+/// Where the windows don't fit the input.
+fn geometry(pool: Pool2d, input: &[usize]) -> PoolGeometry {
+    pool.geometry(input).unwrap_or_else(|error| panic!("max pool: {error}"))
+}
+
 /// The maxima of x `[N, H, W, C]`, and for each where the winner's pixel starts within its image.
 fn maxima<T: Real>(g: &PoolGeometry, x: &[T]) -> (Tensor<T>, Winners) {
     assert!(u32::try_from(g.image_len()).is_ok(), "max pool: an image {:?} is too large", g.input_shape());
@@ -98,22 +115,27 @@ fn maxima<T: Real>(g: &PoolGeometry, x: &[T]) -> (Tensor<T>, Winners) {
     let rows = y.make_mut().par_chunks_mut(row).zip(places.par_chunks_mut(row)).enumerate();
     rows.with_min_len(grain(row * g.pool.kernel[0])).for_each(|(i, (y, winners))| {
         let image = &x[i / g.output[0] * g.image_len()..][..g.image_len()];
-        let pixels = y.chunks_exact_mut(g.channels).zip(winners.chunks_exact_mut(g.channels));
-        for (ox, (best, winners)) in pixels.enumerate() {
-            let mut window = g.pixels([i % g.output[0], ox]);
-            let first = window.next().expect("no window lies in the padding alone");
-            best.copy_from_slice(&image[first..][..g.channels]);
-            winners.fill(first as u32);
-            for pixel in window {
-                let candidates = &image[pixel..][..g.channels];
-                for ((best, winner), &x) in best.iter_mut().zip(&mut *winners).zip(candidates) {
-                    // Selects rather than branches: this vectorises over channels.
-                    let wins = (x > *best) | (x.is_nan() & !best.is_nan());
-                    *best = if wins { x } else { *best };
-                    *winner = if wins { pixel as u32 } else { *winner };
+        vectorized(
+            #[inline(always)]
+            || {
+                let pixels = y.chunks_exact_mut(g.channels).zip(winners.chunks_exact_mut(g.channels));
+                for (ox, (best, winners)) in pixels.enumerate() {
+                    let mut window = g.pixels([i % g.output[0], ox]);
+                    let first = window.next().expect("no window lies in the padding alone");
+                    best.copy_from_slice(&image[first..][..g.channels]);
+                    winners.fill(first as u32);
+                    for pixel in window {
+                        let candidates = &image[pixel..][..g.channels];
+                        for ((best, winner), &x) in best.iter_mut().zip(&mut *winners).zip(candidates) {
+                            // Selects rather than branches: this vectorises over channels.
+                            let wins = (x > *best) | (x.is_nan() & !best.is_nan());
+                            *best = if wins { x } else { *best };
+                            *winner = if wins { pixel as u32 } else { *winner };
+                        }
+                    }
                 }
-            }
-        }
+            },
+        );
     });
     (y, winners)
 }
@@ -124,8 +146,7 @@ fn maxima<T: Real>(g: &PoolGeometry, x: &[T]) -> (Tensor<T>, Winners) {
 /// Where the windows don't fit the input, or an image has more than 2³² elements.
 #[must_use]
 pub fn max_pool<T: Real>(x: &Var<T>, pool: Pool2d) -> Var<T> {
-    let geometry = pool.geometry(x.shape()).unwrap_or_else(|error| panic!("max pool: {error}"));
-    let (y, winners) = maxima(&geometry, x.value().as_slice());
+    let (y, winners) = maxima(&geometry(pool, x.shape()), x.value().as_slice());
     x.tape().record(MaxPool { pool, winners }, &[x], y)
 }
 
