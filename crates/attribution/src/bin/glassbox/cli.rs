@@ -8,7 +8,7 @@ use crate::certify::CertifyArgs;
 use crate::evaluate::Measure;
 use crate::graph::Reading;
 use crate::method::Method;
-use crate::model::ModelArgs;
+use crate::model::{ModelArgs, Preprocessing};
 use crate::train::TrainArgs;
 
 /// Train small convolutional networks and see why they decide.
@@ -182,11 +182,15 @@ pub(crate) struct ExplainArgs {
     glassbox evaluate                                    the network of `glassbox demo`\n  \
     glassbox evaluate --method grad-cam,guided-backprop --measure pointing,random --images 1000\n  \
     glassbox evaluate --model digits.safetensors --test-images t10k-images-idx3-ubyte.gz \\\n      \
-        --test-labels t10k-labels-idx1-ubyte.gz")]
+        --test-labels t10k-labels-idx1-ubyte.gz\n  \
+    glassbox evaluate --model garments.onnx --data fashion-mnist --mean 0.286 --std 0.353")]
 pub(crate) struct EvaluateArgs {
-    /// The network, as `glassbox train` saves it
+    /// The network: as `glassbox train` saves it, or an ONNX file
     #[arg(long, value_name = "FILE", default_value = "glassbox-out/model.safetensors")]
     pub(crate) model: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) preprocessing: Preprocessing,
 
     /// Methods, separated by commas [default: those that run the network a few times at most]
     #[arg(long, value_enum, value_name = "METHOD,…", value_delimiter = ',')]

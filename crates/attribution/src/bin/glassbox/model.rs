@@ -16,6 +16,18 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
+    #[command(flatten)]
+    preprocessing: Preprocessing,
+
+    /// What of a picture is resized to the input: the largest centred part of its proportions, a share of that, such as
+    /// 0.875, or the whole picture squeezed
+    #[arg(long, value_name = "largest|SHARE|squeezed", value_parser = crop, help_heading = PREPROCESSING)]
+    crop: Option<Crop>,
+}
+
+/// What a network's file may leave open about images of its input's size.
+#[derive(Args, Debug, Default)]
+pub(crate) struct Preprocessing {
     /// Names of the classes: a text file with a line for each, in the order of the scores
     #[arg(long, value_name = "FILE", help_heading = PREPROCESSING)]
     labels: Option<PathBuf>,
@@ -23,11 +35,6 @@ pub(crate) struct ModelArgs {
     /// Height and width of the network's input, where its layers allow others than its own
     #[arg(long, value_name = "N|HxW", value_parser = size, help_heading = PREPROCESSING)]
     size: Option<[usize; 2]>,
-
-    /// What of a picture is resized to the input: the largest centred part of its proportions, a share of that, such as
-    /// 0.875, or the whole picture squeezed
-    #[arg(long, value_name = "largest|SHARE|squeezed", value_parser = crop, help_heading = PREPROCESSING)]
-    crop: Option<Crop>,
 
     /// Mean of each channel, or one for all, in units of u8/SCALE: the input is (u8/SCALE − MEAN) / STD
     #[arg(long, value_name = "MEAN,…", value_delimiter = ',', allow_negative_numbers = true, help_heading = PREPROCESSING)]
@@ -67,18 +74,32 @@ impl ModelArgs {
     /// # Errors
     /// Names the file, and what in it or in what was said doesn't fit.
     pub(crate) fn open(&self) -> Result<Model, Failure> {
-        let mut model = open(self.model.as_deref())?;
+        let model = self.preprocessing.open(self.model.as_deref())?;
+        match self.crop {
+            Some(crop) => {
+                let info = ModelInfo { crop, ..model.info().clone() };
+                Ok(model.with_info(info)?)
+            }
+            None => Ok(model),
+        }
+    }
+}
+
+impl Preprocessing {
+    /// The network in this file, or the one in the box, with what was said about its images.
+    ///
+    /// # Errors
+    /// Names the file, and what in it or in what was said doesn't fit.
+    pub(crate) fn open(&self, path: Option<&Path>) -> Result<Model, Failure> {
+        let mut model = open(path)?;
         if let Some(size) = self.size {
             model = model.with_size(size).map_err(|error| format!("--size {}×{}: {error}", size[0], size[1]))?;
         }
-        let info = ModelInfo {
-            classes: match &self.labels {
-                Some(path) => labels(path, model.classes())?,
-                None => model.info().classes.clone(),
-            },
-            normalization: self.normalization(&model)?,
-            crop: self.crop.unwrap_or(model.info().crop),
+        let classes = match &self.labels {
+            Some(path) => labels(path, model.classes())?,
+            None => model.info().classes.clone(),
         };
+        let info = ModelInfo { classes, normalization: self.normalization(&model)?, ..model.info().clone() };
         Ok(model.with_info(info)?)
     }
 
@@ -189,7 +210,7 @@ mod tests {
     #[test]
     fn what_is_said_replaces_what_the_network_says() {
         let own = Normalization::new(vec![0.1, 0.2, 0.3], vec![0.5; 3]).unwrap();
-        let said = |line: &[&str], own| parse(line).unwrap().normalization(&model(own)).unwrap();
+        let said = |line: &[&str], own| parse(line).unwrap().preprocessing.normalization(&model(own)).unwrap();
         assert_eq!(said(&[], None), None);
         assert_eq!(said(&[], Some(own.clone())), Some(own.clone()));
         let expected = Normalization::new(vec![0.1, 0.2, 0.3], vec![2.0; 3]).unwrap();
@@ -197,14 +218,14 @@ mod tests {
         let caffe = ["--mean", "104,117,123", "--scale", "1", "--channels", "bgr"];
         let expected = Normalization::new(vec![104.0, 117.0, 123.0], vec![1.0; 3]).unwrap();
         assert_eq!(said(&caffe, None), Some(expected.with_scale(1.0).unwrap().with_order(ChannelOrder::Bgr)));
-        assert!(parse(&["--std", "0"]).unwrap().normalization(&model(None)).is_err());
+        assert!(parse(&["--std", "0"]).unwrap().preprocessing.normalization(&model(None)).is_err());
     }
 
     #[test]
     fn sizes_and_crops_are_read() {
         let sized = parse(&["--size", "224x320"]).unwrap();
-        assert_eq!(sized.size, Some([224, 320]));
-        assert_eq!(parse(&["--size", "99"]).unwrap().size, Some([99, 99]));
+        assert_eq!(sized.preprocessing.size, Some([224, 320]));
+        assert_eq!(parse(&["--size", "99"]).unwrap().preprocessing.size, Some([99, 99]));
         for (text, crop) in
             [("largest", Crop::Largest), ("squeezed", Crop::Squeezed), ("0.5", Crop::centre(0.5).unwrap())]
         {

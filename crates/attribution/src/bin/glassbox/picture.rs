@@ -45,7 +45,12 @@ impl Picture {
     }
 
     fn from_photo(photo: &Photo, model: &Model, path: &Path) -> Result<Self, Failure> {
-        let input = photo.input_of(model).map_err(|error| format!("{}: {error}", path.display()))?;
+        let input = photo.input_of(model).map_err(|error| match error {
+            ExplainError::NoNormalization => {
+                format!("{}: {error}, or say with --mean and --std what becomes of pixels", path.display())
+            }
+            error => format!("{}: {error}", path.display()),
+        })?;
         let (height, width) = (photo.height(), photo.width());
         let longer = height.max(width);
         let reduced = |side: usize| (side * SHOWN / longer).max(1);

@@ -62,11 +62,13 @@ struct Data {
 
 /// Runs methods over a data set, and says how good their maps are.
 pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
-    let model = Model::load(&args.model)?;
+    let model = args.preprocessing.open(Some(&args.model))?;
     let data = open(args, &model)?;
     let normalization = model.info().normalization.as_ref();
-    let normalization = normalization
-        .ok_or_else(|| format!("{}: has no normalization, so pictures can't become its input", args.model.display()))?;
+    let normalization = normalization.ok_or_else(|| {
+        let file = args.model.display();
+        format!("{file}: has no normalization, so images can't become its input; say it with --mean and --std")
+    })?;
     let layers: Vec<LayerRef<'_>> = args.layer.iter().flatten().map(LayerRef::from).collect();
     for layer in args.layer.iter().flatten() {
         model.layer_index(layer)?;
