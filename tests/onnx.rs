@@ -26,11 +26,13 @@ fn all_layers() -> ModelBuilder {
         output_padding: [1, 0],
     };
     let transposed = Layer::ConvTranspose2d { out_channels: 6, kernel: [3, 2], transposed, bias: true };
+    let around = Padding { top: 1, bottom: 0, left: 0, right: 2 };
+    let select = |axis, places: &[usize]| Layer::Select { axis, places: places.to_vec() };
     let resize = |interpolation| Layer::Resize { size: [3, 11], interpolation };
     let classes = vec!["cat".into(), "dog".into(), "newt".into()];
     let normalization = Normalization::new(vec![0.1; 4], vec![0.3; 4]).unwrap();
     Model::builder([14, 12, 4])
-        .layer("pad", Layer::Pad { padding: Padding { top: 1, bottom: 0, left: 0, right: 2 }, value: 0.5 })
+        .layer("pad", Layer::Pad { padding: around, channels: [0, 0], value: 0.5 })
         .layer("conv", Layer::Conv2d { out_channels: 6, kernel: [3, 2], conv, bias: true })
         .layer("bn", Layer::BatchNorm { epsilon: 1e-3, momentum: 0.01 })
         .layer("silu", Layer::Silu)
@@ -51,14 +53,21 @@ fn all_layers() -> ModelBuilder {
         .layer("scale", Layer::Scale { shape: vec![6] })
         .layer("shift", Layer::Shift { shape: vec![5, 21, 6] })
         .layer("clip", Layer::relu6())
-        .layer("squeeze", Layer::GlobalAvgPool)
+        .layer("wider", Layer::Pad { padding: Padding::default(), channels: [1, 2], value: 0.25 })
+        .layer("channels", select(2, &[3, 1, 8, 0, 5, 5]))
+        .layer("lines", select(0, &[4, 0, 2, 3, 1]))
+        .layer("columns", select(1, &[0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]))
+        .layer("where", Layer::ChannelMean)
+        .layer_from("squeeze", Layer::GlobalAvgPool, &["columns"])
         .layer("excite", Layer::linear(6))
+        .layer("attention", Layer::Softmax)
+        .layer("some", select(0, &[5, 4, 3, 2, 1, 0]))
         .layer("gate", Layer::HardSigmoid { slope: 0.2, offset: 0.5 })
-        .layer_from("se", Layer::Mul, &["clip", "gate"])
+        .layer_from("se", Layer::Mul, &["columns", "gate"])
         .layer_from("difference", Layer::Sub, &["se", "squeeze"])
         .layer("sigmoid", Layer::Sigmoid)
         .layer_from("quotient", Layer::Div, &["difference", "sigmoid"])
-        .layer_from("both", Layer::Concat, &["quotient", "clip"])
+        .layer_from("both", Layer::Concat, &["quotient", "columns", "where"])
         .layer("flat", Layer::Flatten)
         .layer("bn_flat", Layer::batch_norm())
         .layer("tanh", Layer::Tanh)

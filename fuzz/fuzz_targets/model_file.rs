@@ -3,13 +3,11 @@
 
 use std::collections::HashMap;
 
+use glassbox_fuzz::is_small;
 use libfuzzer_sys::fuzz_target;
 use nn::{Layer, Mode, Model, Naming, WeightLayout};
 use safetensors::tensor::TensorView;
 use tensor::{Exact, Tape, Tensor};
-
-/// Models with more work or memory in them than this are read, but not run.
-const MOST_WORK: u64 = 1 << 20;
 
 fuzz_target!(|file: &[u8]| {
     if let Ok(model) = Model::from_bytes(file) {
@@ -36,21 +34,11 @@ fuzz_target!(|file: &[u8]| {
 fn look_at(model: &Model) {
     let bytes = model.to_bytes().expect("what was read can be written");
     assert_eq!(&Model::from_bytes(&bytes).expect("what was written can be read"), model);
-    let summary = model.summary();
-    let _ = summary.to_string();
-    let values: usize = model.layers().iter().map(|node| node.output_shape.iter().product::<usize>()).sum();
-    let [height, width, channels] = model.input_shape();
-    // Windows are walked tap by tap, also where there is nothing to multiply.
-    let taps = |node: &nn::ModelNode| match &node.layer {
-        Layer::MaxPool(pool) | Layer::AvgPool { pool, .. } => {
-            (pool.kernel.iter().product::<usize>().min(values) * node.output_shape.iter().product::<usize>()) as u64
-        }
-        _ => node.inputs.len() as u64,
-    };
-    let work = summary.multiply_adds.saturating_add(model.layers().iter().map(taps).sum());
-    if values + height * width * channels > MOST_WORK as usize || work > MOST_WORK {
+    let _ = model.summary().to_string();
+    if !is_small(model) {
         return;
     }
+    let [height, width, channels] = model.input_shape();
     let images = Tensor::from_fn([1, height, width, channels], |i| (i as f32 * 0.7).sin());
     let tape = Tape::new();
     let forward = model.forward(&tape, images, Mode::Evaluation).expect("an image of the model's own shape");

@@ -76,8 +76,29 @@ impl Cells {
             begin: [0, 1].map(|a| self.begin[a] - before[a] * step[a]),
             end: [0, 1].map(|a| self.end[a] + (reach[a] - before[a]) * step[a]),
         };
-        let edges = cells.begin.into_iter().chain(cells.end).chain(cells.stride.map(|stride| stride as i64));
-        edges.into_iter().all(|edge| edge.abs() <= FAR).then_some(cells)
+        cells.on_pictures()
+    }
+
+    /// `None` where they lie beyond any picture.
+    fn on_pictures(self) -> Option<Self> {
+        let mut edges = self.begin.into_iter().chain(self.end).chain(self.stride.map(|stride| stride as i64));
+        edges.all(|edge| edge.abs() <= FAR).then_some(self)
+    }
+
+    /// Rows or columns at even distances; `None` for others.
+    fn selected(mut self, axis: usize, places: &[usize]) -> Option<Self> {
+        let (start, step) = match *places {
+            [start] => (start, 1),
+            [start, next, ..] => (start, next.checked_sub(start).filter(|&step| step > 0)?),
+            [] => return None,
+        };
+        let is_even = places.windows(2).all(|pair| pair[0] + step == pair[1]);
+        let offset = start.saturating_mul(self.stride[axis]).min(FAR as usize) as i64;
+        self.first[axis] += offset as f64;
+        self.begin[axis] += offset;
+        self.end[axis] += offset;
+        self.stride[axis] = self.stride[axis].saturating_mul(step).min(FAR as usize + 1);
+        self.on_pictures().filter(|_| is_even)
     }
 
     /// Two branches that meet: the cells read what either reads, and lie between.
@@ -110,6 +131,7 @@ impl Cells {
                     cells.windowed(pool.kernel, pool.stride, [1, 1], &pool.padding)
                 }
                 Layer::Pad { padding, .. } => cells.windowed([1, 1], [1, 1], [1, 1], padding),
+                Layer::Select { axis: axis @ (0 | 1), places } => cells.selected(*axis, places),
                 Layer::ConvTranspose2d { .. } | Layer::Resize { .. } => None,
                 _ => (node.output_shape.len() == 3).then_some(cells),
             });
@@ -212,6 +234,23 @@ mod tests {
         let far = Layer::Conv2d { out_channels: 1, kernel: [1, 1], conv, bias: false };
         let cells = Cells::of_layers(&network(&[far.clone(), far.clone(), far.clone(), far], &[]).unwrap());
         assert!(cells[0].is_some() && cells[1..].iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn rows_and_columns_that_are_selected_read_what_they_did() {
+        let conv = Layer::Conv2d { out_channels: 1, kernel: [3, 3], conv: Conv2d::default(), bias: false };
+        let select = |axis, places: &[usize]| Layer::Select { axis, places: places.to_vec() };
+        let layers = [conv, select(0, &[4, 6, 8, 10]), select(1, &[7, 10]), select(2, &[0, 0]), select(1, &[1, 0])];
+        let model = network(&layers, &[]).unwrap();
+        let cells = Cells::of_layers(&model);
+        let even = cells[3].unwrap();
+        assert_eq!((even.stride(), even.centre([1, 1])), ([2, 3], [7.5, 11.5]));
+        let read = Rect { top: 6, left: 10, height: 3, width: 3 };
+        assert_eq!(even.reads([1, 1], PICTURE), read);
+        let gradient = pixels_of(&model, 1, [1, 10]);
+        let touched = gradient.as_slice().iter().enumerate().filter(|(_, g)| **g != 0.0);
+        assert_eq!(Rect::enclosing(touched.map(|(place, _)| (place / PICTURE[1], place % PICTURE[1]))), Some(read));
+        assert!(cells[4].is_none(), "mirrored");
     }
 
     #[test]

@@ -300,8 +300,8 @@ impl ConvGeometry {
     /// Multiply–adds of the forward pass: N·Ho·Wo·Cout·(Cin/groups)·Kh·Kw.
     #[must_use]
     pub const fn multiply_adds(&self) -> u64 {
-        (self.batch * self.output[0] * self.output[1] * self.out_channels) as u64
-            * (self.group_in() * self.kernel[0] * self.kernel[1]) as u64
+        let taps = (self.kernel[0] as u64).saturating_mul(self.kernel[1] as u64).saturating_mul(self.group_in() as u64);
+        taps.saturating_mul((self.batch * self.output[0] * self.output[1] * self.out_channels) as u64)
     }
 
     /// The same geometry for another number of images.

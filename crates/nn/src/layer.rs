@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use parameters::ParameterSpec;
-pub(crate) use shapes::{MOST_VALUES, count};
+pub(crate) use shapes::{MOST_VALUES, MOST_WORK, count};
 
 use crate::conv_transpose2d::ConvTranspose2d;
 use crate::geometry::{Conv2d, GeometryError, Padding};
@@ -96,6 +96,9 @@ pub enum Layer {
     Tanh,
     /// x · sigmoid(x).
     Silu,
+    /// exp(xₖ) / Σⱼ exp(xⱼ) over the channels, at each position: for attention. Scores are explained before any softmax at
+    /// the end.
+    Softmax,
     /// Largest value of each window.
     MaxPool(Pool2d),
     /// Mean of each window.
@@ -107,6 +110,8 @@ pub enum Layer {
     },
     /// Mean over all positions (GAP), `[N, H, W, C]` → `[N, C]`.
     GlobalAvgPool,
+    /// Mean over the channels, `[N, H, W, C]` → `[N, H, W, 1]`: where to look, as spatial attention asks.
+    ChannelMean,
     /// `[N, H, W, C]` → `[N, H·W·C]`.
     Flatten,
     /// The picture enlarged or reduced.
@@ -116,12 +121,22 @@ pub enum Layer {
         /// How the input is read.
         interpolation: Interpolation,
     },
-    /// Pixels of one value round the picture.
+    /// One value round the picture.
     Pad {
-        /// How many.
+        /// Rows and columns.
         padding: Padding,
-        /// Their value.
+        /// Channels before and behind its own.
+        #[serde(default)]
+        channels: [usize; 2],
+        /// The value.
         value: f64,
+    },
+    /// Some of the rows, columns or channels, in any order: parts of a picture, mirrored edges, shuffled channels.
+    Select {
+        /// Which of `[H, W, C]`, or 0 of `[C]`.
+        axis: usize,
+        /// The places taken, each once, several times or never.
+        places: Vec<usize>,
     },
     /// Sum of the inputs. Their shapes, N left out, are aligned at the channels and extents of 1 repeat: `[C]` is added to
     /// every position of `[H, W, C]`.
@@ -181,8 +196,13 @@ pub enum LayerError {
     #[error("the output {0:?} is too large: at most {MOST_VALUES} values can be meant")]
     TooLarge(Vec<usize>),
     /// More values on the way to the output than can be meant, such as the input's with its padding.
-    #[error("{0:?} on the way to the output is too large: at most {MOST_VALUES} values can be meant")]
-    OnTheWay([usize; 3]),
+    #[error("{found:?} on the way to the output is too large: at most {most} values can be meant")]
+    OnTheWay {
+        /// Shape of what is on the way.
+        found: [usize; 3],
+        /// Values that it may have, for what goes in and comes out.
+        most: usize,
+    },
 }
 
 impl Layer {

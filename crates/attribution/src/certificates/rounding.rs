@@ -14,7 +14,7 @@
 use nn::Real;
 use nn::kernels::conv::{Algorithm, Pass as Way, choose};
 use nn::ops::{AvgPool, BatchNormEvaluation, Clip, GlobalAvgPool, LeakyRelu, MaxPool, Relu, avg_pool, global_avg_pool};
-use tensor::ops::{Abs, Add, Concat, Neg, Permute, Pick, Reshape, Slice, Sub};
+use tensor::ops::{Abs, Add, Concat, Neg, Permute, Pick, Reshape, Select, Slice, Sub};
 use tensor::{Element, Tape, Tensor, Var};
 
 use super::residual::gamma;
@@ -81,7 +81,7 @@ fn is_exact<T: Real>(value: &Var<T>) -> bool {
     macro_rules! is {
         ($($op:ty),+) => { $(node.op::<$op>().is_some())||+ };
     }
-    is!(Abs, Concat, Neg, Permute, Pick, Relu, Reshape, Slice)
+    is!(Abs, Concat, Neg, Permute, Pick, Relu, Reshape, Select, Slice)
 }
 
 /// The gap of a layer of products that `rule` reads: between R and what is handed on and kept.

@@ -7,9 +7,9 @@ use nn::ops::{
 };
 use nn::{Conv2d, ConvTranspose2d, Real};
 use tensor::ops::{
-    Abs, Add, AddScalar, Concat, Mean, Mul, MulScalar, Neg, Permute, Pick, Reshape, Slice, Sub, Sum, Tanh,
+    Abs, Add, AddScalar, Concat, Mean, Mul, MulScalar, Neg, Pad, Permute, Pick, Reshape, Select, Slice, Sub, Sum, Tanh,
 };
-use tensor::{Exact, Tensor, Var};
+use tensor::{Exact, Tape, Tensor, Var};
 
 use crate::error::ExplainError;
 use crate::explanation::Explanation;
@@ -60,7 +60,7 @@ macro_rules! is {
 /// What an operation adds that doesn't scale with its input, b ⊙ ∂S/∂y place by place: `None` where it adds nothing.
 ///
 /// A convolution (transposed or not) and a fully connected layer add their bias; batch norm in evaluation, y = a·x + c, adds
-/// c; ReLU6 adds its bound where it is saturated, and ReLU nothing. A smooth activation y = f(x) adds f(x) − f′(x)·x, so that
+/// c; padding adds what it puts round the picture; ReLU6 adds its bound where it is saturated, and ReLU nothing. A smooth activation y = f(x) adds f(x) − f′(x)·x, so that
 /// there the parts add up whatever f is.
 ///
 /// # Errors
@@ -82,6 +82,11 @@ pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Re
     }
     if let Some(AddScalar { addend }) = node.op::<AddScalar>() {
         return Ok(Some(gradient.clone().map(|g| g * T::from_f64(*addend))));
+    }
+    if let Some(Pad { widths }) = node.op::<Pad>() {
+        let inside = Tape::new().leaf(node.input(0).clone()).pad(widths, T::zero());
+        let around = node.output().clone().zip(inside.value(), |y, x| y - x);
+        return Ok(Some(gradient.clone().zip(&around, |g, b| g * b)));
     }
     if let Some(norm) = node.op::<BatchNormEvaluation<T>>() {
         let [_, shift] = norm.affine(node.input(1), node.input(2));
@@ -107,7 +112,7 @@ pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Re
         ));
     }
     let homogeneous = is!(node: Relu, LeakyRelu, MaxPool, AvgPool, GlobalAvgPool, Resize)
-        || is!(node: Abs, Add, Concat, Mean, MulScalar, Neg, Permute, Pick, Reshape, Slice, Sub, Sum);
+        || is!(node: Abs, Add, Concat, Mean, MulScalar, Neg, Permute, Pick, Reshape, Select, Slice, Sub, Sum);
     if homogeneous {
         return Ok(None);
     }

@@ -44,15 +44,22 @@ impl fmt::Display for Layer {
             Self::HardSigmoid { .. } => f.write_str("hard sigmoid"),
             Self::Tanh => f.write_str("tanh"),
             Self::Silu => f.write_str("SiLU"),
+            Self::Softmax => f.write_str("softmax"),
             Self::MaxPool(pool) => write!(f, "max pool {}", pair(pool.kernel)),
             Self::AvgPool { pool, .. } => write!(f, "average pool {}", pair(pool.kernel)),
             Self::GlobalAvgPool => f.write_str("global average pool"),
+            Self::ChannelMean => f.write_str("mean over channels"),
             Self::Flatten => f.write_str("flatten"),
             Self::Resize { size: [h, w], .. } => write!(f, "resize to {h}×{w}"),
-            Self::Pad { padding, .. } => {
+            Self::Pad { padding, channels, .. } => {
                 let Padding { top, bottom, left, right } = padding;
-                write!(f, "pad {top}, {bottom}; {left}, {right}")
+                write!(f, "pad {top}, {bottom}; {left}, {right}")?;
+                match channels {
+                    [0, 0] => Ok(()),
+                    [before, behind] => write!(f, "; channels {before}, {behind}"),
+                }
             }
+            Self::Select { axis, places } => write!(f, "select {} along axis {axis}", places.len()),
             Self::Add => f.write_str("add"),
             Self::Sub => f.write_str("subtract"),
             Self::Mul => f.write_str("multiply"),

@@ -47,6 +47,18 @@ impl Layer {
         [Some(weight), bias.map(|outputs| trained("bias", &[outputs]))].into_iter().flatten().collect()
     }
 
+    /// Multiply–adds for one image, and the values that poolings look at: an estimate of the time it takes.
+    #[must_use]
+    pub fn work(&self, input: &[usize], output: &[usize]) -> u64 {
+        match (self, input) {
+            (Self::MaxPool(pool) | Self::AvgPool { pool, .. }, &[h, w, _]) => {
+                let [rows, columns] = [pool.kernel[0].min(h), pool.kernel[1].min(w)].map(|extent| extent as u64);
+                rows.saturating_mul(columns).saturating_mul(output.iter().product::<usize>() as u64)
+            }
+            _ => self.multiply_adds(input, output),
+        }
+    }
+
     /// Multiply–adds for one image: those of convolutions and matrix products; the rest is small beside them.
     #[must_use]
     pub fn multiply_adds(&self, input: &[usize], output: &[usize]) -> u64 {

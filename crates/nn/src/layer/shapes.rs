@@ -8,6 +8,12 @@ use crate::pool2d::Pool2d;
 
 /// One image and all that a model computes from it may have at most this many values, 2 GiB in single precision.
 pub(crate) const MOST_VALUES: usize = 1 << 29;
+/// What a layer makes on the way to its output, such as a picture between margins, may be this many times as large as what
+/// goes in and comes out together, if it is more than a few values.
+const MARGINS: usize = 64;
+const FEW_VALUES: usize = 1 << 20;
+/// Multiply–adds of one image, and values that poolings look at: more than any network's.
+pub(crate) const MOST_WORK: u64 = 1 << 40;
 
 /// Values in an array of this shape, if they can be counted.
 pub(crate) fn count(shape: &[usize]) -> Option<usize> {
@@ -34,12 +40,14 @@ impl Layer {
             _ => Err(LayerError::Shape { expected: "[N, H, W, C]", found: input.to_vec() }),
         };
         // Kernels copy pictures between margins: these count as well.
-        let bounded = |[h, w, c]: [usize; 3], padding: &Padding| {
+        let bounded = |[h, w, c]: [usize; 3], padding: &Padding, output: &[usize]| {
             let [rows, columns] = padding.total();
-            let padded = [h.saturating_add(rows), w.saturating_add(columns), c];
-            match count(&padded) {
-                Some(values) if values <= MOST_VALUES => Ok(()),
-                _ => Err(LayerError::OnTheWay(padded)),
+            let found = [h.saturating_add(rows), w.saturating_add(columns), c];
+            let ends = count(input).and_then(|values| values.checked_add(count(output)?)).unwrap_or(MOST_VALUES);
+            let most = ends.saturating_mul(MARGINS).clamp(FEW_VALUES, MOST_VALUES);
+            match count(&found) {
+                Some(values) if values <= most => Ok(()),
+                _ => Err(LayerError::OnTheWay { found, most }),
             }
         };
         let pooled = |pool: &Pool2d| -> Result<Vec<usize>, LayerError> {
@@ -50,9 +58,10 @@ impl Layer {
             Self::Conv2d { .. } | Self::ConvTranspose2d { .. } => {
                 let geometry = self.convolution(image()?).expect("a convolution")?;
                 let [_, h, w, c] = geometry.input_shape();
-                bounded([h, w, c], &geometry.conv.padding)?;
                 let transposed = matches!(self, Self::ConvTranspose2d { .. });
-                (if transposed { geometry.input_shape() } else { geometry.output_shape() })[1..].to_vec()
+                let output = if transposed { geometry.input_shape() } else { geometry.output_shape() };
+                bounded([h, w, c], &geometry.conv.padding, &output[1..])?;
+                output[1..].to_vec()
             }
             Self::Linear { out_features, .. } => match *input {
                 [_] if *out_features > 0 => vec![*out_features],
@@ -64,6 +73,10 @@ impl Layer {
             },
             Self::MaxPool(pool) | Self::AvgPool { pool, .. } => pooled(pool)?,
             Self::GlobalAvgPool => vec![image()?[2]],
+            Self::ChannelMean => {
+                let [h, w, _] = image()?;
+                vec![h, w, 1]
+            }
             Self::Flatten => vec![count(input).ok_or_else(|| LayerError::TooLarge(input.to_vec()))?],
             Self::Resize { size, .. } => {
                 let [h, w, c] = image()?;
@@ -71,8 +84,9 @@ impl Layer {
                     return Err(LayerError::Setting("resizing needs pixels on both sides"));
                 }
                 // Between the two axes, a picture is as high as it was and as wide as it becomes.
-                bounded([h, size[1], c], &Padding::default())?;
-                vec![size[0], size[1], c]
+                let output = vec![size[0], size[1], c];
+                bounded([h, size[1], c], &Padding::default(), &output)?;
+                output
             }
             Self::Add | Self::Sub | Self::Mul | Self::Div => {
                 let broadcast = |sum: Vec<usize>, other: &&[usize]| {
@@ -95,10 +109,22 @@ impl Layer {
             Self::Pad { value, .. } if !value.is_finite() => {
                 return Err(LayerError::Setting("padding needs a finite value"));
             }
-            Self::Pad { padding, .. } => {
+            Self::Pad { padding, channels: [before, behind], .. } => {
                 let ([h, w, c], [rows, columns]) = (image()?, padding.total());
-                vec![h.saturating_add(rows), w.saturating_add(columns), c]
+                let more = before.saturating_add(*behind);
+                vec![h.saturating_add(rows), w.saturating_add(columns), c.saturating_add(more)]
             }
+            Self::Select { axis, places } => match input.get(*axis) {
+                Some(&extent) if !places.is_empty() && places.iter().all(|&place| place < extent) => {
+                    let mut output = input.to_vec();
+                    output[*axis] = places.len();
+                    output
+                }
+                _ => {
+                    let expected = "that has the axis and the places that are taken, one or more";
+                    return Err(LayerError::Shape { expected, found: input.to_vec() });
+                }
+            },
             Self::Concat => {
                 let (channels, positions) = input.split_last().expect("a shape without dimensions doesn't arise");
                 let mut total = *channels;

@@ -8,7 +8,7 @@ use tensor::Tensor;
 
 use super::{Model, ModelError, ModelInfo, ModelNode, Parameter, Source};
 use crate::init;
-use crate::layer::{Layer, MOST_VALUES, count};
+use crate::layer::{Layer, MOST_VALUES, MOST_WORK, count};
 
 /// The name that stands for the image among the inputs of a layer.
 pub(crate) const IMAGE: &str = "input";
@@ -83,6 +83,7 @@ impl ModelBuilder {
             Some(values @ 1..=MOST_VALUES) => MOST_VALUES - values,
             _ => return Err(ModelError::InputSize(self.input).into()),
         };
+        let mut work = 0_u64;
         let mut sources = HashMap::from([(IMAGE.to_string(), Source::Image)]);
         let mut nodes: Vec<ModelNode> = Vec::with_capacity(self.layers.len());
         let mut parameters = Vec::new();
@@ -110,6 +111,10 @@ impl ModelBuilder {
             left = count(&output_shape)
                 .and_then(|values| left.checked_sub(values))
                 .ok_or_else(|| ModelError::TooManyValues { layer: name.clone() })?;
+            work = work.saturating_add(layer.work(shapes[0], &output_shape));
+            if work > MOST_WORK {
+                return Err(ModelError::TooMuchWork { layer: name }.into());
+            }
             let first = parameters.len();
             for spec in layer.parameters(shapes[0]) {
                 let full_name = format!("{name}.{}", spec.name);

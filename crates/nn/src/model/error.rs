@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::builder::MOST_LAYERS;
-use crate::layer::{LayerError, MOST_VALUES};
+use crate::layer::{LayerError, MOST_VALUES, MOST_WORK};
 
 /// A model that can't be built, or was asked for what it doesn't have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -24,6 +24,15 @@ pub enum ModelError {
     #[error("the layers up to `{layer}` give more than {MOST_VALUES} values for one image, more than can be meant")]
     TooManyValues {
         /// The layer with which they are too many.
+        layer: String,
+    },
+    /// More work than can be meant, all layers taken together.
+    #[error(
+        "the layers up to `{layer}` take more than {MOST_WORK} multiply-adds or pooled values for one image, more than can \
+         be meant"
+    )]
+    TooMuchWork {
+        /// The layer with which it is too much.
         layer: String,
     },
     /// A name that can't be written in a line.

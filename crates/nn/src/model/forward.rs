@@ -257,16 +257,19 @@ impl<T: Real> Model<T> {
             }
             Layer::Tanh => x.tanh(),
             Layer::Silu => ops::silu(&x),
+            Layer::Softmax => ops::softmax(x),
             Layer::MaxPool(pool) => ops::max_pool(&x, *pool),
             Layer::AvgPool { pool, count_padding } => ops::avg_pool(&x, *pool, *count_padding),
             Layer::GlobalAvgPool => ops::global_avg_pool(&x),
+            Layer::ChannelMean => x.mean_axes(&[3]).reshape(x.shape().with(3, 1)),
             Layer::Flatten => x.flatten(),
             Layer::Resize { size, interpolation } => ops::resize(&x, *size, *interpolation),
             Layer::Scale { .. } => x.mul(weight()),
             Layer::Shift { .. } => x.add(weight()),
-            Layer::Pad { padding: Padding { top, bottom, left, right }, value } => {
-                x.pad(&[(0, 0), (*top, *bottom), (*left, *right), (0, 0)], T::from_f64(*value))
+            Layer::Pad { padding: Padding { top, bottom, left, right }, channels: [before, behind], value } => {
+                x.pad(&[(0, 0), (*top, *bottom), (*left, *right), (*before, *behind)], T::from_f64(*value))
             }
+            Layer::Select { axis, places } => x.select(axis + 1, places),
             Layer::Dropout { probability } => match mode {
                 Mode::Training { seed } => ops::dropout(x, *probability, seed ^ (index as u64) << 48),
                 Mode::Evaluation => x,

@@ -150,6 +150,28 @@ fn models_that_ask_for_memory_without_measure_are_refused() {
     let sparse = Conv2d { stride: [1 << 20; 2], dilation: [1 << 20, 1], ..Conv2d::default().padding(1 << 20) };
     let message = error(Model::builder([4, 4, 1]).layer("a", conv(2, sparse)));
     assert!(message.starts_with("layer `a`: [2097156, 2097156, 1] on the way"), "{message}");
+    // Margins that fit into memory, but that nothing which goes in or comes out justifies.
+    let margins = |conv: Conv2d| conv.padding(10_000);
+    let transposed = Conv2d::default().stride(10_000).padding(15_000).into();
+    for (layer, found) in [
+        (conv(1, margins(Conv2d::default().stride(20_000))), "[20004, 20004, 1]"),
+        (conv(3, margins(Conv2d::default().dilation(10_000))), "[20004, 20004, 1]"),
+        (Layer::ConvTranspose2d { out_channels: 1, kernel: [1, 1], transposed, bias: false }, "[30001, 30001, 1]"),
+        (Layer::Resize { size: [1, 1 << 13], interpolation }, "[8192, 8192, 1]"),
+    ] {
+        let input = if matches!(layer, Layer::Resize { .. }) { [1 << 13, 1, 1] } else { [4, 4, 1] };
+        let message = error(Model::builder(input).layer("a", layer));
+        let expected = format!("layer `a`: {found} on the way to the output is too large: at most 1048576 values");
+        assert!(message.starts_with(&expected), "{message}");
+    }
+    // As networks for segmentation have it, whose windows see little but margins.
+    let atrous =
+        Layer::Conv2d { out_channels: 8, kernel: [3, 3], conv: Conv2d::default().dilation(36).padding(36), bias: true };
+    Model::builder([14, 14, 512]).layer("a", atrous).layer("gap", Layer::GlobalAvgPool).build(1).unwrap();
+    // Windows without weights.
+    let all = Pool2d::square(2047).stride(1).padding(1023);
+    let message = error(Model::builder([2048, 2048, 1]).layer("a", Layer::Relu).layer("b", Layer::MaxPool(all)));
+    assert!(message.starts_with("the layers up to `b` take more than 1099511627776 multiply-adds"), "{message}");
     let flat = Layer::Resize { size: [1, 1 << 20], interpolation };
     let message = error(Model::builder([1 << 20, 1, 1]).layer("a", flat));
     assert!(message.starts_with("layer `a`: [1048576, 1048576, 1] on the way"), "{message}");

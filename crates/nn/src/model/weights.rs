@@ -225,9 +225,12 @@ impl Model<f32> {
             let input = self.nodes[at].inputs.first()?;
             match (self.shape_of(*input), input) {
                 (&[h, w, c], _) => return matches!(self.nodes[at].layer, Layer::Flatten).then_some([h, w, c]),
-                // The outputs of another fully connected layer have no places.
+                // The outputs of another fully connected layer have no places, and moved ones others.
                 (_, Source::Layer(from))
-                    if !matches!(self.nodes[*from].layer, Layer::Linear { .. } | Layer::Concat) =>
+                    if !matches!(
+                        self.nodes[*from].layer,
+                        Layer::Linear { .. } | Layer::Concat | Layer::Select { .. }
+                    ) =>
                 {
                     at = *from;
                 }

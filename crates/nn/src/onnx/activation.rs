@@ -2,8 +2,9 @@
 //!
 //! ONNX has pictures as `[N, C, H, W]`, we as `[N, H, W, C]`. Nothing is moved for that: a value keeps, for each of ONNX's
 //! dimensions, the list of ours that it runs through. Transposing permutes these lists, flattening joins them, and what
-//! undoes another transpose undoes it here too, so that no layer is needed for either. Only where a row of numbers must
-//! become one of ours does a `Flatten` layer stand; what multiplies it has its rows put in our order once.
+//! undoes another transpose undoes it here too, so that no layer is needed for either. An axis of ours can be divided, as
+//! where channels are reshaped into groups. Only where a row of numbers must become one of ours does a `Flatten` layer stand
+//! (what multiplies it has its rows put in our order once), and a `Select` where channels have changed their places.
 
 use super::constant::{Constant, Values};
 use super::error::NodeError;
@@ -15,19 +16,20 @@ use crate::model::Source;
 pub(super) struct Activation {
     /// The layer that gives it.
     pub(super) source: Source,
-    /// Our extents, N left out: `[H, W, C]` or `[C]`.
+    /// The shape that it gives, N left out: `[H, W, C]` or `[C]`.
+    shape: Vec<usize>,
+    /// The extents of our axes: of `shape`, or what they are divided into; of a picture that the layer gives flattened,
+    /// `[H·W·C]`, the picture's.
     dims: Vec<usize>,
     /// For each of ONNX's dimensions but N the axes of ours that it runs through, the slowest first. Axes of extent 1 are
     /// in none.
     axes: Vec<Vec<usize>>,
-    /// Whether the layer gives `dims` flattened, `[H·W·C]`.
-    flat: bool,
 }
 
 impl Activation {
     /// A picture `[H, W, C]` that ONNX sees with these of our axes as its dimensions.
     pub(super) fn permuted(source: Source, dims: [usize; 3], axes: &[usize]) -> Self {
-        Self::new(source, dims.to_vec(), axes.iter().map(|&axis| vec![axis]).collect(), false)
+        Self::new(source, dims.to_vec(), axes.iter().map(|&axis| vec![axis]).collect())
     }
 
     /// A picture `[H, W, C]` that ONNX sees as `[C, H, W]`.
@@ -39,12 +41,17 @@ impl Activation {
     pub(super) fn row(source: Source, channels: usize, rank: usize) -> Self {
         let mut axes = vec![Vec::new(); rank];
         axes[0] = vec![0];
-        Self::new(source, vec![channels], axes, false)
+        Self::new(source, vec![channels], axes)
     }
 
-    fn new(source: Source, dims: Vec<usize>, mut axes: Vec<Vec<usize>>, flat: bool) -> Self {
-        axes.iter_mut().for_each(|group| group.retain(|&axis| dims[axis] != 1));
-        Self { source, dims, axes, flat }
+    fn new(source: Source, shape: Vec<usize>, mut axes: Vec<Vec<usize>>) -> Self {
+        axes.iter_mut().for_each(|group| group.retain(|&axis| shape[axis] != 1));
+        Self { source, dims: shape.clone(), shape, axes }
+    }
+
+    /// Whether our axes are the layer's own, none of them divided.
+    fn is_whole(&self) -> bool {
+        self.dims == self.shape
     }
 
     /// The same places in another layer's output, of the same shape.
@@ -58,49 +65,54 @@ impl Activation {
     }
 
     /// Our shape, N left out: what the layer gives.
-    pub(super) fn layer_shape(&self) -> Vec<usize> {
-        if self.flat { vec![self.dims.iter().product()] } else { self.dims.clone() }
+    pub(super) fn layer_shape(&self) -> &[usize] {
+        &self.shape
     }
 
     /// `[H, W, C]`, if ONNX sees such a picture as `[C, H, W]`.
     pub(super) fn as_image(&self) -> Option<[usize; 3]> {
-        let dims: [usize; 3] = self.dims[..].try_into().ok()?;
-        (!self.flat && *self == Self::image(self.source, dims)).then_some(dims)
+        let dims: [usize; 3] = self.shape[..].try_into().ok()?;
+        (*self == Self::image(self.source, dims)).then_some(dims)
     }
 
     /// Whether it is a picture `[H, W, C]`, whatever the order in which ONNX sees its axes.
     pub(super) fn is_image_in_any_order(&self) -> bool {
-        self.dims.len() == 3 && !self.flat && self.axes.len() == 3 && self.axes.iter().all(|group| group.len() <= 1)
+        self.shape.len() == 3 && self.is_whole() && self.axes.len() == 3
     }
 
     /// The same places in another layer's output, of so many channels, which are this dimension of ONNX's (N is none). `None`
     /// where that dimension isn't our channels.
     pub(super) fn joined(&self, dimension: usize, channels: usize, source: Source) -> Option<Self> {
-        let joins = match self.flat {
-            true => self.axes.len() == 1 && self.is_in_our_order(),
-            false => self.is_channels(dimension),
-        };
-        if !joins {
-            return None;
+        self.is_channels(dimension).then(|| self.with_extent(self.shape.len() - 1, dimension, channels, source))
+    }
+
+    /// The same places in another layer's output, where one of our axes, ONNX's dimension, has another extent.
+    pub(super) fn with_extent(&self, axis: usize, dimension: usize, extent: usize, source: Source) -> Self {
+        let (mut shape, mut axes) = (self.shape.clone(), self.axes.clone());
+        shape[axis] = extent;
+        axes[dimension] = vec![axis];
+        Self::new(source, shape, axes)
+    }
+
+    /// The axis of ours that ONNX's dimension (N is none) runs through.
+    pub(super) fn axis(&self, dimension: usize) -> Option<usize> {
+        match self.axes.get(dimension).map(Vec::as_slice) {
+            Some(&[axis]) if self.is_whole() => Some(axis),
+            _ => None,
         }
-        let (mut dims, mut axes) = (self.layer_shape(), self.axes.clone());
-        let last = dims.len() - 1;
-        dims[last] = channels;
-        axes[dimension] = vec![last];
-        Some(Self::new(source, dims, axes, false))
     }
 
     /// The channels of a row that ONNX sees as `[C, 1, …, 1]`.
     pub(super) fn as_row(&self) -> Option<usize> {
-        let &[channels] = &self.dims[..] else { return None };
+        let &[channels] = &self.shape[..] else { return None };
         (*self == Self::row(self.source, channels, self.axes.len())).then_some(channels)
     }
 
     /// Whether ONNX's dimension (N is none) is our last axis.
     pub(super) fn is_channels(&self, dimension: usize) -> bool {
-        let last = self.dims.len() - 1;
-        let group: &[usize] = if self.dims[last] == 1 { &[] } else { &[last] };
-        self.axes.get(dimension).is_some_and(|axes| axes == group)
+        let last = self.shape.len() - 1;
+        let group: &[usize] = if self.shape[last] == 1 { &[] } else { &[last] };
+        self.is_whole() && self.axes.get(dimension).is_some_and(|axes| axes == group)
     }
 
     /// Whether the two have the same places, one for one.
@@ -126,38 +138,93 @@ impl Activation {
         if shape.is_empty() {
             return Err(misfit());
         }
-        let mut rest = self.axes.iter().flatten().copied();
-        let mut axes = Vec::with_capacity(shape.len());
+        let mut result = Self { axes: Vec::with_capacity(shape.len()), ..self.clone() };
+        // The axes to come, the next one last.
+        let mut rest: Vec<usize> = self.axes.iter().flatten().rev().copied().collect();
         for &extent in shape {
             let (mut group, mut product) = (Vec::new(), 1);
             while product < extent {
-                let axis = rest.next().ok_or_else(misfit)?;
-                product *= self.dims[axis];
+                let axis = rest.pop().ok_or_else(misfit)?;
+                let (whole, wanted) = (result.dims[axis], extent / product);
+                if whole > wanted && (extent % product != 0 || whole % wanted != 0) {
+                    return Err(misfit());
+                }
+                if whole > wanted {
+                    // The slower part belongs to this dimension, the faster one to the next.
+                    result.dims.splice(axis..=axis, [wanted, whole / wanted]);
+                    let places = result.axes.iter_mut().chain([&mut group, &mut rest]).flatten();
+                    places.filter(|place| **place > axis).for_each(|place| *place += 1);
+                    rest.push(axis + 1);
+                }
+                product *= result.dims[axis];
                 group.push(axis);
             }
             if product != extent {
                 return Err(misfit());
             }
-            axes.push(group);
+            result.axes.push(group);
         }
-        match rest.next() {
-            None => Ok(Self { axes, ..self.clone() }),
+        match rest.pop() {
+            None => Ok(result.merged()),
             Some(_) => Err(misfit()),
         }
     }
 
+    /// Without divisions that make no difference: neighbouring parts of one of the layer's extents that ONNX sees one after the
+    /// other are one.
+    fn merged(mut self) -> Self {
+        let mut axis = 0;
+        while axis + 1 < self.dims.len() {
+            let next = axis + 1;
+            let is_gone = self.dims[axis] == 1 || self.dims[next] == 1;
+            let follow = self.axes.iter().any(|group| group.windows(2).any(|pair| pair == [axis, next]));
+            if self.extent_of(axis) != self.extent_of(next) || !(is_gone || follow) {
+                axis = next;
+                continue;
+            }
+            self.dims[axis] *= self.dims.remove(next);
+            for group in &mut self.axes {
+                group.retain(|&place| !(follow && place == next));
+                group.iter_mut().filter(|place| **place > axis).for_each(|place| *place -= 1);
+            }
+        }
+        self
+    }
+
+    /// Which of the layer's extents an axis is, or is a part of.
+    fn extent_of(&self, axis: usize) -> usize {
+        let (mut extent, mut product) = (0, 1);
+        for &dim in &self.dims[..axis] {
+            product *= dim;
+            if extent + 1 < self.shape.len() && product == self.shape[extent] {
+                (extent, product) = (extent + 1, 1);
+            }
+        }
+        extent
+    }
+
     /// Whether ONNX sees a row and the layer gives a picture.
     pub(super) fn needs_flattening(&self) -> bool {
-        self.axes.len() == 1 && self.dims.len() > 1 && !self.flat
+        self.axes.len() == 1 && self.shape.len() > 1
     }
 
     /// As given by a layer that flattens this.
     pub(super) fn flattened(&self, source: Source) -> Self {
-        let channels = self.dims[self.dims.len() - 1];
-        match self.dims.iter().product::<usize>() == channels {
-            true => Self::row(source, channels, self.axes.len()),
-            false => Self { source, flat: true, ..self.clone() },
-        }
+        let shape = vec![self.shape.iter().product()];
+        Self { source, shape, ..self.clone() }.merged()
+    }
+
+    /// The order in which ONNX sees the parts of a picture's channels, if it is another than ours.
+    pub(super) fn order_of_channels(&self) -> Option<Vec<usize>> {
+        let picture = Self::image(self.source, self.shape[..].try_into().ok()?);
+        let is_picture = self.axes.len() == 3 && self.axes[1..] == picture.axes[1..];
+        let is_moved = is_picture && self.dims.len() > 3 && self.dims[..2] == self.shape[..2];
+        is_moved.then(|| self.axes[0].iter().map(|axis| axis - 2).collect())
+    }
+
+    /// Where ONNX's channels are among ours, the parts of the channels being in this order.
+    pub(super) fn moved_channels(&self, order: &[usize]) -> Vec<usize> {
+        permuted(&(0..self.shape[2]).collect::<Vec<_>>(), &self.dims[2..], order)
     }
 
     /// Whether ONNX's row is ours, element for element.
@@ -209,11 +276,11 @@ impl Activation {
                 return Err(misfit());
             }
         }
-        if self.flat {
+        if !self.is_whole() {
             if ours != self.dims {
                 return Err(misfit());
             }
-            ours = self.layer_shape();
+            ours = self.shape.clone();
         }
         let apart: Vec<usize> = group.iter().map(|&axis| self.dims[axis]).collect();
         let values = permuted(&values, &apart, &ascending(&group));
@@ -223,7 +290,7 @@ impl Activation {
 
     /// Whether our layers broadcast `other` over this as ONNX does.
     pub(super) fn broadcasts(&self, other: &Self) -> bool {
-        if self.axes.len() != other.axes.len() || self.flat || other.flat {
+        if self.axes.len() != other.axes.len() || !self.is_whole() || !other.is_whole() {
             return self.is_laid_out_as(other);
         }
         // Our axes are compared from the last one on.

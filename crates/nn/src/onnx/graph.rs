@@ -53,6 +53,8 @@ pub(super) struct Graph<'a> {
     pub(super) external: ExternalData<'a>,
     /// Images in a batch, as the file says; 1 if it doesn't.
     pub(super) batch: usize,
+    /// Version of the operators.
+    pub(super) opset: i64,
     tensors: HashMap<&'a str, &'a TensorProto>,
     values: HashMap<&'a str, Value>,
     /// How many nodes read a value, the end of the graph counted as one.
@@ -84,11 +86,9 @@ pub(super) fn read<'a>(
     bytes: usize,
 ) -> Result<(Graph<'a>, Value), OnnxError> {
     let found = file.opset_import.iter().find(|set| is_own(&set.domain)).map(|set| set.version);
-    if found.is_none_or(|version| version < OLDEST_OPSET) {
-        return Err(OnnxError::Opset { found });
-    }
+    let opset = found.filter(|&version| version >= OLDEST_OPSET).ok_or(OnnxError::Opset { found })?;
     let needed = needed(graph, output);
-    let mut reading = Graph::start(graph, &needed, output, external, bytes)?;
+    let mut reading = Graph::start(graph, opset, &needed, output, external, bytes)?;
     for proto in needed {
         let node = Node { proto };
         reading.read(&node).map_err(|error| OnnxError::Node {
@@ -144,6 +144,7 @@ fn needed<'a>(graph: &'a GraphProto, output: &'a str) -> Vec<&'a NodeProto> {
 impl<'a> Graph<'a> {
     fn start(
         graph: &'a GraphProto,
+        opset: i64,
         needed: &[&'a NodeProto],
         output: &'a str,
         external: ExternalData<'a>,
@@ -157,7 +158,7 @@ impl<'a> Graph<'a> {
             return Err(OnnxError::Inputs(inputs.iter().map(|input| input.name.clone()).collect()));
         };
         let (batch, picture) = picture(input, needed)?;
-        let network = Network::new(picture.layer_shape()[..].try_into().expect("a picture [H, W, C]"));
+        let network = Network::new(picture.layer_shape().try_into().expect("a picture [H, W, C]"));
         let mut readers = HashMap::new();
         for name in needed.iter().flat_map(|node| &node.input).map(String::as_str).chain([output]) {
             *readers.entry(name).or_default() += 1;
@@ -165,7 +166,7 @@ impl<'a> Graph<'a> {
         let values = HashMap::from([(&input.name[..], picture.into())]);
         // Constants in memory are as large as in the file, or a few times that; shapes are a few numbers each.
         let budget = bytes.saturating_mul(4).saturating_add(1 << 20);
-        Ok(Self { network, external, batch, tensors, values, readers, own: HashSet::new(), budget })
+        Ok(Self { network, external, batch, tensors, values, readers, own: HashSet::new(), budget, opset })
     }
 
     fn read(&mut self, node: &Node<'a>) -> Result<(), NodeError> {
@@ -176,12 +177,16 @@ impl<'a> Graph<'a> {
         let layers = self.network.len();
         let value = operator(node, self)?;
         let name = node.proto.output.first().map_or("", |name| name);
-        match &value {
-            Value::Constant(constant) => self.charge(constant.size())?,
-            Value::Activation(_) if self.network.len() > layers => {
-                self.own.insert(name);
-            }
-            Value::Activation(_) => {}
+        if matches!(value, Value::Activation(_)) && self.network.len() > layers {
+            self.own.insert(name);
+        }
+        self.define(name, value)
+    }
+
+    /// Gives a value its name.
+    pub(super) fn define(&mut self, name: &'a str, value: Value) -> Result<(), NodeError> {
+        if let Value::Constant(constant) = &value {
+            self.charge(constant.size())?;
         }
         match self.tensors.contains_key(name) || self.values.insert(name, value).is_some() {
             true => Err(NodeError::ValueTaken(name.into())),

@@ -83,6 +83,7 @@ impl Exported {
                 self.node("Sigmoid", &gate, &inputs, Vec::new());
                 self.node("Mul", name, &[x, &gate], Vec::new());
             }
+            Layer::Softmax => self.node("Softmax", name, &inputs, vec![integer("axis", 1)]),
             Layer::MaxPool(pool) => {
                 let settings = windows(pool.kernel, pool.stride, &pool.padding);
                 self.node("MaxPool", name, &inputs, settings);
@@ -96,6 +97,11 @@ impl Exported {
                 let mean = format!("{name}/mean");
                 self.named("GlobalAveragePool", name, &mean, &inputs, Vec::new());
                 self.named("Flatten", &format!("{name}/row"), name, &[&mean], Vec::new());
+            }
+            Layer::ChannelMean => {
+                let axes = format!("{name}/axes");
+                self.tensors.push(list(axes.clone(), &[1]));
+                self.node("ReduceMean", name, &[x, &axes], Vec::new());
             }
             Layer::Flatten if shapes[0].len() == 3 => {
                 // In our order, [H, W, C]: what reads the row has its weights as they are.
@@ -131,12 +137,20 @@ impl Exported {
                 let operator = if matches!(node.layer, Layer::Scale { .. }) { "Mul" } else { "Add" };
                 self.node(operator, name, &with_own, Vec::new());
             }
-            Layer::Pad { padding, value } => {
+            Layer::Pad { padding, channels: [before, behind], value } => {
                 let [top, left, bottom, right] = pads(padding).map(|pixels| pixels as i64);
                 let widths = format!("{name}/pads");
-                self.tensors.push(list(widths.clone(), &[0, 0, top, left, 0, 0, bottom, right]));
+                let channels = [*before as i64, *behind as i64];
+                self.tensors.push(list(widths.clone(), &[0, channels[0], top, left, 0, channels[1], bottom, right]));
                 let value = self.number(name, "value", *value);
                 self.node("Pad", name, &[x, &widths, &value], Vec::new());
+            }
+            Layer::Select { axis, places } => {
+                let indices = format!("{name}/places");
+                self.tensors.push(list(indices.clone(), &places.iter().map(|&place| place as i64).collect::<Vec<_>>()));
+                // [N, C, H, W] for our [H, W, C].
+                let dimension = if shapes[0].len() == 3 { [2, 3, 1][*axis] } else { axis + 1 };
+                self.node("Gather", name, &[x, &indices], vec![integer("axis", dimension as i64)]);
             }
             Layer::Concat => self.node("Concat", name, &inputs, vec![integer("axis", 1)]),
             Layer::Dropout { probability } => {

@@ -3,7 +3,7 @@
 use crate::layer::Layer;
 use crate::onnx::error::NodeError;
 use crate::onnx::graph::{Graph, Value};
-use crate::onnx::node::{Node, decimal};
+use crate::onnx::node::{Node, decimal, index};
 
 pub(super) fn relu<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
     graph.in_place(node, Layer::Relu)
@@ -79,8 +79,28 @@ pub(super) fn clip<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, 
     graph.in_place(node, Layer::Clip { min, max })
 }
 
-/// Softmax and LogSoftmax: at the end they never come to be read.
-pub(super) fn softmax<'a>(_: &Node<'a>, _: &mut Graph<'a>) -> Result<Value, NodeError> {
+/// Softmax over channels, as attention has it; one at the end never comes to be read.
+pub(super) fn softmax<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
+    let x = graph.activation(node, 0, "input")?;
+    let extents = x.shape();
+    // Before version 13 it is over all dimensions from one on.
+    let is_joint = graph.opset < 13;
+    let axis = node.integer("axis", if is_joint { 1 } else { -1 })?;
+    let dimension = index(axis, extents.len() + 1).and_then(|dimension| dimension.checked_sub(1));
+    let is_over_channels = |&dimension: &usize| {
+        x.is_channels(dimension) && !(is_joint && extents[dimension + 1..].iter().any(|&extent| extent != 1))
+    };
+    match dimension.filter(is_over_channels) {
+        Some(_) => graph.in_place(node, Layer::Softmax),
+        None => {
+            let supported = "channels, or the classes at the end, where it is left out: the scores are what enters it";
+            Err(NodeError::Setting { name: "axis", found: axis.to_string(), supported })
+        }
+    }
+}
+
+/// LogSoftmax: one at the end never comes to be read.
+pub(super) fn log_softmax<'a>(_: &Node<'a>, _: &mut Graph<'a>) -> Result<Value, NodeError> {
     let found = "not at the end, or not over the classes".into();
     let supported = "over the classes, at the end, where it is left out: the scores are what enters it";
     Err(NodeError::Setting { name: "its place", found, supported })

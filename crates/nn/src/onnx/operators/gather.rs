@@ -1,11 +1,13 @@
-//! Shapes, and parts of constants: what exporters write where a size is computed.
+//! Parts of constants and of pictures, and shapes: what exporters write where a size is computed.
 
+use std::fmt::Debug;
+
+use super::shape::{full_shape, under};
+use crate::layer::Layer;
 use crate::onnx::constant::Constant;
 use crate::onnx::error::NodeError;
 use crate::onnx::graph::{Graph, Value};
 use crate::onnx::node::{Node, index};
-
-use super::shape::full_shape;
 
 /// Shape, or a range of it.
 pub(super) fn shape<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
@@ -17,52 +19,120 @@ pub(super) fn shape<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value,
     Ok(Constant::integers(shape.get(start..end).unwrap_or_default().to_vec()).into())
 }
 
-/// Gather, from a constant.
+/// Gather: the elements at these places of a dimension; at a single one, without the dimension.
 pub(super) fn gather<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let data = graph.constant(node, 0, "data")?;
+    let data = graph.input(node, 0, "data")?;
+    let dims = full_shape(&data, graph.batch);
     let axis = node.integer("axis", 0)?;
-    let unfit = |name, found: String, supported| NodeError::Setting { name, found, supported };
-    let axis =
-        index(axis, data.shape.len()).ok_or_else(|| unfit("axis", axis.to_string(), "a dimension of the data"))?;
+    let axis = index(axis, dims.len()).ok_or_else(|| unfit("axis", axis, "a dimension of the data"))?;
     let indices = graph.constant(node, 1, "indices")?;
-    let (before, extent, after) = around(&data.shape, axis);
     let given = indices.as_integers().unwrap_or_default();
-    let rows: Option<Vec<usize>> = given.iter().map(|&row| index(row, extent)).collect();
-    let rows = rows.filter(|rows| rows.len() == indices.values.len());
-    let rows = rows.ok_or_else(|| unfit("indices", format!("{given:?}"), "integers within the dimension"))?;
-    graph.charge(before.saturating_mul(after).saturating_mul(rows.len()))?;
-    let shape = [&data.shape[..axis], &indices.shape, &data.shape[axis + 1..]].concat();
-    Ok(Constant { shape, values: data.values.pick(places(before, extent, after, &rows)) }.into())
+    let places: Option<Vec<usize>> = given.iter().map(|&place| index(place, dims[axis])).collect();
+    let places = places.filter(|places| places.len() == indices.values.len());
+    let places = places.ok_or_else(|| unfit("indices", given, "integers within the dimension"))?;
+    let shape = [&dims[..axis], &indices.shape, &dims[axis + 1..]].concat();
+    let taken = graph.select(node, data, axis, places.into_iter())?;
+    under(node, graph, taken, &shape)
 }
 
-/// Slice, of a constant; its settings are attributes in the oldest versions.
+/// Slice: ranges of dimensions; its settings are attributes in the oldest versions.
 pub(super) fn slice<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let mut result = (*graph.constant(node, 0, "data")?).clone();
+    let mut result = graph.input(node, 0, "data")?;
     let starts = graph.integers(node, 1, "starts")?.ok_or(NodeError::MissingInput("starts"))?;
     let ends = graph.integers(node, 2, "ends")?.ok_or(NodeError::MissingInput("ends"))?;
     let axes = graph.integers(node, 3, "axes")?.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = graph.integers(node, 4, "steps")?.unwrap_or_else(|| vec![1; starts.len()]);
-    let unfit = |name, found: &[i64], supported| NodeError::Setting { name, found: format!("{found:?}"), supported };
     if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() {
         return Err(unfit("ends", &ends, "as many as there are starts, axes and steps"));
     }
     for place in 0..starts.len() {
-        let axis = index(axes[place], result.shape.len());
+        let dims = full_shape(&result, graph.batch);
+        let axis = index(axes[place], dims.len());
         let axis = axis.ok_or_else(|| unfit("axes", &axes, "dimensions of the data"))?;
         let step = usize::try_from(steps[place]).ok().filter(|&step| step > 0);
         let step = step.ok_or_else(|| unfit("steps", &steps, "positive ones"))?;
-        let (before, extent, after) = around(&result.shape, axis);
+        let extent = dims[axis];
         let bound = |value: i64| {
             let value = if value < 0 { value.saturating_add(extent as i64) } else { value };
             value.clamp(0, extent as i64) as usize
         };
-        let rows = (bound(starts[place])..bound(ends[place])).step_by(step);
-        graph.charge(before.max(1).saturating_mul(after.max(1)).saturating_mul(rows.len()))?;
-        let rows: Vec<usize> = rows.collect();
-        result.values = result.values.pick(places(before, extent, after, &rows));
-        result.shape[axis] = rows.len();
+        let places = (bound(starts[place])..bound(ends[place])).step_by(step);
+        result = graph.select(node, result, axis, places)?;
     }
-    Ok(result.into())
+    Ok(result)
+}
+
+/// Split: parts of a dimension, one after the other, each an output of its own.
+pub(super) fn split<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
+    let data = graph.input(node, 0, "input")?;
+    let dims = full_shape(&data, graph.batch);
+    let axis = node.integer("axis", 0)?;
+    let axis = index(axis, dims.len()).ok_or_else(|| unfit("axis", axis, "a dimension of the data"))?;
+    let outputs = &node.proto.output;
+    let sizes = match graph.integers(node, 1, "split")? {
+        Some(sizes) => sizes,
+        // Equal ones, the last smaller where that doesn't come out even.
+        None => {
+            let (whole, each) = (dims[axis], dims[axis].div_ceil(outputs.len().max(1)));
+            (0..outputs.len()).map(|part| whole.saturating_sub(part * each).min(each) as i64).collect()
+        }
+    };
+    let ends = sizes.iter().scan(0_usize, |end, &size| {
+        *end = end.checked_add(usize::try_from(size).ok()?).filter(|&end| end <= dims[axis])?;
+        Some(*end)
+    });
+    let ends: Vec<usize> = ends.collect();
+    if ends.len() != outputs.len() || ends.last() != Some(&dims[axis]) {
+        return Err(unfit("split", &sizes, "a size for each output, of the whole dimension together"));
+    }
+    let mut parts = Vec::new();
+    for (start, end) in std::iter::once(0).chain(ends.iter().copied()).zip(&ends) {
+        parts.push(graph.select(node, data.clone(), axis, start..*end)?);
+    }
+    let mut parts = parts.into_iter();
+    let first = parts.next().ok_or(NodeError::MissingInput("output"))?;
+    outputs[1..].iter().zip(parts).try_for_each(|(name, part)| graph.define(name, part))?;
+    Ok(first)
+}
+
+impl<'a> Graph<'a> {
+    /// The elements at these places of a dimension, N among them; what depends on the picture from a layer, unless they are
+    /// all there are.
+    pub(super) fn select(
+        &mut self,
+        node: &Node<'a>,
+        data: Value,
+        dimension: usize,
+        places: impl ExactSizeIterator<Item = usize>,
+    ) -> Result<Value, NodeError> {
+        self.charge(places.len())?;
+        let places: Vec<usize> = places.collect();
+        let dims = full_shape(&data, self.batch);
+        let x = match data {
+            Value::Constant(constant) => {
+                let (before, extent, after) = around(&constant.shape, dimension);
+                self.charge(before.max(1).saturating_mul(after.max(1)).saturating_mul(places.len()))?;
+                let values = constant.values.pick(elements(before, extent, after, &places));
+                let mut shape = constant.shape.clone();
+                shape[dimension] = places.len();
+                return Ok(Constant { shape, values }.into());
+            }
+            Value::Activation(x) => x,
+        };
+        if places.iter().copied().eq(0..dims[dimension]) {
+            return Ok(x.into());
+        }
+        let ours = dimension.checked_sub(1).ok_or(NodeError::Batch)?;
+        let supported = "height, width or channels of a picture, or the elements of a row";
+        let axis = x.axis(ours).ok_or_else(|| unfit("the dimension", dimension, supported))?;
+        let extent = places.len();
+        let source = self.network.add(node.name(), Layer::Select { axis, places }, &[x.source], Vec::new())?;
+        Ok(x.with_extent(axis, ours, extent, source).into())
+    }
+}
+
+fn unfit(name: &'static str, found: impl Debug, supported: &'static str) -> NodeError {
+    NodeError::Setting { name, found: format!("{found:?}"), supported }
 }
 
 /// Elements before, in and behind a dimension.
@@ -70,8 +140,8 @@ fn around(shape: &[usize], axis: usize) -> (usize, usize, usize) {
     (shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product())
 }
 
-/// The elements of these rows of a dimension.
-fn places(before: usize, extent: usize, after: usize, rows: &[usize]) -> impl Iterator<Item = usize> {
+/// Where the elements at these places of a dimension stand.
+fn elements(before: usize, extent: usize, after: usize, places: &[usize]) -> impl Iterator<Item = usize> {
     let row = move |block: usize, row: usize| (0..after).map(move |place| (block * extent + row) * after + place);
-    (0..before).flat_map(move |block| rows.iter().flat_map(move |&index| row(block, index)))
+    (0..before).flat_map(move |block| places.iter().flat_map(move |&index| row(block, index)))
 }

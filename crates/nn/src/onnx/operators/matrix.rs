@@ -86,7 +86,7 @@ fn linear<'a>(
     if x.shape() != [inputs] {
         return Err(NodeError::Shape { expected: format!("a row [{inputs}] (N left out)"), found: x.shape() });
     }
-    let x = graph.row(node, x)?;
+    let x = graph.settled(node, x)?;
     let weight = Weight::new(&[inputs, outputs], x.arrange_rows(&weight, outputs));
     let layer = Layer::Linear { out_features: outputs, bias: bias.is_some() };
     let bias = bias.map(|values| Weight::new(&[outputs], values));

@@ -17,11 +17,22 @@ pub(super) fn max<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, N
 
 /// AveragePool.
 pub(super) fn average<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let (x, pool, rounded_up) = pooled(node, graph)?;
-    let count_padding = node.integer("count_include_pad", 0)? != 0;
-    if count_padding && rounded_up {
-        let supported = "0 where windows reach beyond the padding (ceil_mode)";
-        return Err(NodeError::Setting { name: "count_include_pad", found: "1".into(), supported });
+    let (mut x, mut pool, beyond) = pooled(node, graph)?;
+    let mut count_padding = node.integer("count_include_pad", 0)? != 0;
+    if count_padding && beyond != Padding::default() {
+        // What is beyond the padding doesn't count: the padding becomes a part of the picture.
+        let padding = Padding {
+            bottom: pool.padding.bottom - beyond.bottom,
+            right: pool.padding.right - beyond.right,
+            ..pool.padding
+        };
+        if padding != Padding::default() {
+            let name = format!("{}.pad", node.name());
+            let layer = Layer::Pad { padding, channels: [0, 0], value: 0.0 };
+            let source = graph.network.add(&name, layer, &[x.source], Vec::new())?;
+            x = Activation::image(source, graph.network.image(source));
+        }
+        (pool.padding, count_padding) = (beyond, false);
     }
     let [h, w, _] = graph.network.image(x.source);
     if pool.kernel == [h, w] && pool.padding == Padding::default() {
@@ -44,30 +55,35 @@ pub(super) fn global_max<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<V
     layer(node, graph, &x, Layer::MaxPool(pool))
 }
 
-/// ReduceMean over height and width.
+/// ReduceMean over height and width, or over channels.
 pub(super) fn reduce_mean<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
     let x = graph.activation(node, 0, "input")?;
-    let rank = x.shape().len() + 1;
+    let extents = x.shape();
     let axes = graph.integers(node, 1, "axes")?.unwrap_or_default();
-    let over: Option<Vec<usize>> = axes.iter().map(|&axis| index(axis, rank)).collect();
-    // What is left of the picture's axes must be its channels.
-    let channels: Vec<usize> =
-        (1..rank).filter(|axis| !over.as_ref().is_some_and(|over| over.contains(axis))).collect();
-    let is_spatial = x.is_image_in_any_order() && rank == 4 && axes.len() == 2;
-    let &[channels] = &channels[..] else { return Err(unsupported(&axes)) };
-    if !is_spatial || !x.is_channels(channels - 1) {
-        return Err(unsupported(&axes));
-    }
+    let unsupported = || {
+        let supported = "height and width of a picture, or its channels";
+        NodeError::Setting { name: "axes", found: format!("{axes:?}"), supported }
+    };
+    let dimension = |&axis: &i64| index(axis, extents.len() + 1)?.checked_sub(1);
+    let over: Vec<usize> = axes.iter().map(dimension).collect::<Option<_>>().ok_or_else(unsupported)?;
+    let rest: Vec<usize> = (0..extents.len()).filter(|dimension| !over.contains(dimension)).collect();
+    let is_picture = x.is_image_in_any_order();
+    let mean = match (&over[..], &rest[..]) {
+        (&[_, _], &[channels]) if is_picture && x.is_channels(channels) => {
+            let source = graph.network.add(node.name(), Layer::GlobalAvgPool, &[x.source], Vec::new())?;
+            Activation::row(source, extents[channels], 1)
+        }
+        (&[channels], _) if x.layer_shape().len() == 3 && x.is_channels(channels) => {
+            let source = graph.network.add(node.name(), Layer::ChannelMean, &[x.source], Vec::new())?;
+            x.with_extent(2, channels, 1, source)
+        }
+        _ => return Err(unsupported()),
+    };
     let kept = node.integer("keepdims", 1)? != 0;
-    let source = graph.network.add(node.name(), Layer::GlobalAvgPool, &[x.source], Vec::new())?;
-    let row = Activation::row(source, x.shape()[channels - 1], 1);
-    let mut shape = vec![1; 3];
-    shape[channels - 1] = row.shape()[0];
-    Ok(if kept { row.reshaped(&shape)? } else { row }.into())
-}
-
-fn unsupported(axes: &[i64]) -> NodeError {
-    NodeError::Setting { name: "axes", found: format!("{axes:?}"), supported: "height and width of a picture" }
+    let of = |dimension: usize| if over.contains(&dimension) { 1 } else { extents[dimension] };
+    let shape: Vec<usize> =
+        if kept { (0..extents.len()).map(of).collect() } else { rest.iter().map(|&d| of(d)).collect() };
+    Ok(graph.settled(node, mean.reshaped(&shape)?)?.into())
 }
 
 /// One value a channel, which ONNX has as `[N, C, 1, 1]`.
@@ -89,8 +105,8 @@ pub(super) fn picture(x: Activation) -> Result<Activation, NodeError> {
     }
 }
 
-/// The picture, its windows, and whether some of them reach beyond its padding (`ceil_mode`).
-fn pooled<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<(Activation, Pool2d, bool), NodeError> {
+/// The picture, its windows, and how much of their padding only the last of them reach (`ceil_mode`).
+fn pooled<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<(Activation, Pool2d, Padding), NodeError> {
     let x = picture(graph.activation(node, 0, "input")?)?;
     let [height, width, _] = graph.network.image(x.source);
     let shape = node.integers("kernel_shape")?.unwrap_or_default();
@@ -101,19 +117,14 @@ fn pooled<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<(Activation, Poo
     })?;
     node.only_ones("dilations")?;
     let Windows { stride, mut padding, .. } = Windows::read(node, [height, width], kernel)?;
-    let mut rounded_up = false;
+    let mut reached = Padding::default();
     if node.integer("ceil_mode", 0)? != 0 {
-        for (axis, (extent, before, after)) in
-            [(height, padding.top, &mut padding.bottom), (width, padding.left, &mut padding.right)]
-                .into_iter()
-                .enumerate()
-        {
-            let more = beyond(extent, before, *after, kernel[axis], stride[axis]);
-            rounded_up |= more > 0;
-            *after = after.saturating_add(more);
-        }
+        reached.bottom = beyond(height, padding.top, padding.bottom, kernel[0], stride[0]);
+        reached.right = beyond(width, padding.left, padding.right, kernel[1], stride[1]);
+        padding.bottom = padding.bottom.saturating_add(reached.bottom);
+        padding.right = padding.right.saturating_add(reached.right);
     }
-    Ok((x, Pool2d { kernel, stride, padding }, rounded_up))
+    Ok((x, Pool2d { kernel, stride, padding }, reached))
 }
 
 /// Pixels by which the last window reaches beyond the padding when the number of windows is rounded up. It must begin

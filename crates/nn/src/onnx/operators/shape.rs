@@ -1,5 +1,6 @@
 //! Operators that move nothing: the same values under another of ONNX's shapes.
 
+use crate::layer::Layer;
 use crate::onnx::activation::Activation;
 use crate::onnx::constant::Constant;
 use crate::onnx::error::NodeError;
@@ -65,7 +66,7 @@ pub(super) fn transpose<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Va
         }
     };
     match x {
-        Value::Activation(activation) => Ok(graph.row(node, activation.transposed(&permutation)?)?.into()),
+        Value::Activation(activation) => Ok(graph.settled(node, activation.transposed(&permutation)?)?.into()),
         Value::Constant(constant) => {
             graph.charge(constant.values.len())?;
             Ok(constant.transposed(&permutation).into())
@@ -127,26 +128,33 @@ fn no_dimension(name: &'static str, axis: i64) -> NodeError {
 }
 
 /// The same values under this shape of as many elements.
-fn under<'a>(node: &Node<'a>, graph: &mut Graph<'a>, x: Value, shape: &[usize]) -> Result<Value, NodeError> {
+pub(super) fn under<'a>(node: &Node<'a>, graph: &mut Graph<'a>, x: Value, shape: &[usize]) -> Result<Value, NodeError> {
     match x {
         Value::Constant(constant) => {
             graph.charge(constant.values.len())?;
             Ok(Constant { shape: shape.to_vec(), values: constant.values.clone() }.into())
         }
         Value::Activation(activation) => match shape.split_first() {
-            Some((&first, rest)) if first == graph.batch => Ok(graph.row(node, activation.reshaped(rest)?)?.into()),
+            Some((&first, rest)) if first == graph.batch => Ok(graph.settled(node, activation.reshaped(rest)?)?.into()),
             _ => Err(NodeError::Batch),
         },
     }
 }
 
 impl<'a> Graph<'a> {
-    /// The same values; where ONNX sees a row and the layer gives a picture, from a layer that flattens it.
-    pub(super) fn row(&mut self, node: &Node<'a>, x: Activation) -> Result<Activation, NodeError> {
-        if !x.needs_flattening() {
-            return Ok(x);
+    /// The same values; where ONNX sees a row and the layer gives a picture, from a layer that flattens it, and where channels
+    /// have changed their places, from one that moves them.
+    pub(super) fn settled(&mut self, node: &Node<'a>, x: Activation) -> Result<Activation, NodeError> {
+        if x.needs_flattening() {
+            let source = self.network.add(node.name(), Layer::Flatten, &[x.source], Vec::new())?;
+            return Ok(x.flattened(source));
         }
-        let source = self.network.add(node.name(), crate::layer::Layer::Flatten, &[x.source], Vec::new())?;
-        Ok(x.flattened(source))
+        if let Some(order) = x.order_of_channels() {
+            self.charge(x.layer_shape()[2])?;
+            let places = x.moved_channels(&order);
+            let source = self.network.add(node.name(), Layer::Select { axis: 2, places }, &[x.source], Vec::new())?;
+            return Ok(Activation::image(source, self.network.image(source)));
+        }
+        Ok(x)
     }
 }

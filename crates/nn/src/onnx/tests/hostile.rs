@@ -3,37 +3,12 @@
 use proptest::prelude::*;
 use prost::Message;
 
+use super::{input, node, tensor};
 use crate::onnx::schema::{
-    AttributeProto, AttributeType, DataType, DimensionProto, EntryProto, GraphProto, ModelProto, NodeProto,
-    OperatorSetProto, ShapeProto, TensorProto, TensorTypeProto, TypeProto, ValueInfoProto,
+    AttributeProto, AttributeType, DataType, EntryProto, GraphProto, ModelProto, OperatorSetProto, TensorProto,
+    ValueInfoProto,
 };
 use crate::{Layer, Model};
-
-fn input(extents: &[i64]) -> ValueInfoProto {
-    let dim = extents.iter().map(|&extent| DimensionProto { dim_value: Some(extent), dim_param: None }).collect();
-    let tensor = TensorTypeProto { elem_type: DataType::Float.into(), shape: Some(ShapeProto { dim }) };
-    ValueInfoProto { name: "x".into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
-}
-
-fn node(operator: &str, name: &str, inputs: &[&str], output: &str) -> NodeProto {
-    NodeProto {
-        op_type: operator.into(),
-        name: name.into(),
-        input: inputs.iter().map(ToString::to_string).collect(),
-        output: vec![output.into()],
-        ..NodeProto::default()
-    }
-}
-
-fn tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
-    TensorProto {
-        name: name.into(),
-        dims: dims.to_vec(),
-        data_type: DataType::Float.into(),
-        float_data: values.to_vec(),
-        ..TensorProto::default()
-    }
-}
 
 /// `[1, 2, 3, 3]` through a convolution of one pixel and a mean, to three classes; then as `change` would have it.
 fn file(change: impl FnOnce(&mut GraphProto)) -> ModelProto {
@@ -114,6 +89,12 @@ fn shapes_that_no_memory_holds_are_refused() {
         graph.node[0].attribute = vec![AttributeProto { name: "pads".into(), ints, ..AttributeProto::default() }];
     });
     says(&padded, &["node `c`", "too large"]);
+    // A picture of three by three between margins of ten thousand, for one output.
+    let margins = error(|graph| {
+        let ints = |name: &str, ints| AttributeProto { name: name.into(), ints, ..AttributeProto::default() };
+        graph.node[0].attribute = vec![ints("pads", vec![10_000; 4]), ints("strides", vec![20_003; 2])];
+    });
+    says(&margins, &["node `c` (Conv)", "[20003, 20003, 2] on the way", "at most 1048576"]);
     // Each node doubles what the one before it has; nothing depends on the picture.
     let doubled = error(|graph| {
         let constants = (0..60).map(|i| {
