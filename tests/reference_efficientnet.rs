@@ -36,32 +36,35 @@ fn error(found: impl IntoIterator<Item = f32>, stored: &Tensor<f64>) -> f64 {
     (difference / stored.as_slice().iter().map(|b| b * b).sum::<f64>()).sqrt()
 }
 
-/// PyTorch's own runs in single precision are off by 2.9e-7 (guided backpropagation) to 8.6e-7 (LayerCAM at `b10`), in the same
-/// norm; sums in another order and Winograd's convolutions may double that.
-const TOLERANCE: f64 = 2.0 * 8.6e-7;
+/// Each map is allowed twice the error that PyTorch's own run in single precision has, in the same norm. What is above once
+/// that error comes from the 1×1 convolutions, whose sums run over up to 1152 channels in blocks of 256.
+const ALLOWED: f64 = 2.0;
 
 #[test]
 fn the_maps_of_a_photograph_agree() {
     let (model, stored) = (network(), Stored::open("efficientnet-lite0/explain.safetensors"));
     let photo = Photo::open(in_attribution("tests/photos/chelsea.png")).unwrap();
     let pass = Explainer::new(&model).observe(&photo).unwrap();
-    let close = |name: &str, found: Vec<f32>| {
+    let close = |name: &str, found: Vec<f32>, single_precision: f64| {
         let error = error(found, &stored.array(name));
-        println!("{name:20} {error:.1e}");
-        assert!(error <= TOLERANCE, "{name}: {error:e}");
+        println!("{name:20} {error:.1e}, {:.2} times PyTorch's", error / single_precision);
+        assert!(error <= ALLOWED * single_precision, "{name}: {error:e}");
     };
-    close("logits", pass.logits().as_slice().to_vec());
-    close("cam_head_raw", pass.cam(EGYPTIAN_CAT).unwrap().single().raw().iter().copied().collect());
-    for (layer, stored_layer) in [("head.relu6", "head"), ("blocks.10.add", "b10")] {
-        for (method, name) in
-            [(Family::GradCam, "gradcam"), (Family::LayerCam, "layercam"), (Family::HiResCam, "hirescam")]
-        {
-            let map = pass.class_activation(method, layer, EGYPTIAN_CAT).unwrap().single();
-            close(&format!("{name}_{stored_layer}_raw"), map.raw().iter().copied().collect());
-        }
+    close("logits", pass.logits().as_slice().to_vec(), 6.5e-7);
+    close("cam_head_raw", pass.cam(EGYPTIAN_CAT).unwrap().single().raw().iter().copied().collect(), 5.8e-7);
+    for (method, layer, name, single_precision) in [
+        (Family::GradCam, "head.relu6", "gradcam_head_raw", 5.9e-7),
+        (Family::LayerCam, "head.relu6", "layercam_head_raw", 5.3e-7),
+        (Family::HiResCam, "head.relu6", "hirescam_head_raw", 6.0e-7),
+        (Family::GradCam, "blocks.10.add", "gradcam_b10_raw", 8.2e-7),
+        (Family::LayerCam, "blocks.10.add", "layercam_b10_raw", 8.6e-7),
+        (Family::HiResCam, "blocks.10.add", "hirescam_b10_raw", 7.9e-7),
+    ] {
+        let map = pass.class_activation(method, layer, EGYPTIAN_CAT).unwrap().single();
+        close(name, map.raw().iter().copied().collect(), single_precision);
     }
     let guided = pass.guided_backprop(EGYPTIAN_CAT).unwrap().single();
-    close("guided_backprop", guided.raw().iter().copied().collect());
+    close("guided_backprop", guided.raw().iter().copied().collect(), 2.8e-7);
 }
 
 #[test]
