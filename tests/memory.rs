@@ -30,6 +30,11 @@ fn image(phase: usize) -> Tensor<f32> {
 /// One test, since whatever else runs is counted too.
 #[test]
 fn explanations_leave_memory_where_it_was() {
+    // Of several threads each would keep working memory of its own, from the first time that it has something to do.
+    rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(leave_memory_where_it_was);
+}
+
+fn leave_memory_where_it_was() {
     let model = model();
     let explain = |phase: usize| {
         let pass = Explainer::new(&model).observe(image(phase)).unwrap();

@@ -41,8 +41,8 @@ use crate::tensor::Tensor;
 /// }
 ///
 /// let x = Tensor::new([4], vec![-1.5, -0.2, 0.3, 2.0]);
-/// let checked = gradcheck(&[x], |vars| squared_relu(&vars[0])).within(1e-6)?;
-/// assert_eq!(checked.checked, 4);
+/// let checked = gradcheck(&[x], |vars| squared_relu(&vars[0]));
+/// assert_eq!(checked.within(1e-6)?.checked, 4);
 /// # Ok::<(), tensor::GradcheckError>(())
 /// ```
 pub trait Op<T: Element>: Any + Debug + Send + Sync {
