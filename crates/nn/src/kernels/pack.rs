@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::simd::{Kernel, Simd, dispatch};
+
 /// A matrix `[rows, columns]` within a slice, plain or transposed.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
@@ -43,6 +45,9 @@ impl<'a> Matrix<'a> {
 pub(crate) fn pack_panel(source: Matrix<'_>, nr: usize, panel: &mut [f32]) {
     let Matrix { values, rows, columns, row_step, column_step } = source;
     assert!(columns <= nr && panel.len() == rows * nr);
+    if row_step == 1 && column_step != 1 && nr.is_multiple_of(MOST_LANES) {
+        return dispatch(Transpose { source, nr, panel });
+    }
     if columns < nr {
         panel.fill(0.0);
     }
@@ -51,14 +56,46 @@ pub(crate) fn pack_panel(source: Matrix<'_>, nr: usize, panel: &mut [f32]) {
             target[..columns].copy_from_slice(&values[row * row_step..][..columns]);
         }
     } else {
-        // A transposition, in blocks of a few rows that keep the cache lines of every column at hand.
-        const BLOCK: usize = 16;
-        for first in (0..rows).step_by(BLOCK) {
-            let last = (first + BLOCK).min(rows);
-            for column in 0..columns {
-                let source = &values[column * column_step..];
-                for row in first..last {
-                    panel[row * nr + column] = source[row * row_step];
+        for (row, target) in panel.chunks_exact_mut(nr).enumerate() {
+            let values = values[row * row_step..].iter().step_by(column_step);
+            target[..columns].iter_mut().zip(values).for_each(|(target, &value)| *target = value);
+        }
+    }
+}
+
+/// Lanes of the widest tier.
+const MOST_LANES: usize = 16;
+
+/// A matrix whose columns are contiguous, in squares that registers hold.
+struct Transpose<'a> {
+    source: Matrix<'a>,
+    nr: usize,
+    panel: &'a mut [f32],
+}
+
+impl Kernel for Transpose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { source: Matrix { values, rows, columns, column_step, .. }, nr, panel } = self;
+        let whole = rows - rows % S::LANES;
+        // Squares fill up their own columns.
+        if columns.next_multiple_of(S::LANES) < nr || whole < rows {
+            panel.fill(0.0);
+        }
+        for column in (0..columns).step_by(S::LANES) {
+            let n = (columns - column).min(S::LANES);
+            for row in (0..whole).step_by(S::LANES) {
+                let from = &values[column * column_step + row..];
+                let to = &mut panel[row * nr + column..];
+                assert!(from.len() >= (n - 1) * column_step + S::LANES && to.len() >= (S::LANES - 1) * nr + S::LANES);
+                // SAFETY: `n` columns begin in `from`, and LANES rows of the panel in `to`, as many values apart.
+                unsafe { s.transpose(from.as_ptr(), column_step, n, to.as_mut_ptr(), nr) };
+            }
+            for i in column..column + n {
+                for row in whole..rows {
+                    panel[row * nr + i] = values[i * column_step + row];
                 }
             }
         }

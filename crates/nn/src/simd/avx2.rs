@@ -152,6 +152,35 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_step: usize, n: usize, to: *mut f32, to_step: usize) {
+        // SAFETY: the caller vouches for the memory, the token for the instructions.
+        unsafe {
+            let mut rows = [_mm256_setzero_ps(); 8];
+            for i in 0..8 {
+                if i < n {
+                    rows[i] = _mm256_loadu_ps(from.add(i * from_step));
+                }
+            }
+            // Squares of 4×4: half h of `fours[g][c]` is column 4h + c of rows 4g to 4g + 3.
+            let mut fours = [[_mm256_setzero_ps(); 4]; 2];
+            for g in 0..2 {
+                let [a, b, c, d] = [rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3]];
+                let (ab, cd) = (_mm256_castps_pd(_mm256_unpacklo_ps(a, b)), _mm256_castps_pd(_mm256_unpacklo_ps(c, d)));
+                fours[g][0] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd));
+                fours[g][1] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd));
+                let (ab, cd) = (_mm256_castps_pd(_mm256_unpackhi_ps(a, b)), _mm256_castps_pd(_mm256_unpackhi_ps(c, d)));
+                fours[g][2] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd));
+                fours[g][3] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd));
+            }
+            for c in 0..4 {
+                let [a, b] = [fours[0][c], fours[1][c]];
+                _mm256_storeu_ps(to.add(c * to_step), _mm256_permute2f128_ps::<0x20>(a, b));
+                _mm256_storeu_ps(to.add((4 + c) * to_step), _mm256_permute2f128_ps::<0x31>(a, b));
+            }
+        }
+    }
+
+    #[inline(always)]
     fn sum(self, v: __m256) -> f32 {
         // SAFETY: the token proves that the processor has the instructions.
         unsafe {

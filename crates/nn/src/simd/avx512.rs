@@ -141,6 +141,42 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_step: usize, n: usize, to: *mut f32, to_step: usize) {
+        // SAFETY: the caller vouches for the memory, the token for the instructions.
+        unsafe {
+            let mut rows = [_mm512_setzero_ps(); 16];
+            for i in 0..16 {
+                if i < n {
+                    rows[i] = _mm512_loadu_ps(from.add(i * from_step));
+                }
+            }
+            // Squares of 4×4: quarter q of `fours[g][c]` is column 4q + c of rows 4g to 4g + 3.
+            let mut fours = [[_mm512_setzero_ps(); 4]; 4];
+            for g in 0..4 {
+                let [a, b, c, d] = [rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3]];
+                let (ab, cd) = (_mm512_castps_pd(_mm512_unpacklo_ps(a, b)), _mm512_castps_pd(_mm512_unpacklo_ps(c, d)));
+                fours[g][0] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
+                fours[g][1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd));
+                let (ab, cd) = (_mm512_castps_pd(_mm512_unpackhi_ps(a, b)), _mm512_castps_pd(_mm512_unpackhi_ps(c, d)));
+                fours[g][2] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
+                fours[g][3] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd));
+            }
+            // Then the quarters, as a square of 4×4 for each c: even ones, then odd ones of a pair.
+            const EVEN: i32 = 0x88;
+            const ODD: i32 = 0xdd;
+            for c in 0..4 {
+                let [a, b, d, e] = [fours[0][c], fours[1][c], fours[2][c], fours[3][c]];
+                let even = [_mm512_shuffle_f32x4::<EVEN>(a, b), _mm512_shuffle_f32x4::<EVEN>(d, e)];
+                let odd = [_mm512_shuffle_f32x4::<ODD>(a, b), _mm512_shuffle_f32x4::<ODD>(d, e)];
+                _mm512_storeu_ps(to.add(c * to_step), _mm512_shuffle_f32x4::<EVEN>(even[0], even[1]));
+                _mm512_storeu_ps(to.add((4 + c) * to_step), _mm512_shuffle_f32x4::<EVEN>(odd[0], odd[1]));
+                _mm512_storeu_ps(to.add((8 + c) * to_step), _mm512_shuffle_f32x4::<ODD>(even[0], even[1]));
+                _mm512_storeu_ps(to.add((12 + c) * to_step), _mm512_shuffle_f32x4::<ODD>(odd[0], odd[1]));
+            }
+        }
+    }
+
+    #[inline(always)]
     fn sum(self, v: __m512) -> f32 {
         // SAFETY: the token proves that the processor has the instructions.
         unsafe { _mm512_reduce_add_ps(v) }

@@ -106,6 +106,21 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// `a` where the mask holds, else `b`.
     fn select(self, mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V;
 
+    /// Transposes `n` rows of `LANES` values, `from_step` values apart, into `LANES` rows of `LANES`, `to_step` values
+    /// apart: value `j` of row `i` becomes value `i` of row `j`, and what the rows past the `n`th would give is zero.
+    ///
+    /// # Safety
+    /// `n ≤ LANES`; the `n` rows are readable, the `LANES` rows writable, and the two don't overlap.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_step: usize, n: usize, to: *mut f32, to_step: usize) {
+        for j in 0..Self::LANES {
+            for i in 0..Self::LANES {
+                // SAFETY: the caller vouches for both rows.
+                unsafe { *to.add(j * to_step + i) = if i < n { *from.add(i * from_step + j) } else { 0.0 } };
+            }
+        }
+    }
+
     /// The sum of the lanes, by halves.
     fn sum(self, v: Self::V) -> f32;
     /// The largest lane.

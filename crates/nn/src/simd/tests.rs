@@ -92,3 +92,35 @@ fn names_round_trip_and_unknown_ones_are_refused() {
     let error = "sse9".parse::<Tier>().unwrap_err();
     assert_eq!(error.to_string(), r#"GLASSBOX_SIMD: expected portable, avx2 or avx512, found "sse9""#);
 }
+
+/// The transposition of every number of rows, between steps that aren't the width.
+struct Transposition;
+
+impl Kernel for Transposition {
+    type Output = ();
+
+    fn run<S: Simd>(self, s: S) {
+        let (from_step, to_step) = (S::LANES + 3, S::LANES + 5);
+        for n in 0..=S::LANES {
+            let from: Vec<f32> = (0..n * from_step).map(|i| i as f32).collect();
+            let mut to = vec![-1.0; S::LANES * to_step];
+            // SAFETY: there are `n` rows and LANES rows, at least LANES values apart.
+            unsafe { s.transpose(from.as_ptr(), from_step, n, to.as_mut_ptr(), to_step) };
+            for (j, row) in to.chunks(to_step).enumerate() {
+                for (i, &value) in row.iter().enumerate() {
+                    let want = match i {
+                        _ if i < n => from[i * from_step + j],
+                        _ if i < S::LANES => 0.0,
+                        _ => -1.0,
+                    };
+                    assert_eq!(value, want, "{}: {n} rows, [{j}, {i}]", S::NAME);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_tier_transposes() {
+    Tier::available().for_each(|tier| dispatch_on(tier, Transposition));
+}
