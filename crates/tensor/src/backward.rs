@@ -169,7 +169,8 @@ impl<T: Element> Tape<T> {
     /// Where the rule can't be applied to what lies on the way.
     ///
     /// # Panics
-    /// Where `seed` has another shape than `output`, or a variable stands on another tape.
+    /// Where `seed` has another shape than `output`, a variable stands on another tape, or an operation or the rule doesn't
+    /// answer for each input, with a gradient of its shape.
     pub fn backward_from<'a>(
         &self,
         output: &Var<T>,
@@ -207,6 +208,8 @@ impl<T: Element> Tape<T> {
             let replaced = answer.is_some();
             coverage.replaced += usize::from(replaced);
             let grads = answer.unwrap_or_else(|| node.any_op().vjp(node, upstream, Wanted::new(&flags)));
+            let (name, found, inputs) = (node.any_op().name(), grads.0.len(), flags.len());
+            assert_eq!(found, inputs, "{name}: gradients for {found} inputs of {inputs}");
             let handed_on = flags.iter().zip(&grads.0).map(|(&flag, gradient)| flag && gradient.is_some()).collect();
             gradients.steps.insert(id, Step { replaced, handed_on });
             for ((input, flag), gradient) in node.inputs.iter().zip(flags).zip(grads.0) {
@@ -337,6 +340,25 @@ mod tests {
         let (tape, x) = tape_and_x();
         let error = tape.backward(&x.mul(&x), &Flat, [&x]).unwrap_err();
         assert_eq!(error.to_string(), "the rule `flat` can't be applied: no exp");
+    }
+
+    /// A sum of two inputs that knows of the first alone.
+    #[test]
+    #[should_panic(expected = "half: gradients for 1 inputs of 2")]
+    fn an_operation_answers_for_each_of_its_inputs() {
+        #[derive(Debug)]
+        struct Half;
+        impl crate::op::Op<f64> for Half {
+            fn name(&self) -> &'static str {
+                "half"
+            }
+            fn vjp(&self, _: &Node<f64>, upstream: Tensor<f64>, _: Wanted<'_>) -> Grads<f64> {
+                Grads::one(upstream)
+            }
+        }
+        let (tape, x) = tape_and_x();
+        let y = tape.record(Half, &[&x, &x], x.value().clone().map(|x| x + x));
+        let _ = tape.backward(&y, &Exact, [&x]);
     }
 
     #[test]

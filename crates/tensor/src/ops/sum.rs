@@ -66,7 +66,12 @@ impl<T: Element> Op<T> for Mean {
 }
 
 /// The sum over `axes`, each left with extent 1.
+///
+/// # Panics
+/// Where there is no such dimension, or one is named twice.
 fn sum_over<T: Element>(x: &Tensor<T>, axes: &[usize]) -> Tensor<T> {
+    let sound = axes.iter().enumerate().all(|(i, axis)| *axis < x.shape().len() && !axes[..i].contains(axis));
+    assert!(sound, "dimensions {axes:?} of {}", x.shape());
     axes.iter().fold(x.clone(), |x, &axis| x.sum_axis(axis))
 }
 
@@ -86,7 +91,7 @@ impl<T: Element> Var<T> {
     /// The sum over these dimensions, which vanish from the shape.
     ///
     /// # Panics
-    /// Where there is no such dimension.
+    /// Where there is no such dimension, or one is named twice.
     #[must_use]
     pub fn sum_axes(&self, axes: &[usize]) -> Self {
         let sum = sum_over(self.value(), axes);
@@ -103,7 +108,7 @@ impl<T: Element> Var<T> {
     /// The mean over these dimensions, which vanish from the shape.
     ///
     /// # Panics
-    /// Where there is no such dimension.
+    /// Where there is no such dimension, or one is named twice.
     #[must_use]
     pub fn mean_axes(&self, axes: &[usize]) -> Self {
         let sum = sum_over(self.value(), axes);
