@@ -58,6 +58,34 @@ fn frozen_layers_stay_and_the_others_learn() {
     assert!(matches!(error, TrainError::AllFrozen));
 }
 
+#[test]
+fn settings_outside_their_range_are_named() {
+    let images = images(4);
+    let message = |training: Training| {
+        let (mut model, mut sgd) = (model(), Sgd::new(0.1, 0.9));
+        let before = model.clone();
+        let error = range_test(&model, &mut sgd, &training, &images, [0.1, 1.0], 2).unwrap_err().to_string();
+        assert_eq!(error, Trainer::new(training, sgd).fit(&mut model, &images).unwrap_err().to_string());
+        assert_eq!(model, before);
+        error
+    };
+    let settings = training();
+    assert_eq!(message(Training { batch_size: 0, ..settings }), "batch_size: expected at least 1, found 0");
+    let rate = message(Training { learning_rate: f64::NAN, ..settings });
+    assert_eq!(rate, "learning_rate: expected a number of at least 0, found NaN");
+    assert!(message(Training { label_smoothing: 1.5, ..settings }).starts_with("label_smoothing: expected a share"));
+    assert!(message(Training { clip_norm: Some(0.0), ..settings }).ends_with("a norm above 0, found 0"));
+    assert!(message(Training { weight_average: Some(1.0), ..settings }).ends_with("less than 1, found 1"));
+    let none = images.subset(&[]);
+    let error = Trainer::new(settings, Sgd::new(0.1, 0.9)).fit(&mut model(), &none).unwrap_err();
+    assert!(error.to_string().starts_with("there are no images"), "{error}");
+    // Epochs without end, of which only the first is run.
+    let endless = Training { epochs: usize::MAX, ..settings };
+    let stop = |_: &_, _: &Model| ControlFlow::Break(());
+    let trained = Trainer::new(endless, Sgd::new(0.1, 0.9)).on_epoch(stop).fit(&mut model(), &images).unwrap();
+    assert_eq!((trained.ended, trained.step, trained.steps), (Ended::Stopped, 1, usize::MAX));
+}
+
 /// Four images learnt by heart while others are validated with: the validation stops getting better.
 #[test]
 fn patience_ends_a_training_that_gets_no_better() {

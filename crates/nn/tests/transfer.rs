@@ -1,11 +1,12 @@
 //! Transfer learning: a cut model keeps its weights, and what frozen layers give is computed once, to the same bits.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nn::data::{Augmentation, DataError, Dataset, LabelledImages, fashion_mnist};
 use nn::optim::{Adam, Sgd};
-use nn::train::{TrainError, Trained, Trainer, Training, evaluate};
+use nn::train::{LAST, TrainError, Trained, Trainer, Training, evaluate};
 use nn::{Layer, Model, ModelBuilder, ModelInfo};
 
 fn images(count: usize) -> LabelledImages {
@@ -179,6 +180,47 @@ fn images_that_are_never_the_same_are_not_kept() {
     };
     assert!(train(&Augmentation::default(), true, &other) == train(&Augmentation::default(), false, &other));
     assert_eq!(asked.get(), 6);
+}
+
+/// What is frozen is part of a training: it goes on only with the same layers frozen.
+#[test]
+fn a_training_goes_on_with_the_same_layers_frozen() {
+    let (images, folder) = (images(40), tempfile::tempdir().unwrap());
+    let go_on = |model: &mut Model, stop: usize| {
+        let stopped = move |step| if step == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let trainer = Trainer::new(training(), Adam::new(0.05)).checkpoints(folder.path()).resume();
+        trainer.on_step(move |progress, _| stopped(progress.step)).fit(model, &images)
+    };
+    let mut whole = transferred();
+    Trainer::new(training(), Adam::new(0.05)).fit(&mut whole, &images).unwrap();
+    go_on(&mut transferred(), 4).unwrap();
+
+    let frozen_up_to = |layers: &[&str]| {
+        let mut model = learnt().cut_after("gap").unwrap();
+        model = model.layer("dropout", Layer::Dropout { probability: 0.2 }).layer("fc", Layer::linear(10));
+        let mut model = model.build(7).unwrap();
+        layers.iter().for_each(|layer| model.freeze_up_to(layer).unwrap());
+        model
+    };
+    let refused = |layers: &[&str]| {
+        let mut model = frozen_up_to(layers);
+        let before = model.clone();
+        let error = go_on(&mut model, 0).unwrap_err().to_string();
+        assert!(error.contains(LAST) && model == before, "{error}");
+        error
+    };
+    let another = "a checkpoint of another training: frozen layers: expected";
+    let error = refused(&["bn1"]);
+    assert!(
+        error.ends_with(&format!("{another} `conv2` trained, found `conv2` frozen; train anew, or as it was")),
+        "{error}"
+    );
+    assert!(refused(&[]).contains("expected `conv1` trained, found `conv1` frozen"));
+    assert!(refused(&["dropout"]).contains("expected `dropout` frozen, found `dropout` trained"));
+    // Up to the last of them that has weights: the layers behind it do the same in any case.
+    let mut parts = frozen_up_to(&["bn2"]);
+    go_on(&mut parts, 0).unwrap();
+    assert!(parts.parameters() == whole.parameters());
 }
 
 #[test]

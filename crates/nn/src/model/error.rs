@@ -150,6 +150,19 @@ pub enum FileErrorKind {
         "a safetensors file without an entry `glassbox-checkpoint` in its metadata: not a checkpoint of a training"
     )]
     NoCheckpoint,
+    /// What a checkpoint says besides its tensors, damaged.
+    #[error("what the checkpoint says of its training can't be understood: {0}; train anew")]
+    Checkpoint(#[source] serde_json::Error),
+    /// A checkpoint by a version with another format.
+    #[error(
+        "the checkpoint's format is {found}, this version goes on from {expected}: train anew, or with the other version"
+    )]
+    CheckpointFormat {
+        /// Format that is read.
+        expected: u32,
+        /// Format found.
+        found: u32,
+    },
     /// A checkpoint of another training.
     #[error("a checkpoint of another training: {what}: expected {expected}, found {found}; train anew, or as it was")]
     OtherTraining {

@@ -37,7 +37,8 @@ impl Model<f32> {
 
 impl<T: Real> Model<T> {
     /// Makes training leave these layers as they are: their weights stay, their batch norms use and keep the running
-    /// statistics, their dropout does nothing. Freezing isn't saved with the model.
+    /// statistics, their dropout does nothing. Freezing isn't saved with the model; a training goes on from its
+    /// [checkpoints](crate::train::Trainer::checkpoints) only with the same layers frozen.
     ///
     /// ```
     /// # use nn::{Layer, Model};
@@ -95,6 +96,12 @@ impl<T: Real> Model<T> {
         Source::Image
     }
 
+    /// The frozen layers that training would change otherwise.
+    pub(crate) fn frozen_layers(&self) -> Vec<String> {
+        let frozen = self.nodes.iter().filter(|node| node.frozen && node.changes());
+        frozen.map(|node| node.name.clone()).collect()
+    }
+
     /// The first layer that may give something else in each step.
     pub(crate) fn first_changing(&self) -> Option<&ModelNode> {
         self.nodes.iter().find(|node| !node.is_fixed())
@@ -120,6 +127,11 @@ impl<T: Real> Model<T> {
 impl ModelNode {
     /// Whether it does the same in every step.
     fn is_fixed(&self) -> bool {
-        self.frozen || self.parameters.is_empty() && !matches!(self.layer, Layer::Dropout { .. })
+        self.frozen || !self.changes()
+    }
+
+    /// Whether training changes it, or what it does, unless it is frozen.
+    fn changes(&self) -> bool {
+        !self.parameters.is_empty() || matches!(self.layer, Layer::Dropout { .. })
     }
 }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
 use super::Training;
+use super::course::{Epoch, best};
 use super::evaluation::Scores;
 use super::step::Lesson;
-use super::trainer::{Epoch, best};
 use crate::data::Augmentation;
 use crate::files::write_whole;
 use crate::model::{FileError, FileErrorKind, Model, ModelError, bytes, floats};
@@ -28,7 +28,7 @@ pub const BEST: &str = "best.safetensors";
 /// The metadata entry that holds the rest of a checkpoint.
 const KEY: &str = "glassbox-checkpoint";
 /// Version of that entry.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Kinds of tensors besides the optimiser's.
 const MODEL: &str = "model";
 const AVERAGE: &str = "average";
@@ -78,9 +78,17 @@ struct Header {
     format: u32,
     kind: Kind,
     architecture: String,
+    /// The layers that training would change and that were [frozen](Model::freeze).
+    frozen: Vec<String>,
     optimizer_steps: u64,
     average_steps: u64,
     at: Position,
+}
+
+/// Of any version.
+#[derive(Deserialize)]
+struct AnyFormat {
+    format: u32,
 }
 
 impl<'m> Run<'m> {
@@ -92,9 +100,9 @@ impl<'m> Run<'m> {
         self.kind.images.div_ceil(self.kind.training.batch_size.max(1))
     }
 
-    /// Steps in all.
+    /// Steps in all; as many as can be counted, where the epochs are without end.
     pub(super) fn steps(&self) -> usize {
-        self.kind.training.epochs * self.batches()
+        self.kind.training.epochs.saturating_mul(self.batches())
     }
 
     /// The model that is validated and kept: the averaged one, if there is an average.
@@ -145,6 +153,7 @@ impl<'m> Run<'m> {
             format: FORMAT,
             kind: self.kind.clone(),
             architecture: self.model.architecture_json()?,
+            frozen: self.model.frozen_layers(),
             optimizer_steps: optimizer.state().steps,
             average_steps: self.average.as_ref().map_or(0, WeightAverage::steps),
             at: self.at.clone(),
@@ -184,7 +193,11 @@ impl<'m> Run<'m> {
         let (_, metadata) = SafeTensors::read_metadata(file)?;
         let json =
             metadata.metadata().as_ref().and_then(|entries| entries.get(KEY)).ok_or(FileErrorKind::NoCheckpoint)?;
-        let header: Header = serde_json::from_str(json)?;
+        let AnyFormat { format } = serde_json::from_str(json).map_err(FileErrorKind::Checkpoint)?;
+        if format != FORMAT {
+            return Err(FileErrorKind::CheckpointFormat { expected: FORMAT, found: format });
+        }
+        let header: Header = serde_json::from_str(json).map_err(FileErrorKind::Checkpoint)?;
         self.compare(&header)?;
 
         let mut tensors = BTreeMap::new();
@@ -236,9 +249,14 @@ impl<'m> Run<'m> {
             let (expected, found) = (expected.to_string(), found.to_string());
             if expected == found { Ok(()) } else { Err(FileErrorKind::OtherTraining { what, expected, found }) }
         };
-        differs("format", &FORMAT, &header.format)?;
         differs("settings", &serde_json::to_string(&self.kind)?, &serde_json::to_string(&header.kind)?)?;
         differs("network", &self.model.architecture_json()?, &header.architecture)?;
+        let (here, there) = (self.model.frozen_layers(), &header.frozen);
+        let state = |frozen: &[String], layer| if frozen.contains(layer) { "frozen" } else { "trained" };
+        if let Some(layer) = here.iter().chain(there).find(|&layer| here.contains(layer) != there.contains(layer)) {
+            let [expected, found] = [&here, there].map(|frozen| format!("`{layer}` {}", state(frozen, layer)));
+            return Err(FileErrorKind::OtherTraining { what: "frozen layers", expected, found });
+        }
         let Position { epoch, batch, step, ref history, .. } = header.at;
         differs("number of finished epochs", &history.len(), &epoch)?;
         let sound = epoch < self.kind.training.epochs && batch <= self.batches()

@@ -34,9 +34,19 @@ pub enum TrainError {
     /// The model doesn't say how images become numbers.
     #[error("the model has no normalization: give it one with `ModelInfo`")]
     NoNormalization,
-    /// No images, or batches of none.
-    #[error("there is nothing to train on")]
+    /// No images.
+    #[error("there are no images: a model learns from one at least, and is measured with one at least")]
     Nothing,
+    /// A setting outside its range.
+    #[error("{setting}: expected {expected}, found {found}")]
+    Setting {
+        /// The setting's name in [`Training`](super::Training).
+        setting: &'static str,
+        /// Its range, in words.
+        expected: &'static str,
+        /// Its value.
+        found: f64,
+    },
     /// Every layer with weights is frozen.
     #[error("all layers are frozen: there is nothing to train")]
     AllFrozen,

@@ -101,8 +101,9 @@ pub(super) fn evaluate_with(
             for (scores, &label) in logits.as_slice().chunks_exact(classes).zip(&labels) {
                 let rank = rank(scores, label);
                 within.iter_mut().skip(rank).for_each(|count| *count += 1);
-                let best = (0..classes).find(|&class| self::rank(scores, class) == 0);
-                confusion.add(label, best.expect("a model has classes"));
+                let larger =
+                    |best: usize, next: usize| if scores[next].total_cmp(&scores[best]).is_gt() { next } else { best };
+                confusion.add(label, (0..classes).reduce(larger).expect("a model has classes"));
             }
             let mean = ops::cross_entropy(&forward.logits, &labels, 0.0).value().item();
             loss += f64::from(mean) * labels.len() as f64;

@@ -96,6 +96,7 @@
 
 mod checkpoint;
 mod confusion;
+mod course;
 mod diagnosis;
 mod error;
 mod evaluation;
@@ -108,11 +109,12 @@ use serde::{Deserialize, Serialize};
 
 pub use checkpoint::{BEST, LAST};
 pub use confusion::Confusion;
+pub use course::{Ended, Epoch, Progress, Trained};
 pub use error::TrainError;
 pub use evaluation::{Evaluation, Scores, evaluate};
 pub use range_test::{RangeTest, range_test};
 pub use step::{Lesson, train_step};
-pub use trainer::{Ended, Epoch, Progress, Trained, Trainer};
+pub use trainer::Trainer;
 
 use crate::optim::{Decay, Schedule};
 
@@ -138,6 +140,26 @@ pub struct Training {
     pub patience: Option<usize>,
     /// Seed of the images' order and of dropout.
     pub seed: u64,
+}
+
+impl Training {
+    /// Ranges that types don't say.
+    fn check(&self) -> Result<(), TrainError> {
+        let number = |setting, found: f64, fits: fn(f64) -> bool, expected| match fits(found) {
+            true => Ok(()),
+            false => Err(TrainError::Setting { setting, expected, found }),
+        };
+        number("batch_size", self.batch_size as f64, |size| size > 0.0, "at least 1")?;
+        number("learning_rate", self.learning_rate, |rate| (0.0..=f64::MAX).contains(&rate), "a number of at least 0")?;
+        number("label_smoothing", self.label_smoothing, |share| (0.0..=1.0).contains(&share), "a share from 0 to 1")?;
+        if let Some(norm) = self.clip_norm {
+            number("clip_norm", norm, |norm| norm > 0.0, "a norm above 0")?;
+        }
+        if let Some(decay) = self.weight_average {
+            number("weight_average", decay, |decay| (0.0..1.0).contains(&decay), "a decay from 0 to less than 1")?;
+        }
+        Ok(())
+    }
 }
 
 /// Ten epochs in steps of 64, at a rate that peaks at 0.1 after a tenth of the steps and falls along a cosine; nothing else.

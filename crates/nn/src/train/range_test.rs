@@ -33,7 +33,7 @@ impl RangeTest {
 /// says how the loss followed (Smith, *Cyclical learning rates*, 2017, §3.3). It ends early where the loss diverges.
 ///
 /// # Errors
-/// Where the images don't fit the model, or one of them can't be read.
+/// Where a setting is outside its range, the images don't fit the model, or one of them can't be read.
 ///
 /// # Panics
 /// Unless 0 < `rates[0]` < `rates[1]`.
@@ -47,10 +47,8 @@ pub fn range_test(
 ) -> Result<RangeTest, TrainError> {
     let [low, high] = rates;
     assert!(0.0 < low && low < high, "a range test from rate {low} to {high}");
+    training.check()?;
     let normalization = normalization_for(model, images)?;
-    if training.batch_size == 0 {
-        return Err(TrainError::Nothing);
-    }
     let mut model = model.clone();
     let loader = Loader::new(images, &normalization, training.batch_size).shuffled(training.seed);
     let (mut losses, mut sum, mut weight, mut least) = (Vec::new(), 0.0, 0.0, f64::INFINITY);

@@ -1,15 +1,15 @@
-//! The course of a training.
+//! A training in the making, and how it goes.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use tensor::Var;
 
 use super::checkpoint::{BEST, Kind, Run};
+use super::course::{Ended, Epoch, Progress, Trained, best};
 use super::error::TrainError;
-use super::evaluation::{Scores, evaluate_with, normalization_for, rank};
+use super::evaluation::{evaluate_with, normalization_for, rank};
 use super::features::Features;
 use super::step::Lesson;
 use super::{Training, diagnosis};
@@ -20,90 +20,6 @@ use crate::optim::{Optimizer, WeightAverage, clip_norm, global_norm};
 
 /// Between two checkpoints within an epoch, unless told otherwise.
 const EVERY: Duration = Duration::from_secs(60);
-
-/// Where a training stands after a step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress {
-    /// The epoch, from 0.
-    pub epoch: usize,
-    /// Steps made.
-    pub step: usize,
-    /// Steps in all.
-    pub steps: usize,
-    /// Images in this step.
-    pub images: usize,
-    /// Of these, those whose likeliest class was theirs, before the step.
-    pub right: usize,
-    /// Loss of this step's images, before the step.
-    pub loss: f64,
-    /// Norm of all gradients together, before clipping.
-    pub gradient_norm: f64,
-    /// Learning rate of this step.
-    pub learning_rate: f64,
-}
-
-/// What came of an epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
-    /// The epoch, from 0.
-    pub epoch: usize,
-    /// Steps made since the beginning.
-    pub step: usize,
-    /// Mean loss of its images, each before the step that it was part of.
-    pub loss: f64,
-    /// Share of its images whose likeliest class was theirs, likewise.
-    pub accuracy: f64,
-    /// Learning rate of its last step.
-    pub learning_rate: f64,
-    /// How the model did on the validation images, if there are any.
-    pub validation: Option<Scores>,
-}
-
-impl Epoch {
-    /// Whether it is better than another: by accuracy, then by loss; of the validation, if there is one.
-    fn beats(&self, other: &Self) -> bool {
-        let scores = |epoch: &Self| epoch.validation.map_or((epoch.accuracy, epoch.loss), |v| (v.accuracy, v.loss));
-        let ((accuracy, loss), (other_accuracy, other_loss)) = (scores(self), scores(other));
-        accuracy > other_accuracy || accuracy == other_accuracy && loss < other_loss
-    }
-}
-
-/// Why a training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// All epochs are done.
-    Finished,
-    /// The validation has not become better for as many epochs as the patience allows.
-    Patience,
-    /// A callback stopped it.
-    Stopped,
-}
-
-/// A training that ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trained {
-    /// Why.
-    pub ended: Ended,
-    /// Steps made.
-    pub step: usize,
-    /// Steps that all epochs have.
-    pub steps: usize,
-    /// What came of each epoch.
-    pub history: Vec<Epoch>,
-}
-
-impl Trained {
-    /// The best epoch: by validation if there was one, otherwise by the images themselves.
-    #[must_use]
-    pub fn best(&self) -> Option<&Epoch> {
-        best(&self.history).map(|place| &self.history[place])
-    }
-}
-
-/// The place of the best epoch; of equal ones, the first.
-pub(super) fn best(history: &[Epoch]) -> Option<usize> {
-    (0..history.len()).reduce(|best, next| if history[next].beats(&history[best]) { next } else { best })
-}
 
 type Loss<'a> = Box<dyn Fn(&Var<f32>, &Batch) -> Var<f32> + Send + Sync + 'a>;
 type OnStep<'a> = Box<dyn FnMut(&Progress, &Model<f32>) -> ControlFlow<()> + 'a>;
@@ -224,8 +140,9 @@ impl<'a> Trainer<'a> {
     /// averaged; after an error it holds what was learnt by then.
     ///
     /// # Errors
-    /// Where the images don't fit the model, one of them can't be read, the loss or a gradient is no longer a number, a
-    /// checkpoint can't be written or gone on from, or features are to be kept and no layer is frozen that gives them.
+    /// Where a setting is outside its range, the images don't fit the model, one of them can't be read, the loss or a
+    /// gradient is no longer a number, a checkpoint can't be written or gone on from, or features are to be kept and no layer
+    /// is frozen that gives them.
     pub fn fit(self, model: &mut Model<f32>, images: &dyn Dataset) -> Result<Trained, TrainError> {
         let memory = self.memory.filter(|_| self.augmentation == Augmentation::default());
         self.fit_keeping(model, |_| Ok(Box::new(images)), memory)
@@ -250,6 +167,7 @@ impl<'a> Trainer<'a> {
         mut images: impl FnMut(usize) -> Result<Box<dyn Dataset + 'd>, DataError>,
         memory: Option<usize>,
     ) -> Result<Trained, TrainError> {
+        self.training.check()?;
         if !(0..model.parameters().len()).any(|index| model.is_trained(index)) {
             return Err(TrainError::AllFrozen);
         }
@@ -304,9 +222,6 @@ impl<'a> Trainer<'a> {
         [features, validated]: [&Features; 2],
     ) -> Result<ControlFlow<()>, TrainError> {
         let normalization = normalization_for(run.model, images)?;
-        if self.training.batch_size == 0 {
-            return Err(TrainError::Nothing);
-        }
         let soft = self.augmentation.mixup > 0.0 || self.class_weights.is_some();
         let (expected, found) = (run.model.classes(), images.class_names().len());
         if soft && found != expected || self.class_weights.as_ref().is_some_and(|weights| weights.len() != found) {

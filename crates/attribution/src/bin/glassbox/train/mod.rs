@@ -226,7 +226,7 @@ fn estimate(config: &Config, model: &Model, images: &dyn Dataset, test: Option<&
     let kept = transfer::freezes(&config.network) && config.augmentation == Augmentation::default();
     let epochs = if kept { 1 } else { training.epochs };
     let total = epochs as f64 * (loader.batches() as f64 * step + tested);
-    let (steps, rate) = (training.epochs * loader.batches(), training.batch_size as f64 / step);
+    let (steps, rate) = (training.epochs.saturating_mul(loader.batches()), training.batch_size as f64 / step);
     let time = minutes(Duration::from_secs_f64(total));
     let first = if kept { " for the first epoch, and little for the others" } else { "" };
     say!(
