@@ -7,6 +7,7 @@ use crate::error::ExplainError;
 
 /// The image that stands for "nothing there", with which methods compare or cover.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum Baseline<T: Real = f32> {
     /// A black picture, normalised as the model says; zero where it says nothing.
     #[default]

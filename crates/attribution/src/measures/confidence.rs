@@ -34,8 +34,8 @@ impl Confidence {
 impl<T: Real> Pass<'_, T> {
     /// The confidence in each image's class with the whole image and with what its map `[H, W]`, of values in [0, 1], keeps:
     /// at a pixel where the map is m, (1 − m) · baseline + m · image. (Chattopadhay, Sarkar, Howlader and Balasubramanian,
-    /// *Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep Convolutional Networks*, 2018, §4.1, eqs. 19 and
-    /// 20, where the image is multiplied by the map: the baseline is black.)
+    /// *Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep Convolutional Networks*, 2018, §4.1, where the
+    /// image is multiplied by the map: the baseline is black.)
     ///
     /// A map that keeps everything scores best here whatever it shows: read it beside the others.
     ///

@@ -23,7 +23,7 @@ const STEPS: usize = 2000;
 ///
 /// with v₁ the first right singular vector, signed so that the map's sum isn't negative. Muhammad and Yeasin, *Eigen-CAM:
 /// Class Activation Map using Principal Components*, 2020, eq. 3. Nothing is centred. v₁ comes from a power iteration on
-/// FᵀF, in double precision.
+/// FᵀF, in double precision. Of features that aren't finite nothing is either.
 #[must_use]
 pub fn eigen_cam<T: Real>(features: ArrayView3<T>) -> Array2<T> {
     let (h, w, channels) = features.dim();
@@ -34,13 +34,13 @@ pub fn eigen_cam<T: Real>(features: ArrayView3<T>) -> Array2<T> {
         0.0 => v,
         length => v / length,
     };
-    // The channels' energies: never orthogonal to v₁ where the features aren't negative.
-    let mut direction = unit(matrix.map_axis(ndarray::Axis(0), |column| column.dot(&column)));
+    // Positive and irregular: never orthogonal to v₁ where the features aren't negative, and elsewhere only by chance.
+    let mut direction = unit(Array1::from_shape_fn(channels, |c| 0.5 + (c as f64 * 0.754_877_666).fract()));
     for _ in 0..STEPS {
         let next = unit(matrix.t().dot(&matrix.dot(&direction)));
         let moved = (&next - &direction).mapv(f64::abs).sum();
         direction = next;
-        if moved < STEADY {
+        if moved < STEADY || moved.is_nan() {
             break;
         }
     }

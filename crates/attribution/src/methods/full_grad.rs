@@ -60,8 +60,8 @@ macro_rules! is {
 /// What an operation adds that doesn't scale with its input, b ⊙ ∂S/∂y place by place: `None` where it adds nothing.
 ///
 /// A convolution (transposed or not) and a fully connected layer add their bias; batch norm in evaluation, y = a·x + c, adds
-/// c; padding adds what it puts round the picture; ReLU6 adds its bound where it is saturated, and ReLU nothing. A smooth activation y = f(x) adds f(x) − f′(x)·x, so that
-/// there the parts add up whatever f is.
+/// c; padding adds what it puts round the picture; ReLU6 adds its bound where it is saturated, and ReLU nothing. A smooth
+/// activation y = f(x) adds f(x) − f′(x)·x, so that there the parts add up whatever f is.
 ///
 /// # Errors
 /// Names the operation if it isn't known what it adds.
@@ -189,7 +189,8 @@ impl<T: Real> Pass<'_, T> {
     ///
     /// where ψ takes absolute values, stretches them from 0 to 1 and upsamples them (bilinear, edge to edge) to the image. So
     /// each channel of each layer counts as much as the image's, and the map isn't complete any more; the
-    /// [decomposition](Self::full_gradient) is.
+    /// [decomposition](Self::full_gradient) is. (The authors' program stretches the channels of a layer together, with
+    /// another map; the formula is the paper's.)
     ///
     /// # Errors
     /// As [`full_gradient`](Self::full_gradient).

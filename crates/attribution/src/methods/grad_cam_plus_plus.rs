@@ -8,9 +8,9 @@ use crate::methods::{channels, sum, weighted_sum};
 /// Added to the denominator of a_ijc, which vanishes where the gradient does.
 const EPSILON: f64 = 1e-6;
 
-/// Each channel weighted by its positive gradients, each of these by how much of the score it explains: features and
-/// gradients `[h, w, C]` → `[h, w]`. With g = ∂S/∂f, taking eᶜ for the differentiable score (so that higher derivatives are
-/// powers of g):
+/// Each channel weighted by its positive gradients, and each of these by a share a, with which the score is a weighted sum
+/// of the features: features and gradients `[h, w, C]` → `[h, w]`. With g = ∂S/∂f, and e^S as the score that is
+/// differentiated (its derivatives are e^S·g, e^S·g², e^S·g³):
 ///
 /// ```text
 /// a_ijc = g_ijc² / (2 g_ijc² + g_ijc³ Σ_ab f_abc + 10⁻⁶), and 0 where g_ijc = 0       (eq. 19)
@@ -18,7 +18,7 @@ const EPSILON: f64 = 1e-6;
 /// M     = Σ_c w_c f_c
 /// ```
 ///
-/// Chattopadhay, Sarkar, Howlader and Balasubramanian, *Grad-CAM++: Generalized Gradient-based Visual Explanations for
+/// A factor e^S, which all weights would have in common, is left out. Chattopadhay, Sarkar, Howlader and Balasubramanian, *Grad-CAM++: Generalized Gradient-based Visual Explanations for
 /// Deep Convolutional Networks*, 2018.
 #[must_use]
 pub fn grad_cam_plus_plus<T: Real>(features: ArrayView3<T>, gradients: ArrayView3<T>) -> Array2<T> {

@@ -19,7 +19,7 @@ use crate::variants::{Progress, Runner};
 pub struct Occlusion<T: Real = f32> {
     /// Its `[rows, columns]`.
     pub window: [usize; 2],
-    /// Steps `[down, right]`.
+    /// Steps `[down, right]`. What lies between patches further apart than they are long is never covered.
     pub stride: [usize; 2],
     /// What it shows.
     pub baseline: Baseline<T>,
@@ -37,10 +37,8 @@ impl<T: Real> Occlusion<T> {
         let starts = |axis: usize| {
             let (extent, window) = (picture[axis], self.window[axis]);
             let steps = extent.saturating_sub(window).div_ceil(self.stride[axis]);
-            (0..=steps).map(move |step| {
-                let start = step * self.stride[axis];
-                (start, window.min(extent - start))
-            })
+            let starts = (0..extent).step_by(self.stride[axis]).take(steps + 1);
+            starts.map(move |start| (start, window.min(extent - start)))
         };
         let row = |(top, height)| starts(1).map(move |(left, width)| Rect { top, left, height, width });
         starts(0).flat_map(row).collect()
@@ -92,7 +90,7 @@ impl<T: Real> Pass<'_, T> {
                     covers[pixel] += T::one();
                 }
             }
-            // With a stride beyond the window some pixels are never covered: nothing is known of them.
+            // Of pixels that are never covered nothing is known.
             let mean = Zip::from(&falls).and(&covers).map_collect(|&sum, &n| sum / n.max(T::one()));
             Ok(self.heatmap_of_pixels(image, mean))
         };

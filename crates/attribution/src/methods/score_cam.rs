@@ -24,7 +24,8 @@ impl<T: Real> Pass<'_, T> {
     /// ```
     ///
     /// The model is run once for each channel. A channel that is the same everywhere masks the whole image. The softmax
-    /// makes the weights depend on the scores' scale: with large scores one channel takes all.
+    /// makes the weights depend on the scores' scale: with large scores one channel takes all. (The paper's score is the rise
+    /// over that of an image without anything, which is the same for all channels, so that the softmax doesn't see it.)
     ///
     /// # Errors
     /// Where there is no such layer, its output has no positions, the target doesn't fit, or when `progress` breaks it off.

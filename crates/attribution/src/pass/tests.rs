@@ -4,6 +4,18 @@ use crate::testing::{images, model};
 use crate::{Explainer, silent};
 use std::ops::ControlFlow;
 
+/// A pass answers from several threads, and so does what it is made of.
+#[test]
+fn what_threads_share_can_be_shared() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Pass<'_, f32>>();
+    shared::<Explainer<'_, f64>>();
+    shared::<Model<f32>>();
+    shared::<Tape<f32>>();
+    shared::<Target<f32>>();
+    shared::<ExplainError>();
+}
+
 #[test]
 fn predictions_come_likeliest_first_and_sum_to_one() {
     let model = model();

@@ -7,6 +7,7 @@ const NOT_A_NUMBER: Rgb<u8> = Rgb([128, 128, 128]);
 
 /// Colours for strengths from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Colormap {
     /// Dark blue over red to bright yellow; lightness rises evenly, so equal steps look equal, in grey and to the
     /// colour-blind too (van der Walt and Smith, Matplotlib 2.0).

@@ -81,6 +81,7 @@ impl Panel {
 
 /// A bar under the grid that says what the colours mean.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Legend {
     /// Strengths from none to the map's maximum.
     Strength(Colormap),

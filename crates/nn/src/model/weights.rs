@@ -36,6 +36,7 @@ pub struct Naming<'a> {
 
 /// How the weights in a file are laid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WeightLayout {
     /// As here: convolutions `[Kh, Kw, Cin/groups, Cout]`, fully connected layers `[in, out]`, flattened from `[H, W, C]`.
     #[default]

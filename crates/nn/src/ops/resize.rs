@@ -11,6 +11,7 @@ use crate::real::Real;
 /// m.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Interpolation {
     /// ⌊i·n/m⌋, the pixel there.
     Nearest,

@@ -34,6 +34,7 @@ use crate::model::ModelBuilder;
 /// A network of the zoo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Net {
     /// LeNet-5, with ReLU and max pooling (LeCun et al. 1998).
     #[serde(rename = "lenet5")]

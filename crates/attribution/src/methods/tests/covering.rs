@@ -34,6 +34,10 @@ fn occlusion_is_a_mean_over_patches() {
             }
             near(&found[n].raw().to_owned(), &(sum / count.mapv(|n| n.max(1.0))), "occlusion");
         }
+        // Steps beyond the image leave the first patch.
+        let far = Occlusion { stride: [20, usize::MAX], ..settings.clone() };
+        let corner = pass.occlusion(1, &far, silent).unwrap()[0].raw().to_owned();
+        assert!(corner.indexed_iter().all(|((i, j), &fall)| (fall != 0.0) == (i < 3 && j < 2)), "{corner}");
         let wrong = Occlusion { window: [10, 1], ..settings };
         assert!(pass.occlusion(1, &wrong, silent).is_err());
         let foreign = Occlusion { baseline: Baseline::Image(Tensor::zeros([2, 2, 2])), ..Occlusion::square(2) };

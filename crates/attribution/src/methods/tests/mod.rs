@@ -80,6 +80,17 @@ proptest! {
     }
 }
 
+/// Before a ReLU one channel may be another's negative: no direction that weighs them alike sees anything.
+#[test]
+fn eigen_cam_sees_channels_that_cancel() {
+    let one = array([3, 4, 1], 1.0).index_axis_move(Axis(2), 0);
+    let f = Array3::from_shape_fn((3, 4, 2), |(i, j, c)| if c == 0 { one[[i, j]] } else { -one[[i, j]] });
+    near(&eigen_cam(f.view()), &(&one * (2.0_f64.sqrt() * one.sum().signum())), "Eigen-CAM");
+    let mut broken = f;
+    broken[[1, 2, 0]] = f64::NAN;
+    assert!(eigen_cam(broken.view()).iter().all(|m| m.is_nan()));
+}
+
 fn with_pass(check: impl Fn(&Pass<'_, f64>)) {
     let model = model();
     check(&Explainer::new(&model).observe(images(2)).unwrap());

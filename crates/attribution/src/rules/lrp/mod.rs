@@ -73,6 +73,7 @@ pub struct Part<T: Real> {
 
 /// A reading of a layer's input.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Inputs<T: Real> {
     /// All of x.
     All,
@@ -86,6 +87,7 @@ pub enum Inputs<T: Real> {
 
 /// Layers of products, by kind or by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Layers {
     /// Convolutions.
     Convolutions,
