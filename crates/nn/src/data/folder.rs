@@ -1,8 +1,8 @@
 //! A folder of pictures for each class.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,15 @@ pub struct ImageFolder {
     /// The first images, decoded, one after another.
     kept: Vec<u8>,
     skipped: Vec<PhotoError>,
+}
+
+impl fmt::Debug for ImageFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (images, classes, kept) = (self.files.len(), &self.class_names, self.kept());
+        let mut shown = f.debug_struct("ImageFolder");
+        shown.field("images", &images).field("classes", classes).field("settings", &self.settings);
+        shown.field("kept", &kept).field("skipped", &self.skipped).finish_non_exhaustive()
+    }
 }
 
 impl ImageFolder {

@@ -1,7 +1,7 @@
 //! Mini-batches, made ahead of the step that needs them.
 
 use std::sync::mpsc::sync_channel;
-use std::thread;
+use std::{fmt, thread};
 
 use rand::seq::SliceRandom;
 use rayon::ThreadPoolBuilder;
@@ -39,6 +39,15 @@ pub struct Loader<'a> {
     augmentation: Option<(&'a Augmentation, u64)>,
     class_weights: Option<&'a [f64]>,
     without: Option<&'a (dyn Fn(usize) -> bool + Sync)>,
+}
+
+impl fmt::Debug for Loader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Loader");
+        shown.field("images", &self.dataset.len()).field("normalization", self.normalization);
+        shown.field("batch_size", &self.batch_size).field("seed", &self.seed);
+        shown.field("augmentation", &self.augmentation).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Loader<'a> {

@@ -1,5 +1,7 @@
 //! Parts of a set: to train on, to choose by, to test with.
 
+use std::fmt;
+
 use rand::seq::SliceRandom;
 
 use super::{DataError, Dataset, Purpose, keyed_stream};
@@ -59,6 +61,12 @@ impl Split {
 pub struct Subset<'a> {
     dataset: &'a dyn Dataset,
     places: Vec<usize>,
+}
+
+impl fmt::Debug for Subset<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subset").field("places", &self.places).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Subset<'a> {

@@ -1,5 +1,6 @@
 //! A training in the making, and how it goes.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -42,6 +43,14 @@ pub struct Trainer<'a> {
     memory: Option<usize>,
     on_step: OnStep<'a>,
     on_epoch: OnEpoch<'a>,
+}
+
+impl fmt::Debug for Trainer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Trainer");
+        shown.field("training", &self.training).field("augmentation", &self.augmentation);
+        shown.field("checkpoints", &self.checkpoints).field("resume", &self.resume).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Trainer<'a> {
