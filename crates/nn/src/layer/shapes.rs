@@ -126,7 +126,9 @@ impl Layer {
                 }
             },
             Self::Concat => {
-                let (channels, positions) = input.split_last().expect("a shape without dimensions doesn't arise");
+                let Some((channels, positions)) = input.split_last() else {
+                    return Err(LayerError::Shape { expected: "[N, …, C]", found: Vec::new() });
+                };
                 let mut total = *channels;
                 for other in &inputs[1..] {
                     match other.split_last() {

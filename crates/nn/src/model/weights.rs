@@ -121,8 +121,8 @@ impl ModelBuilder {
     /// the same layout as here, it needs no names but the layers'.
     ///
     /// # Errors
-    /// Where the bytes aren't such a file; where a tensor is missing, is of another shape, or belongs to no layer
-    /// (`num_batches_tracked` but for); where the model can't be built.
+    /// Where the bytes aren't such a file; where a tensor is missing, is of another shape, or belongs to no layer (but for
+    /// `num_batches_tracked`); where the model can't be built.
     pub fn build_with(self, file: &[u8], naming: &Naming<'_>) -> Result<Model<f32>, FileErrorKind> {
         let file = SafeTensors::deserialize(file)?;
         let mut model = self.assemble::<FileErrorKind>(|_, _, _, _, shape| Ok(Tensor::zeros(shape)))?;

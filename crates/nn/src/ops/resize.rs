@@ -61,8 +61,12 @@ impl<T: Real> Tap<T> {
     }
 
     /// Between two of `from` pixels, at a position counted from the centre of the first and held within them.
+    ///
+    /// # Panics
+    /// Where there are no pixels to read.
     #[must_use]
     pub fn linear(position: f64, from: usize) -> Self {
+        assert!(from > 0, "resize: no pixels to read");
         let position = position.clamp(0.0, (from - 1) as f64);
         let first = position as usize;
         Self::new(first, std::iter::once(((first + 1).min(from - 1), position - first as f64)))
@@ -91,8 +95,12 @@ fn cubic(distance: f64) -> f64 {
 
 impl Interpolation {
     /// What each of `to` pixels reads of `from`, along one axis.
+    ///
+    /// # Panics
+    /// Where there are no pixels to read.
     #[must_use]
     pub fn taps<T: Real>(self, from: usize, to: usize) -> Vec<Tap<T>> {
+        assert!(from > 0, "resize: no pixels to read");
         let last = from - 1;
         let position = |i: usize, align_corners: bool| match align_corners {
             true if to == 1 => 0.0,
