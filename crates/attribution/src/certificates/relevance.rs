@@ -1,7 +1,7 @@
 //! Conservation of relevance.
 
 use nn::Real;
-use tensor::{Tensor, Var};
+use tensor::{BackwardError, Tensor, Var};
 
 use super::residual::gamma;
 use super::rounding::{by_image, gap, products};
@@ -45,8 +45,9 @@ pub(super) fn conservation<T: Real>(
     seed: &Tensor<T>,
 ) -> Result<Residual, String> {
     let (tape, images) = (input.tape(), input.shape()[0]);
-    let rule = lrp.on(tape, input)?;
-    let path = Path::under(&rule, [input, logits], seed).map_err(|refused| refused.to_string())?;
+    let in_words = |refused: BackwardError| refused.to_string();
+    let rule = lrp.on(tape, input).map_err(in_words)?;
+    let path = Path::under(&rule, [input, logits], seed).map_err(in_words)?;
     let (image, operations) = path.values.split_first().expect("the image lies on the path");
     let mut sums = Sums::new(images);
     sums.add(&rule.relevance(image.value(), path.gradient(image)).cast());

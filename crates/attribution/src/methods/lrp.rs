@@ -1,7 +1,6 @@
 //! Layer-wise relevance propagation.
 
 use nn::{Real, on_pool};
-use tensor::BackwardError;
 
 use crate::error::ExplainError;
 use crate::explanation::Explanation;
@@ -22,8 +21,7 @@ impl<T: Real> Pass<'_, T> {
     /// Where the rules have no reading for the model, name a layer that it doesn't have, or the target doesn't fit.
     pub fn lrp(&self, target: impl Into<Target<T>>, lrp: &Lrp<T>) -> Result<Explanation<Saliency<T>>, ExplainError> {
         let (target, input) = (target.into(), &self.forward().input);
-        let refused = |reason| BackwardError::Refused { rule: "LRP", reason };
-        let rule = lrp.on(self.tape(), input).map_err(refused)?;
+        let rule = lrp.on(self.tape(), input)?;
         let (logits, seed) = (&self.forward().logits, self.seed(&target)?);
         let mut gradients = on_pool(|| self.tape().backward_from(logits, seed, &rule, [input]))?;
         let arrived = gradients.take(input).expect("asked for");

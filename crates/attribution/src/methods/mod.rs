@@ -1,5 +1,26 @@
 //! The methods, one file each. Each is a method of [`Pass`](crate::Pass); those of the class-activation family also stand
 //! as plain functions of a layer's features and gradients, `[h, w, C]`.
+//!
+//! Whoever knows them from Captum, pytorch-grad-cam or TorchCAM finds them under these names:
+//!
+//! | there | here |
+//! | --- | --- |
+//! | `CAM` | [`Pass::cam`](crate::Pass::cam) |
+//! | `GradCAM`, `LayerGradCam` | [`Pass::grad_cam`](crate::Pass::grad_cam) |
+//! | `GradCAMPlusPlus`, `HiResCAM`, `LayerCAM`, `XGradCAM` | [`Pass::class_activation`](crate::Pass::class_activation), by [`Family`] |
+//! | `ScoreCAM`, `AblationCAM` | [`Pass::score_cam`](crate::Pass::score_cam), [`Pass::ablation_cam`](crate::Pass::ablation_cam) |
+//! | `EigenCAM` | [`Pass::eigen_cam`](crate::Pass::eigen_cam), which doesn't centre the features |
+//! | `FullGrad` | [`Pass::full_grad`](crate::Pass::full_grad) |
+//! | `Saliency` | [`Pass::gradient`](crate::Pass::gradient), then [`Saliency::magnitude`](crate::Saliency::magnitude) |
+//! | `InputXGradient` | [`Pass::input_x_gradient`](crate::Pass::input_x_gradient) |
+//! | `GuidedBackprop`, `Deconvolution` | [`Pass::guided_backprop`](crate::Pass::guided_backprop), [`Pass::deconvnet`](crate::Pass::deconvnet) |
+//! | `GuidedGradCam` | [`Pass::guided_grad_cam`](crate::Pass::guided_grad_cam) |
+//! | `IntegratedGradients` | [`Pass::integrated_gradients`](crate::Pass::integrated_gradients) |
+//! | `NoiseTunnel` | [`Pass::smooth_grad`](crate::Pass::smooth_grad), [`Pass::var_grad`](crate::Pass::var_grad) |
+//! | `LRP` | [`Pass::lrp`](crate::Pass::lrp) |
+//! | `Occlusion` | [`Pass::occlusion`](crate::Pass::occlusion) |
+//! | several `target_layers` | [`Pass::mean_over_layers`](crate::Pass::mean_over_layers) |
+//! | `targets` | [`Target`](crate::Target) |
 
 mod ablation_cam;
 mod by_channel;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::methods::{Family, Noise};
 use crate::testing::{images, model};
+use crate::verdict::{Arose, Verdict};
 use crate::{Explainer, silent};
 use std::ops::ControlFlow;
 

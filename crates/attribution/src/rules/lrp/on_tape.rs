@@ -6,10 +6,13 @@ use std::sync::Arc;
 use nn::ops::{BatchNormEvaluation, Clip, Conv2dRelu, Linear};
 use nn::{ConvTranspose2d, Real};
 use tensor::ops::{Add, Concat, Sub, Tanh};
-use tensor::{Grads, Linearity, Node, NodeId, Rule, Tape, Tensor, Var, Wanted};
+use tensor::{BackwardError, Grads, Linearity, Node, NodeId, Rule, Tape, Tensor, Var, Wanted};
 
 use super::{Layers, Lrp, LrpRule, Products};
 use crate::path::computed_from;
+
+/// What the rule is called.
+const NAME: &str = "LRP";
 
 /// [`Lrp`] on one tape: the backward rule. What arrives under it at a value x is g with R = x ⊙ g; at the image, where one of
 /// the rules is for the image alone, the relevance itself ([`relevance`](Self::relevance) tells them apart).
@@ -35,8 +38,8 @@ impl<T: Real> Lrp<T> {
     /// The rule for what was recorded on `tape`, from the variable `image` on.
     ///
     /// # Errors
-    /// Says in words which layer is named that isn't there.
-    pub fn on(&self, tape: &Tape<T>, image: &Var<T>) -> Result<LrpOnTape<T>, String> {
+    /// [`BackwardError::Refused`], which says in words which layer is named that isn't there.
+    pub fn on(&self, tape: &Tape<T>, image: &Var<T>) -> Result<LrpOnTape<T>, BackwardError> {
         let nodes = tape.nodes();
         let of_image = computed_from(&nodes, image.id());
         let mut layers = BTreeMap::new();
@@ -58,10 +61,9 @@ impl<T: Real> Lrp<T> {
         for name in named {
             if !layers.keys().any(|id| label(id) == name) {
                 let found: Vec<&str> = layers.keys().map(label).collect();
-                return Err(format!(
-                    "there is no convolution or fully connected layer `{name}`; found {}",
-                    found.join(", ")
-                ));
+                let found = found.join(", ");
+                let reason = format!("there is no convolution or fully connected layer `{name}`; found {found}");
+                return Err(BackwardError::Refused { rule: NAME, reason });
             }
         }
         Ok(LrpOnTape { image: image.id(), layers, folded, recorded: nodes.len(), of_image })
@@ -181,7 +183,7 @@ impl<T: Real> LrpOnTape<T> {
 
 impl<T: Real> Rule<T> for LrpOnTape<T> {
     fn name(&self) -> &'static str {
-        "LRP"
+        NAME
     }
 
     fn vjp(&self, node: &Node<T>, upstream: &Tensor<T>, _: Wanted<'_>) -> Option<Grads<T>> {
