@@ -125,6 +125,8 @@ fn misfits_are_named() {
     let wide =
         empty.layer("a", Layer::MaxPool(crate::Pool2d { kernel: [5, 5], stride: [1, 1], padding: Default::default() }));
     assert!(error(wide).to_string().contains("doesn't fit"));
+    let nothing = Layer::Concat.output_shape(&[&[]]).unwrap_err();
+    assert_eq!(nothing.to_string(), "expected an input [N, …, C], found []");
 }
 
 /// What a few bytes of a hostile file could ask for.

@@ -255,6 +255,12 @@ mod tests {
         Tensor::from(y)
     }
 
+    #[test]
+    #[should_panic(expected = "resize: no pixels to read")]
+    fn a_picture_without_pixels_is_refused() {
+        let _ = Interpolation::Bilinear { align_corners: true }.taps::<f32>(0, 4);
+    }
+
     fn interpolations() -> impl Strategy<Value = Interpolation> {
         prop_oneof![
             Just(Interpolation::Nearest),
