@@ -12,8 +12,8 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use tensor::{Exact, Rule, Tape, Tensor, Var};
 
-static ARRAYS: &[u8] = include_bytes!("reference/ops.safetensors");
-static SETTINGS: &str = include_str!("reference/ops.json");
+static ARRAYS: &[u8] = include_bytes!("../reference/ops.safetensors");
+static SETTINGS: &str = include_str!("../reference/ops.json");
 
 /// One case, to be computed in precision `T`.
 struct Case<'a> {

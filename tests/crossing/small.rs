@@ -1,13 +1,12 @@
 //! Two small networks, explained: every stored map of `tests/reference/small`, in both precisions.
 
-mod support;
-
 use attribution::methods::{Family, IntegratedGradients, Occlusion};
 use attribution::{Baseline, ExplainError, Explainer, Heatmap, Placement, Saliency, silent};
 use ndarray::{Array2, ArrayView};
 use nn::{Model, Real};
-use support::{Stored, network, reference, relative_error};
 use tensor::{Element, Tensor};
+
+use crate::support::{Stored, network, reference, relative_error};
 
 /// The largest error over the largest stored value. In f32, twice the worst of PyTorch's own runs in f32: those are within
 /// 2.6e-5 for Grad-CAM++ (at gapnet's first layer), 3.2e-6 for the rest of its family, 7.6e-7 for all else.

@@ -126,7 +126,7 @@ fn company_changes_no_bit() {
 fn company_changes_no_bit_on_any_tier() {
     for (tier, winograd) in Tier::available().flat_map(|tier| ["on", "off"].map(|winograd| (tier, winograd))) {
         let mut test = Command::new(std::env::current_exe().unwrap());
-        test.args(["--exact", "company_changes_no_bit"]);
+        test.args(["--exact", "determinism::company_changes_no_bit"]);
         test.envs([("GLASSBOX_SIMD", tier.name()), ("GLASSBOX_WINOGRAD", winograd)]);
         let output = test.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);

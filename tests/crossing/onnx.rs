@@ -1,7 +1,5 @@
 //! Models that go through ONNX files: every layer, the zoo, a pretrained network; and what ONNX Runtime says of them.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +9,9 @@ use nn::data::Normalization;
 use nn::ops::Interpolation;
 use nn::zoo::{BatchNorms, Head, Net, efficientnet_lite0};
 use nn::{Conv2d, ConvTranspose2d, Layer, Model, ModelBuilder, ModelInfo, Naming, Padding, Pool2d};
-use support::{Stored, reference, relative_error};
 use tensor::Tensor;
+
+use crate::support::{Stored, reference, relative_error};
 
 /// Every kind of layer, with paddings, strides and groups that tell dimensions apart.
 fn all_layers() -> ModelBuilder {

@@ -1,12 +1,11 @@
 //! Losses, gradients and trajectories of training against values computed with PyTorch.
 
-mod support;
-
 use nn::optim::{Adam, Optimizer, Sgd};
 use nn::train::train_step;
 use nn::{Mode, Model, Real};
-use support::{Stored, network, relative_error};
 use tensor::{Exact, Tape, Tensor};
+
+use crate::support::{Stored, network, relative_error};
 
 /// The batch of step `s`: rows 8·(s mod 4) to 8·(s mod 4) + 8.
 fn batch<T: Real>(stored: &Stored, step: usize) -> (Tensor<T>, Vec<usize>) {

@@ -1,8 +1,6 @@
 //! The network in the program's box, explained: its maps of a photograph against PyTorch's in double precision, from the same
 //! weights (`tests/reference/efficientnet-lite0/make.py`).
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
@@ -11,8 +9,9 @@ use attribution::{Explainer, Photo};
 use nn::data::Normalization;
 use nn::zoo::{BatchNorms, Head, efficientnet_lite0};
 use nn::{Model, ModelInfo, Naming};
-use support::Stored;
 use tensor::Tensor;
+
+use crate::support::Stored;
 
 const EGYPTIAN_CAT: usize = 285;
 

@@ -1,7 +1,5 @@
 //! Schedules and optimisers against values computed with PyTorch.
 
-mod support;
-
 use std::fs;
 
 use nn::optim::{Adam, AdamSettings, Optimizer, Schedule, Sgd, SgdSettings, clip_norm};
@@ -9,8 +7,10 @@ use nn::{Layer, Model};
 use serde_json::Value;
 use tensor::Tensor;
 
+use crate::support::reference;
+
 fn stored() -> Value {
-    serde_json::from_slice(&fs::read(support::reference("optimizers.json")).unwrap()).unwrap()
+    serde_json::from_slice(&fs::read(reference("optimizers.json")).unwrap()).unwrap()
 }
 
 fn numbers(value: &Value) -> Vec<f64> {

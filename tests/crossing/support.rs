@@ -1,5 +1,4 @@
 //! Reference values and the networks that they belong to.
-#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

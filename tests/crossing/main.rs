@@ -1,0 +1,13 @@
+//! What crosses crates: identities from theory, values stored from independent implementations, files of other programs.
+//!
+//! One program, so that what is generic is compiled once for all of them. What counts allocations has programs of its own.
+
+mod determinism;
+mod efficientnet;
+mod identities;
+mod onnx;
+mod operations;
+mod optimizers;
+mod small;
+mod support;
+mod training;
