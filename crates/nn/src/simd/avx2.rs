@@ -33,7 +33,6 @@ unsafe fn first(n: usize) -> __m256i {
 }
 impl Simd for Avx2 {
     type V = __m256;
-    type Mask = __m256;
     const LANES: usize = 8;
     const NAME: &'static str = "avx2";
     const REGISTERS: usize = 16;
@@ -87,18 +86,6 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn div(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm256_div_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn min(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm256_min_ps(a, b) }
-    }
-
-    #[inline(always)]
     fn max(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: the token proves that the processor has the instructions.
         unsafe { _mm256_max_ps(a, b) }
@@ -108,47 +95,6 @@ impl Simd for Avx2 {
     fn fma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         // SAFETY: the token proves that the processor has the instructions.
         unsafe { _mm256_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
-    fn sqrt(self, a: __m256) -> __m256 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm256_sqrt_ps(a) }
-    }
-
-    #[inline(always)]
-    fn abs(self, a: __m256) -> __m256 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), a) }
-    }
-
-    #[inline(always)]
-    fn round(self, a: __m256) -> __m256 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
-    }
-
-    #[inline(always)]
-    fn exp2_whole(self, n: __m256) -> __m256 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe {
-            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
-                _mm256_cvtps_epi32(n),
-                _mm256_set1_epi32(127),
-            )))
-        }
-    }
-
-    #[inline(always)]
-    fn gt(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm256_cmp_ps::<_CMP_GT_OQ>(a, b) }
-    }
-
-    #[inline(always)]
-    fn select(self, mask: __m256, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm256_blendv_ps(b, a, mask) }
     }
 
     #[inline(always)]
@@ -177,26 +123,6 @@ impl Simd for Avx2 {
                 _mm256_storeu_ps(to.add(c * to_step), _mm256_permute2f128_ps::<0x20>(a, b));
                 _mm256_storeu_ps(to.add((4 + c) * to_step), _mm256_permute2f128_ps::<0x31>(a, b));
             }
-        }
-    }
-
-    #[inline(always)]
-    fn sum(self, v: __m256) -> f32 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe {
-            let v = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
-            let v = _mm_add_ps(v, _mm_movehl_ps(v, v));
-            _mm_cvtss_f32(_mm_add_ss(v, _mm_shuffle_ps::<1>(v, v)))
-        }
-    }
-
-    #[inline(always)]
-    fn max_lane(self, v: __m256) -> f32 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe {
-            let v = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
-            let v = _mm_max_ps(v, _mm_movehl_ps(v, v));
-            _mm_cvtss_f32(_mm_max_ss(v, _mm_shuffle_ps::<1>(v, v)))
         }
     }
 

@@ -20,7 +20,6 @@ impl Avx512 {
 }
 impl Simd for Avx512 {
     type V = __m512;
-    type Mask = __mmask16;
     const LANES: usize = 16;
     const NAME: &'static str = "avx512";
     const REGISTERS: usize = 32;
@@ -76,18 +75,6 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn div(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm512_div_ps(a, b) }
-    }
-
-    #[inline(always)]
-    fn min(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm512_min_ps(a, b) }
-    }
-
-    #[inline(always)]
     fn max(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: the token proves that the processor has the instructions.
         unsafe { _mm512_max_ps(a, b) }
@@ -97,47 +84,6 @@ impl Simd for Avx512 {
     fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         // SAFETY: the token proves that the processor has the instructions.
         unsafe { _mm512_fmadd_ps(a, b, c) }
-    }
-
-    #[inline(always)]
-    fn sqrt(self, a: __m512) -> __m512 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm512_sqrt_ps(a) }
-    }
-
-    #[inline(always)]
-    fn abs(self, a: __m512) -> __m512 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm512_abs_ps(a) }
-    }
-
-    #[inline(always)]
-    fn round(self, a: __m512) -> __m512 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
-    }
-
-    #[inline(always)]
-    fn exp2_whole(self, n: __m512) -> __m512 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe {
-            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(
-                _mm512_cvtps_epi32(n),
-                _mm512_set1_epi32(127),
-            )))
-        }
-    }
-
-    #[inline(always)]
-    fn gt(self, a: __m512, b: __m512) -> __mmask16 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) }
-    }
-
-    #[inline(always)]
-    fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm512_mask_blend_ps(mask, b, a) }
     }
 
     #[inline(always)]
@@ -174,18 +120,6 @@ impl Simd for Avx512 {
                 _mm512_storeu_ps(to.add((12 + c) * to_step), _mm512_shuffle_f32x4::<ODD>(odd[0], odd[1]));
             }
         }
-    }
-
-    #[inline(always)]
-    fn sum(self, v: __m512) -> f32 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm512_reduce_add_ps(v) }
-    }
-
-    #[inline(always)]
-    fn max_lane(self, v: __m512) -> f32 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe { _mm512_reduce_max_ps(v) }
     }
 
     #[inline(always)]

@@ -11,10 +11,6 @@
 //! kernel's `run`, its helpers, the methods of `Simd`. A closure handed to another crate (rayon's, say) leaves that
 //! function, and with it the features: parallel loops stand *outside* and each task enters `vectorize` anew.
 #![allow(unsafe_code)]
-#![allow(
-    dead_code,
-    reason = "the instruction sets offer the same arithmetic, whether or not a kernel needs all of it yet"
-)]
 
 use std::fmt;
 use std::str::FromStr;
@@ -42,8 +38,6 @@ use portable::Portable;
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// `LANES` values of `f32`.
     type V: Copy;
-    /// A truth value for each lane.
-    type Mask: Copy;
     /// Values in a vector.
     const LANES: usize;
     /// The tier's name, as `GLASSBOX_SIMD` spells it.
@@ -85,26 +79,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a · b`.
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a / b`.
-    fn div(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a` where `a < b`, else `b`: so `b` where either is NaN.
-    fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a` where `a > b`, else `b`: so `b` where either is NaN, and `max(0, x)` is a ReLU that lets NaN through.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a · b + c`, rounded once where the tier has fused multiply–add (all but portable).
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// `√a`.
-    fn sqrt(self, a: Self::V) -> Self::V;
-    /// `|a|`.
-    fn abs(self, a: Self::V) -> Self::V;
-    /// The nearest whole number, halves to even.
-    fn round(self, a: Self::V) -> Self::V;
-    /// `2ⁿ` for whole `n` in [−126, 127]: what an exponential needs besides a polynomial.
-    fn exp2_whole(self, n: Self::V) -> Self::V;
-    /// Whether `a > b` (false where either is NaN).
-    fn gt(self, a: Self::V, b: Self::V) -> Self::Mask;
-    /// `a` where the mask holds, else `b`.
-    fn select(self, mask: Self::Mask, a: Self::V, b: Self::V) -> Self::V;
 
     /// Transposes `n` rows of `LANES` values, `from_step` values apart, into `LANES` rows of `LANES`, `to_step` values
     /// apart: value `j` of row `i` becomes value `i` of row `j`, and what the rows past the `n`th would give is zero.
@@ -121,10 +99,14 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
         }
     }
 
-    /// The sum of the lanes, by halves.
-    fn sum(self, v: Self::V) -> f32;
     /// The largest lane.
-    fn max_lane(self, v: Self::V) -> f32;
+    #[cfg(test)]
+    fn max_lane(self, v: Self::V) -> f32 {
+        let mut lanes = vec![0.0; Self::LANES];
+        // SAFETY: `lanes` has LANES values.
+        unsafe { self.store(lanes.as_mut_ptr(), v) };
+        lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+    }
 
     /// Asks for the cache line at `p`, which may lie anywhere: a hint that can't fault.
     #[inline(always)]

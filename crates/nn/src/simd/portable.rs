@@ -10,7 +10,6 @@ pub(crate) struct Portable;
 
 impl Simd for Portable {
     type V = f32x8;
-    type Mask = f32x8;
     const LANES: usize = 8;
     const NAME: &'static str = "portable";
     // Sixteen registers of four lanes.
@@ -65,16 +64,6 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn div(self, a: f32x8, b: f32x8) -> f32x8 {
-        a / b
-    }
-
-    #[inline(always)]
-    fn min(self, a: f32x8, b: f32x8) -> f32x8 {
-        b.simd_gt(a).select(a, b)
-    }
-
-    #[inline(always)]
     fn max(self, a: f32x8, b: f32x8) -> f32x8 {
         a.simd_gt(b).select(a, b)
     }
@@ -82,52 +71,6 @@ impl Simd for Portable {
     #[inline(always)]
     fn fma(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
         a.mul_add(b, c)
-    }
-
-    #[inline(always)]
-    fn sqrt(self, a: f32x8) -> f32x8 {
-        a.sqrt()
-    }
-
-    #[inline(always)]
-    fn abs(self, a: f32x8) -> f32x8 {
-        a.abs()
-    }
-
-    #[inline(always)]
-    fn round(self, a: f32x8) -> f32x8 {
-        // 1.5·2²³ pushes a fraction out of the mantissa, halves to even; from 2²² on, what has no fraction stays.
-        let magic = f32x8::splat(12_582_912.0);
-        let sign = a & f32x8::splat(-0.0);
-        f32x8::splat(4_194_304.0).simd_gt(a.abs()).select(((a + magic) - magic) | sign, a)
-    }
-
-    #[inline(always)]
-    fn exp2_whole(self, n: f32x8) -> f32x8 {
-        // The exponent field of a float is n + 127.
-        let bits: wide::i32x8 = (n.fast_round_int() + wide::i32x8::splat(127)) << 23;
-        f32x8::new(bits.to_array().map(|b| f32::from_bits(b.cast_unsigned())))
-    }
-
-    #[inline(always)]
-    fn gt(self, a: f32x8, b: f32x8) -> f32x8 {
-        a.simd_gt(b)
-    }
-
-    #[inline(always)]
-    fn select(self, mask: f32x8, a: f32x8, b: f32x8) -> f32x8 {
-        mask.select(a, b)
-    }
-
-    #[inline(always)]
-    fn sum(self, v: f32x8) -> f32 {
-        let [a, b, c, d, e, f, g, h] = v.to_array();
-        ((a + e) + (c + g)) + ((b + f) + (d + h))
-    }
-
-    #[inline(always)]
-    fn max_lane(self, v: f32x8) -> f32 {
-        v.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max)
     }
 
     #[inline(always)]

@@ -22,18 +22,12 @@ impl Kernel for Lanes {
         for a in VALUES {
             for b in VALUES {
                 let (va, vb) = (s.splat(a), s.splat(b));
-                let cases: [(&str, S::V, f32); 11] = [
+                let cases: [(&str, S::V, f32); 5] = [
                     ("add", s.add(va, vb), a + b),
                     ("sub", s.sub(va, vb), a - b),
                     ("mul", s.mul(va, vb), a * b),
-                    ("div", s.div(va, vb), a / b),
-                    ("min", s.min(va, vb), if a < b { a } else { b }),
                     ("max", s.max(va, vb), if a > b { a } else { b }),
                     ("fma", s.fma(va, vb, s.splat(0.25)), a * b + 0.25),
-                    ("sqrt", s.sqrt(va), a.sqrt()),
-                    ("abs", s.abs(va), a.abs()),
-                    ("round", s.round(s.splat(a.clamp(-9.0, 9.0))), a.clamp(-9.0, 9.0).round_ties_even()),
-                    ("select", s.select(s.gt(va, vb), va, vb), if a > b { a } else { b }),
                 ];
                 for (name, v, want) in cases {
                     // Portable rounds the product too, unless the build enables FMA.
@@ -43,13 +37,10 @@ impl Kernel for Lanes {
                 }
             }
         }
-        for n in -126..=127_i16 {
-            assert!(all(s.exp2_whole(s.splat(f32::from(n)))).iter().all(|&x| x == f32::from(n).exp2()));
-        }
     }
 }
 
-/// Partial loads and stores move exactly `n` values; reductions see every lane.
+/// Partial loads and stores move exactly `n` values.
 struct Parts;
 
 impl Kernel for Parts {
@@ -65,8 +56,6 @@ impl Kernel for Parts {
             unsafe { s.store(target.as_mut_ptr(), v) };
             assert_eq!(target[..n], source);
             assert!(target[n..S::LANES].iter().all(|&x| x == 0.0));
-            assert_eq!(s.sum(v), (n * (n + 1) / 2) as f32);
-            assert_eq!(s.max_lane(v), n as f32);
 
             let mut exact = vec![-1.0; n];
             // SAFETY: `exact` has `n` values and no more.
