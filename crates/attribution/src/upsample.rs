@@ -31,6 +31,7 @@ pub enum Alignment {
 /// # Panics
 ///
 /// If the map has no cell.
+#[must_use]
 pub fn upsample<T: Real>(map: ArrayView2<T>, height: usize, width: usize, alignment: Alignment) -> Array2<T> {
     let (h, w) = map.dim();
     assert!(h > 0 && w > 0, "a map needs at least one cell to be resized, found [{h}, {w}]");
@@ -120,7 +121,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "found [0, 4]")]
     fn an_empty_map_panics_with_its_shape() {
-        upsample(Array2::<f32>::zeros((0, 4)).view(), 8, 8, Alignment::HalfPixel);
+        let _ = upsample(Array2::<f32>::zeros((0, 4)).view(), 8, 8, Alignment::HalfPixel);
     }
 
     /// Computed in f64 with PyTorch's `interpolate`: whole rows of the output.

@@ -85,6 +85,7 @@ impl Gradcheck {
 /// assert!(checked.within(1e-6)?.checked == 3);
 /// # Ok::<(), tensor::GradcheckError>(())
 /// ```
+#[must_use]
 pub fn gradcheck(inputs: &[Tensor<f64>], f: impl Fn(&[Var<f64>]) -> Var<f64>) -> Gradcheck {
     const H: f64 = 1e-3;
     const KINK: f64 = 2e-5; // smallest jump of a slope that counts, relative to slopes above 1

@@ -100,6 +100,7 @@ impl<'a> Wanted<'a> {
     ///
     /// # Panics
     /// Where the operation has no such input.
+    #[must_use]
     pub fn then<T: Element>(self, input: usize, gradient: impl FnOnce() -> Tensor<T>) -> Option<Tensor<T>> {
         self.has(input).then(gradient)
     }

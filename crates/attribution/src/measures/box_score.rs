@@ -25,6 +25,7 @@ pub const BOX_HIT: f64 = 0.5;
 /// # Panics
 ///
 /// If `threshold` isn't in `[0, 1)`.
+#[must_use]
 pub fn estimated_box(map: ArrayView2<f32>, threshold: f32) -> Option<Rect> {
     assert!((0.0..1.0).contains(&threshold), "a threshold is a share of the maximum in [0, 1), found {threshold}");
     let least = threshold * peak(map)?;
@@ -68,6 +69,7 @@ fn visit(waiting: &mut Array2<bool>, pixel: (usize, usize), component: &mut Vec<
 /// # Panics
 ///
 /// If `threshold` isn't in `[0, 1)`.
+#[must_use]
 pub fn box_score(map: ArrayView2<f32>, truth: &Rect, threshold: f32) -> f64 {
     estimated_box(map, threshold).map_or(0.0, |found| found.iou(truth))
 }
@@ -127,7 +129,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "found 1.5")]
     fn a_threshold_is_a_share() {
-        estimated_box(Array2::zeros((2, 2)).view(), 1.5);
+        let _ = estimated_box(Array2::zeros((2, 2)).view(), 1.5);
     }
 
     /// Labels spread to their neighbours until nothing changes.

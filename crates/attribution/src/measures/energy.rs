@@ -12,6 +12,7 @@ use super::peak;
 ///
 /// 0 for a map that singles out no place, see the [module](super); a *nearly* constant map scores the share of the picture
 /// that the box covers, which is chance.
+#[must_use]
 pub fn energy_in_box(map: ArrayView2<f32>, truth: &Rect) -> f64 {
     if peak(map).is_none() {
         return 0.0;

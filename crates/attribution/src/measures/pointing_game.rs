@@ -13,6 +13,7 @@ use super::peak;
 /// The paper allows 15 pixels, on photographs; on small pictures use 0. Where several pixels share the maximum, all of them
 /// have to lie there: a plateau that reaches beyond the object doesn't point at it. A map that singles out no place is a
 /// miss, see the [module](super).
+#[must_use]
 pub fn pointing_game(map: ArrayView2<f32>, truth: &Rect, tolerance: usize) -> bool {
     let near = |row: usize, column: usize| {
         let below = distance(row, truth.top, truth.bottom());

@@ -38,6 +38,7 @@ pub struct Panel {
 
 impl Panel {
     /// A picture and its name, such as the method's. Small pictures are [enlarged](enlarge), very large ones reduced.
+    #[must_use]
     pub fn new(picture: RgbImage, name: impl Into<String>) -> Self {
         Self { picture, name: name.into(), detail: String::new() }
     }

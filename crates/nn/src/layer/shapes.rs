@@ -171,6 +171,7 @@ impl Layer {
     ///
     /// # Errors
     /// Where it can't be applied to such an image.
+    #[must_use]
     pub fn convolution(&self, [h, w, c]: [usize; 3]) -> Option<Result<ConvGeometry, LayerError>> {
         match self {
             Self::Conv2d { out_channels: 0, .. } => {
