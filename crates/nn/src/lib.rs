@@ -19,6 +19,7 @@ mod geometry;
 pub mod im2col;
 pub mod init;
 pub mod kernels;
+mod kind;
 mod layer;
 mod layout;
 mod model;
@@ -35,6 +36,7 @@ pub mod zoo;
 
 pub use conv_transpose2d::ConvTranspose2d;
 pub use geometry::{Conv2d, ConvGeometry, GeometryError, Padding, window_output};
+pub use kind::FileKind;
 pub use layer::{Layer, LayerError, ParameterSpec};
 pub use model::{
     Algorithms, BatchStatistics, FileError, FileErrorKind, Forward, GapHead, LayerSummary, Mode, Model, ModelBuilder,

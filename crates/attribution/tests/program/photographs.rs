@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nn::{Layer, Model};
 
-use crate::support::{fails, succeeds};
+use crate::support::{fails, glassbox, succeeds};
 
 const PHOTOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/photos");
 
@@ -87,4 +87,52 @@ fn layers_called_like_paths_are_files_beside_one_another() {
     let names: Vec<_> = files.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     let expected = ["..._up", "._features_conv1", "._features_conv1_2", "._features_conv1~2", "._features_conv1~3"];
     assert_eq!(names, expected.map(|layer| format!("chelsea.grad-cam{layer}.npy")));
+}
+
+/// What a file seems to be counts, not what it is called.
+#[test]
+fn files_of_other_kinds_are_called_by_their_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let net = Model::builder([8, 8, 3]).layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(2));
+    let net = net.build(1).unwrap();
+    net.save_onnx(at("onnx.safetensors")).unwrap();
+    net.save(at("saved.onnx")).unwrap();
+    for name in ["onnx.safetensors", "saved.onnx"] {
+        assert!(succeeds(folder.path(), &["inspect", name]).contains("fc"));
+    }
+    fs::write(at("model.jpg"), "no network\n").unwrap();
+    fs::write(at("empty.onnx"), "").unwrap();
+    fs::write(at("weights.pt"), b"PK\x03\x04\0\0").unwrap();
+    fs::write(at("held.heic"), b"\0\0\0\x18ftypheic\0\0\0\0").unwrap();
+    let cat = cat();
+    for (model, found) in [
+        ("model.jpg", "found text"),
+        ("empty.onnx", "found an empty file"),
+        ("weights.pt", "found a ZIP archive, as PyTorch saves weights"),
+        (&cat, "found a PNG picture"),
+    ] {
+        let error = fails(folder.path(), &["explain", &cat, "--model", model]);
+        assert!(error.contains(&format!("{model}: expected a network")) && error.contains(found), "{error}");
+    }
+    assert!(fails(folder.path(), &["inspect", "absent.onnx"]).contains("absent.onnx: can't be read"));
+    for (picture, found) in
+        [("model.jpg", "found text"), ("held.heic", "found a HEIC"), ("onnx.safetensors", "found an ONNX file")]
+    {
+        let error = fails(folder.path(), &["explain", picture]);
+        assert!(error.contains("expected a PNG, JPEG, WebP, GIF or BMP picture") && error.contains(found), "{error}");
+    }
+}
+
+#[test]
+fn pictures_of_a_folder_that_cannot_be_read_are_told_and_stop_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("photos")).unwrap();
+    fs::copy(cat(), folder.path().join("photos/cat.png")).unwrap();
+    fs::write(folder.path().join("photos/held.HEIC"), b"\0\0\0\x18ftypheic\0\0\0\0").unwrap();
+    let output = glassbox(folder.path(), &["explain", "photos", "--method", "cam", "--out", "out"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors.contains("found a HEIC") && errors.contains("1 of 2 pictures can't be explained"), "{errors}");
+    assert!(folder.path().join("out/cat.explained.png").is_file());
 }

@@ -15,6 +15,7 @@ fn wrong_usage_is_exit_code_two() {
         &["train", "--rate", "-1"],
         &["demo", "--epochs", "0"],
         &["--threads", "0"],
+        &["--threads", "100000"],
         &["paint"],
     ] {
         assert_eq!(glassbox(folder.path(), arguments).status.code(), Some(2), "{arguments:?}");
@@ -34,4 +35,18 @@ fn misspelt_variables_are_refused() {
         assert_eq!(output.status.code(), Some(1), "{variable}");
         assert_eq!(String::from_utf8(output.stderr).unwrap().trim_end(), expected);
     }
+}
+
+/// As in `glassbox train 2>&1 | head`.
+#[cfg(unix)]
+#[test]
+fn nobody_needs_to_read_on() {
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
+    command.args(["inspect", "absent.onnx"]).stdout(Stdio::null()).stderr(write).current_dir(folder.path());
+    assert_eq!(command.status().unwrap().code(), Some(1));
 }

@@ -143,7 +143,10 @@ pub enum FileErrorKind {
     #[error("not a safetensors file, or a damaged one ({0})")]
     Safetensors(#[from] safetensors::SafeTensorError),
     /// A safetensors file from elsewhere.
-    #[error("a safetensors file without an architecture under `glassbox` in its metadata: not a model saved here")]
+    #[error(
+        "a safetensors file without an architecture under `glassbox` in its metadata: not a model saved here; an ONNX file \
+         of the network has weights and architecture"
+    )]
     Foreign,
     /// A safetensors file that isn't a checkpoint.
     #[error(

@@ -20,6 +20,7 @@ use crate::train::TrainArgs;
     version,
     max_term_width = 100,
     after_long_help = "Try, in this order:\n  \
+        glassbox explain photo.jpg                           a photograph, by the network in the program\n  \
         glassbox                                             train and explain, into glassbox-out/\n  \
         glassbox inspect glassbox-out/model.safetensors      the network as a table\n  \
         glassbox explain glassbox-out/inputs/*.png --model glassbox-out/model.safetensors\n\n\
@@ -31,7 +32,7 @@ use crate::train::TrainArgs;
 )]
 pub(crate) struct Cli {
     /// Threads to use [default: one for each core]
-    #[arg(long, global = true, value_name = "N", value_parser = positive)]
+    #[arg(long, global = true, value_name = "N", value_parser = threads, display_order = 1000)]
     pub(crate) threads: Option<usize>,
 
     #[command(subcommand)]
@@ -303,6 +304,12 @@ pub(crate) struct ExportArgs {
 
 pub(crate) fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1".into())
+}
+
+/// More than any machine has would only take memory.
+fn threads(text: &str) -> Result<usize, String> {
+    const MOST: usize = 1024;
+    text.parse().ok().filter(|threads| (1..=MOST).contains(threads)).ok_or(format!("expected 1 to {MOST}"))
 }
 
 pub(crate) fn rate(text: &str) -> Result<f64, String> {

@@ -7,7 +7,7 @@ use nn::data::{
 };
 
 use crate::train::{Config, Source};
-use crate::{Failure, progress};
+use crate::{Failure, complain, progress};
 
 /// Images to train on, epoch by epoch.
 pub(crate) enum TrainingSet<'a> {
@@ -106,7 +106,7 @@ pub(crate) fn open(config: &Config, start: Option<&Model>) -> Result<Opened, Fai
             let test = tested.then(|| folder.open_another(&data.test_folder, watch)).transpose()?;
             bar.finish_and_clear();
             let skipped = test.iter().chain([&folder]).flat_map(ImageFolder::skipped);
-            skipped.for_each(|error| eprintln!("left out: {error}"));
+            skipped.for_each(|error| complain!("left out: {error}"));
             let test = test.map(|test| Box::new(test) as Box<dyn Dataset>);
             Ok(Opened { images: Box::new(folder), test })
         }

@@ -15,8 +15,10 @@ pub(crate) struct Input {
     pub(crate) found: bool,
 }
 
-/// Endings of the files that are looked at in a folder.
+/// Endings of the pictures that are explained in a folder.
 const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "jpe", "webp", "gif", "bmp", "npy"];
+/// Endings of pictures that can't be read: looked at, so that they aren't left out in silence.
+const FOREIGN: [&str; 6] = ["heic", "heif", "avif", "jxl", "tif", "tiff"];
 
 /// The files named, and those of the folders named, in the order of their names.
 ///
@@ -60,7 +62,7 @@ fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let ending = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
-        if path.is_file() && ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+        if path.is_file() && ending.is_some_and(|ending| ENDINGS.iter().chain(&FOREIGN).any(|known| *known == ending)) {
             files.push(path);
         }
     }

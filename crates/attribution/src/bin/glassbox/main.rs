@@ -48,7 +48,14 @@ macro_rules! say {
         let _ = writeln!(std::io::stdout(), $($text)*);
     }};
 }
-use say;
+/// Prints a line on standard error, likewise.
+macro_rules! complain {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+use {complain, say};
 
 fn main() -> ExitCode {
     let Cli { threads, command } = Cli::parse();
@@ -57,7 +64,7 @@ fn main() -> ExitCode {
         Err(failure) => {
             // What a library or the system says may run over several lines.
             let line = failure.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-            eprintln!("glassbox: {line}");
+            complain!("glassbox: {line}");
             ExitCode::FAILURE
         }
     }

@@ -1,11 +1,12 @@
 //! The network that a command works with: from a file, or the one in the box.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use nn::data::{ChannelOrder, Crop, Normalization};
-use nn::{Model, ModelInfo};
+use nn::{FileKind, Model, ModelInfo};
 
 use crate::Failure;
 
@@ -130,13 +131,30 @@ impl Preprocessing {
 /// The network in a file, or the one in the box.
 pub(crate) fn open(path: Option<&Path>) -> Result<Model, Failure> {
     match path {
-        Some(path) if is_onnx(path) => Ok(Model::load_onnx(path)?),
-        Some(path) => Ok(Model::load(path)?),
+        Some(path) => match kind(path)? {
+            FileKind::Safetensors => Ok(Model::load(path)?),
+            FileKind::Onnx => Ok(Model::load_onnx(path)?),
+            FileKind::Unknown if is_onnx(path) => Ok(Model::load_onnx(path)?),
+            found => Err(format!(
+                "{}: expected a network, as `glassbox train` saves it or an ONNX file (PyTorch writes one with \
+                 torch.onnx.export), found {found}",
+                path.display()
+            )
+            .into()),
+        },
         #[cfg(feature = "pretrained")]
         None => crate::pretrained::efficientnet(),
         #[cfg(not(feature = "pretrained"))]
         None => Err("no network: name one with --model (this program was built without one of its own)".into()),
     }
+}
+
+/// What a file seems to be: its content counts, not its name.
+fn kind(path: &Path) -> Result<FileKind, Failure> {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut start));
+    read.map_err(|error| format!("{}: can't be read: {error}", path.display()))?;
+    Ok(FileKind::of(&start))
 }
 
 /// Whether a file is one of ONNX by its name.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use nn::train::{Epoch, Progress};
 
+use crate::complain;
 use crate::interrupt::{Watch, patiently};
 
 /// A bar of `length` units, named; invisible where standard error isn't a terminal.
@@ -106,7 +107,7 @@ impl TrainingBar {
 
     fn print(&self, line: &str) {
         match self.bar.is_hidden() {
-            true => eprintln!("{line}"),
+            true => complain!("{line}"),
             false => self.bar.println(line),
         }
     }

@@ -1,12 +1,13 @@
 //! Pictures from files.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageReader, RgbImage};
 
 use super::Photo;
+use crate::FileKind;
 
 /// Pictures with more pixels than this, 64 Mi, are refused before they are decoded.
 pub const MAX_PIXELS: u64 = 1 << 26;
@@ -35,8 +36,8 @@ pub enum PhotoError {
     Format {
         /// The file.
         path: PathBuf,
-        /// The format, or that there is none.
-        found: String,
+        /// What it seems to be.
+        found: FileKind,
     },
     /// The picture is damaged or cut off.
     #[error("{}: a {format} picture that can't be decoded: {source}", path.display())]
@@ -105,13 +106,14 @@ impl Photo {
         let unreadable = |source| PhotoError::Read { path: path.to_owned(), source };
         let length = reader.seek(SeekFrom::End(0)).map_err(unreadable)?;
         reader.rewind().map_err(unreadable)?;
+        let mut start = Vec::new();
+        reader.by_ref().take(100).read_to_end(&mut start).map_err(unreadable)?;
+        reader.rewind().map_err(unreadable)?;
+        let foreign = || PhotoError::Format { path: path.to_owned(), found: FileKind::of(&start) };
         let reader = ImageReader::new(reader).with_guessed_format().map_err(unreadable)?;
-        let Some(format) = reader.format() else {
-            return Err(PhotoError::Format { path: path.to_owned(), found: "none of them".into() });
-        };
-        let format = format!("{format:?}").to_uppercase();
+        let format = format!("{:?}", reader.format().ok_or_else(foreign)?).to_uppercase();
         let failed = |error| match error {
-            ImageError::Unsupported(_) => PhotoError::Format { path: path.to_owned(), found: format.clone() },
+            ImageError::Unsupported(_) => foreign(),
             source => PhotoError::Damaged { path: path.to_owned(), format: format.clone(), source },
         };
         let mut decoder = reader.into_decoder().map_err(failed)?;
@@ -255,9 +257,9 @@ mod tests {
 
     #[test]
     fn foreign_and_damaged_files_are_told_apart() {
-        assert!(message(b"").contains("coat.dat: expected a PNG, JPEG, WebP, GIF or BMP picture, found none"));
-        assert!(message(b"\x93NUMPY\x01\x00").ends_with("found none of them"));
-        assert!(message(b"II*\0\x08\0\0\0\0\0\0\0").ends_with("found TIFF"));
+        assert!(message(b"").contains("coat.dat: expected a PNG, JPEG, WebP, GIF or BMP picture, found an empty file"));
+        assert!(message(b"\x93NUMPY\x01\x00").ends_with("found a NumPy array"));
+        assert!(message(b"II*\0\x08\0\0\0\0\0\0\0").ends_with("found a TIFF picture"));
         for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP] {
             let bytes = saved(gradient(), format);
             assert!(open(&bytes).is_ok(), "{format:?}");

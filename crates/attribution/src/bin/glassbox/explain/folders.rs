@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use super::question::Question;
 use crate::inputs::Input;
 use crate::progress::bar;
-use crate::{Failure, say, sheet};
+use crate::{Failure, complain, say, sheet};
 
 /// Pictures on a page of the summary, and the longer side of each there.
 const PAGE: usize = 20;
@@ -41,7 +41,7 @@ impl Folders {
     }
 
     pub(super) fn failed(&mut self, path: &Path, failure: &Failure) {
-        self.bar.suspend(|| eprintln!("glassbox: {failure}"));
+        self.bar.suspend(|| complain!("glassbox: {failure}"));
         self.failed.push(path.display().to_string());
         self.bar.inc(1);
     }
@@ -62,7 +62,6 @@ impl Folders {
         if !self.rows.is_empty() {
             self.write(question)?;
         }
-        self.bar.finish_and_clear();
         match &self.failed[..] {
             [] => Ok(()),
             failed => {

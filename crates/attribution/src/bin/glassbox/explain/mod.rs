@@ -45,15 +45,16 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
             break;
         }
     }
+    folders.bar.finish_and_clear();
     if !report.is_empty() {
         say!("The report: {}", report.write(&args.out)?.display());
     }
-    folders.finish(&question)?;
+    let finished = folders.finish(&question);
     match inputs.len() {
         all if done < all => {
             let written = args.out.display();
             Err(format!("stopped after {done} of {}; what was written is in {written}", count(all, "picture")).into())
         }
-        _ => Ok(()),
+        _ => finished,
     }
 }
