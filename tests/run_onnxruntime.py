@@ -1,8 +1,8 @@
 """Runs the exported models of tests/reference/onnxruntime in ONNX Runtime, and stores its scores beside them.
 
-    GLASSBOX_WRITE_ONNX=1 cargo test --test onnx onnx_runtime    writes the models anew; it may fail, the scores being old
-    python tests/run_onnxruntime.py                              computes the scores
-    cargo test --test onnx onnx_runtime                          compares
+    GLASSBOX_WRITE_ONNX=1 cargo test --test crossing onnx_runtime    writes the models anew; it may fail, the scores being old
+    python tests/run_onnxruntime.py                                  computes the scores
+    cargo test --test crossing onnx_runtime                        compares
 
 Needs the packages onnx, onnxruntime, numpy and safetensors. Pictures and scores are stored as [N, H, W, C] and [N, classes].
 """
