@@ -42,9 +42,12 @@ pub(crate) fn parameter(
             kaiming_normal(shape, taps * in_channels / conv.groups, rng)
         }
         (Layer::Linear { out_features, .. }, "weight") => xavier_uniform(shape, in_channels, *out_features, rng),
-        (Layer::BatchNorm { .. }, "weight" | "running_var") | (Layer::Scale { .. }, "weight") => {
+        (Layer::BatchNorm { .. }, "weight" | "running_var")
+        | (Layer::Scale { .. } | Layer::LayerNorm { .. } | Layer::GroupNorm { .. }, "weight") => {
             Tensor::full(shape, 1.0)
         }
+        // PyTorch's.
+        (Layer::PRelu, "weight") => Tensor::full(shape, 0.25),
         _ => Tensor::zeros(shape),
     }
 }

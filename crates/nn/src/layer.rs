@@ -57,6 +57,20 @@ pub enum Layer {
         /// Share of a batch's statistics in the running ones.
         momentum: f64,
     },
+    /// Each pixel's channels, or a row's, moved and scaled to mean 0 and variance 1; parameters `weight` (γ) and `bias` (β), both
+    /// `[C]`.
+    LayerNorm {
+        /// Added to the variance.
+        epsilon: f64,
+    },
+    /// Groups of neighbouring channels, over all positions of an image, moved and scaled to mean 0 and variance 1; parameters
+    /// `weight` (γ) and `bias` (β), both `[C]`. One channel a group is instance normalisation.
+    GroupNorm {
+        /// Groups.
+        groups: usize,
+        /// Added to the variance.
+        epsilon: f64,
+    },
     /// max(x, 0).
     Relu,
     /// min(max(x, min), max).
@@ -71,6 +85,8 @@ pub enum Layer {
         /// Slope on the negative side.
         slope: f64,
     },
+    /// x where positive, w·x elsewhere; parameter `weight` (w) `[C]`.
+    PRelu,
     /// x where positive, α·(eˣ − 1) elsewhere.
     Elu {
         /// −α is approached far left of 0.
@@ -94,6 +110,13 @@ pub enum Layer {
     },
     /// Hyperbolic tangent.
     Tanh,
+    /// The error function, 2/√π ∫₀ˣ e^(−t²) dt.
+    Erf,
+    /// xᵖ: a square, a root, a reciprocal.
+    Power {
+        /// p.
+        exponent: f64,
+    },
     /// x · sigmoid(x).
     Silu,
     /// exp(xₖ) / Σⱼ exp(xⱼ) over the channels, at each position: for attention. Scores are explained before any softmax at
@@ -110,10 +133,17 @@ pub enum Layer {
     },
     /// Mean over all positions (GAP), `[N, H, W, C]` → `[N, C]`.
     GlobalAvgPool,
-    /// Mean over the channels, `[N, H, W, C]` → `[N, H, W, 1]`: where to look, as spatial attention asks.
+    /// Mean over the channels, `[N, H, W, C]` → `[N, H, W, 1]` or `[N, C]` → `[N, 1]`: where to look, as spatial attention asks.
     ChannelMean,
+    /// Largest of the channels, `[N, H, W, C]` → `[N, H, W, 1]` or `[N, C]` → `[N, 1]`.
+    ChannelMax,
     /// `[N, H, W, C]` → `[N, H·W·C]`.
     Flatten,
+    /// `[N, H·W·C]` → `[N, H, W, C]`: channels as a picture, as convolutions over channels have it.
+    Unflatten {
+        /// `[H, W, C]`.
+        shape: [usize; 3],
+    },
     /// The picture enlarged or reduced.
     Resize {
         /// Output `[H, W]`.

@@ -13,7 +13,10 @@
 
 use nn::Real;
 use nn::kernels::conv::{Algorithm, Pass as Way, choose};
-use nn::ops::{AvgPool, BatchNormEvaluation, Clip, GlobalAvgPool, LeakyRelu, MaxPool, Relu, avg_pool, global_avg_pool};
+use nn::ops::{
+    AvgPool, BatchNormEvaluation, ChannelMax, Clip, GlobalAvgPool, LeakyRelu, MaxPool, PRelu, Relu, avg_pool,
+    global_avg_pool,
+};
 use tensor::ops::{Abs, Add, Concat, Neg, Permute, Pick, Reshape, Select, Slice, Sub};
 use tensor::{Element, Tape, Tensor, Var};
 
@@ -54,7 +57,7 @@ pub(super) fn gap<T: Real>(value: &Var<T>, gradient: &Tensor<T>, images: usize) 
     } else if node.op::<Add>().is_some() || node.op::<Sub>().is_some() || node.op::<Clip>().is_some() {
         // A sum; of a clip, its bound times the gradient.
         weighted(&absolute(node.output()), 1)
-    } else if node.op::<LeakyRelu>().is_some() {
+    } else if node.op::<LeakyRelu>().is_some() || node.op::<PRelu>().is_some() {
         weighted(&absolute(node.output()), 2)
     } else if let Some(pool) = node.op::<MaxPool>() {
         // On the way back, the gradients of the windows that a value won are added up.
@@ -81,7 +84,7 @@ fn is_exact<T: Real>(value: &Var<T>) -> bool {
     macro_rules! is {
         ($($op:ty),+) => { $(node.op::<$op>().is_some())||+ };
     }
-    is!(Abs, Concat, Neg, Permute, Pick, Relu, Reshape, Select, Slice)
+    is!(Abs, ChannelMax, Concat, Neg, Permute, Pick, Relu, Reshape, Select, Slice)
 }
 
 /// The gap of a layer of products that `rule` reads: between R and what is handed on and kept.

@@ -2,8 +2,8 @@
 
 use ndarray::{Array2, Axis};
 use nn::ops::{
-    AvgPool, BatchNormEvaluation, Clip, Elu, Gelu, GlobalAvgPool, LeakyRelu, Linear, MaxPool, Relu, Resize, Sigmoid,
-    Silu, Softplus,
+    AvgPool, BatchNormEvaluation, ChannelMax, Clip, Elu, Erf, Gelu, GlobalAvgPool, LeakyRelu, Linear, MaxPool, PRelu,
+    Power, Relu, Resize, Sigmoid, Silu, Softplus,
 };
 use nn::{Conv2d, ConvTranspose2d, Real};
 use tensor::ops::{
@@ -111,7 +111,7 @@ pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Re
             gradient.clone().zip(node.output(), |g, y| g * y).zip(&passed, |whole, linear| whole - linear),
         ));
     }
-    let homogeneous = is!(node: Relu, LeakyRelu, MaxPool, AvgPool, GlobalAvgPool, Resize)
+    let homogeneous = is!(node: Relu, LeakyRelu, PRelu, MaxPool, ChannelMax, AvgPool, GlobalAvgPool, Resize)
         || is!(node: Abs, Add, Concat, Mean, MulScalar, Neg, Permute, Pick, Reshape, Select, Slice, Sub, Sum);
     if homogeneous {
         return Ok(None);
@@ -129,7 +129,7 @@ fn by_parameter<T: Real>(value: &Var<T>) -> bool {
 /// Whether it is a function of each element that bends.
 pub(crate) fn is_smooth<T: Real>(value: &Var<T>) -> bool {
     let node = value.node();
-    is!(node: Elu, Gelu, Sigmoid, Silu, Softplus, Tanh)
+    is!(node: Elu, Erf, Gelu, Power, Sigmoid, Silu, Softplus, Tanh)
 }
 
 /// What an operation hands on to one of its inputs from ∂S/∂y = `gradient`.

@@ -10,7 +10,8 @@ use tensor::{Grads, Node, Rule, Tensor, Wanted};
 /// Understanding Convolutional Networks*, 2014, §2.1.)
 ///
 /// Max pooling passes gradients to the places of its maxima, which are the paper's switches; everything else follows the
-/// chain rule. Activations without such a reading (sigmoid, tanh, SiLU, GELU, ELU, softplus, leaky ReLU) are refused.
+/// chain rule. What has no such reading (sigmoid, tanh, SiLU, GELU, ELU, softplus, leaky ReLU, layer and group norms) is
+/// refused.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deconv;
 

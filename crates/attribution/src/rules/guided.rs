@@ -10,8 +10,8 @@ use tensor::{Grads, Node, Op, Rule, Tensor, Wanted};
 /// Simplicity: The All Convolutional Net*, 2015, §3.4 and Figure 1.)
 ///
 /// That is ReLU's own vector–Jacobian product, applied to the positive part of what arrives. A clip such as ReLU6 is read
-/// the same way, (min < x < max)·(g > 0)·g. Everything else follows the chain rule; activations without such a reading
-/// (sigmoid, tanh, SiLU, GELU, ELU, softplus, leaky ReLU) are refused.
+/// the same way, (min < x < max)·(g > 0)·g. Everything else follows the chain rule; what has no such reading (sigmoid,
+/// tanh, SiLU, GELU, ELU, softplus, leaky ReLU, layer and group norms) is refused.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Guided;
 

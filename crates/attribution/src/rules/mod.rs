@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nn::Real;
-use nn::ops::{Clip, LeakyRelu, Relu};
+use nn::ops::{Clip, LeakyRelu, PRelu, Relu};
 use tensor::ops::Abs;
 use tensor::{Coverage, Linearity, Node};
 
@@ -33,6 +33,7 @@ fn check_rectifiers<T: Real>(path: &[Arc<Node<T>>]) -> Result<(), String> {
     for node in path {
         let other = node.any_op().linearity() == Linearity::Nonlinear
             || node.op::<LeakyRelu>().is_some()
+            || node.op::<PRelu>().is_some()
             || node.op::<Abs>().is_some();
         if other {
             let name = node.label().map(|label| format!(" of layer `{label}`")).unwrap_or_default();
@@ -66,7 +67,7 @@ pub fn coverage_in_words(coverage: &BTreeMap<&'static str, Coverage>) -> String 
 mod tests {
     use super::*;
     use crate::testing::wave;
-    use nn::ops::{Gelu, NetworkOps};
+    use nn::ops::{Gelu, NetworkOps, erf, layer_norm, power, prelu};
     use tensor::{Rule, Tape, Tensor, Var};
 
     /// f between two products, so that gradients of both signs arrive: x `[60]` and the gradient at x.
@@ -118,8 +119,11 @@ mod tests {
         let tape = Tape::<f64>::new();
         let x = tape.leaf(wave([5], 0.0));
         let message = |y: Var<f64>| tape.backward(&y, &Guided, [&x]).unwrap_err().to_string();
+        fn ones(x: &Var<f64>) -> Var<f64> {
+            x.tape().leaf(Tensor::full(x.shape(), 1.0))
+        }
         type Function = fn(&Var<f64>) -> Var<f64>;
-        let others: [(&str, Function); 8] = [
+        let others: [(&str, Function); 12] = [
             ("sigmoid", |x| x.sigmoid()),
             ("silu", |x| x.silu()),
             ("tanh", |x| x.tanh()),
@@ -127,6 +131,10 @@ mod tests {
             ("gelu", |x| x.gelu(Gelu { tanh: false })),
             ("softplus", |x| x.softplus()),
             ("leaky relu", |x| x.leaky_relu(0.1)),
+            ("prelu", |x| prelu(x, &ones(x))),
+            ("erf", erf),
+            ("power", |x| power(x, 2.0)),
+            ("layer norm", |x| layer_norm(x, &ones(x), &ones(x), 1e-5)),
             ("abs", |x| x.abs()),
         ];
         for (name, f) in others {

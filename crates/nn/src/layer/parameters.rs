@@ -39,6 +39,10 @@ impl Layer {
                     statistic("running_var", &shape),
                 ];
             }
+            Self::LayerNorm { .. } | Self::GroupNorm { .. } => {
+                return vec![trained("weight", &[channels]), trained("bias", &[channels])];
+            }
+            Self::PRelu => return vec![trained("weight", &[channels])],
             Self::Scale { shape } => return vec![trained("weight", shape)],
             Self::Shift { shape } => return vec![trained("bias", shape)],
             _ => return Vec::new(),

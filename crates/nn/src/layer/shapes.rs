@@ -73,11 +73,15 @@ impl Layer {
             },
             Self::MaxPool(pool) | Self::AvgPool { pool, .. } => pooled(pool)?,
             Self::GlobalAvgPool => vec![image()?[2]],
-            Self::ChannelMean => {
-                let [h, w, _] = image()?;
-                vec![h, w, 1]
-            }
+            Self::ChannelMean | Self::ChannelMax => match input.split_last() {
+                Some((1.., positions)) => [positions, &[1]].concat(),
+                _ => return Err(LayerError::Setting("a mean or maximum over channels needs one")),
+            },
             Self::Flatten => vec![count(input).ok_or_else(|| LayerError::TooLarge(input.to_vec()))?],
+            Self::Unflatten { shape } => match *input {
+                [values] if count(shape) == Some(values) => shape.to_vec(),
+                _ => return Err(LayerError::Shape { expected: "[N, C] of as many values", found: input.to_vec() }),
+            },
             Self::Resize { size, .. } => {
                 let [h, w, c] = image()?;
                 if size.contains(&0) || h == 0 || w == 0 {
@@ -148,6 +152,17 @@ impl Layer {
                 if !(*epsilon > 0.0 && epsilon.is_finite() && (0.0..=1.0).contains(momentum)) =>
             {
                 return Err(LayerError::Setting("a batch norm needs epsilon > 0 and a momentum from 0 to 1"));
+            }
+            Self::LayerNorm { epsilon } | Self::GroupNorm { epsilon, .. }
+                if !(0.0..=f64::MAX).contains(epsilon) || input.contains(&0) =>
+            {
+                return Err(LayerError::Setting("a layer or group norm needs values, and an epsilon of at least 0"));
+            }
+            Self::GroupNorm { groups, .. } if *groups == 0 || !input[input.len() - 1].is_multiple_of(*groups) => {
+                return Err(LayerError::Setting("the channels of a group norm fill its groups"));
+            }
+            Self::Power { exponent } if !exponent.is_finite() => {
+                return Err(LayerError::Setting("a power needs a finite exponent"));
             }
             Self::Clip { min, max } if min.partial_cmp(max) != Some(Ordering::Less) => {
                 return Err(LayerError::Setting("a clip needs min < max"));

@@ -244,10 +244,15 @@ impl<T: Real> Model<T> {
                 let running = ChannelStatistics { mean: mean.value.clone(), variance: variance.value.clone() };
                 ops::batch_norm_evaluation(&x, gamma, beta, &running, *epsilon)
             }
+            Layer::LayerNorm { epsilon } => ops::layer_norm(&x, weight(), parameter(1).expect("a bias"), *epsilon),
+            Layer::GroupNorm { groups, epsilon } => {
+                ops::group_norm(&x, weight(), parameter(1).expect("a bias"), *groups, *epsilon)
+            }
             Layer::Relu if fused => x,
             Layer::Relu => ops::relu(x),
             Layer::Clip { min, max } => ops::clip(x, Clip { min: *min, max: *max }),
             Layer::LeakyRelu { slope } => ops::leaky_relu(x, *slope),
+            Layer::PRelu => ops::prelu(&x, weight()),
             Layer::Elu { alpha } => ops::elu(x, *alpha),
             Layer::Gelu { tanh } => ops::gelu(&x, Gelu { tanh: *tanh }),
             Layer::Softplus => ops::softplus(x),
@@ -256,13 +261,20 @@ impl<T: Real> Model<T> {
                 ops::clip(x.mul_scalar(*slope).add_scalar(*offset), Clip { min: 0.0, max: 1.0 })
             }
             Layer::Tanh => x.tanh(),
+            Layer::Erf => ops::erf(&x),
+            Layer::Power { exponent } => ops::power(&x, *exponent),
             Layer::Silu => ops::silu(&x),
             Layer::Softmax => ops::softmax(x),
             Layer::MaxPool(pool) => ops::max_pool(&x, *pool),
             Layer::AvgPool { pool, count_padding } => ops::avg_pool(&x, *pool, *count_padding),
             Layer::GlobalAvgPool => ops::global_avg_pool(&x),
-            Layer::ChannelMean => x.mean_axes(&[3]).reshape(x.shape().with(3, 1)),
+            Layer::ChannelMean => {
+                let axis = x.shape().len() - 1;
+                x.mean_axes(&[axis]).reshape(x.shape().with(axis, 1))
+            }
+            Layer::ChannelMax => ops::channel_max(&x),
             Layer::Flatten => x.flatten(),
+            Layer::Unflatten { shape: [h, w, c] } => x.reshape([x.shape()[0], *h, *w, *c]),
             Layer::Resize { size, interpolation } => ops::resize(&x, *size, *interpolation),
             Layer::Scale { .. } => x.mul(weight()),
             Layer::Shift { .. } => x.add(weight()),

@@ -90,7 +90,9 @@ impl Arrangement {
         let (apart, axes): (Vec<usize>, Vec<usize>) = match (layer, shape, flattened) {
             // A fully connected layer behind flattening is a convolution with a kernel as large as the picture.
             (Layer::Linear { .. }, [_, out], Some([h, w, c])) => (vec![*out, c, h, w], vec![2, 3, 1, 0]),
-            (Layer::BatchNorm { .. }, _, Some([h, w, c])) => (vec![c, h, w], vec![1, 2, 0]),
+            (Layer::BatchNorm { .. } | Layer::LayerNorm { .. } | Layer::PRelu, _, Some([h, w, c])) => {
+                (vec![c, h, w], vec![1, 2, 0])
+            }
             (_, [_, _, _, _], _) => (permuted(&[2, 3, 1, 0], shape), vec![2, 3, 1, 0]),
             (_, [_, _], _) => (permuted(&[1, 0], shape), vec![1, 0]),
             _ => (shape.to_vec(), (0..shape.len()).collect()),

@@ -75,6 +75,46 @@ impl Activation {
         (*self == Self::image(self.source, dims)).then_some(dims)
     }
 
+    /// Which of our axes ONNX's dimensions (N is none) run through, if they run through whole ones.
+    pub(super) fn whole_axes(&self, dimensions: &[usize]) -> Option<Vec<usize>> {
+        let axes = || dimensions.iter().flat_map(|&dimension| &self.axes[dimension]).copied();
+        self.is_whole().then(|| axes().collect())
+    }
+
+    /// The same places in another layer's output, where these of our axes have extent 1, or where a row of the channels is all
+    /// that is left.
+    pub(super) fn reduced(&self, over: &[usize], source: Source, is_row: bool) -> Self {
+        let mut shape = self.shape.clone();
+        over.iter().for_each(|&axis| shape[axis] = 1);
+        let mut axes = self.axes.clone();
+        if is_row {
+            let last = shape.len() - 1;
+            axes.iter_mut().for_each(|group| group.retain(|&axis| axis == last));
+            axes.iter_mut().flatten().for_each(|axis| *axis = 0);
+            shape.drain(..last);
+        }
+        Self::new(source, shape, axes)
+    }
+
+    /// Into how many groups of neighbouring channels ONNX's first dimension (N is none) divides ours, if it does that.
+    pub(super) fn groups_of_channels(&self) -> Option<usize> {
+        let positions: usize = self.shape[..self.shape.len() - 1].iter().product();
+        match self.axes.first()?[..] {
+            [] => Some(1),
+            [axis] if self.dims[..axis].iter().product::<usize>() == positions => Some(self.dims[axis]),
+            _ => None,
+        }
+    }
+
+    /// `[H, W, C]`, if this is a row that ONNX sees as a picture `[C, H, W]` of several positions, its values in our order.
+    pub(super) fn as_unflattened(&self) -> Option<[usize; 3]> {
+        let [channels, rows, columns] = &self.axes[..] else { return None };
+        let shape: [usize; 3] = self.shape().try_into().ok()?;
+        let is_one = self.shape.len() == 1 && shape[1] * shape[2] > 1;
+        let is_ours = [&rows[..], columns, channels].concat().is_sorted();
+        (is_one && is_ours).then_some([shape[1], shape[2], shape[0]])
+    }
+
     /// Whether it is a picture `[H, W, C]`, whatever the order in which ONNX sees its axes.
     pub(super) fn is_image_in_any_order(&self) -> bool {
         self.shape.len() == 3 && self.is_whole() && self.axes.len() == 3
@@ -106,6 +146,12 @@ impl Activation {
     pub(super) fn as_row(&self) -> Option<usize> {
         let &[channels] = &self.shape[..] else { return None };
         (*self == Self::row(self.source, channels, self.axes.len())).then_some(channels)
+    }
+
+    /// The channels of a row that ONNX sees as `[1, C]`.
+    pub(super) fn as_line(&self) -> Option<usize> {
+        let &[channels] = &self.shape[..] else { return None };
+        (self.axes.len() == 2 && self.axes[0].is_empty() && self.is_whole()).then_some(channels)
     }
 
     /// Whether ONNX's dimension (N is none) is our last axis.

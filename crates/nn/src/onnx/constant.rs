@@ -5,7 +5,6 @@ use ndarray::ArrayViewD;
 
 use super::error::{NodeError, TensorError};
 use super::external::ExternalData;
-use super::operators::Arithmetic;
 use super::schema::{DataType, TensorProto};
 
 /// An array that doesn't depend on the picture, row by row.
@@ -182,8 +181,13 @@ impl Constant {
         })
     }
 
-    /// a + b and its like, element by element, in integers where both are.
-    pub(super) fn combined(&self, other: &Self, operation: Arithmetic) -> Result<Self, NodeError> {
+    /// a + b and its like, element by element, in integers where both are; those may overflow.
+    pub(super) fn combined(
+        &self,
+        other: &Self,
+        of_integers: impl Fn(i64, i64) -> Option<i64>,
+        of_floats: impl Fn(f32, f32) -> f32,
+    ) -> Result<Self, NodeError> {
         let shape = self.broadcast(other).unwrap_or_default();
         let spread = |shape_of: &[usize]| {
             let places: Vec<usize> = (0..shape_of.iter().product()).collect();
@@ -194,23 +198,12 @@ impl Constant {
         let (left, right) = (self.values.pick(spread(&self.shape)), other.values.pick(spread(&other.shape)));
         let values = match (&left, &right) {
             (Values::Integers(a), Values::Integers(b)) => {
-                let apply = |(&a, &b): (&i64, &i64)| match operation {
-                    Arithmetic::Add => a.checked_add(b),
-                    Arithmetic::Sub => a.checked_sub(b),
-                    Arithmetic::Mul => a.checked_mul(b),
-                    Arithmetic::Div => a.checked_div(b),
-                };
-                let values: Option<Vec<i64>> = a.iter().zip(b).map(apply).collect();
+                let values: Option<Vec<i64>> = a.iter().zip(b).map(|(&a, &b)| of_integers(a, b)).collect();
                 Values::Integers(values.ok_or(NodeError::Overflow)?)
             }
             _ => {
-                let apply = |(a, b): (f32, f32)| match operation {
-                    Arithmetic::Add => a + b,
-                    Arithmetic::Sub => a - b,
-                    Arithmetic::Mul => a * b,
-                    Arithmetic::Div => a / b,
-                };
-                Values::Floats(left.to_floats().into_iter().zip(right.to_floats()).map(apply).collect())
+                let pairs = left.to_floats().into_iter().zip(right.to_floats());
+                Values::Floats(pairs.map(|(a, b)| of_floats(a, b)).collect())
             }
         };
         Ok(Self { shape, values })

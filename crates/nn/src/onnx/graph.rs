@@ -24,13 +24,15 @@ pub(super) const KEY: &str = "glassbox";
 pub(super) enum Value {
     Constant(Rc<Constant>),
     Activation(Activation),
+    /// The pixels of all pictures as the rows of one matrix `[N·H·W, C]`, for a matrix product.
+    Pixels(Activation),
 }
 
 impl Value {
     pub(super) fn as_constant(&self) -> Option<Rc<Constant>> {
         match self {
             Self::Constant(constant) => Some(Rc::clone(constant)),
-            Self::Activation(_) => None,
+            Self::Activation(_) | Self::Pixels(_) => None,
         }
     }
 }
@@ -177,7 +179,7 @@ impl<'a> Graph<'a> {
         let layers = self.network.len();
         let value = operator(node, self)?;
         let name = node.proto.output.first().map_or("", |name| name);
-        if matches!(value, Value::Activation(_)) && self.network.len() > layers {
+        if !matches!(value, Value::Constant(_)) && self.network.len() > layers {
             self.own.insert(name);
         }
         self.define(name, value)
@@ -225,6 +227,7 @@ impl<'a> Graph<'a> {
     ) -> Result<Activation, NodeError> {
         match self.input(node, place, what)? {
             Value::Activation(activation) => Ok(activation),
+            Value::Pixels(_) => Err(NodeError::Batch),
             Value::Constant(_) => {
                 let name = node.input(place).unwrap_or_default().into();
                 Err(NodeError::Constant { input: what, name })
@@ -242,7 +245,7 @@ impl<'a> Graph<'a> {
         let Some(name) = node.input(place) else { return Ok(None) };
         match self.value(name)? {
             Value::Constant(constant) => Ok(Some(constant)),
-            Value::Activation(_) => Err(NodeError::NotConstant { input: what, name: name.into() }),
+            Value::Activation(_) | Value::Pixels(_) => Err(NodeError::NotConstant { input: what, name: name.into() }),
         }
     }
 

@@ -55,7 +55,7 @@ impl Model<f32> {
         read(bytes, ExternalData(None))
     }
 
-    /// Writes the model as an ONNX file of opset 20, which appears whole or not at all: a picture `[N, C, H, W]` goes in, any
+    /// Writes the model as an ONNX file of opset 21, which appears whole or not at all: a picture `[N, C, H, W]` goes in, any
     /// number N of them, and scores `[N, classes]` come out. [`load_onnx`](Self::load_onnx) gives the same model again, bit
     /// for bit.
     ///

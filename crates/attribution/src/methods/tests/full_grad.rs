@@ -83,7 +83,10 @@ fn full_gradients_add_up_through_activations_and_enlargements() {
         .layer("up", Layer::ConvTranspose2d { out_channels: 3, kernel: [3, 2], transposed, bias: true })
         .layer("gelu", Layer::Gelu { tanh: false })
         .layer("resize", Layer::Resize { size, interpolation: Interpolation::Bicubic { align_corners: false } })
+        .layer("prelu", Layer::PRelu)
+        .layer("erf", Layer::Erf)
         .layer("softplus", Layer::Softplus)
+        .layer("squares", Layer::Power { exponent: 2.0 })
         .layer("scale", Layer::Scale { shape: vec![3] })
         .layer("shift", Layer::Shift { shape: vec![7, 1, 1] })
         .layer("hard", Layer::HardSigmoid { slope: 0.2, offset: 0.5 })
@@ -96,7 +99,10 @@ fn full_gradients_add_up_through_activations_and_enlargements() {
     let pass = Explainer::new(&model).observe(wave([1, 4, 5, 2], 0.9)).unwrap();
     let full = pass.full_gradient(1).unwrap();
     let layers: Vec<&str> = full.biases.iter().map(|bias| bias.layer.as_str()).collect();
-    assert_eq!(layers, ["conv", "elu", "up", "gelu", "softplus", "shift", "add scalar", "hard", "fc"]);
+    assert_eq!(
+        layers,
+        ["conv", "elu", "up", "gelu", "erf", "softplus", "squares", "shift", "add scalar", "hard", "fc"]
+    );
     approx::assert_abs_diff_eq!(full.totals()[0], pass.scores(1).unwrap()[0], epsilon = 1e-13);
     // Where the picture was enlarged, a layer's cells aren't the picture's.
     assert!(pass.cells("elu").unwrap().is_some() && pass.cells("up").unwrap().is_none());

@@ -334,6 +334,10 @@ fn what_has_no_reading_is_refused_by_name() {
         Layer::Elu { alpha: 1.0 },
         Layer::Gelu { tanh: false },
         Layer::Softplus,
+        Layer::Erf,
+        Layer::Power { exponent: 2.0 },
+        Layer::LayerNorm { epsilon: 1e-5 },
+        Layer::GroupNorm { groups: 1, epsilon: 1e-5 },
         Layer::Clip { min: 0.5, max: 1.0 },
         Layer::ConvTranspose2d { out_channels: 2, kernel: [2, 2], transposed: enlarged, bias: true },
     ] {

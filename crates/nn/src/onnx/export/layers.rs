@@ -61,12 +61,35 @@ impl Exported {
                 let settings = vec![float("epsilon", *epsilon), float("momentum", 1.0 - momentum)];
                 self.node("BatchNormalization", name, &with_own, settings);
             }
+            Layer::LayerNorm { epsilon } => {
+                self.own(&own, &values);
+                let settings = vec![integer("axis", -1), float("epsilon", *epsilon)];
+                if shapes[0].len() == 1 {
+                    return self.node("LayerNormalization", name, &with_own, settings);
+                }
+                // Over ONNX's last dimension, where the channels go for that.
+                let [channels_last, normalized] = ["channels_last", "normalized"].map(|part| format!("{name}/{part}"));
+                self.node("Transpose", &channels_last, &inputs, vec![integers("perm", &[0, 2, 3, 1])]);
+                let inputs = [&channels_last[..], &own[0], &own[1]];
+                self.named("LayerNormalization", name, &normalized, &inputs, settings);
+                let back = format!("{name}/channels_first");
+                self.named("Transpose", &back, name, &[&normalized], vec![integers("perm", &[0, 3, 1, 2])]);
+            }
+            Layer::GroupNorm { groups, epsilon } => {
+                self.own(&own, &values);
+                let settings = vec![integer("num_groups", *groups as i64), float("epsilon", *epsilon)];
+                self.node("GroupNormalization", name, &with_own, settings);
+            }
             Layer::Relu => self.node("Relu", name, &inputs, Vec::new()),
             Layer::Clip { min, max } => {
                 let bounds = [("min", min), ("max", max)].map(|(bound, &value)| self.number(name, bound, value));
                 self.node("Clip", name, &[x, &bounds[0], &bounds[1]], Vec::new());
             }
             Layer::LeakyRelu { slope } => self.node("LeakyRelu", name, &inputs, vec![float("alpha", *slope)]),
+            Layer::PRelu => {
+                self.tensors.push(constant_over(own[0].clone(), values[0], shapes[0].len()));
+                self.node("PRelu", name, &with_own, Vec::new());
+            }
             Layer::Elu { alpha } => self.node("Elu", name, &inputs, vec![float("alpha", *alpha)]),
             Layer::Gelu { tanh } => {
                 let approximate = if *tanh { "tanh" } else { "none" };
@@ -78,6 +101,11 @@ impl Exported {
                 self.node("HardSigmoid", name, &inputs, vec![float("alpha", *slope), float("beta", *offset)]);
             }
             Layer::Tanh => self.node("Tanh", name, &inputs, Vec::new()),
+            Layer::Erf => self.node("Erf", name, &inputs, Vec::new()),
+            Layer::Power { exponent } => {
+                let exponent = self.number(name, "exponent", *exponent);
+                self.node("Pow", name, &[x, &exponent], Vec::new());
+            }
             Layer::Silu => {
                 let gate = format!("{name}/gate");
                 self.node("Sigmoid", &gate, &inputs, Vec::new());
@@ -98,10 +126,11 @@ impl Exported {
                 self.named("GlobalAveragePool", name, &mean, &inputs, Vec::new());
                 self.named("Flatten", &format!("{name}/row"), name, &[&mean], Vec::new());
             }
-            Layer::ChannelMean => {
+            Layer::ChannelMean | Layer::ChannelMax => {
                 let axes = format!("{name}/axes");
                 self.tensors.push(list(axes.clone(), &[1]));
-                self.node("ReduceMean", name, &[x, &axes], Vec::new());
+                let operator = if node.layer == Layer::ChannelMean { "ReduceMean" } else { "ReduceMax" };
+                self.node(operator, name, &[x, &axes], Vec::new());
             }
             Layer::Flatten if shapes[0].len() == 3 => {
                 // In our order, [H, W, C]: what reads the row has its weights as they are.
@@ -110,6 +139,13 @@ impl Exported {
                 self.node("Flatten", name, &[&channels_last], Vec::new());
             }
             Layer::Flatten => self.node("Flatten", name, &inputs, Vec::new()),
+            Layer::Unflatten { shape } => {
+                let [extents, pixels] = ["shape", "channels_last"].map(|part| format!("{name}/{part}"));
+                let [height, width, channels] = shape.map(|extent| extent as i64);
+                self.tensors.push(list(extents.clone(), &[0, height, width, channels]));
+                self.node("Reshape", &pixels, &[x, &extents], Vec::new());
+                self.node("Transpose", name, &[&pixels], vec![integers("perm", &[0, 3, 1, 2])]);
+            }
             Layer::Resize { size, interpolation } => {
                 let sizes = format!("{name}/sizes");
                 self.tensors.push(list(sizes.clone(), &size.map(|extent| extent as i64)));

@@ -14,8 +14,8 @@ use crate::model::{IMAGE, Model};
 use layers::Exported;
 
 /// The version of the operators that is written; that of the format which goes with it.
-const OPSET: i64 = 20;
-const IR_VERSION: i64 = 9;
+const OPSET: i64 = 21;
+const IR_VERSION: i64 = 10;
 
 /// The bytes of the file. A picture `[N, C, H, W]` goes in under the name `input`, any number N of them; `[N, classes]` comes
 /// out under the last layer's name.

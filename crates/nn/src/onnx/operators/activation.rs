@@ -1,8 +1,13 @@
 //! Functions of one value.
 
+use std::rc::Rc;
+
 use crate::layer::Layer;
+use crate::onnx::activation::Activation;
+use crate::onnx::constant::Constant;
 use crate::onnx::error::NodeError;
 use crate::onnx::graph::{Graph, Value};
+use crate::onnx::network::Weight;
 use crate::onnx::node::{Node, decimal, index};
 
 pub(super) fn relu<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
@@ -61,10 +66,70 @@ pub(super) fn leaky_relu<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<V
     graph.in_place(node, Layer::LeakyRelu { slope })
 }
 
+/// PRelu, its slopes those of channels or one for all.
+pub(super) fn prelu<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
+    let x = graph.activation(node, 0, "input")?;
+    let slopes = graph.constant(node, 1, "slope")?;
+    let channels = x.layer_shape()[x.layer_shape().len() - 1];
+    let weight = match x.arrange(&slopes)? {
+        (_, values) if values.len() == 1 => Weight::new(&[channels], vec![values[0]; channels]),
+        (shape, values) if shape == [channels] => Weight { shape, values },
+        _ => {
+            let expected = format!("slopes [{channels}], one for each channel");
+            return Err(NodeError::Shape { expected, found: slopes.shape.clone() });
+        }
+    };
+    Ok(x.of(graph.network.add(node.name(), Layer::PRelu, &[x.source], vec![weight])?).into())
+}
+
+/// Selu: gamma times an Elu.
+pub(super) fn selu<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
+    let x = graph.activation(node, 0, "input")?;
+    let alpha = decimal(node.float("alpha")?.unwrap_or(1.673_263_2));
+    let gamma = node.float("gamma")?.unwrap_or(1.050_701);
+    let source = graph.network.add(&format!("{}.elu", node.name()), Layer::Elu { alpha }, &[x.source], Vec::new())?;
+    Ok(scaled(graph, &x.of(source), node.name(), gamma)?.into())
+}
+
+/// Celu: alpha times the Elu of x / alpha.
+pub(super) fn celu<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
+    let x = graph.activation(node, 0, "input")?;
+    let alpha = node.float("alpha")?.unwrap_or(1.0);
+    if alpha == 1.0 {
+        return graph.in_place(node, Layer::Elu { alpha: 1.0 });
+    }
+    let part = |what| format!("{}.{what}", node.name());
+    let inner = scaled(graph, &x, &part("inner"), alpha.recip())?;
+    let source = graph.network.add(&part("elu"), Layer::Elu { alpha: 1.0 }, &[inner.source], Vec::new())?;
+    Ok(scaled(graph, &x.of(source), node.name(), alpha)?.into())
+}
+
+/// Mish: x·tanh(softplus(x)).
+pub(super) fn mish<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
+    let x = graph.activation(node, 0, "input")?;
+    let part = |what| format!("{}.{what}", node.name());
+    let softplus = graph.network.add(&part("softplus"), Layer::Softplus, &[x.source], Vec::new())?;
+    let gate = graph.network.add(&part("gate"), Layer::Tanh, &[softplus], Vec::new())?;
+    Ok(x.of(graph.network.add(node.name(), Layer::Mul, &[x.source, gate], Vec::new())?).into())
+}
+
+/// Times one number.
+pub(super) fn scaled(graph: &mut Graph<'_>, x: &Activation, name: &str, factor: f32) -> Result<Activation, NodeError> {
+    let (layer, weight) = (Layer::Scale { shape: vec![1] }, Weight::new(&[1], vec![factor]));
+    Ok(x.of(graph.network.add(name, layer, &[x.source], vec![weight])?))
+}
+
 /// Clip, its bounds inputs or attributes; a bound that isn't there is the largest finite number.
 pub(super) fn clip<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let mut bound = |place, name, missing: f32| -> Result<f64, NodeError> {
-        let given = match graph.optional_constant(node, place, name)? {
+    let bounds = [graph.optional_constant(node, 1, "min")?, graph.optional_constant(node, 2, "max")?];
+    if let Value::Constant(x) = graph.input(node, 0, "input")? {
+        graph.charge(x.values.len())?;
+        let [min, max] = bounds;
+        let above = min.map_or(Ok((*x).clone()), |min| x.combined(&min, |a, b| Some(a.max(b)), f32::max))?;
+        return Ok(max.map_or(Ok(above.clone()), |max| above.combined(&max, |a, b| Some(a.min(b)), f32::min))?.into());
+    }
+    let bound = |given: &Option<Rc<Constant>>, name, missing: f32| -> Result<f64, NodeError> {
+        let given = match given {
             Some(constant) => constant.scalar(),
             None => node.float(name)?,
         };
@@ -75,7 +140,7 @@ pub(super) fn clip<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, 
             bound => Ok(decimal(bound.clamp(f32::MIN, f32::MAX))),
         }
     };
-    let (min, max) = (bound(1, "min", f32::MIN)?, bound(2, "max", f32::MAX)?);
+    let (min, max) = (bound(&bounds[0], "min", f32::MIN)?, bound(&bounds[1], "max", f32::MAX)?);
     graph.in_place(node, Layer::Clip { min, max })
 }
 

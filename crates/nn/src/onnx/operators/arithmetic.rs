@@ -10,7 +10,7 @@ use crate::onnx::node::Node;
 
 /// Which of the four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::onnx) enum Arithmetic {
+enum Arithmetic {
     Add,
     Sub,
     Mul,
@@ -33,12 +33,32 @@ pub(super) fn div<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, N
     apply(node, graph, Arithmetic::Div)
 }
 
+/// Sum, of values that depend on the picture.
+pub(super) fn sum<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
+    let terms: Vec<Activation> =
+        (0..node.proto.input.len()).map(|place| graph.activation(node, place, "input")).collect::<Result<_, _>>()?;
+    let whole = terms.iter().find(|whole| terms.iter().all(|x| whole.broadcasts(x)));
+    let whole = whole.ok_or_else(|| NodeError::Shape {
+        expected: "inputs that lie alike, or repeat over the largest (N left out)".into(),
+        found: terms.first().map_or_else(Vec::new, Activation::shape),
+    })?;
+    let sources: Vec<_> = terms.iter().map(|x| x.source).collect();
+    Ok(whole.of(graph.network.add(node.name(), Layer::Add, &sources, Vec::new())?).into())
+}
+
 fn apply<'a>(node: &Node<'a>, graph: &mut Graph<'a>, operation: Arithmetic) -> Result<Value, NodeError> {
     match (graph.input(node, 0, "input A")?, graph.input(node, 1, "input B")?) {
         (Value::Constant(a), Value::Constant(b)) => {
             graph.charge(a.broadcast_len(&b)?)?;
-            Ok(a.combined(&b, operation)?.into())
+            Ok(match operation {
+                Arithmetic::Add => a.combined(&b, i64::checked_add, |a, b| a + b),
+                Arithmetic::Sub => a.combined(&b, i64::checked_sub, |a, b| a - b),
+                Arithmetic::Mul => a.combined(&b, i64::checked_mul, |a, b| a * b),
+                Arithmetic::Div => a.combined(&b, i64::checked_div, |a, b| a / b),
+            }?
+            .into())
         }
+        (Value::Pixels(_), _) | (_, Value::Pixels(_)) => Err(NodeError::Batch),
         (Value::Activation(a), Value::Activation(b)) => of_two(node, graph, operation, &a, &b),
         (Value::Activation(x), Value::Constant(c)) => with_constant(node, graph, operation, &x, &c, 0),
         (Value::Constant(c), Value::Activation(x)) => match operation {
@@ -51,8 +71,11 @@ fn apply<'a>(node: &Node<'a>, graph: &mut Graph<'a>, operation: Arithmetic) -> R
                 shift(node, graph, &x.of(source), x.arrange(&c)?)
             }
             Arithmetic::Div => {
-                let name = node.input(0).unwrap_or_default().into();
-                Err(NodeError::Constant { input: "dividend", name })
+                // c / x = x⁻¹·c.
+                let name = format!("{}.reciprocal", node.name());
+                let power = Layer::Power { exponent: -1.0 };
+                let source = graph.network.add(&name, power, &[x.source], Vec::new())?;
+                with_constant(node, graph, Arithmetic::Mul, &x.of(source), &c, 1)
             }
         },
     }
@@ -82,6 +105,13 @@ fn of_two<'a>(
     let whole = match (a.broadcasts(b), b.broadcasts(a)) {
         (true, _) => a,
         (false, true) => b,
+        // A row of channels and a picture of one channel, each repeated over the other.
+        (false, false)
+            if [a, b].iter().all(|x| x.as_image().is_some() || x.as_row().is_some_and(|_| x.shape().len() == 3)) =>
+        {
+            let source = graph.network.add(node.name(), layer, &[a.source, b.source], Vec::new())?;
+            return Ok(Activation::image(source, graph.network.image(source)).into());
+        }
         (false, false) => {
             let expected = format!("an input B that lies as A does, or repeats over it: {:?} (N left out)", a.shape());
             return Err(NodeError::Shape { expected, found: b.shape() });

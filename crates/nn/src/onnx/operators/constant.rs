@@ -31,6 +31,25 @@ pub(super) fn constant<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Val
     Ok(Constant { shape, values }.into())
 }
 
+/// ConstantOfShape: one value everywhere, 0 unless another is given.
+pub(super) fn of_shape<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
+    let shape = graph.integers(node, 0, "shape")?.ok_or(NodeError::MissingInput("shape"))?;
+    let unfit = || NodeError::Setting { name: "shape", found: format!("{shape:?}"), supported: "extents from 0" };
+    let extents: Vec<usize> =
+        shape.iter().map(|&extent| usize::try_from(extent).ok()).collect::<Option<_>>().ok_or_else(unfit)?;
+    let constant = Constant { shape: extents, values: Values::Floats(Vec::new()) };
+    graph.charge(constant.size())?;
+    let elements = constant.shape.iter().product();
+    let value = match node.tensor("value")? {
+        Some(tensor) => Constant::read(tensor, &graph.external)?.values,
+        None => Values::Floats(vec![0.0]),
+    };
+    if value.len() != 1 {
+        return Err(NodeError::MissingInput("value (one number)"));
+    }
+    Ok(Constant { values: value.pick(std::iter::repeat_n(0, elements)), ..constant }.into())
+}
+
 /// Cast. What depends on the picture is floating-point, in whatever precision the model is computed.
 pub(super) fn cast<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
     let to = node.integer("to", 0)?;
@@ -45,7 +64,7 @@ pub(super) fn cast<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, 
     };
     match graph.input(node, 0, "input")? {
         Value::Activation(x) if to_floats => Ok(x.into()),
-        Value::Activation(_) => {
+        Value::Activation(_) | Value::Pixels(_) => {
             Err(NodeError::NotConstant { input: "input", name: node.input(0).unwrap_or_default().into() })
         }
         Value::Constant(constant) => {

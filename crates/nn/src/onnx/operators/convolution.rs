@@ -7,6 +7,7 @@ use crate::geometry::{Conv2d, Padding};
 use crate::layer::Layer;
 use crate::layout::permuted;
 use crate::onnx::activation::Activation;
+use crate::onnx::constant::Constant;
 use crate::onnx::error::NodeError;
 use crate::onnx::graph::{Graph, Value};
 use crate::onnx::network::Weight;
@@ -17,6 +18,9 @@ pub(super) fn conv<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, 
     let x = graph.activation(node, 0, "input")?;
     let weight = graph.constant(node, 1, "weight")?;
     let bias = graph.optional_constant(node, 2, "bias")?;
+    if let (&[1, 1, taps], Some(channels)) = (&weight.shape[..], x.as_line()) {
+        return over_channels(node, graph, &x, channels, &weight, bias.as_deref(), taps);
+    }
     let &[outputs, group_in, height, width] = &weight.shape[..] else {
         return Err(NodeError::Shape {
             expected: "a weight [Cout, Cin/groups, Kh, Kw]".into(),
@@ -53,6 +57,49 @@ pub(super) fn conv<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, 
         true => Activation::row(source, outputs, x.shape().len()).into(),
         false => Activation::image(source, graph.network.image(source)).into(),
     })
+}
+
+/// A convolution of one dimension along a row of channels `[N, 1, C]`, as efficient channel attention has it (Wang et al. 2020):
+/// the row becomes a picture of one channel, and a row again.
+fn over_channels<'a>(
+    node: &Node<'a>,
+    graph: &mut Graph<'a>,
+    x: &Activation,
+    channels: usize,
+    weight: &Constant,
+    bias: Option<&Constant>,
+    taps: usize,
+) -> Result<Value, NodeError> {
+    node.only("group", 1, "1")?;
+    let single = |name| -> Result<usize, NodeError> {
+        let given = node.integers(name)?.unwrap_or(&[1]);
+        let value = given.first().and_then(|&value| usize::try_from(value).ok());
+        let found = || NodeError::Setting { name, found: format!("{given:?}"), supported: "a positive number" };
+        value.ok_or_else(found)
+    };
+    let (stride, dilation) = (single("strides")?, single("dilations")?);
+    let (left, right) = match (node.text("auto_pad")?.as_deref(), node.integers("pads")?.unwrap_or(&[0, 0])) {
+        (None | Some("NOTSET" | ""), &[left, right]) if left >= 0 && right >= 0 => (left as usize, right as usize),
+        (_, pads) => {
+            let (found, supported) = (format!("{pads:?}"), "two numbers from 0, without auto_pad");
+            return Err(NodeError::Setting { name: "pads", found, supported });
+        }
+    };
+    let conv = Conv2d {
+        stride: [1, stride],
+        dilation: [1, dilation],
+        padding: Padding { left, right, ..Padding::default() },
+        groups: 1,
+    };
+    let line = graph.unflattened(&format!("{}.line", node.name()), x, [1, channels, 1])?;
+    let layer = Layer::Conv2d { out_channels: 1, kernel: [1, taps], conv, bias: bias.is_some() };
+    let weight = Weight::new(&[1, taps, 1, 1], weight.to_floats());
+    let bias = bias.map(|bias| Weight::new(&bias.shape, bias.to_floats()));
+    let weights = [Some(weight), bias].into_iter().flatten().collect();
+    let line = graph.network.add(node.name(), layer, &[line.source], weights)?;
+    let [_, length, _] = graph.network.image(line);
+    let source = graph.network.add(&format!("{}.row", node.name()), Layer::Flatten, &[line], Vec::new())?;
+    Ok(x.with_extent(0, 1, length, source).into())
 }
 
 /// ConvTranspose, over pictures.

@@ -49,9 +49,20 @@ pub(super) fn slice<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value,
         let dims = full_shape(&result, graph.batch);
         let axis = index(axes[place], dims.len());
         let axis = axis.ok_or_else(|| unfit("axes", &axes, "dimensions of the data"))?;
-        let step = usize::try_from(steps[place]).ok().filter(|&step| step > 0);
-        let step = step.ok_or_else(|| unfit("steps", &steps, "positive ones"))?;
         let extent = dims[axis];
+        let step = usize::try_from(steps[place].unsigned_abs()).ok().filter(|&step| step > 0);
+        let step = step.ok_or_else(|| unfit("steps", &steps, "steps of one or more, either way"))?;
+        if steps[place] < 0 {
+            // Backwards, the first place is the start, and the end isn't taken; −1 lies before the first.
+            let bound = |value: i64| {
+                let value = if value < 0 { value.saturating_add(extent as i64) } else { value };
+                value.clamp(-1, extent as i64 - 1)
+            };
+            let count = (bound(starts[place]) - bound(ends[place])).max(0) as usize;
+            let first = bound(starts[place]) as usize;
+            result = graph.select(node, result, axis, (0..count.div_ceil(step)).map(|i| first - i * step))?;
+            continue;
+        }
         let bound = |value: i64| {
             let value = if value < 0 { value.saturating_add(extent as i64) } else { value };
             value.clamp(0, extent as i64) as usize
@@ -95,6 +106,28 @@ pub(super) fn split<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value,
     Ok(first)
 }
 
+/// Expand: with dimensions of extent 1 repeated, so that the shape is this one or one that it is broadcast with.
+pub(super) fn expand<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
+    let mut result = graph.input(node, 0, "input")?;
+    let target = graph.integers(node, 1, "shape")?.ok_or(NodeError::MissingInput("shape"))?;
+    let dims = full_shape(&result, graph.batch);
+    let misfit = || unfit("shape", &target, "one that the input's dimensions of extent 1 can be repeated to");
+    let missing = target.len().saturating_sub(dims.len());
+    if missing > 0 {
+        result = under(node, graph, result, &[&vec![1; missing][..], &dims].concat())?;
+    }
+    let dims = full_shape(&result, graph.batch);
+    for (place, &extent) in target.iter().enumerate() {
+        let axis = place + dims.len() - target.len();
+        match usize::try_from(extent).map_err(|_| misfit())? {
+            extent if extent == dims[axis] || extent == 1 => {}
+            extent if dims[axis] == 1 => result = graph.select(node, result, axis, std::iter::repeat_n(0, extent))?,
+            _ => return Err(misfit()),
+        }
+    }
+    Ok(result)
+}
+
 impl<'a> Graph<'a> {
     /// The elements at these places of a dimension, N among them; what depends on the picture from a layer, unless they are
     /// all there are.
@@ -108,7 +141,7 @@ impl<'a> Graph<'a> {
         self.charge(places.len())?;
         let places: Vec<usize> = places.collect();
         let dims = full_shape(&data, self.batch);
-        let x = match data {
+        let mut x = match data {
             Value::Constant(constant) => {
                 let (before, extent, after) = around(&constant.shape, dimension);
                 self.charge(before.max(1).saturating_mul(after.max(1)).saturating_mul(places.len()))?;
@@ -118,13 +151,19 @@ impl<'a> Graph<'a> {
                 return Ok(Constant { shape, values }.into());
             }
             Value::Activation(x) => x,
+            Value::Pixels(_) => return Err(NodeError::Batch),
         };
         if places.iter().copied().eq(0..dims[dimension]) {
             return Ok(x.into());
         }
         let ours = dimension.checked_sub(1).ok_or(NodeError::Batch)?;
         let supported = "height, width or channels of a picture, or the elements of a row";
-        let axis = x.axis(ours).ok_or_else(|| unfit("the dimension", dimension, supported))?;
+        if let (Some(channels), [_, _, _], 1 | 2) = (x.as_row(), &dims[1..], ours) {
+            x = self.unflattened(&format!("{}.picture", node.name()), &x, [1, 1, channels])?;
+        }
+        // A dimension of one element is in none of the lists: in a picture it is known all the same.
+        let axis = x.axis(ours).or_else(|| x.as_image().map(|_| [2, 0, 1][ours]));
+        let axis = axis.ok_or_else(|| unfit("the dimension", dimension, supported))?;
         let extent = places.len();
         let source = self.network.add(node.name(), Layer::Select { axis, places }, &[x.source], Vec::new())?;
         Ok(x.with_extent(axis, ours, extent, source).into())

@@ -12,7 +12,7 @@ use crate::onnx::node::Node;
 /// Gemm: alpha·x·B + beta·C.
 pub(super) fn gemm<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
     node.only("transA", 0, "0: rows are images")?;
-    let x = graph.activation(node, 0, "input A")?;
+    let x = graph.input(node, 0, "input A")?;
     let matrix = graph.constant(node, 1, "weight B")?;
     let (mut inputs, mut outputs) = matrix_shape(&matrix.shape)?;
     let mut weight = matrix.to_floats();
@@ -38,28 +38,52 @@ pub(super) fn gemm<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, 
             Some(values)
         }
     };
-    linear(node, graph, x, weight, [inputs, outputs], bias)
+    match x {
+        Value::Pixels(x) => Ok(Value::Pixels(of_pixels(node, graph, &x, weight, [inputs, outputs], bias)?)),
+        _ => {
+            let x = graph.activation(node, 0, "input A")?;
+            linear(node, graph, x, weight, [inputs, outputs], bias)
+        }
+    }
 }
 
 /// MatMul by a constant `[in, out]`; where it multiplies the channels of a picture, a convolution of one pixel.
 pub(super) fn matmul<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let x = graph.activation(node, 0, "input A")?;
+    let x = graph.input(node, 0, "input A")?;
     let matrix = graph.constant(node, 1, "weight B")?;
     let (inputs, outputs) = matrix_shape(&matrix.shape)?;
     let weight = matrix.to_floats();
-    let rank = x.shape().len();
-    if rank == 1 {
+    if let Value::Pixels(x) = x {
+        return Ok(Value::Pixels(of_pixels(node, graph, &x, weight, [inputs, outputs], None)?));
+    }
+    let x = graph.activation(node, 0, "input A")?;
+    if x.shape().len() == 1 {
         return linear(node, graph, x, weight, [inputs, outputs], None);
     }
-    let result = x.joined(rank - 1, outputs, x.source).filter(|_| x.is_image_in_any_order());
+    Ok(of_pixels(node, graph, &x, weight, [inputs, outputs], None)?.into())
+}
+
+/// A convolution of one pixel, where ONNX sees the channels last.
+fn of_pixels<'a>(
+    node: &Node<'a>,
+    graph: &mut Graph<'a>,
+    x: &Activation,
+    weight: Vec<f32>,
+    [inputs, outputs]: [usize; 2],
+    bias: Option<Vec<f32>>,
+) -> Result<Activation, NodeError> {
+    let last = x.shape().len().saturating_sub(1);
+    let result = x.joined(last, outputs, x.source).filter(|_| x.is_image_in_any_order());
     let result = result.ok_or_else(|| {
         let expected = "a row [N, in], or a picture whose last dimension is its channels (N left out)".into();
         NodeError::Shape { expected, found: x.shape() }
     })?;
-    let layer = Layer::Conv2d { out_channels: outputs, kernel: [1, 1], conv: Conv2d::default(), bias: false };
+    let conv = Conv2d::default();
+    let layer = Layer::Conv2d { out_channels: outputs, kernel: [1, 1], conv, bias: bias.is_some() };
     let weight = Weight::new(&[1, 1, inputs, outputs], weight);
-    let source = graph.network.add(node.name(), layer, &[x.source], vec![weight])?;
-    Ok(result.of(source).into())
+    let bias = bias.map(|values| Weight::new(&[outputs], values));
+    let weights = [Some(weight), bias].into_iter().flatten().collect();
+    Ok(result.of(graph.network.add(node.name(), layer, &[x.source], weights)?))
 }
 
 fn matrix_shape(shape: &[usize]) -> Result<(usize, usize), NodeError> {

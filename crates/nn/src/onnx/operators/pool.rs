@@ -1,4 +1,4 @@
-//! Poolings and means.
+//! Poolings.
 
 use super::window::Windows;
 use crate::geometry::Padding;
@@ -6,7 +6,7 @@ use crate::layer::Layer;
 use crate::onnx::activation::Activation;
 use crate::onnx::error::NodeError;
 use crate::onnx::graph::{Graph, Value};
-use crate::onnx::node::{Node, index, pair};
+use crate::onnx::node::{Node, pair};
 use crate::pool2d::Pool2d;
 
 /// MaxPool; its second output, the places of the largest values, is not computed.
@@ -53,37 +53,6 @@ pub(super) fn global_max<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<V
     let [height, width, _] = graph.network.image(x.source);
     let pool = Pool2d { kernel: [height, width], stride: [1, 1], padding: Padding::default() };
     layer(node, graph, &x, Layer::MaxPool(pool))
-}
-
-/// ReduceMean over height and width, or over channels.
-pub(super) fn reduce_mean<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let x = graph.activation(node, 0, "input")?;
-    let extents = x.shape();
-    let axes = graph.integers(node, 1, "axes")?.unwrap_or_default();
-    let unsupported = || {
-        let supported = "height and width of a picture, or its channels";
-        NodeError::Setting { name: "axes", found: format!("{axes:?}"), supported }
-    };
-    let dimension = |&axis: &i64| index(axis, extents.len() + 1)?.checked_sub(1);
-    let over: Vec<usize> = axes.iter().map(dimension).collect::<Option<_>>().ok_or_else(unsupported)?;
-    let rest: Vec<usize> = (0..extents.len()).filter(|dimension| !over.contains(dimension)).collect();
-    let is_picture = x.is_image_in_any_order();
-    let mean = match (&over[..], &rest[..]) {
-        (&[_, _], &[channels]) if is_picture && x.is_channels(channels) => {
-            let source = graph.network.add(node.name(), Layer::GlobalAvgPool, &[x.source], Vec::new())?;
-            Activation::row(source, extents[channels], 1)
-        }
-        (&[channels], _) if x.layer_shape().len() == 3 && x.is_channels(channels) => {
-            let source = graph.network.add(node.name(), Layer::ChannelMean, &[x.source], Vec::new())?;
-            x.with_extent(2, channels, 1, source)
-        }
-        _ => return Err(unsupported()),
-    };
-    let kept = node.integer("keepdims", 1)? != 0;
-    let of = |dimension: usize| if over.contains(&dimension) { 1 } else { extents[dimension] };
-    let shape: Vec<usize> =
-        if kept { (0..extents.len()).map(of).collect() } else { rest.iter().map(|&d| of(d)).collect() };
-    Ok(graph.settled(node, mean.reshaped(&shape)?)?.into())
 }
 
 /// One value a channel, which ONNX has as `[N, C, 1, 1]`.

@@ -66,7 +66,12 @@ pub(super) fn transpose<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Va
         }
     };
     match x {
-        Value::Activation(activation) => Ok(graph.settled(node, activation.transposed(&permutation)?)?.into()),
+        Value::Activation(activation) => {
+            let moved = graph.settled(node, activation.transposed(&permutation)?)?;
+            let Some(shape) = moved.as_unflattened() else { return Ok(moved.into()) };
+            Ok(graph.unflattened(node.name(), &moved, shape)?.into())
+        }
+        Value::Pixels(_) => Err(NodeError::Batch),
         Value::Constant(constant) => {
             graph.charge(constant.values.len())?;
             Ok(constant.transposed(&permutation).into())
@@ -116,6 +121,11 @@ pub(super) fn full_shape(x: &Value, batch: usize) -> Vec<usize> {
     match x {
         Value::Constant(constant) => constant.shape.clone(),
         Value::Activation(activation) => [&[batch], &activation.shape()[..]].concat(),
+        Value::Pixels(activation) => {
+            let (channels, positions) =
+                activation.shape().split_last().map_or((1, 1), |(&c, rest)| (c, rest.iter().product()));
+            vec![batch * positions, channels]
+        }
     }
 }
 
@@ -136,12 +146,25 @@ pub(super) fn under<'a>(node: &Node<'a>, graph: &mut Graph<'a>, x: Value, shape:
         }
         Value::Activation(activation) => match shape.split_first() {
             Some((&first, rest)) if first == graph.batch => Ok(graph.settled(node, activation.reshaped(rest)?)?.into()),
+            _ if shape == full_shape(&Value::Pixels(activation.clone()), graph.batch) => Ok(Value::Pixels(activation)),
             _ => Err(NodeError::Batch),
         },
+        Value::Pixels(activation) => under(node, graph, activation.into(), shape),
     }
 }
 
 impl<'a> Graph<'a> {
+    /// A row's values as a picture `[H, W, C]`.
+    pub(super) fn unflattened(
+        &mut self,
+        name: &str,
+        row: &Activation,
+        shape: [usize; 3],
+    ) -> Result<Activation, NodeError> {
+        let source = self.network.add(name, Layer::Unflatten { shape }, &[row.source], Vec::new())?;
+        Ok(Activation::image(source, shape))
+    }
+
     /// The same values; where ONNX sees a row and the layer gives a picture, from a layer that flattens it, and where channels
     /// have changed their places, from one that moves them.
     pub(super) fn settled(&mut self, node: &Node<'a>, x: Activation) -> Result<Activation, NodeError> {

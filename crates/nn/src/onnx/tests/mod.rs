@@ -1,5 +1,7 @@
+mod attention;
 mod hostile;
 mod node_cases;
+mod norms;
 mod parts;
 
 use tensor::Tensor;

@@ -6,7 +6,7 @@ use crate::onnx::schema::{
     AttributeProto, DataType, GraphProto, ModelProto, NodeProto, OperatorSetProto, TensorProto, ValueInfoProto,
 };
 
-fn list(name: &str, values: &[i64]) -> TensorProto {
+pub(super) fn list(name: &str, values: &[i64]) -> TensorProto {
     TensorProto {
         name: name.into(),
         dims: vec![values.len() as i64],
@@ -16,14 +16,19 @@ fn list(name: &str, values: &[i64]) -> TensorProto {
     }
 }
 
-fn with(mut node: NodeProto, attributes: &[(&str, i64)]) -> NodeProto {
+pub(super) fn with(mut node: NodeProto, attributes: &[(&str, i64)]) -> NodeProto {
     let attribute = |&(name, i): &(&str, i64)| AttributeProto { name: name.into(), i: Some(i), ..Default::default() };
     node.attribute = attributes.iter().map(attribute).collect();
     node
 }
 
+pub(super) fn ints(mut node: NodeProto, name: &str, ints: &[i64]) -> NodeProto {
+    node.attribute.push(AttributeProto { name: name.into(), ints: ints.to_vec(), ..AttributeProto::default() });
+    node
+}
+
 /// What `y` is, computed with a picture of this shape that counts its pixels from 0.
-fn computed(shape: [usize; 4], nodes: Vec<NodeProto>, initializer: Vec<TensorProto>) -> Computed {
+pub(super) fn computed(shape: [usize; 4], nodes: Vec<NodeProto>, initializer: Vec<TensorProto>) -> Computed {
     let graph = GraphProto {
         node: nodes,
         name: "graph".into(),
