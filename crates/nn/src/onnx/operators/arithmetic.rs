@@ -1,5 +1,6 @@
 //! Sums, differences, products and quotients: of two values, of a value and a constant, of two constants.
 
+use super::activation::scaled;
 use crate::layer::Layer;
 use crate::onnx::activation::Activation;
 use crate::onnx::constant::Constant;
@@ -65,10 +66,8 @@ fn apply<'a>(node: &Node<'a>, graph: &mut Graph<'a>, operation: Arithmetic) -> R
             Arithmetic::Add | Arithmetic::Mul => with_constant(node, graph, operation, &x, &c, 1),
             Arithmetic::Sub => {
                 // c − x = −1·x + c.
-                let negated = Layer::Scale { shape: vec![1] };
-                let name = format!("{}.negated", node.name());
-                let source = graph.network.add(&name, negated, &[x.source], vec![Weight::new(&[1], vec![-1.0])])?;
-                shift(node, graph, &x.of(source), x.arrange(&c)?)
+                let negated = scaled(graph, &x, &format!("{}.negated", node.name()), -1.0)?;
+                shift(node, graph, &negated, x.arrange(&c)?)
             }
             Arithmetic::Div => {
                 // c / x = x⁻¹·c.
