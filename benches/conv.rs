@@ -13,8 +13,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nn::kernels::conv::{Algorithm, Pass, Prepared, choose, weight_gradient};
-use nn::simd::tier;
 use nn::{Conv2d, ConvGeometry};
+use tensor::simd::tier;
 
 struct Case {
     name: &'static str,

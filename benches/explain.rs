@@ -5,8 +5,8 @@ mod nets;
 
 use attribution::{Explainer, LayerRef};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use nn::simd::tier;
 use tensor::Tensor;
+use tensor::simd::tier;
 
 fn explanations(c: &mut Criterion) {
     for (name, model) in [("M", nets::medium()), ("mobile", nets::mobile())] {

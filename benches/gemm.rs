@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nn::kernels::{Begin, Matrix, gemm};
-use nn::simd::tier;
+use tensor::simd::tier;
 
 fn products(c: &mut Criterion) {
     let mut group = c.benchmark_group("gemm");

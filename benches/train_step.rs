@@ -6,9 +6,9 @@ mod nets;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nn::optim::Sgd;
-use nn::simd::tier;
 use nn::train::train_step;
 use tensor::Tensor;
+use tensor::simd::tier;
 
 fn steps(c: &mut Criterion) {
     for (name, make) in [("S", nets::small as fn() -> nn::Model), ("M", nets::medium)] {

@@ -7,10 +7,10 @@ use std::process::Command;
 use attribution::Explainer;
 use nn::data::{Scatter, fashion_mnist};
 use nn::optim::Sgd;
-use nn::simd::Tier;
 use nn::train::{Trainer, Training};
 use nn::{Layer, Model, ModelBuilder, ModelInfo};
 use tensor::Tensor;
+use tensor::simd::Tier;
 
 /// Losses with the norms of their gradients, the model's file, maps.
 type Bits = (Vec<(u64, u64)>, Vec<u8>, Vec<Vec<u32>>);

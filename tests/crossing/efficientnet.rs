@@ -7,10 +7,10 @@ use std::path::Path;
 use attribution::methods::Family;
 use attribution::{Explainer, Photo};
 use nn::data::Normalization;
-use nn::simd::{Tier, tier};
 use nn::zoo::{BatchNorms, Head, efficientnet_lite0};
 use nn::{Model, ModelInfo, Naming};
 use tensor::Tensor;
+use tensor::simd::{Tier, tier};
 
 use crate::support::Stored;
 

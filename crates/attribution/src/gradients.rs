@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use nn::{Real, Source, on_pool};
-use tensor::{Coverage, Exact, Rule, Tensor};
+use nn::{Real, Source};
+use tensor::{Coverage, Exact, Rule, Tensor, on_pool};
 
 use crate::error::ExplainError;
 use crate::pass::Pass;

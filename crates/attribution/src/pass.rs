@@ -6,8 +6,8 @@ mod tests;
 
 use std::sync::{Mutex, PoisonError};
 
-use nn::{Forward, Mode, Model, Real, Source, on_pool};
-use tensor::{Rule, Tape, Tensor};
+use nn::{Forward, Mode, Model, Real, Source};
+use tensor::{Rule, Tape, Tensor, on_pool};
 
 pub(crate) use asked::{of_image, softmax};
 

@@ -29,8 +29,6 @@ pub mod ops;
 pub mod optim;
 mod pool2d;
 mod real;
-pub mod simd;
-mod threads;
 pub mod train;
 pub mod zoo;
 
@@ -44,4 +42,3 @@ pub use model::{
 };
 pub use pool2d::{Pool2d, PoolGeometry};
 pub use real::Real;
-pub use threads::on_pool;

@@ -33,7 +33,6 @@
 //! - [Checking a gradient](../attribution/book/chapter_13_gradient_checks/index.html)
 //! - [An operation](../attribution/book/chapter_14_own_operation/index.html) and
 //!   [a rule](../attribution/book/chapter_15_own_rule/index.html) of your own
-#![forbid(unsafe_code)]
 
 mod backward;
 mod buffer;
@@ -46,9 +45,11 @@ pub mod ops;
 #[doc(hidden)]
 pub mod pool;
 mod shape;
+pub mod simd;
 mod sum;
 mod tape;
 mod tensor;
+mod threads;
 
 pub use backward::{BackwardError, Coverage, Exact, Gradients, Rule, Step};
 pub use element::Element;
@@ -60,3 +61,4 @@ pub use shape::{MAX_RANK, Shape};
 pub use sum::pairwise_sum;
 pub use tape::{Keep, Tape, Var};
 pub use tensor::Tensor;
+pub use threads::on_pool;

@@ -1,6 +1,7 @@
 //! Layer-wise relevance propagation.
 
-use nn::{Real, on_pool};
+use nn::Real;
+use tensor::on_pool;
 
 use crate::error::ExplainError;
 use crate::explanation::Explanation;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::DataError;
-use crate::simd::vectorized;
+use tensor::simd::vectorized;
 
 /// x = (u8/scale − mean) / std, with a mean and a standard deviation for each channel; the scale is 255 unless said
 /// otherwise.

@@ -17,7 +17,7 @@ use super::pack::{Matrix, pack_panel};
 use super::parallel::{Shared, for_each, wanted_tasks};
 use super::scratch::with_scratch;
 use super::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows};
-use crate::simd::{Kernel, Simd, Tier, dispatch_on, tier};
+use tensor::simd::{Kernel, Simd, Tier, dispatch_on, tier};
 
 /// Steps of the reduction that are done at a time.
 const KC: usize = 256;

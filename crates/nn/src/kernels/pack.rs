@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::simd::{Kernel, Simd, dispatch};
+use tensor::simd::{Kernel, Simd, dispatch};
 
 /// A matrix `[rows, columns]` within a slice, plain or transposed.
 #[derive(Clone, Copy, Debug)]

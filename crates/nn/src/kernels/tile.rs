@@ -8,7 +8,7 @@
 //! Kernels exist for every `R` up to [`max_rows`], and [`balanced`] shares rows out evenly: 49 rows are four tiles of
 //! six and five of five, none of them padded, and a tile of five costs five sixths of one of six.
 
-use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// The largest tile of any tier.
 pub(crate) const MOST_ROWS: usize = 14;
@@ -102,7 +102,7 @@ impl<const R: usize, const V: usize, const COLUMNS: bool> Kernel for Fixed<'_, R
             // SAFETY: `Tile::run` hands its caller's promise on.
             unsafe { fixed::<S, R, V, COLUMNS>(s, self.0) }
         } else {
-            unreachable!("a tile of {R} rows on {}", S::NAME)
+            unreachable!("a tile of {R} rows on {}", S::TIER)
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The forward pass.
 
-use tensor::{Keep, Tape, Tensor, Var};
+use tensor::{Keep, Tape, Tensor, Var, on_pool};
 
 use super::{Model, ModelError, ModelNode, Source};
 use crate::geometry::Padding;
 use crate::layer::Layer;
 use crate::ops::{self, ChannelStatistics, Clip, Gelu, NetworkOps};
 use crate::real::Real;
-use crate::threads::on_pool;
 
 /// How a forward pass treats batch norm and dropout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

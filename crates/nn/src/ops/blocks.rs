@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use tensor::Tensor;
 
 use crate::real::Real;
-use crate::simd::vectorized;
+use tensor::simd::vectorized;
 
 /// Elements that are worth handing to another thread.
 pub(super) const BLOCK: usize = 1 << 15;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::blocks::BLOCK;
 use crate::real::Real;
-use crate::simd::vectorized;
+use tensor::simd::vectorized;
 
 /// Pixels that are summed up in a plain loop.
 const RUN: usize = 16;

@@ -6,7 +6,7 @@ use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 use super::blocks::grain;
 use super::channel_sums::channel_sums;
 use crate::real::Real;
-use crate::simd::vectorized;
+use tensor::simd::vectorized;
 
 /// With input x `[…, C]`, scale γ `[C]` and shift β `[C]`: each row of C values by itself, a pixel's channels, is moved and
 /// scaled to mean 0 and variance 1 (Ba, Kiros and Hinton, *Layer normalization*, 2016):

@@ -7,7 +7,7 @@ use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 use super::blocks::grain;
 use crate::pool2d::{Pool2d, PoolGeometry};
 use crate::real::Real;
-use crate::simd::vectorized;
+use tensor::simd::vectorized;
 
 /// With input x `[N, H, W, C]`, window W(i, j) of output pixel (i, j):
 ///

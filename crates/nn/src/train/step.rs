@@ -1,12 +1,11 @@
 //! One step.
 
-use tensor::{Exact, Keep, Tape, Tensor, Var};
+use tensor::{Exact, Keep, Tape, Tensor, Var, on_pool};
 
 use crate::model::{BatchStatistics, Mode, Model, ModelError, Source};
 use crate::ops;
 use crate::optim::Optimizer;
 use crate::real::Real;
-use crate::threads::on_pool;
 
 /// What a batch teaches: the loss, and how it moves with each trained weight.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use tensor::Tensor;
 fn main() {
     let fresh = std::env::args().nth(1).as_deref() == Some("fresh-weights");
     // In the pool for good, as a model's passes are: from outside every call would wait to be let in.
-    nn::on_pool(|| {
+    tensor::on_pool(|| {
         serve(|case| match case {
             Case::Conv(conv) if fresh && conv.pass == "dw" => Err("there are no weights to prepare".into()),
             Case::Conv(conv) => Ok(Box::new(Convolution::new(conv, fresh))),

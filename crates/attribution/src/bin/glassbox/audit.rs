@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use nn::Model;
 use nn::files::write_whole;
-use nn::simd::tier;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tensor::simd::tier;
 
 use crate::Failure;
 use crate::asked::Asked;

@@ -11,8 +11,8 @@ use image::GrayImage;
 use ndarray::ArrayView3;
 use nn::Model;
 use nn::data::{LabelledImages, Scattered, fashion_mnist};
-use nn::simd::tier;
 use nn::train::{Confusion, evaluate};
+use tensor::simd::tier;
 
 use crate::cli::DemoArgs;
 use crate::data::{TrainingSet, first, scattered_test};

@@ -1,7 +1,7 @@
 //! `glassbox inspect`.
 
-use nn::simd::tier;
 use nn::{Algorithms, Model};
+use tensor::simd::tier;
 
 use crate::cli::InspectArgs;
 use crate::{Failure, graph, model, say};

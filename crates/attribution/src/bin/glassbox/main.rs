@@ -34,7 +34,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use nn::kernels::winograd_from_environment;
-use nn::simd::Tier;
+use tensor::simd::{Tier, use_tier};
 
 use cli::{Cli, Command, DemoArgs};
 
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
 }
 
 fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
-    Tier::from_environment()?;
+    choose_tier()?;
     winograd_from_environment()?;
     rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build_global()?;
     match command {
@@ -84,4 +84,12 @@ fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Export(args) => export::run(&args),
     }
+}
+
+/// Has all kernels run on the tier that the environment variable `GLASSBOX_SIMD` names.
+fn choose_tier() -> Result<(), Failure> {
+    let Some(name) = std::env::var_os("GLASSBOX_SIMD") else { return Ok(()) };
+    let tier: Tier = name.to_string_lossy().parse().map_err(|error| format!("GLASSBOX_SIMD: {error}"))?;
+    use_tier(tier).map_err(|error| format!("GLASSBOX_SIMD={tier}: {error}"))?;
+    Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use attribution::LayerRef;
 use clap::ValueEnum;
-use nn::simd::tier;
+use tensor::simd::tier;
 
 use crate::audit::{Audit, Explained, Hashed, of_map, of_model};
 use crate::cli::VerifyArgs;

@@ -13,7 +13,7 @@ use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows};
-use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// Input rows that a task takes at least: it recomputes the outputs that reach across its edges.
 const LEAST_ROWS: usize = 16;

@@ -16,7 +16,7 @@ use crate::ConvGeometry;
 use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::balanced;
-use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// A depthwise walk with its weights.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::ConvGeometry;
 use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
 use crate::kernels::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows, panel_columns};
-use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// Bytes of source rows that one task works through for every panel: well within a second-level cache.
 const SOURCE_BYTES: usize = 192 << 10;

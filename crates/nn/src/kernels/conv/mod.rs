@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::winograd::{self, Outputs, Winograd};
 use crate::ConvGeometry;
-use crate::simd::{Tier, tier};
+use tensor::simd::{Tier, tier};
 
 mod columns;
 mod depthwise;

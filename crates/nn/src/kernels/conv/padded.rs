@@ -12,7 +12,7 @@ use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::{balanced, columns, max_rows, panel_columns};
-use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// Bytes of source rows that one task copies: well within a second-level cache.
 const SOURCE_BYTES: usize = 128 << 10;
@@ -223,7 +223,7 @@ impl<const R: usize> Kernel for Fixed<R> {
             // SAFETY: `Tiles::run` hands its caller's promise on.
             unsafe { fixed::<S, R>(s, &self.0) }
         } else {
-            unreachable!("a tile of {R} pixels on {}", S::NAME)
+            unreachable!("a tile of {R} pixels on {}", S::TIER)
         }
     }
 }

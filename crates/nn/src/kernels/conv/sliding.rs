@@ -9,7 +9,7 @@
 
 use super::sweep::Sweep;
 use crate::ConvGeometry;
-use crate::simd::Simd;
+use tensor::simd::Simd;
 
 /// A sweep by nine neighbouring taps: its offsets, and where each tap `[row][column]` lies in the kernel.
 #[derive(Clone, Copy, Debug)]

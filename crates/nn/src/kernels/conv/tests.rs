@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{Algorithm, Pass, Prepared, weight_gradient_on};
 use crate::kernels::testing::{Operands, bits, channels, fitted, operands, padding, pools};
-use crate::simd::Tier;
 use crate::{Conv2d, ConvGeometry};
+use tensor::simd::Tier;
 
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::Direct, Algorithm::Padded, Algorithm::Columns, Algorithm::Depthwise];
 

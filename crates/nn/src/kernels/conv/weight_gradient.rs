@@ -22,7 +22,7 @@ use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows};
-use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// Pixels of a block: a strip of 16 values for each is 14 KiB, of 32 values 28 KiB.
 const BLOCK: usize = 224;

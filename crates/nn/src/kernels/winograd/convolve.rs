@@ -11,7 +11,7 @@ use super::weights::part_step;
 use crate::kernels::parallel::{Shared, for_each};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::columns;
-use crate::simd::{Kernel, Simd};
+use tensor::simd::{Kernel, Simd};
 
 /// `y = Aᵀ[U ⊙ (Bᵀ x B)]A + bias` over every tile of a batch, `max(0, y)` if `relu`.
 #[derive(Clone, Copy)]

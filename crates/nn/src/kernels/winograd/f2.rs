@@ -1,7 +1,7 @@
 //! F(2×2, 3×3): 16 products for 4 outputs, where direct convolution takes 36.
 
 use super::scheme::{Linear, Scheme};
-use crate::simd::Simd;
+use tensor::simd::Simd;
 
 /// F(2, 3) at the points 0, 1, −1, ∞.
 pub(super) struct F2;

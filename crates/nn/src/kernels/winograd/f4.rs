@@ -3,7 +3,7 @@
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 use super::scheme::{Linear, Scheme};
-use crate::simd::Simd;
+use tensor::simd::Simd;
 
 /// F(4, 3) at the points 0, ±√½, ±√2, ∞.
 pub(super) struct F4;

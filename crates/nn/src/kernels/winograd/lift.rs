@@ -7,7 +7,7 @@ use super::scheme::{Linear, both_ways};
 use super::tiles::{Grid, Pictures};
 use crate::kernels::parallel::Shared;
 use crate::kernels::tile::columns;
-use crate::simd::{Kernel, Simd};
+use tensor::simd::{Kernel, Simd};
 
 /// Where the transformed windows of a block of tiles lie: `[A²][panels of channels][tiles][panel]`.
 ///

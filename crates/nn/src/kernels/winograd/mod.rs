@@ -27,7 +27,7 @@ use weights::Weights;
 use super::conv::Pass;
 use super::scratch::with_scratch;
 use crate::ConvGeometry;
-use crate::simd::{Kernel, Simd, Tier, dispatch_on};
+use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// Outputs of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The micro-kernel: one tile of a matrix product, held in registers.
 
 use crate::kernels::tile::{balanced, columns, max_rows};
-use crate::simd::Simd;
+use tensor::simd::Simd;
 
 /// Values of a cache line.
 const LINE: usize = 16;

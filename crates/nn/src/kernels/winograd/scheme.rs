@@ -1,6 +1,6 @@
 //! What a Winograd algorithm is: five small linear maps, each applied to the columns and then to the rows of a window.
 
-use crate::simd::Simd;
+use tensor::simd::Simd;
 
 /// A linear map of I values to O, lane by lane.
 pub(super) trait Linear<const I: usize, const O: usize>: Send + Sync {
@@ -54,7 +54,7 @@ pub(super) fn both_ways<S: Simd, L: Linear<I, O>, const I: usize, const O: usize
 mod tests {
     use super::super::{F2, F4};
     use super::*;
-    use crate::simd::{Kernel, Tier, dispatch_on};
+    use tensor::simd::{Kernel, Tier, dispatch_on};
 
     /// The matrix of a map, `[O][I]`, column by column from the unit vectors.
     fn matrix<L: Linear<I, O>, const I: usize, const O: usize>() -> [[f32; I]; O] {
@@ -63,7 +63,12 @@ mod tests {
             type Output = [f32; O];
             #[inline(always)]
             fn run<S: Simd>(self, s: S) -> [f32; O] {
-                L::apply(s, self.1.map(|x| s.splat(x))).map(|v| s.max_lane(v))
+                L::apply(s, self.1.map(|x| s.splat(x))).map(|v| {
+                    let mut first = 0.0;
+                    // SAFETY: one value is written to one.
+                    unsafe { s.store_first(&raw mut first, v, 1) };
+                    first
+                })
             }
         }
         let mut matrix = [[0.0; I]; O];

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::{Outputs, Winograd, best, weight_gradient};
 use crate::kernels::conv::{Algorithm, Pass, Prepared};
 use crate::kernels::testing::{Operands, bits, channels, fitted, operands, padding, pools, values};
-use crate::simd::Tier;
 use crate::{Conv2d, ConvGeometry, im2col};
+use tensor::simd::Tier;
 
 fn cases() -> impl Iterator<Item = (Tier, Outputs)> {
     Tier::available().flat_map(|tier| [Outputs::Two, Outputs::Four].map(|outputs| (tier, outputs)))

@@ -8,7 +8,7 @@ use super::scheme::{Scheme, both_ways};
 use crate::kernels::parallel::{Shared, for_each};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::columns;
-use crate::simd::{Kernel, Simd};
+use tensor::simd::{Kernel, Simd};
 
 /// The operands of a weight gradient.
 #[derive(Clone, Copy)]

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::scheme::{Scheme, both_ways};
 use crate::kernels::parallel::{Shared, for_each};
 use crate::kernels::tile::columns;
-use crate::simd::{Kernel, Simd};
+use tensor::simd::{Kernel, Simd};
 
 /// Values of `U`, `[panels of Cout][A²][Cin][panel]`.
 pub(super) fn len<S: Simd>(parts: usize, [in_channels, out_channels]: [usize; 2]) -> usize {

@@ -18,8 +18,8 @@ use clap::ValueEnum;
 use nn::Model;
 use nn::data::{LabelledImages, Rect, fashion_mnist};
 use nn::files::write_whole;
-use nn::simd::tier;
 use nn::train::evaluate;
+use tensor::simd::tier;
 
 pub(crate) use measure::Measure;
 

@@ -1,23 +1,26 @@
 //! AVX2 with FMA, through `std::arch`.
+#![cfg(target_arch = "x86_64")]
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::portable::Portable;
+use super::{Kernel, Simd, Tier};
 
 /// AVX2 with FMA: 8 lanes, 16 registers.
 ///
 /// A value exists only on a processor that has these instructions ([`Avx2::detect`] is the one constructor): that is what
 /// makes the intrinsics below safe to call.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Avx2(());
+pub(super) struct Avx2(());
 
 impl Avx2 {
     /// The token, if this processor has the instructions.
     #[inline]
-    pub(crate) fn detect() -> Option<Self> {
+    pub(super) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
 }
+
 /// `n` lanes of ones before eight of zeros: a window of it masks the first lanes of a vector.
 static FIRST: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -31,10 +34,11 @@ unsafe fn first(n: usize) -> __m256i {
     // SAFETY: with `n ≤ 8`, eight values from `8 − n` on lie within the sixteen.
     unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(8 - n).cast()) }
 }
+
 impl Simd for Avx2 {
     type V = __m256;
     const LANES: usize = 8;
-    const NAME: &'static str = "avx2";
+    const TIER: Tier = Tier::Avx2;
     const REGISTERS: usize = 16;
 
     #[inline(always)]
@@ -124,6 +128,11 @@ impl Simd for Avx2 {
                 _mm256_storeu_ps(to.add((4 + c) * to_step), _mm256_permute2f128_ps::<0x31>(a, b));
             }
         }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        Portable.prefetch(p);
     }
 
     #[inline(always)]

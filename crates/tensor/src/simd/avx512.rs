@@ -1,27 +1,31 @@
 //! AVX-512F, through `std::arch`.
+#![cfg(target_arch = "x86_64")]
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd, avx2::Avx2};
+use super::avx2::Avx2;
+use super::portable::Portable;
+use super::{Kernel, Simd, Tier};
 
 /// AVX-512F: 16 lanes, 32 registers.
 ///
 /// A value exists only on a processor that has these instructions ([`Avx512::detect`] is the one constructor): that is what
 /// makes the intrinsics below safe to call.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Avx512(());
+pub(super) struct Avx512(());
 
 impl Avx512 {
     /// The token, if this processor has the instructions.
     #[inline]
-    pub(crate) fn detect() -> Option<Self> {
+    pub(super) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx512f") && Avx2::detect().is_some()).then_some(Self(()))
     }
 }
+
 impl Simd for Avx512 {
     type V = __m512;
     const LANES: usize = 16;
-    const NAME: &'static str = "avx512";
+    const TIER: Tier = Tier::Avx512;
     const REGISTERS: usize = 32;
 
     #[inline(always)]
@@ -120,6 +124,11 @@ impl Simd for Avx512 {
                 _mm512_storeu_ps(to.add((12 + c) * to_step), _mm512_shuffle_f32x4::<ODD>(odd[0], odd[1]));
             }
         }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        Portable.prefetch(p);
     }
 
     #[inline(always)]

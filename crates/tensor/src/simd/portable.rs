@@ -2,16 +2,24 @@
 
 use wide::f32x8;
 
-use super::{Kernel, Simd};
+use super::{Kernel, Simd, Tier};
 
 /// Eight lanes of whatever the target has: two SSE or NEON registers, one AVX register, or scalars.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Portable;
+pub(super) struct Portable;
+
+impl Portable {
+    /// The token: every processor has the instructions.
+    #[inline]
+    pub(super) fn detect() -> Option<Self> {
+        Some(Self)
+    }
+}
 
 impl Simd for Portable {
     type V = f32x8;
     const LANES: usize = 8;
-    const NAME: &'static str = "portable";
+    const TIER: Tier = Tier::Portable;
     // Sixteen registers of four lanes.
     const REGISTERS: usize = 8;
 
@@ -71,6 +79,14 @@ impl Simd for Portable {
     #[inline(always)]
     fn fma(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
         a.mul_add(b, c)
+    }
+
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: SSE belongs to x86-64, and a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) };
     }
 
     #[inline(always)]

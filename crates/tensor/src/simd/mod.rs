@@ -1,0 +1,140 @@
+//! Vectors of `f32` whose instruction set is chosen at run time.
+//!
+//! A released binary must be fast on a machine it wasn't built for. So every kernel is *one* generic body over the [`Simd`]
+//! trait, compiled once for each [`Tier`]: for the instructions that the build enables anyway ([`Tier::Portable`], on the
+//! `wide` crate), for AVX2 with FMA, and for AVX-512. [`tier()`] decides once which one runs, by asking the processor;
+//! [`use_tier`] overrides it.
+//!
+//! # How a kernel gets its instructions
+//! LLVM inlines an intrinsic only into a function that has the intrinsic's target features. The features stand on one thin
+//! wrapper for each tier, [`Simd::vectorize`], and everything between it and the intrinsics is `#[inline(always)]`: the
+//! kernel's `run`, its helpers, the methods of [`Simd`]. A closure passed to another crate (rayon, say) is compiled outside
+//! that function, and so without the features: parallel loops stand *outside*, and each task calls `vectorize` itself.
+//!
+//! # A new tier
+//! is a file with a token that implements [`Simd`], and a line in the list of `tier.rs`.
+//!
+//! # Tests
+//! The library reads no environment variable. With the feature `tier-from-env`, meant for dev-dependencies alone, [`tier()`]
+//! takes the name in `GLASSBOX_SIMD`, so that `GLASSBOX_SIMD=portable cargo test` runs every test on that tier.
+#![allow(unsafe_code)]
+
+mod avx2;
+mod avx512;
+mod portable;
+#[cfg(test)]
+mod tests;
+mod tier;
+
+pub use tier::{Tier, TierError, dispatch_on, tier, use_tier};
+
+/// `f32` values in a cache line.
+pub const LINE: usize = if cfg!(all(target_arch = "aarch64", target_vendor = "apple")) { 32 } else { 16 };
+
+/// One instruction set. A value of such a type is a proof that the processor has the instructions, since the only
+/// constructor asks for them.
+///
+/// Loads and stores need no alignment.
+pub trait Simd: tier::Sealed + Copy + Send + Sync + 'static {
+    /// `LANES` values of `f32`.
+    type V: Copy;
+    /// Values in a vector.
+    const LANES: usize;
+    /// The tier that it implements.
+    const TIER: Tier;
+    /// Vector registers that the instruction set names: what a micro-kernel may keep its accumulators in.
+    const REGISTERS: usize;
+
+    /// `x` in every lane.
+    fn splat(self, x: f32) -> Self::V;
+    /// Zero in every lane.
+    #[inline(always)]
+    fn zero(self) -> Self::V {
+        self.splat(0.0)
+    }
+    /// The `LANES` values at `p`.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load(self, p: *const f32) -> Self::V;
+    /// Writes the `LANES` values at `p`.
+    ///
+    /// # Safety
+    /// They are writable.
+    unsafe fn store(self, p: *mut f32, v: Self::V);
+    /// The first `n` values at `p`, zero in the other lanes. Never touches memory past the `n`th.
+    ///
+    /// # Safety
+    /// `n ≤ LANES`, and the `n` values are readable.
+    unsafe fn load_first(self, p: *const f32, n: usize) -> Self::V;
+    /// Writes the first `n` lanes to `p`. Never touches memory past the `n`th.
+    ///
+    /// # Safety
+    /// `n ≤ LANES`, and the `n` values are writable.
+    unsafe fn store_first(self, p: *mut f32, v: Self::V, n: usize);
+
+    /// `a + b`.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a − b`.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a · b`.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a` where `a > b`, else `b`: so `b` where either is NaN, and `max(0, x)` is a ReLU that lets NaN through.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a · b + c`, rounded once where the tier has fused multiply–add (all but portable).
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+
+    /// Transposes `n` rows of `LANES` values, `from_step` values apart, into `LANES` rows of `LANES`, `to_step` values
+    /// apart: value `j` of row `i` becomes value `i` of row `j`, and what the rows past the `n`th would give is zero.
+    ///
+    /// # Safety
+    /// `n ≤ LANES`; the `n` rows are readable, the `LANES` rows writable, and the two don't overlap.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_step: usize, n: usize, to: *mut f32, to_step: usize) {
+        for j in 0..Self::LANES {
+            for i in 0..Self::LANES {
+                // SAFETY: the caller vouches for both rows.
+                unsafe { *to.add(j * to_step + i) = if i < n { *from.add(i * from_step + j) } else { 0.0 } };
+            }
+        }
+    }
+
+    /// Asks for the cache line at `p`, which need not be readable: a hint that can't fault. By default nothing.
+    #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        let _ = p;
+    }
+
+    /// Runs the kernel inside a function of its own, compiled with this tier's instructions.
+    fn vectorize<K: Kernel>(self, kernel: K) -> K::Output;
+}
+
+/// Work that is written once for every tier. Implementations of `run` are `#[inline(always)]`.
+pub trait Kernel {
+    /// What it returns.
+    type Output;
+    /// Does the work.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Runs the kernel on the process's tier.
+#[inline]
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    dispatch_on(tier(), kernel)
+}
+
+/// Runs plain code compiled with the process's tier's instructions, for loops that the compiler vectorizes by itself: the
+/// same bits on every tier, since it never fuses a product and a sum. `f` is to be `#[inline(always)]`: what isn't inlined
+/// is compiled for the build's instructions alone.
+#[inline]
+pub fn vectorized<R>(f: impl FnOnce() -> R) -> R {
+    struct Plain<F>(F);
+    impl<R, F: FnOnce() -> R> Kernel for Plain<F> {
+        type Output = R;
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    dispatch(Plain(f))
+}
