@@ -1,9 +1,13 @@
-use super::{Kernel, Simd, Tier, dispatch_on};
+use super::{Kernel, Simd, Tier, TierError, dispatch, dispatch_on, tier, use_tier};
 
-/// Every lane operation against its scalar meaning, at values that include signed zeros, infinities and NaN.
+/// Every lane operation against its scalar meaning, at values that include signed zeros, infinities and NaN, and with other
+/// operands in each lane.
 struct Lanes;
 
-const VALUES: [f32; 11] = [0.0, -0.0, 1.0, -1.5, 2.5, 3.5, 1e30, -1e-30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+const VALUES: [f32; 12] =
+    [0.0, -0.0, 1.0, 1.0 + f32::EPSILON, -1.5, 2.5, 3.5, 1e30, -1e-30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+/// (1 + ε)² − 1 is 2ε + ε² rounded once, and 2ε if the product is rounded first.
+const ADDENDS: [f32; 3] = [0.25, -1.0, 1e-30];
 
 fn same(a: f32, b: f32) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
@@ -13,27 +17,31 @@ impl Kernel for Lanes {
     type Output = ();
 
     fn run<S: Simd>(self, s: S) {
-        let all = |v: S::V| -> Vec<f32> {
-            let mut lanes = vec![0.0; S::LANES];
-            // SAFETY: `lanes` has LANES values.
-            unsafe { s.store(lanes.as_mut_ptr(), v) };
-            lanes
-        };
-        for a in VALUES {
-            for b in VALUES {
-                let (va, vb) = (s.splat(a), s.splat(b));
-                let cases: [(&str, S::V, f32); 5] = [
-                    ("add", s.add(va, vb), a + b),
-                    ("sub", s.sub(va, vb), a - b),
-                    ("mul", s.mul(va, vb), a * b),
-                    ("max", s.max(va, vb), if a > b { a } else { b }),
-                    ("fma", s.fma(va, vb, s.splat(0.25)), a * b + 0.25),
-                ];
-                for (name, v, want) in cases {
-                    // Portable rounds the product too, unless the build enables FMA.
-                    let fused = if name == "fma" { a.mul_add(b, 0.25) } else { want };
-                    let right = |x: &f32| same(*x, want) || same(*x, fused);
-                    assert!(all(v).iter().all(right), "{}: {name}({a}, {b}) = {:?}", S::TIER, all(v));
+        let triples = VALUES.into_iter().flat_map(|a| VALUES.into_iter().map(move |b| (a, b)));
+        let mut triples: Vec<_> = triples.flat_map(|(a, b)| ADDENDS.map(|c| [a, b, c])).collect();
+        triples.extend_from_within(..S::LANES);
+        for lanes in triples.windows(S::LANES) {
+            let [a, b, c] = [0, 1, 2].map(|operand| {
+                let values: Vec<f32> = lanes.iter().map(|triple| triple[operand]).collect();
+                // SAFETY: there are LANES values.
+                unsafe { s.load(values.as_ptr()) }
+            });
+            type Scalar = fn(f32, f32, f32) -> f32;
+            let cases: [(&str, S::V, Scalar); 5] = [
+                ("add", s.add(a, b), |a, b, _| a + b),
+                ("sub", s.sub(a, b), |a, b, _| a - b),
+                ("mul", s.mul(a, b), |a, b, _| a * b),
+                ("max", s.max(a, b), |a, b, _| if a > b { a } else { b }),
+                ("fma", s.fma(a, b, c), f32::mul_add),
+            ];
+            for (name, v, scalar) in cases {
+                let mut found = vec![0.0; S::LANES];
+                // SAFETY: `found` has LANES values.
+                unsafe { s.store(found.as_mut_ptr(), v) };
+                for (&[a, b, c], x) in lanes.iter().zip(found) {
+                    // Portable may round the product too.
+                    let unfused = name == "fma" && S::TIER == Tier::Portable && same(x, a * b + c);
+                    assert!(same(x, scalar(a, b, c)) || unfused, "{}: {name}({a}, {b}, {c}) = {x}", S::TIER);
                 }
             }
         }
@@ -70,6 +78,38 @@ fn every_tier_means_the_same() {
     for tier in Tier::available() {
         dispatch_on(tier, Lanes);
         dispatch_on(tier, Parts);
+    }
+}
+
+/// The tier of the token that a kernel gets.
+struct Dispatched;
+
+impl Kernel for Dispatched {
+    type Output = Tier;
+
+    fn run<S: Simd>(self, _: S) -> Tier {
+        S::TIER
+    }
+}
+
+#[test]
+fn a_kernel_runs_on_the_tier_that_was_asked_for() {
+    for tier in Tier::available() {
+        assert_eq!(dispatch_on(tier, Dispatched), tier);
+    }
+    assert_eq!(dispatch(Dispatched), tier());
+}
+
+#[test]
+fn the_tier_of_a_process_does_not_change() {
+    let decided = tier();
+    for other in Tier::ALL {
+        let expected = match other {
+            _ if other == decided => Ok(()),
+            _ if other.is_available() => Err(TierError::Decided(decided)),
+            _ => Err(TierError::Unavailable(other)),
+        };
+        assert_eq!(use_tier(other), expected);
     }
 }
 
