@@ -1,9 +1,8 @@
 //! The memory of a tensor, and what has been derived from it.
 
-use std::any::Any;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::cache::Cache;
 use crate::element::Element;
 use crate::pool::LINE_BYTES;
 
@@ -15,18 +14,12 @@ pub(crate) struct Buffer<T: Element> {
     /// Where in the memory the numbers lie.
     place: Range<usize>,
     /// Values computed from the data.
-    derived: Mutex<Vec<Derived>>,
-}
-
-struct Derived {
-    value: Arc<dyn Any + Send + Sync>,
-    /// Whether the data have been written to since it was computed.
-    stale: bool,
+    derived: Cache,
 }
 
 impl<T: Element> Buffer<T> {
     pub(crate) fn new(data: Vec<T>) -> Self {
-        Self { place: 0..data.len(), memory: data, derived: Mutex::default() }
+        Self { place: 0..data.len(), memory: data, derived: Cache::default() }
     }
 
     /// `len` numbers of unspecified value: NaN with `--cfg exact_buffers`, so that results show what wasn't written first.
@@ -45,7 +38,7 @@ impl<T: Element> Buffer<T> {
 
     fn from_pool(memory: Vec<T>, len: usize) -> Self {
         let first = memory.as_ptr().align_offset(LINE_BYTES).min(memory.len() - len);
-        Self { place: first..first + len, memory, derived: Mutex::default() }
+        Self { place: first..first + len, memory, derived: Cache::default() }
     }
 
     pub(crate) fn data(&self) -> &[T] {
@@ -54,9 +47,7 @@ impl<T: Element> Buffer<T> {
 
     /// The data to write to; whatever was derived from them is out of date.
     pub(crate) fn data_mut(&mut self) -> &mut [T] {
-        for derived in self.derived.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            derived.stale = true;
-        }
+        self.derived.expire();
         &mut self.memory[self.place.clone()]
     }
 
@@ -66,29 +57,9 @@ impl<T: Element> Buffer<T> {
         if place.len() < self.memory.len() { self.memory[place].to_vec() } else { std::mem::take(&mut self.memory) }
     }
 
-    pub(crate) fn derived<D: Any + Send + Sync>(
-        &self,
-        fits: impl Fn(&D) -> bool,
-        make: impl Fn() -> D,
-        refresh: impl FnOnce(&mut D),
-    ) -> Arc<D> {
-        // Held while computing, so that two threads don't do it twice.
-        let mut all = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = all.iter_mut().find(|derived| derived.value.downcast_ref().is_some_and(&fits));
-        let found = match found {
-            Some(found) => found,
-            None => {
-                all.push(Derived { value: Arc::new(make()), stale: false });
-                all.last_mut().expect("just pushed")
-            }
-        };
-        if std::mem::take(&mut found.stale) {
-            match Arc::get_mut(&mut found.value).and_then(|value| value.downcast_mut()) {
-                Some(value) => refresh(value),
-                None => found.value = Arc::new(make()),
-            }
-        }
-        Arc::clone(&found.value).downcast().expect("of this type")
+    /// The values that were computed from the data.
+    pub(crate) fn derived(&self) -> &Cache {
+        &self.derived
     }
 }
 

@@ -36,6 +36,7 @@
 
 mod backward;
 mod buffer;
+mod cache;
 mod element;
 mod gradcheck;
 mod graph;

@@ -200,18 +200,19 @@ impl<T: Element> Tensor<T> {
         Tensor::new(self.shape, self.as_slice().iter().map(|x| U::from_f64(x.as_f64())).collect())
     }
 
-    /// A value computed from this array's elements and kept with them until they are dropped: transformed weights, say.
+    /// A value computed from this array's elements and kept with them: transformed weights, say.
     ///
-    /// The first value of type `D` that `fits` is given; if there is none, `make` computes it. After the elements have been
-    /// written to, `refresh` brings it up to date, in place unless somebody still holds it.
+    /// Returns the value of type `D` that `fits`; if there is none, `make` computes it. After the elements have been written
+    /// to, `refresh` brings it up to date, or `make` does if somebody still holds the old one. Four values are kept at most,
+    /// those used last. Two threads that ask at once may both compute the value, and get the same one.
     #[must_use]
     pub fn derived<D: Any + Send + Sync>(
         &self,
         fits: impl Fn(&D) -> bool,
-        make: impl Fn() -> D,
+        make: impl FnOnce() -> D,
         refresh: impl FnOnce(&mut D),
     ) -> Arc<D> {
-        self.buffer.derived(fits, make, refresh)
+        self.buffer.derived().get(fits, make, refresh)
     }
 
     /// Whether the two share their memory.
