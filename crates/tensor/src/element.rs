@@ -7,8 +7,6 @@ use std::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 use ndarray::LinalgScalar;
 use num_traits::Float;
 
-use crate::pool::Pool;
-
 mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
@@ -40,10 +38,6 @@ pub trait Element:
 
     /// The same number in double precision.
     fn as_f64(self) -> f64;
-
-    /// Buffers of this type that wait to be used again.
-    #[doc(hidden)]
-    fn pool() -> &'static Pool<Self>;
 }
 
 macro_rules! element {
@@ -59,11 +53,6 @@ macro_rules! element {
             #[inline]
             fn as_f64(self) -> f64 {
                 f64::from(self)
-            }
-
-            fn pool() -> &'static Pool<Self> {
-                static POOL: Pool<$t> = Pool::new();
-                &POOL
             }
         }
     };

@@ -40,11 +40,10 @@ mod cache;
 mod element;
 mod gradcheck;
 mod graph;
+pub mod memory;
 mod node;
 mod op;
 pub mod ops;
-#[doc(hidden)]
-pub mod pool;
 mod shape;
 pub mod simd;
 mod sum;

@@ -1,7 +1,7 @@
 //! Max pooling.
 
 use rayon::prelude::*;
-use tensor::pool::Pool;
+use tensor::memory::Pooled;
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 use super::blocks::grain;
@@ -27,35 +27,14 @@ use tensor::simd::vectorized;
 pub struct MaxPool {
     /// The windows.
     pub pool: Pool2d,
-    winners: Winners,
+    winners: Pooled<u32>,
 }
 
 impl MaxPool {
     /// For each output element, where the winner's pixel starts within its image `[H, W, C]`.
     #[must_use]
     pub fn winners(&self) -> &[u32] {
-        &self.winners.memory[..self.winners.len]
-    }
-}
-
-/// Places whose memory goes to the next ones.
-#[derive(Debug)]
-struct Winners {
-    memory: Vec<u32>,
-    len: usize,
-}
-
-static POOL: Pool<u32> = Pool::new();
-
-impl Winners {
-    fn of(len: usize) -> Self {
-        Self { memory: POOL.take(len), len }
-    }
-}
-
-impl Drop for Winners {
-    fn drop(&mut self) {
-        POOL.give(std::mem::take(&mut self.memory));
+        &self.winners
     }
 }
 
@@ -106,13 +85,12 @@ fn geometry(pool: Pool2d, input: &[usize]) -> PoolGeometry {
 }
 
 /// The maxima of x `[N, H, W, C]`, and for each where the winner's pixel starts within its image.
-fn maxima<T: Real>(g: &PoolGeometry, x: &[T]) -> (Tensor<T>, Winners) {
+fn maxima<T: Real>(g: &PoolGeometry, x: &[T]) -> (Tensor<T>, Pooled<u32>) {
     assert!(u32::try_from(g.image_len()).is_ok(), "max pool: an image {:?} is too large", g.input_shape());
     let mut y = Tensor::scratch(g.output_shape());
-    let mut winners = Winners::of(y.len());
-    let places = &mut winners.memory[..y.len()];
+    let mut winners = Pooled::scratch(y.len());
     let row = (g.output[1] * g.channels).max(1);
-    let rows = y.make_mut().par_chunks_mut(row).zip(places.par_chunks_mut(row)).enumerate();
+    let rows = y.make_mut().par_chunks_mut(row).zip(winners.par_chunks_mut(row)).enumerate();
     rows.with_min_len(grain(row * g.pool.kernel[0])).for_each(|(i, (y, winners))| {
         let image = &x[i / g.output[0] * g.image_len()..][..g.image_len()];
         vectorized(

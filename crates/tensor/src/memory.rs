@@ -1,0 +1,229 @@
+//! Memory that is used again.
+//!
+//! A training step makes and drops the same few dozen large arrays each time. Fresh memory of that size comes from the
+//! operating system page by page, zeroed, at a cost of the order of the convolution that fills it. So the memory of a dropped
+//! array waits in a pool for the next array of about its size. The process has one pool, with one limit for all types of
+//! elements ([`set_limit`]): where more would wait, the memory that has waited longest is freed.
+
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut, Range};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::simd::LINE;
+
+/// Shorter arrays come from the allocator, which serves them from memory that it already has. With `--cfg exact_buffers` all
+/// arrays do, so that an address sanitizer sees a step past the end of any.
+const SHORTEST: usize = if cfg!(exact_buffers) { usize::MAX } else { 4096 };
+/// Bytes of a cache line.
+const LINE_BYTES: usize = LINE * size_of::<f32>();
+/// Memory may be longer than an array needs by this part of it.
+const SLACK: usize = 8;
+
+static POOL: Mutex<Pool> = Mutex::new(Pool::new(512 << 20));
+
+fn pool() -> MutexGuard<'static, Pool> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Limits the bytes that wait to be used again: 512 MiB by default. Memory in use doesn't count.
+pub fn set_limit(bytes: usize) {
+    let freed = {
+        let mut pool = pool();
+        pool.limit = bytes;
+        pool.shrink(bytes)
+    };
+    drop(freed);
+}
+
+/// Frees all memory that waits to be used again.
+pub fn release() {
+    let freed = pool().shrink(0);
+    drop(freed);
+}
+
+/// An array whose memory waits for the next one when it is dropped.
+///
+/// Long ones begin on a cache line: a vector of AVX-512 fills one, and would touch two at every load.
+#[derive(Debug, Default)]
+pub struct Pooled<T: Copy + Default + Send + 'static> {
+    /// Longer than the array if it belongs to the pool.
+    memory: Vec<T>,
+    /// Where in the memory the array lies.
+    place: Range<usize>,
+}
+
+impl<T: Copy + Default + Send + 'static> Pooled<T> {
+    /// `len` elements of unspecified value.
+    #[must_use]
+    pub fn scratch(len: usize) -> Self {
+        Self::new(len, |_| ())
+    }
+
+    /// `len` zeros.
+    #[must_use]
+    pub fn zeros(len: usize) -> Self {
+        Self::new(len, Vec::clear)
+    }
+
+    fn new(len: usize, prepare: impl FnOnce(&mut Vec<T>)) -> Self {
+        if len < SHORTEST {
+            return Self::from(vec![T::default(); len]);
+        }
+        let line = LINE_BYTES / size_of::<T>();
+        let reused = pool().take(len + line);
+        let memory = match reused {
+            Some(mut memory) => {
+                prepare(&mut memory);
+                memory.resize(len + line, T::default());
+                memory
+            }
+            None => vec![T::default(); len + line],
+        };
+        let first = memory.as_ptr().align_offset(LINE_BYTES).min(line);
+        Self { memory, place: first..first + len }
+    }
+
+    fn is_from_pool(&self) -> bool {
+        self.memory.len() > self.place.len()
+    }
+
+    /// The elements in a vector.
+    #[must_use]
+    pub fn into_vec(mut self) -> Vec<T> {
+        if self.is_from_pool() { self.to_vec() } else { std::mem::take(&mut self.memory) }
+    }
+}
+
+/// The elements of the vector, whose memory goes back to the allocator.
+impl<T: Copy + Default + Send + 'static> From<Vec<T>> for Pooled<T> {
+    fn from(memory: Vec<T>) -> Self {
+        Self { place: 0..memory.len(), memory }
+    }
+}
+
+impl<T: Copy + Default + Send + 'static> Deref for Pooled<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.memory[self.place.clone()]
+    }
+}
+
+impl<T: Copy + Default + Send + 'static> DerefMut for Pooled<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.memory[self.place.clone()]
+    }
+}
+
+impl<T: Copy + Default + Send + 'static> Drop for Pooled<T> {
+    fn drop(&mut self) {
+        if self.is_from_pool() {
+            let memory = std::mem::take(&mut self.memory);
+            let freed = pool().give(memory);
+            drop(freed);
+        }
+    }
+}
+
+/// The vectors that wait.
+struct Pool {
+    /// By type of the elements, bytes of the capacity, and age.
+    waiting: BTreeMap<(TypeId, usize, u64), Box<dyn Any + Send>>,
+    /// Type and bytes of each, the oldest first.
+    ages: BTreeMap<u64, (TypeId, usize)>,
+    /// The age of the next.
+    clock: u64,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Pool {
+    const fn new(limit: usize) -> Self {
+        Self { waiting: BTreeMap::new(), ages: BTreeMap::new(), clock: 0, bytes: 0, limit }
+    }
+
+    /// Of the vectors for at least `len` elements and not many more, a shortest one; of these, the one that came last.
+    fn take<T: 'static>(&mut self, len: usize) -> Option<Vec<T>> {
+        let (id, shortest) = (TypeId::of::<T>(), len * size_of::<T>());
+        let fitting = (id, shortest, 0)..=(id, shortest + shortest / SLACK, u64::MAX);
+        let (&(_, bytes, _), _) = self.waiting.range(fitting).next()?;
+        let (&(.., age), _) = self.waiting.range(..=(id, bytes, u64::MAX)).next_back()?;
+        self.remove((id, bytes, age))?.downcast().ok().map(|vector| *vector)
+    }
+
+    /// Lets a vector wait. What exceeds the limit then is returned, to be freed when the lock is.
+    fn give<T: Send + 'static>(&mut self, vector: Vec<T>) -> Vec<Box<dyn Any + Send>> {
+        let bytes = vector.capacity() * size_of::<T>();
+        if bytes > self.limit {
+            return vec![Box::new(vector)];
+        }
+        let (id, age) = (TypeId::of::<T>(), self.clock);
+        self.clock += 1;
+        self.bytes += bytes;
+        self.ages.insert(age, (id, bytes));
+        self.waiting.insert((id, bytes, age), Box::new(vector));
+        self.shrink(self.limit)
+    }
+
+    /// Removes the oldest vectors until the rest has at most so many bytes.
+    fn shrink(&mut self, bytes: usize) -> Vec<Box<dyn Any + Send>> {
+        let mut freed = Vec::new();
+        while self.bytes > bytes
+            && let Some((&age, &(id, bytes))) = self.ages.first_key_value()
+        {
+            freed.extend(self.remove((id, bytes, age)));
+        }
+        freed
+    }
+
+    fn remove(&mut self, key: (TypeId, usize, u64)) -> Option<Box<dyn Any + Send>> {
+        self.ages.remove(&key.2);
+        self.bytes -= key.1;
+        self.waiting.remove(&key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_comes_back_for_a_length_close_to_its_own() {
+        let mut pool = Pool::new(1 << 20);
+        let given = vec![7.0_f32; 10_000];
+        let address = given.as_ptr();
+        assert!(pool.give(given).is_empty());
+        assert!(pool.take::<f32>(5_000).is_none(), "half the length would waste the rest");
+        assert!(pool.take::<u32>(10_000).is_none(), "another type");
+        let taken = pool.take::<f32>(9_500).unwrap();
+        assert_eq!(taken.as_ptr(), address);
+        assert!(pool.take::<f32>(9_500).is_none() && pool.bytes == 0);
+    }
+
+    #[test]
+    fn the_limit_is_for_all_types_and_the_oldest_is_freed() {
+        let mut pool = Pool::new(100);
+        let lengths = |pool: &Pool| pool.ages.values().map(|&(_, bytes)| bytes).collect::<Vec<_>>();
+        pool.give(vec![0.0_f64; 5]);
+        pool.give(vec![0_u32; 10]);
+        assert_eq!(lengths(&pool), [40, 40]);
+        assert_eq!(pool.give(vec![0.0_f32; 8]).len(), 1);
+        assert_eq!(lengths(&pool), [40, 32]);
+        assert_eq!(pool.give(vec![0_u8; 101]).len(), 1, "more than the limit by itself");
+        assert_eq!(lengths(&pool), [40, 32]);
+        assert_eq!(pool.shrink(50).len(), 1);
+        assert_eq!((lengths(&pool), pool.bytes, pool.waiting.len()), (vec![32], 32, 1));
+    }
+
+    #[test]
+    fn long_arrays_begin_on_a_cache_line() {
+        for _ in 0..3 {
+            let mut array = Pooled::<f32>::scratch(10_000);
+            assert_eq!(array.as_ptr().align_offset(LINE_BYTES), 0);
+            array.iter_mut().enumerate().for_each(|(i, x)| *x = i as f32);
+            assert!(array.into_vec().iter().enumerate().all(|(i, &x)| x == i as f32));
+            assert!(Pooled::<f32>::zeros(10_000).iter().all(|&x| x == 0.0));
+        }
+    }
+}
