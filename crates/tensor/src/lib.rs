@@ -35,8 +35,11 @@
 //!   [a rule](../attribution/book/chapter_15_own_rule/index.html) of your own
 
 mod backward;
+pub mod blocks;
+mod broadcast;
 mod buffer;
 mod cache;
+mod channel_sums;
 mod element;
 mod gradcheck;
 mod graph;
@@ -52,12 +55,14 @@ mod tensor;
 mod threads;
 
 pub use backward::{BackwardError, Coverage, Exact, Gradients, Rule, Step};
+pub use broadcast::broadcast;
+pub use channel_sums::channel_sums;
 pub use element::Element;
 pub use gradcheck::{Gradcheck, GradcheckError, Worst, gradcheck};
 pub use graph::Graph;
 pub use node::{Node, NodeId};
 pub use op::{Grads, Linearity, Needs, Op, Wanted};
-pub use shape::{MAX_RANK, Shape};
+pub use shape::{MAX_RANK, Shape, ShapeError};
 pub use sum::pairwise_sum;
 pub use tape::{Keep, Tape, Var};
 pub use tensor::Tensor;

@@ -3,7 +3,11 @@
 use std::fmt;
 use std::ops::Deref;
 
-/// Most dimensions a tensor can have.
+use thiserror::Error;
+
+use crate::broadcast::broadcast;
+
+/// The limit of a tensor's number of dimensions.
 pub const MAX_RANK: usize = 8;
 
 /// The extents of an array, outermost first; printed as `[N, H, W, C]`. Copied, not allocated.
@@ -13,21 +17,42 @@ pub struct Shape {
     rank: usize,
 }
 
+/// Extents that no tensor can have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ShapeError {
+    /// More than [`MAX_RANK`] dimensions.
+    #[error("a tensor has at most {MAX_RANK} dimensions, found {0:?}")]
+    Rank(Vec<usize>),
+    /// More elements than a `usize` can count.
+    #[error("the number of elements of {0:?} overflows")]
+    Elements(Vec<usize>),
+}
+
 impl Shape {
     /// The shape with these extents.
     ///
     /// # Panics
-    /// With more than [`MAX_RANK`] dimensions, or where the number of elements overflows.
+    /// With more than [`MAX_RANK`] dimensions, or if the number of elements overflows.
     #[must_use]
     pub fn new(dims: &[usize]) -> Self {
-        assert!(dims.len() <= MAX_RANK, "a tensor has at most {MAX_RANK} dimensions, found {dims:?}");
-        assert!(
-            dims.iter().try_fold(1_usize, |n, &d| n.checked_mul(d)).is_some(),
-            "the number of elements of {dims:?} overflows"
-        );
+        Self::try_new(dims).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The shape with these extents.
+    ///
+    /// # Errors
+    /// With more than [`MAX_RANK`] dimensions, or if the number of elements overflows.
+    pub fn try_new(dims: &[usize]) -> Result<Self, ShapeError> {
+        if dims.len() > MAX_RANK {
+            return Err(ShapeError::Rank(dims.to_vec()));
+        }
+        if dims.iter().try_fold(1_usize, |n, &d| n.checked_mul(d)).is_none() {
+            return Err(ShapeError::Elements(dims.to_vec()));
+        }
         let mut shape = Self { dims: [0; MAX_RANK], rank: dims.len() };
         shape.dims[..dims.len()].copy_from_slice(dims);
-        shape
+        Ok(shape)
     }
 
     /// Number of elements; 1 for a scalar.
@@ -36,21 +61,10 @@ impl Shape {
         self.iter().product()
     }
 
-    /// The shape that arrays of these two broadcast to: aligned at the last dimension, an extent of 1 repeats.
+    /// The shape that arrays of these two [broadcast] to. `None` if they don't, or if the result is no shape.
     #[must_use]
     pub fn broadcast(&self, other: &Self) -> Option<Self> {
-        let rank = self.rank.max(other.rank);
-        let mut dims = [1; MAX_RANK];
-        for from_last in 1..=rank {
-            let extent = |s: &Self| if from_last <= s.rank { s[s.rank - from_last] } else { 1 };
-            dims[rank - from_last] = match (extent(self), extent(other)) {
-                (a, b) if a == b => a,
-                (1, b) => b,
-                (a, 1) => a,
-                _ => return None,
-            };
-        }
-        Some(Self::new(&dims[..rank]))
+        Self::try_new(&broadcast(self, other)?).ok()
     }
 
     /// This shape with another extent in one dimension.
@@ -120,13 +134,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn broadcasting_aligns_last_dimensions() {
-        let shape = |dims: &[usize]| Shape::new(dims);
-        assert_eq!(shape(&[2, 3, 4]).broadcast(&shape(&[4])), Some(shape(&[2, 3, 4])));
-        assert_eq!(shape(&[2, 1, 4]).broadcast(&shape(&[3, 1])), Some(shape(&[2, 3, 4])));
-        assert_eq!(shape(&[]).broadcast(&shape(&[5])), Some(shape(&[5])));
-        assert_eq!(shape(&[2, 3]).broadcast(&shape(&[2])), None);
-        assert_eq!(shape(&[0]).broadcast(&shape(&[1])), Some(shape(&[0])));
+    fn what_no_tensor_can_have_is_refused() {
+        assert_eq!(Shape::try_new(&[2, 3]), Ok(Shape::new(&[2, 3])));
+        assert_eq!(Shape::try_new(&[1; 9]), Err(ShapeError::Rank(vec![1; 9])));
+        assert_eq!(Shape::try_new(&[1 << 40; 2]), Err(ShapeError::Elements(vec![1 << 40; 2])));
+        assert_eq!(Shape::new(&[1 << 40, 1]).broadcast(&Shape::new(&[1 << 40])), None, "it overflows");
     }
 
     #[test]

@@ -89,13 +89,18 @@ impl<T: Element> Tape<T> {
     /// # Panics
     /// Where an input stands on another tape.
     pub fn record(&self, op: impl Op<T>, inputs: &[&Var<T>], value: Tensor<T>) -> Var<T> {
-        let needs = op.needs();
-        let entries = inputs.iter().enumerate().map(|(index, input)| {
-            assert!(Arc::ptr_eq(&input.tape.inner, &self.inner), "{}: input {index} is on another tape", op.name());
-            input.as_input(self.inner.keep.keeps(needs.has_input(index)))
-        });
-        let entries = entries.collect();
+        let entries = self.entries(&op, inputs.iter().copied());
         self.push(Box::new(op), entries, value)
+    }
+
+    fn entries<'a>(&self, op: &impl Op<T>, inputs: impl Iterator<Item = &'a Var<T>>) -> Vec<Input<T>> {
+        let needs = op.needs();
+        let entry = |(index, input): (usize, &Var<T>)| {
+            assert!(Arc::ptr_eq(&input.tape.inner, &self.inner), "{}: input {index} is on another tape", op.name());
+            let kept = self.inner.keep.keeps(needs.has_input(index));
+            Input { id: input.node.id, shape: input.node.shape, value: kept.then(|| input.value.clone()) }
+        };
+        inputs.enumerate().map(entry).collect()
     }
 
     fn push(&self, op: Box<dyn Op<T>>, inputs: Vec<Input<T>>, value: Tensor<T>) -> Var<T> {
@@ -166,17 +171,26 @@ impl<T: Element> Var<T> {
         self
     }
 
-    /// Records an operation of this variable alone, whose backward pass doesn't need its input. `compute` is handed
-    /// the value itself: where this variable was its last owner, it can be overwritten in place.
+    /// Records an operation of this variable alone. `compute` gets the value itself: it can be overwritten in place, if
+    /// neither the tape nor another variable holds it.
     #[must_use]
     pub fn consumed_by<O: Op<T>>(self, op: O, compute: impl FnOnce(Tensor<T>) -> Tensor<T>) -> Self {
-        let inputs = vec![self.as_input(self.tape.keep().keeps(op.needs().has_input(0)))];
-        let Self { tape, node, value } = self;
-        drop(node);
-        tape.push(Box::new(op), inputs, compute(value))
+        self.consumed_with(op, &[], compute)
     }
 
-    fn as_input(&self, kept: bool) -> Input<T> {
-        Input { id: self.node.id, shape: self.node.shape, value: kept.then(|| self.value.clone()) }
+    /// As [`consumed_by`](Self::consumed_by), for an operation of this variable and `others`, in this order.
+    ///
+    /// # Panics
+    /// If one of the others is on another tape.
+    #[must_use]
+    pub fn consumed_with<O: Op<T>>(
+        self,
+        op: O,
+        others: &[&Self],
+        compute: impl FnOnce(Tensor<T>) -> Tensor<T>,
+    ) -> Self {
+        let entries = self.tape.entries(&op, std::iter::once(&self).chain(others.iter().copied()));
+        let Self { tape, value, .. } = self;
+        tape.push(Box::new(op), entries, compute(value))
     }
 }

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use approx::{AbsDiffEq, RelativeEq};
-use ndarray::{Array, ArrayD, ArrayView, ArrayViewD, ArrayViewMutD, Dimension, IxDyn};
+use ndarray::{Array, ArrayD, ArrayView, ArrayViewD, ArrayViewMutD, Axis, Dimension, IxDyn, Slice};
 
+use crate::blocks::{self, BLOCK, for_each_part, grain, update};
 use crate::buffer::Buffer;
 use crate::element::Element;
 use crate::shape::Shape;
@@ -54,7 +55,7 @@ impl<T: Element> Tensor<T> {
     #[must_use]
     pub fn full(shape: impl Into<Shape>, x: T) -> Self {
         let mut tensor = Self::scratch(shape);
-        tensor.make_mut().fill(x);
+        update(tensor.make_mut(), [], |_, []| x);
         tensor
     }
 
@@ -114,7 +115,7 @@ impl<T: Element> Tensor<T> {
     pub fn make_mut(&mut self) -> &mut [T] {
         if Arc::get_mut(&mut self.buffer).is_none() {
             let mut copy = Buffer::scratch(self.len());
-            copy.data_mut().copy_from_slice(self.as_slice());
+            blocks::copy(copy.data_mut(), self.as_slice());
             self.buffer = Arc::new(copy);
         }
         self.get_mut().expect("the buffer is this tensor's own")
@@ -161,30 +162,29 @@ impl<T: Element> Tensor<T> {
 
     /// `f` of every element. Works in place if nothing else shares the memory.
     #[must_use]
-    pub fn map(mut self, f: impl Fn(T) -> T) -> Self {
+    pub fn map(mut self, f: impl Fn(T) -> T + Sync) -> Self {
         if let Some(data) = self.get_mut() {
-            data.iter_mut().for_each(|x| *x = f(*x));
+            update(data, [], |x, []| f(x));
             return self;
         }
         let mut result = Self::scratch(self.shape);
-        result.make_mut().iter_mut().zip(self.as_slice()).for_each(|(r, &x)| *r = f(x));
+        update(result.make_mut(), [self.as_slice()], |_, [x]| f(x));
         result
     }
 
     /// `f(self, other)` element by element. Works in place if nothing else shares this tensor's memory.
     ///
     /// # Panics
-    /// Where the shapes differ.
+    /// If the shapes differ.
     #[must_use]
-    pub fn zip(mut self, other: &Self, f: impl Fn(T, T) -> T) -> Self {
+    pub fn zip(mut self, other: &Self, f: impl Fn(T, T) -> T + Sync) -> Self {
         assert_eq!(self.shape, other.shape, "{} and {} differ", self.shape, other.shape);
         if let Some(data) = self.get_mut() {
-            data.iter_mut().zip(other.as_slice()).for_each(|(x, &y)| *x = f(*x, y));
+            update(data, [other.as_slice()], |x, [y]| f(x, y));
             return self;
         }
         let mut result = Self::scratch(self.shape);
-        let pairs = self.as_slice().iter().zip(other.as_slice());
-        result.make_mut().iter_mut().zip(pairs).for_each(|(r, (&x, &y))| *r = f(x, y));
+        update(result.make_mut(), [self.as_slice(), other.as_slice()], |_, [x, y]| f(x, y));
         result
     }
 
@@ -225,7 +225,22 @@ impl<T: Element> Tensor<T> {
 impl<T: Element, D: Dimension> From<ArrayView<'_, T, D>> for Tensor<T> {
     fn from(view: ArrayView<'_, T, D>) -> Self {
         let mut tensor = Self::scratch(view.shape());
-        tensor.view_mut().assign(&view.into_dyn());
+        let mut view = view.into_dyn();
+        if tensor.len() <= BLOCK {
+            tensor.view_mut().assign(&view);
+            return tensor;
+        }
+        // In parallel over the first dimension that has several indices.
+        while view.len_of(Axis(0)) == 1 {
+            view = view.index_axis_move(Axis(0), 0);
+        }
+        let width: usize = view.shape()[1..].iter().product();
+        let rows = grain(width);
+        for_each_part(tensor.make_mut(), rows * width, |i, part| {
+            let first = i * rows;
+            let from = view.slice_axis(Axis(0), Slice::from(first..first + part.len() / width));
+            ArrayViewMutD::from_shape(from.raw_dim(), part).expect("a tensor is contiguous").assign(&from);
+        });
         tensor
     }
 }

@@ -1,9 +1,9 @@
 //! Average pooling.
 
 use rayon::prelude::*;
+use tensor::blocks::grain;
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks::grain;
 use crate::pool2d::{Pool2d, PoolGeometry};
 use crate::real::Real;
 

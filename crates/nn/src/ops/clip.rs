@@ -2,7 +2,6 @@
 
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks;
 use crate::real::Real;
 
 /// y = min(max(x, `min`), `max`), any shape. ReLU6 is the interval from 0 to 6.
@@ -29,7 +28,7 @@ impl<T: Real> Op<T> for Clip {
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
         let (min, max) = (T::from_f64(self.min), T::from_f64(self.max));
-        Grads::one(blocks::zip(upstream, node.output(), |g, y| if min < y && y < max { g } else { T::zero() }))
+        Grads::one(upstream.zip(node.output(), |g, y| if min < y && y < max { g } else { T::zero() }))
     }
 
     fn needs(&self) -> Needs {
@@ -50,7 +49,7 @@ pub fn clip<T: Real>(x: Var<T>, clip: Clip) -> Var<T> {
     assert!(clip.min < clip.max, "clip: no interval from {} to {}", clip.min, clip.max);
     let (min, max) = (T::from_f64(clip.min), T::from_f64(clip.max));
     x.consumed_by(clip, |x| {
-        blocks::map(x, |x| match x {
+        x.map(|x| match x {
             x if x < min => min,
             x if x > max => max,
             x => x,

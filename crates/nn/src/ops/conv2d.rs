@@ -1,8 +1,8 @@
 //! Convolution.
 
+use tensor::channel_sums;
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::channel_sums::channel_sums;
 use super::relu::masked;
 use crate::geometry::{Conv2d, ConvGeometry};
 use crate::real::Real;

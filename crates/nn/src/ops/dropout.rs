@@ -3,9 +3,9 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use tensor::blocks::BLOCK;
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks::BLOCK;
 use crate::real::Real;
 
 /// y = x·m/(1 − p), any shape, where each element of the mask m is 0 with probability p = `rate` and 1 otherwise (Srivastava

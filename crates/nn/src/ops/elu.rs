@@ -2,7 +2,6 @@
 
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks;
 use crate::real::Real;
 
 /// y = x where x > 0 and α·(eˣ − 1) elsewhere, any shape (Clevert, Unterthiner and Hochreiter, *Fast and accurate deep network
@@ -22,7 +21,7 @@ impl<T: Real> Op<T> for Elu {
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
         let alpha = T::from_f64(self.alpha);
-        Grads::one(blocks::zip(upstream, node.output(), |g, y| if y > T::zero() { g } else { g * (y + alpha) }))
+        Grads::one(upstream.zip(node.output(), |g, y| if y > T::zero() { g } else { g * (y + alpha) }))
     }
 
     fn needs(&self) -> Needs {
@@ -38,7 +37,7 @@ impl<T: Real> Op<T> for Elu {
 pub fn elu<T: Real>(x: Var<T>, alpha: f64) -> Var<T> {
     assert!(alpha >= 0.0, "elu: an α of {alpha}");
     let factor = T::from_f64(alpha);
-    x.consumed_by(Elu { alpha }, |x| blocks::map(x, |x| if x > T::zero() { x } else { factor * x.exp_m1() }))
+    x.consumed_by(Elu { alpha }, |x| x.map(|x| if x > T::zero() { x } else { factor * x.exp_m1() }))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::f64::consts::FRAC_2_SQRT_PI;
 
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks;
 use crate::real::Real;
 
 /// y = erf x = 2/√π ∫₀ˣ e^(−t²) dt, any shape: the part of [`Gelu`](super::Gelu) that some exporters write out. By the
@@ -18,7 +17,7 @@ impl<T: Real> Op<T> for Erf {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-        Grads::one(blocks::zip(upstream, node.input(0), |g, x| {
+        Grads::one(upstream.zip(node.input(0), |g, x| {
             let x = x.as_f64();
             g * T::from_f64(FRAC_2_SQRT_PI * (-x * x).exp())
         }))
@@ -32,7 +31,7 @@ impl<T: Real> Op<T> for Erf {
 /// erf x.
 #[must_use]
 pub fn erf<T: Real>(x: &Var<T>) -> Var<T> {
-    x.tape().record(Erf, &[x], blocks::map(x.value().clone(), |x| T::from_f64(libm::erf(x.as_f64()))))
+    x.tape().record(Erf, &[x], x.value().clone().map(|x| T::from_f64(libm::erf(x.as_f64()))))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks;
 use super::sigmoid::logistic;
 use crate::real::Real;
 
@@ -62,7 +61,7 @@ impl<T: Real> Op<T> for Gelu {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-        Grads::one(blocks::zip(upstream, node.input(0), |g, x| {
+        Grads::one(upstream.zip(node.input(0), |g, x| {
             let x = x.as_f64();
             g * T::from_f64(self.distribution(x) + x * self.density(x))
         }))
@@ -76,7 +75,7 @@ impl<T: Real> Op<T> for Gelu {
 /// x·Φ(x).
 #[must_use]
 pub fn gelu<T: Real>(x: &Var<T>, gelu: Gelu) -> Var<T> {
-    let y = blocks::map(x.value().clone(), |x| x * T::from_f64(gelu.distribution(x.as_f64())));
+    let y = x.value().clone().map(|x| x * T::from_f64(gelu.distribution(x.as_f64())));
     x.tape().record(gelu, &[x], y)
 }
 

@@ -1,12 +1,12 @@
 //! Group normalization.
 
 use rayon::prelude::*;
+use tensor::blocks::grain;
+use tensor::channel_sums;
+use tensor::simd::vectorized;
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted, pairwise_sum};
 
-use super::blocks::grain;
-use super::channel_sums::channel_sums;
 use crate::real::Real;
-use tensor::simd::vectorized;
 
 /// With input x `[N, …, C]`, scale γ `[C]` and shift β `[C]`: in each image by itself, each of G groups of C/G neighbouring
 /// channels is moved and scaled to mean 0 and variance 1 over its m values, positions and channels (Wu and He, *Group

@@ -1,12 +1,12 @@
 //! Layer normalization.
 
 use rayon::prelude::*;
+use tensor::blocks::grain;
+use tensor::channel_sums;
+use tensor::simd::vectorized;
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks::grain;
-use super::channel_sums::channel_sums;
 use crate::real::Real;
-use tensor::simd::vectorized;
 
 /// With input x `[…, C]`, scale γ `[C]` and shift β `[C]`: each row of C values by itself, a pixel's channels, is moved and
 /// scaled to mean 0 and variance 1 (Ba, Kiros and Hinton, *Layer normalization*, 2016):

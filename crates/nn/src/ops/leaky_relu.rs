@@ -2,7 +2,6 @@
 
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks;
 use crate::real::Real;
 
 /// y = x where x > 0 and `slope`·x elsewhere, any shape (Maas, Hannun and Ng, *Rectifier nonlinearities improve neural
@@ -22,7 +21,7 @@ impl<T: Real> Op<T> for LeakyRelu {
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
         let slope = T::from_f64(self.slope);
-        Grads::one(blocks::zip(upstream, node.output(), |g, y| if y > T::zero() { g } else { slope * g }))
+        Grads::one(upstream.zip(node.output(), |g, y| if y > T::zero() { g } else { slope * g }))
     }
 
     fn needs(&self) -> Needs {
@@ -42,7 +41,7 @@ impl<T: Real> Op<T> for LeakyRelu {
 pub fn leaky_relu<T: Real>(x: Var<T>, slope: f64) -> Var<T> {
     assert!(slope >= 0.0, "leaky relu: a slope of {slope}");
     let factor = T::from_f64(slope);
-    x.consumed_by(LeakyRelu { slope }, |x| blocks::map(x, |x| if x > T::zero() { x } else { factor * x }))
+    x.consumed_by(LeakyRelu { slope }, |x| x.map(|x| if x > T::zero() { x } else { factor * x }))
 }
 
 #[cfg(test)]

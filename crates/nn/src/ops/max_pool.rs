@@ -1,13 +1,13 @@
 //! Max pooling.
 
 use rayon::prelude::*;
+use tensor::blocks::grain;
 use tensor::memory::Pooled;
+use tensor::simd::vectorized;
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks::grain;
 use crate::pool2d::{Pool2d, PoolGeometry};
 use crate::real::Real;
-use tensor::simd::vectorized;
 
 /// With input x `[N, H, W, C]`, window W(i, j) of output pixel (i, j):
 ///

@@ -6,9 +6,7 @@
 
 mod avg_pool;
 mod batch_norm;
-mod blocks;
 mod channel_max;
-mod channel_sums;
 mod clip;
 mod conv2d;
 mod conv_transpose2d;

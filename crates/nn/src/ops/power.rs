@@ -2,7 +2,6 @@
 
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks;
 use crate::real::Real;
 
 /// y = xᵖ for a constant p, any shape: a square (p = 2), a square root (½), a reciprocal (−1).
@@ -41,7 +40,7 @@ impl<T: Real> Op<T> for Power {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-        Grads::one(blocks::zip(upstream, node.input(0), |g, x| g * self.slope(x)))
+        Grads::one(upstream.zip(node.input(0), |g, x| g * self.slope(x)))
     }
 
     fn needs(&self) -> Needs {
@@ -53,7 +52,7 @@ impl<T: Real> Op<T> for Power {
 #[must_use]
 pub fn power<T: Real>(x: &Var<T>, exponent: f64) -> Var<T> {
     let power = Power { exponent };
-    x.tape().record(power, &[x], blocks::map(x.value().clone(), |x| power.of(x)))
+    x.tape().record(power, &[x], x.value().clone().map(|x| power.of(x)))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The rectifier whose slope is learned.
 
+use tensor::blocks::zip_by_channel;
+use tensor::channel_sums;
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks::zip_by_channel;
-use super::channel_sums::channel_sums;
 use crate::real::Real;
 
 /// y = x where x > 0 and w·x elsewhere, with input x `[…, C]` and a slope w `[C]` for each channel (He, Zhang, Ren and Sun,

@@ -2,7 +2,6 @@
 
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks;
 use crate::real::Real;
 
 /// y = max(x, 0), any shape.
@@ -32,13 +31,13 @@ impl<T: Real> Op<T> for Relu {
 
 /// ∂x = (y > 0)·∂y.
 pub(super) fn masked<T: Real>(upstream: Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
-    blocks::zip(upstream, y, |g, y| if y > T::zero() { g } else { T::zero() })
+    upstream.zip(y, |g, y| if y > T::zero() { g } else { T::zero() })
 }
 
 /// max(x, 0). NaN stays NaN. Works in place where `x` was the last owner of its value.
 #[must_use]
 pub fn relu<T: Real>(x: Var<T>) -> Var<T> {
-    x.consumed_by(Relu, |x| blocks::map(x, rectified))
+    x.consumed_by(Relu, |x| x.map(rectified))
 }
 
 /// max(x, 0), and NaN where x is.

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use tensor::blocks::grain;
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks::grain;
 use crate::real::Real;
 
 /// How a resized picture reads the original: the position that output pixel i reads along an axis of n pixels resized to

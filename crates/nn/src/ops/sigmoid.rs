@@ -2,7 +2,6 @@
 
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks;
 use crate::real::Real;
 
 /// y = σ(x) = 1/(1 + e⁻ˣ), any shape.
@@ -34,7 +33,7 @@ pub(super) fn logistic<T: Real>(x: T) -> T {
 /// 1/(1 + e⁻ˣ). Works in place where `x` was the last owner of its value.
 #[must_use]
 pub fn sigmoid<T: Real>(x: Var<T>) -> Var<T> {
-    x.consumed_by(Sigmoid, |x| blocks::map(x, logistic))
+    x.consumed_by(Sigmoid, |x| x.map(logistic))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks;
 use super::sigmoid::logistic;
 use crate::real::Real;
 
@@ -19,7 +18,7 @@ impl<T: Real> Op<T> for Silu {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-        Grads::one(blocks::zip(upstream, node.input(0), |g, x| {
+        Grads::one(upstream.zip(node.input(0), |g, x| {
             let s = logistic(x);
             g * s * (T::one() + x * (T::one() - s))
         }))
@@ -33,7 +32,7 @@ impl<T: Real> Op<T> for Silu {
 /// x·σ(x).
 #[must_use]
 pub fn silu<T: Real>(x: &Var<T>) -> Var<T> {
-    let y = blocks::map(x.value().clone(), |x| x * logistic(x));
+    let y = x.value().clone().map(|x| x * logistic(x));
     x.tape().record(Silu, &[x], y)
 }
 

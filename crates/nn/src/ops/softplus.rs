@@ -2,7 +2,6 @@
 
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
-use super::blocks;
 use crate::real::Real;
 
 /// y = ln(1 + eˣ), any shape: a smooth ReLU (Dugas, Bengio, Bélisle, Nadeau and Garcia, *Incorporating second-order functional
@@ -18,7 +17,7 @@ impl<T: Real> Op<T> for Softplus {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-        Grads::one(blocks::zip(upstream, node.output(), |g, y| g * -(-y).exp_m1()))
+        Grads::one(upstream.zip(node.output(), |g, y| g * -(-y).exp_m1()))
     }
 
     fn needs(&self) -> Needs {
@@ -32,7 +31,7 @@ impl<T: Real> Op<T> for Softplus {
 #[must_use]
 pub fn softplus<T: Real>(x: Var<T>) -> Var<T> {
     x.consumed_by(Softplus, |x| {
-        blocks::map(x, |x| {
+        x.map(|x| {
             let positive = if x > T::zero() { x } else { T::zero() };
             positive + (-x.abs()).exp().ln_1p()
         })

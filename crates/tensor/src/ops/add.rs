@@ -1,6 +1,5 @@
 //! Addition: y = a + b, ∂y/∂a = ∂y/∂b = 1.
 
-use super::broadcast::zip_broadcast;
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// Addition: y = a + b, ∂y/∂a = ∂y/∂b = 1.
@@ -28,16 +27,13 @@ impl<T: Element> Op<T> for Add {
     }
 }
 
-impl<T: Element> Var<T> {
-    /// self + other, broadcasting.
-    ///
-    /// # Panics
-    /// Where the shapes don't broadcast, or the two stand on different tapes.
-    #[must_use]
-    pub fn add(&self, other: &Self) -> Self {
-        let value = zip_broadcast(self.value(), other.value(), |a, b| a + b);
-        self.tape().record(Add, &[self, other], value)
-    }
+/// a + b, broadcasting. The result is computed in place of `a` if it has its shape and nothing else needs the value.
+///
+/// # Panics
+/// If the shapes don't broadcast, or the two are on different tapes.
+#[must_use]
+pub fn add<T: Element>(a: Var<T>, b: &Var<T>) -> Var<T> {
+    a.consumed_with(Add, &[b], |a| a.zip_broadcast(b.value(), |a, b| a + b))
 }
 
 #[cfg(test)]
@@ -48,7 +44,7 @@ mod tests {
     fn gradients_agree_with_differences_under_broadcasting() {
         let a = Tensor::from_fn([2, 1, 3], |i| 0.4 + i as f64 * 0.3);
         let b = Tensor::from_fn([4, 1], |i| -1.7 + i as f64 * 0.9);
-        gradcheck(&[a.clone(), b], |v| v[0].add(&v[1])).within(1e-8).unwrap();
-        gradcheck(&[a], |v| v[0].add(&v[0])).within(1e-8).unwrap();
+        gradcheck(&[a.clone(), b], |v| &v[0] + &v[1]).within(1e-8).unwrap();
+        gradcheck(&[a], |v| &v[0] + &v[0]).within(1e-8).unwrap();
     }
 }

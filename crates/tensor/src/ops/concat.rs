@@ -1,8 +1,7 @@
 //! Arrays joined along a dimension.
 
-use ndarray::{Axis, concatenate};
-
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::blocks::{copy, for_each_row};
+use crate::{Element, Grads, Linearity, Needs, Node, Op, Shape, Tensor, Var, Wanted};
 
 /// Arrays joined along a dimension; each input's gradient is its own part of the upstream.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +40,22 @@ impl<T: Element> Op<T> for Concat {
 /// Where there are none, they stand on different tapes, or their shapes differ in another dimension.
 #[must_use]
 pub fn concat<T: Element>(vars: &[&Var<T>], axis: usize) -> Var<T> {
-    let views: Vec<_> = vars.iter().map(|var| var.value().view()).collect();
-    let joined = concatenate(Axis(axis), &views).unwrap_or_else(|_| {
-        let shapes: Vec<_> = vars.iter().map(|var| *var.shape()).collect();
-        panic!("{shapes:?} can't be joined along dimension {axis}")
+    let shapes: Vec<_> = vars.iter().map(|var| *var.shape()).collect();
+    let extent = shapes.iter().filter_map(|shape| shape.get(axis)).sum();
+    let fits = |shape: &Shape| axis < shape.len() && shape.with(axis, extent) == shapes[0].with(axis, extent);
+    assert!(!vars.is_empty() && shapes.iter().all(fits), "{shapes:?} can't be joined along dimension {axis}");
+    let width = |shape: &Shape| shape[axis..].iter().product::<usize>();
+    let mut joined = Tensor::scratch(shapes[0].with(axis, extent));
+    let row = width(joined.shape());
+    for_each_row(joined.make_mut(), row, |i, mut row| {
+        for var in vars {
+            let width = width(var.shape());
+            let (part, rest) = std::mem::take(&mut row).split_at_mut(width);
+            copy(part, &var.value().as_slice()[i * width..][..width]);
+            row = rest;
+        }
     });
-    vars[0].tape().record(Concat { axis }, vars, Tensor::from(joined))
+    vars[0].tape().record(Concat { axis }, vars, joined)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Division: y = a/b, ∂y/∂a = 1/b, ∂y/∂b = −y/b.
 
-use super::broadcast::zip_broadcast;
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// Division: y = a/b, ∂y/∂a = 1/b, ∂y/∂b = −y/b.
@@ -14,10 +13,10 @@ impl<T: Element> Op<T> for Div {
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
         Grads::new([
-            wanted.then(0, || zip_broadcast(&upstream, node.input(1), |g, b| g / b).sum_to(node.input_shape(0))),
+            wanted.then(0, || upstream.clone().zip_broadcast(node.input(1), |g, b| g / b).sum_to(node.input_shape(0))),
             wanted.then(1, || {
-                zip_broadcast(&upstream.clone().zip(node.output(), |g, y| -g * y), node.input(1), |gy, b| gy / b)
-                    .sum_to(node.input_shape(1))
+                let gy = upstream.zip(node.output(), |g, y| -g * y);
+                gy.zip_broadcast(node.input(1), |gy, b| gy / b).sum_to(node.input_shape(1))
             }),
         ])
     }
@@ -31,16 +30,13 @@ impl<T: Element> Op<T> for Div {
     }
 }
 
-impl<T: Element> Var<T> {
-    /// self / other, broadcasting.
-    ///
-    /// # Panics
-    /// Where the shapes don't broadcast, or the two stand on different tapes.
-    #[must_use]
-    pub fn div(&self, other: &Self) -> Self {
-        let value = zip_broadcast(self.value(), other.value(), |a, b| a / b);
-        self.tape().record(Div, &[self, other], value)
-    }
+/// a / b, broadcasting. The result is computed in place of `a` if it has its shape and nothing else needs the value.
+///
+/// # Panics
+/// If the shapes don't broadcast, or the two are on different tapes.
+#[must_use]
+pub fn div<T: Element>(a: Var<T>, b: &Var<T>) -> Var<T> {
+    a.consumed_with(Div, &[b], |a| a.zip_broadcast(b.value(), |a, b| a / b))
 }
 
 #[cfg(test)]
@@ -51,8 +47,7 @@ mod tests {
     fn gradients_agree_with_differences_under_broadcasting() {
         let a = Tensor::from_fn([2, 1, 3], |i| 0.4 + i as f64 * 0.3);
         let b = Tensor::from_fn([4, 1], |i| -1.7 + i as f64 * 0.9);
-        gradcheck(&[a.clone(), b], |v| v[0].div(&v[1])).within(1e-8).unwrap();
-        let same = gradcheck(&[a], |v| v[0].div(&v[0]).add(&v[0]));
-        same.within(1e-8).unwrap();
+        gradcheck(&[a.clone(), b], |v| &v[0] / &v[1]).within(1e-8).unwrap();
+        gradcheck(&[a], |v| &v[0] / &v[0] + &v[0]).within(1e-8).unwrap();
     }
 }

@@ -4,11 +4,11 @@
 //! [`Rule`](crate::Rule) can recognise them.
 
 mod add;
-mod broadcast;
 mod concat;
 mod div;
 mod matmul;
 mod mul;
+mod operators;
 mod pad;
 mod pick;
 mod pointwise;
@@ -19,18 +19,18 @@ mod sub;
 mod sum;
 mod transpose;
 
-pub use add::Add;
+pub use add::{Add, add};
 pub use concat::{Concat, concat};
-pub use div::Div;
+pub use div::{Div, div};
 pub use matmul::MatMul;
-pub use mul::Mul;
+pub use mul::{Mul, mul};
 pub use pad::Pad;
 pub use pick::Pick;
 pub use pointwise::{Abs, AddScalar, Exp, Ln, MulScalar, Neg, Powi, Sqrt, Tanh};
 pub use reshape::Reshape;
 pub use select::Select;
 pub use slice::Slice;
-pub use sub::Sub;
+pub use sub::{Sub, sub};
 pub use sum::{Mean, Sum};
 pub use transpose::Permute;
 
@@ -38,8 +38,41 @@ pub use transpose::Permute;
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use ndarray::{ArrayViewD, Axis, Slice, concatenate, s};
+
     use super::concat;
-    use crate::{Tape, Tensor, Var};
+    use crate::{Exact, Tape, Tensor, Var};
+
+    /// Arrays of several blocks, on several threads.
+    #[test]
+    fn elements_of_large_arrays_go_where_ndarray_puts_them() {
+        let tape = Tape::new();
+        let x = tape.leaf(Tensor::from_fn([6, 90, 101, 3], |i| (i as f32 * 0.37).sin()));
+        let y = tape.leaf(x.value().clone().map(|x| x * x));
+        let dz = |z: &Var<f32>| Tensor::from_fn(z.shape(), |i| (i as f32 * 0.73).cos());
+        let gradient = |z: &Var<f32>| tape.backward_from(z, dz(z), &Exact, [&x]).unwrap()[&x].clone();
+        let is = |a: &Tensor<f32>, b: ArrayViewD<'_, f32>| assert!(a.view() == b);
+        let view = x.value().view();
+
+        let z = x.permute(&[2, 0, 3, 1]);
+        is(z.value(), view.clone().permuted_axes([2, 0, 3, 1].as_slice()));
+        is(&gradient(&z), dz(&z).view().permuted_axes([1, 3, 0, 2].as_slice()));
+        for axis in 0..4 {
+            let joined = concatenate(Axis(axis), &[view.clone(), y.value().view(), view.clone()]).unwrap();
+            is(concat(&[&x, &y, &x], axis).value(), joined.view());
+            let z = x.slice(axis, 1..3);
+            is(z.value(), view.slice_axis(Axis(axis), Slice::from(1..3)));
+            let mut expected = Tensor::zeros(x.shape());
+            expected.view_mut().slice_axis_mut(Axis(axis), Slice::from(1..3)).assign(&dz(&z).view());
+            assert!(gradient(&z) == expected);
+            is(x.select(axis, &[2, 0, 2]).value(), view.select(Axis(axis), &[2, 0, 2]).view());
+        }
+        let z = x.pad(&[(0, 1), (2, 0), (1, 3), (0, 0)], 7.0);
+        let mut expected = Tensor::full(z.shape(), 7.0);
+        expected.view_mut().slice_mut(s![0..6, 2.., 1..102, ..]).assign(&view);
+        assert!(*z.value() == expected);
+        is(&gradient(&z), dz(&z).view().slice(s![0..6, 2.., 1..102, ..]).into_dyn());
+    }
 
     /// A programmer's mistake panics, and the message has the shapes that don't fit.
     #[test]
@@ -48,10 +81,10 @@ mod tests {
         let [a, b] = [[2, 3], [3, 2]].map(|shape| tape.leaf(Tensor::<f64>::zeros(shape)));
         type Mistake = fn(&Var<f64>, &Var<f64>) -> Var<f64>;
         let mistakes: [(&str, Mistake); 14] = [
-            ("[2, 3] and [3, 2] don't broadcast", |a, b| a.add(b)),
-            ("[2, 3] and [3, 2] don't broadcast", |a, b| a.sub(b)),
-            ("[2, 3] and [3, 2] don't broadcast", |a, b| a.mul(b)),
-            ("[2, 3] and [3, 2] don't broadcast", |a, b| a.div(b)),
+            ("[2, 3] and [3, 2] don't broadcast", |a, b| a + b),
+            ("[2, 3] and [3, 2] don't broadcast", |a, b| a - b),
+            ("[2, 3] and [3, 2] don't broadcast", |a, b| a * b),
+            ("[2, 3] and [3, 2] don't broadcast", |a, b| a / b),
             ("[2, 3] · [2, 3] is no matrix product", |a, _| a.matmul(a)),
             ("[[2, 3], [3, 2]] can't be joined along dimension 0", |a, b| concat(&[a, b], 0)),
             ("[2, 3] can't be read as [7]", |a, _| a.reshape([7])),

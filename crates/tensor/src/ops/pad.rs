@@ -2,7 +2,8 @@
 
 use ndarray::{Axis, Slice as Along};
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Shape, Tensor, Var, Wanted};
+use crate::blocks::for_each_row;
+use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// A constant round an array; the gradient is the part of the upstream that lies inside.
 #[derive(Clone, Debug)]
@@ -34,22 +35,43 @@ impl<T: Element> Op<T> for Pad {
 }
 
 impl<T: Element> Var<T> {
-    /// `value` added round the array: `(before, after)` for each dimension.
+    /// The array with `value` around it: `(before, after)` for each dimension.
     ///
     /// # Panics
-    /// Where there isn't a pair for each dimension.
+    /// If there isn't a pair for each dimension.
     #[must_use]
     pub fn pad(&self, widths: &[(usize, usize)], value: T) -> Self {
         assert_eq!(widths.len(), self.shape().len(), "one pair of widths for each dimension of {}", self.shape());
-        let extents = self.shape().iter().zip(widths).map(|(extent, (before, after))| before + extent + after);
-        let mut padded = Tensor::full(Shape::from(extents.collect::<Vec<_>>()), value);
-        let mut inside = padded.view_mut();
-        for (axis, (&(before, _), &extent)) in widths.iter().zip(self.shape().iter()).enumerate() {
-            inside.slice_axis_inplace(Axis(axis), Along::from(before..before + extent));
-        }
-        inside.assign(&self.value().view());
-        self.tape().record(Pad { widths: widths.to_vec() }, &[self], padded)
+        self.tape().record(Pad { widths: widths.to_vec() }, &[self], padded(self.value(), widths, value))
     }
+}
+
+fn padded<T: Element>(x: &Tensor<T>, widths: &[(usize, usize)], value: T) -> Tensor<T> {
+    let own = x.shape();
+    let extents = own.iter().zip(widths).map(|(extent, (before, after))| before + extent + after);
+    // The dimensions after the last padded one, together with it, make one row.
+    let Some(last) = widths.iter().rposition(|&widths| widths != (0, 0)) else { return x.clone() };
+    let mut y = Tensor::scratch(extents.collect::<Vec<_>>());
+    let shape = *y.shape();
+    let [width, own_width] = [&shape, own].map(|shape| shape[last..].iter().product::<usize>());
+    let before = widths[last].0 * own[last + 1..].iter().product::<usize>();
+    for_each_row(y.make_mut(), width, |mut index, row| {
+        let (mut start, mut step, mut inside) = (0, own_width, true);
+        for axis in (0..last).rev() {
+            let own_index = (index % shape[axis]).wrapping_sub(widths[axis].0);
+            index /= shape[axis];
+            inside &= own_index < own[axis];
+            start += own_index.min(own[axis]) * step;
+            step *= own[axis];
+        }
+        if !inside {
+            return row.fill(value);
+        }
+        row[..before].fill(value);
+        row[before..][..own_width].copy_from_slice(&x.as_slice()[start..][..own_width]);
+        row[before + own_width..].fill(value);
+    });
+    y
 }
 
 #[cfg(test)]

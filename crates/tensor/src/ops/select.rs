@@ -1,6 +1,8 @@
 //! Elements of one dimension, in any order.
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Shape, Tensor, Var, Wanted};
+use crate::blocks::for_each_row;
+use crate::simd::vectorized;
+use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// `y[…, i, …] = x[…, aᵢ, …]` along one dimension, for given places aᵢ: any element of x once, several times or never. What
 /// was copied several times gets the sum of its copies' gradients, `∂x[…, a, …] = Σ ∂y[…, i, …]` over i with aᵢ = a.
@@ -12,20 +14,6 @@ pub struct Select {
     pub places: Vec<usize>,
 }
 
-impl Select {
-    /// Calls `f(a, i)` for each copy, with the ranges of the one in x and of the other in y.
-    fn for_each(&self, x: &Shape, mut f: impl FnMut(std::ops::Range<usize>, std::ops::Range<usize>)) {
-        let (before, extent) = (x[..self.axis].iter().product::<usize>(), x[self.axis]);
-        let width: usize = x[self.axis + 1..].iter().product();
-        let element = |index: usize| index * width..(index + 1) * width;
-        for block in 0..before {
-            for (i, &place) in self.places.iter().enumerate() {
-                f(element(block * extent + place), element(block * self.places.len() + i));
-            }
-        }
-    }
-}
-
 impl<T: Element> Op<T> for Select {
     fn name(&self) -> &'static str {
         "select"
@@ -33,8 +21,19 @@ impl<T: Element> Op<T> for Select {
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
         let mut dx = Tensor::zeros(*node.input_shape(0));
-        let (to, from) = (dx.make_mut(), upstream.as_slice());
-        self.for_each(node.input_shape(0), |x, y| to[x].iter_mut().zip(&from[y]).for_each(|(dx, &g)| *dx += g));
+        let width: usize = dx.shape()[self.axis + 1..].iter().product();
+        let (row, row_of_y) = (dx.shape()[self.axis] * width, self.places.len() * width);
+        for_each_row(dx.make_mut(), row, |block, dx| {
+            let dy = &upstream.as_slice()[block * row_of_y..][..row_of_y];
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (&place, dy) in self.places.iter().zip(dy.chunks_exact(width)) {
+                        dx[place * width..][..width].iter_mut().zip(dy).for_each(|(dx, &g)| *dx += g);
+                    }
+                },
+            );
+        });
         Grads::one(dx)
     }
 
@@ -54,16 +53,21 @@ impl<T: Element> Var<T> {
     /// Where there is no such dimension or place.
     #[must_use]
     pub fn select(&self, axis: usize, places: &[usize]) -> Self {
-        let op = Select { axis, places: places.to_vec() };
         let mut y = Tensor::scratch(self.shape().with(axis, places.len()));
         assert!(
             places.iter().all(|&place| place < self.shape()[axis]),
             "{places:?} in dimension {axis} of {}",
             self.shape()
         );
-        let (to, from) = (y.make_mut(), self.value().as_slice());
-        op.for_each(self.shape(), |x, y| to[y].copy_from_slice(&from[x]));
-        self.tape().record(op, &[self], y)
+        let width: usize = self.shape()[axis + 1..].iter().product();
+        let row_of_x = self.shape()[axis] * width;
+        for_each_row(y.make_mut(), places.len() * width, |block, y| {
+            let x = &self.value().as_slice()[block * row_of_x..][..row_of_x];
+            for (&place, y) in places.iter().zip(y.chunks_exact_mut(width)) {
+                y.copy_from_slice(&x[place * width..][..width]);
+            }
+        });
+        self.tape().record(Select { axis, places: places.to_vec() }, &[self], y)
     }
 }
 

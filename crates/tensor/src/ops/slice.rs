@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Axis, Slice as Along};
 
+use crate::blocks::{copy, for_each_row};
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// A range of one dimension; the gradient is the upstream there and zero elsewhere.
@@ -21,8 +22,17 @@ impl<T: Element> Op<T> for Slice {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-        let mut gradient = Tensor::zeros(*node.input_shape(0));
-        gradient.view_mut().slice_axis_mut(Axis(self.axis), Along::from(self.range.clone())).assign(&upstream.view());
+        let mut gradient = Tensor::scratch(*node.input_shape(0));
+        let width: usize = gradient.shape()[self.axis + 1..].iter().product();
+        let row = gradient.shape()[self.axis] * width;
+        let Range { start, end } = self.range;
+        for_each_row(gradient.make_mut(), row, |i, row| {
+            let (before, rest) = row.split_at_mut(start * width);
+            let (inside, behind) = rest.split_at_mut((end - start) * width);
+            before.fill(T::zero());
+            copy(inside, &upstream.as_slice()[i * inside.len()..][..inside.len()]);
+            behind.fill(T::zero());
+        });
         Grads::one(gradient)
     }
 

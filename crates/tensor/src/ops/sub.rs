@@ -1,6 +1,5 @@
 //! Subtraction: y = a − b, ∂y/∂a = 1, ∂y/∂b = −1.
 
-use super::broadcast::zip_broadcast;
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// Subtraction: y = a − b, ∂y/∂a = 1, ∂y/∂b = −1.
@@ -15,7 +14,7 @@ impl<T: Element> Op<T> for Sub {
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
         Grads::new([
             wanted.then(0, || upstream.sum_to(node.input_shape(0))),
-            wanted.then(1, || upstream.clone().map(|g| -g).sum_to(node.input_shape(1))),
+            wanted.then(1, || upstream.map(|g| -g).sum_to(node.input_shape(1))),
         ])
     }
 
@@ -28,16 +27,13 @@ impl<T: Element> Op<T> for Sub {
     }
 }
 
-impl<T: Element> Var<T> {
-    /// self − other, broadcasting.
-    ///
-    /// # Panics
-    /// Where the shapes don't broadcast, or the two stand on different tapes.
-    #[must_use]
-    pub fn sub(&self, other: &Self) -> Self {
-        let value = zip_broadcast(self.value(), other.value(), |a, b| a - b);
-        self.tape().record(Sub, &[self, other], value)
-    }
+/// a − b, broadcasting. The result is computed in place of `a` if it has its shape and nothing else needs the value.
+///
+/// # Panics
+/// If the shapes don't broadcast, or the two are on different tapes.
+#[must_use]
+pub fn sub<T: Element>(a: Var<T>, b: &Var<T>) -> Var<T> {
+    a.consumed_with(Sub, &[b], |a| a.zip_broadcast(b.value(), |a, b| a - b))
 }
 
 #[cfg(test)]
@@ -48,7 +44,7 @@ mod tests {
     fn gradients_agree_with_differences_under_broadcasting() {
         let a = Tensor::from_fn([2, 1, 3], |i| 0.4 + i as f64 * 0.3);
         let b = Tensor::from_fn([4, 1], |i| -1.7 + i as f64 * 0.9);
-        gradcheck(&[a.clone(), b], |v| v[0].sub(&v[1])).within(1e-8).unwrap();
-        gradcheck(&[a], |v| v[0].sub(&v[0].exp())).within(1e-8).unwrap();
+        gradcheck(&[a.clone(), b], |v| &v[0] - &v[1]).within(1e-8).unwrap();
+        gradcheck(&[a], |v| &v[0] - v[0].exp()).within(1e-8).unwrap();
     }
 }

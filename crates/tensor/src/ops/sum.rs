@@ -1,7 +1,5 @@
 //! Sums and means.
 
-use ndarray::{IxDyn, Zip};
-
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Shape, Tensor, Var, Wanted};
 
 /// y = Σ x over some dimensions, pairwise; each term's derivative is 1, so the gradient is the upstream, repeated.
@@ -19,23 +17,13 @@ pub struct Mean {
     terms: usize,
 }
 
-/// The upstream times `factor`, repeated over the input's shape.
-fn repeat<T: Element>(node: &Node<T>, upstream: &Tensor<T>, kept: Shape, factor: T) -> Grads<T> {
-    let mut gradient = Tensor::scratch(*node.input_shape(0));
-    let upstream = upstream.reshape(kept);
-    let view = upstream.view();
-    let repeated = view.broadcast(IxDyn(node.input_shape(0))).expect("a sum broadcasts back");
-    Zip::from(gradient.view_mut()).and(repeated).for_each(|d, &g| *d = g * factor);
-    Grads::one(gradient)
-}
-
 impl<T: Element> Op<T> for Sum {
     fn name(&self) -> &'static str {
         "sum"
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-        repeat(node, &upstream, self.kept, T::one())
+        Grads::one(upstream.reshape(self.kept).broadcast_to(node.input_shape(0)))
     }
 
     fn needs(&self) -> Needs {
@@ -53,7 +41,8 @@ impl<T: Element> Op<T> for Mean {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-        repeat(node, &upstream, self.kept, T::from_f64(1.0 / self.terms as f64))
+        let factor = T::from_f64(1.0 / self.terms as f64);
+        Grads::one(upstream.map(|g| g * factor).reshape(self.kept).broadcast_to(node.input_shape(0)))
     }
 
     fn needs(&self) -> Needs {

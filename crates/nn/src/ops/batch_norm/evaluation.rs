@@ -1,10 +1,10 @@
 //! Batch normalization by running statistics.
 
+use tensor::blocks::zip_by_channel;
 use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
 use super::training::parameter_gradients;
 use super::{ChannelStatistics, centred_affine, channels};
-use crate::ops::blocks::zip_by_channel;
 use crate::real::Real;
 
 /// With input x `[…, C]`, scale γ `[C]`, shift β `[C]`, and fixed statistics μ, σ² `[C]`: an affine map of each channel,

@@ -4,12 +4,12 @@
 mod evaluation;
 mod training;
 
+use tensor::blocks::zip_by_channel;
 use tensor::{Tensor, Var};
 
 pub use evaluation::{BatchNormEvaluation, batch_norm_evaluation};
 pub use training::{BatchNormRelu, BatchNormTraining, batch_norm_relu, batch_norm_training};
 
-use super::blocks::zip_by_channel;
 use crate::real::Real;
 
 /// Mean and variance of each channel, `[C]` both.

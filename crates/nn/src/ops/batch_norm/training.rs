@@ -1,10 +1,10 @@
 //! Batch normalization by the batch's own statistics.
 
+use tensor::blocks::{BLOCK, zip_by_channel};
+use tensor::channel_sums;
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
 use super::{ChannelStatistics, centred_affine, channels};
-use crate::ops::blocks::{BLOCK, zip_by_channel};
-use crate::ops::channel_sums::channel_sums;
 use crate::ops::relu::{masked, rectified};
 use crate::real::Real;
 

@@ -2,25 +2,32 @@
 
 use std::ops::Range;
 
-use super::blocks::BLOCK;
-use crate::real::Real;
-use tensor::simd::vectorized;
+use crate::element::Element;
+use crate::simd::vectorized;
+use crate::sum::pairwise_sums;
 
-/// Pixels that are summed up in a plain loop.
+/// Pixels that a plain loop adds up.
 const RUN: usize = 16;
 
 /// `K` sums over all pixels of `f(values, parameter)`, each `[C]`: the `M` operands are `[…, C]`, `parameter` is `[C]`.
 ///
-/// Runs of a few pixels are added up in a plain loop, and halves of what is longer apart; so the order, and the result,
-/// depends on the number of pixels alone.
-pub(super) fn channel_sums<T: Real, const M: usize, const K: usize>(
+/// A plain loop adds up a few pixels; of more, the halves are summed separately. So the order, and the result, depends on the
+/// number of pixels alone.
+pub fn channel_sums<T: Element, const M: usize, const K: usize>(
     operands: [&[T]; M],
     parameter: &[T],
     f: impl Fn([T; M], T) -> [T; K] + Sync,
 ) -> [Vec<T>; K] {
     let channels = parameter.len();
     let terms = Terms { operands, parameter, f };
-    let sums = terms.sums(0..operands[0].len() / channels.max(1));
+    let leaf = |pixels: Range<usize>, sums: &mut [T]| {
+        vectorized(
+            #[inline(always)]
+            || terms.run(pixels, sums),
+        );
+    };
+    let mut sums = vec![T::zero(); K * channels];
+    pairwise_sums(0..operands[0].len() / channels.max(1), RUN, &leaf, &mut sums);
     std::array::from_fn(|k| sums[k * channels..(k + 1) * channels].to_vec())
 }
 
@@ -30,40 +37,8 @@ struct Terms<'a, T, F, const M: usize> {
     f: F,
 }
 
-impl<T: Real, F: Fn([T; M], T) -> [T; K] + Sync, const M: usize, const K: usize> Terms<'_, T, F, M> {
-    /// `[K, C]`.
-    fn sums(&self, pixels: Range<usize>) -> Vec<T> {
-        let width = K * self.parameter.len();
-        if pixels.len() > RUN && pixels.len() * width > 2 * BLOCK {
-            let (first, second) = halves(pixels);
-            let (mut sums, others) = rayon::join(|| self.sums(first), || self.sums(second));
-            sums.iter_mut().zip(&others).for_each(|(sum, &other)| *sum += other);
-            return sums;
-        }
-        let levels = pixels.len().div_ceil(RUN).next_power_of_two().trailing_zeros() as usize;
-        let mut sums = vec![T::zero(); width * (1 + levels)];
-        let (result, below) = sums.split_at_mut(width);
-        self.serially(pixels, result, below);
-        sums.truncate(width);
-        sums
-    }
-
-    /// `below` has room for the second half's sums, and for those of its halves behind them.
-    fn serially(&self, pixels: Range<usize>, sums: &mut [T], below: &mut [T]) {
-        if pixels.len() <= RUN {
-            return vectorized(
-                #[inline(always)]
-                || self.run(pixels, sums),
-            );
-        }
-        let (first, second) = halves(pixels);
-        self.serially(first, sums, below);
-        let (others, below) = below.split_at_mut(sums.len());
-        self.serially(second, others, below);
-        sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += *other);
-    }
-
-    /// One run, in blocks of channels whose sums stay in registers.
+impl<T: Element, F: Fn([T; M], T) -> [T; K], const M: usize, const K: usize> Terms<'_, T, F, M> {
+    /// The sums `[K, C]` of a run, in blocks of channels whose sums stay in registers.
     #[inline(always)]
     fn run(&self, pixels: Range<usize>, sums: &mut [T]) {
         let mut channel = 0;
@@ -76,7 +51,7 @@ impl<T: Real, F: Fn([T; M], T) -> [T; K] + Sync, const M: usize, const K: usize>
         }
     }
 
-    /// `C` channels; their number.
+    /// The sums of `C` channels; returns their number.
     #[inline(always)]
     fn block<const C: usize>(&self, pixels: Range<usize>, first: usize, sums: &mut [T]) -> usize {
         let channels = self.parameter.len();
@@ -97,11 +72,6 @@ impl<T: Real, F: Fn([T; M], T) -> [T; K] + Sync, const M: usize, const K: usize>
         }
         C
     }
-}
-
-fn halves(range: Range<usize>) -> (Range<usize>, Range<usize>) {
-    let middle = range.start + range.len().next_power_of_two() / 2;
-    (range.start..middle, middle..range.end)
 }
 
 #[cfg(test)]
