@@ -191,7 +191,7 @@ mod tests {
         let mut seed = Tensor::zeros(output.shape());
         let width = output.shape()[2];
         seed.make_mut()[cell[0] * width + cell[1]] = 1.0;
-        tape.backward_from(output, seed, &Exact, [&forward.input]).unwrap().get(&forward.input).unwrap()
+        tape.backward_from(output, seed, &Exact, [&forward.input]).unwrap().take(&forward.input).unwrap()
     }
 
     proptest! {

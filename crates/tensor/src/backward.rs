@@ -1,4 +1,4 @@
-//! The backward pass: a function of the tape, the rule an argument of the call.
+//! The backward pass: a function of the tape and a rule.
 
 use std::collections::BTreeMap;
 use std::ops::Index;
@@ -9,23 +9,22 @@ use thiserror::Error;
 use crate::element::Element;
 use crate::node::{Node, NodeId};
 use crate::op::{Grads, Wanted};
-use crate::shape::Shape;
 use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
 
-/// How gradients pass through operations on the way back. A rule answers for the operations that it reads differently
-/// from the chain rule, and for no other.
+/// How gradients pass backward through operations. A rule replaces the vector–Jacobian products of some operations and leaves
+/// the others to the chain rule.
 pub trait Rule<T: Element>: Sync {
     /// A short name, such as `"guided"`.
     fn name(&self) -> &'static str;
 
-    /// What passes back through `node` in place of its own vector–Jacobian product; `None` leaves it to the operation.
+    /// The gradients that replace the vector–Jacobian product of `node`. `None` leaves it to the operation.
     fn vjp(&self, node: &Node<T>, upstream: &Tensor<T>, wanted: Wanted<'_>) -> Option<Grads<T>>;
 
-    /// Looks at the nodes that gradients will pass, output first, before any does.
+    /// Checks the nodes on the path of the gradients, output first, before the pass begins.
     ///
     /// # Errors
-    /// Says in words why the rule has no meaning here: an operation that it has no reading for, say.
+    /// With the reason why the rule can't be applied: an operation for which it isn't defined, for example.
     fn check(&self, path: &[Arc<Node<T>>]) -> Result<(), String> {
         let _ = path;
         Ok(())
@@ -50,98 +49,96 @@ impl<T: Element> Rule<T> for Exact {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BackwardError {
-    /// The rule has no meaning for this tape.
+    /// The rule refuses the operations on the path.
     #[error("the rule `{rule}` can't be applied: {reason}")]
     Refused {
         /// The rule's name.
         rule: &'static str,
-        /// Why.
+        /// Why it refuses them.
         reason: String,
     },
 }
 
-/// How many operations of one name a backward pass went through, and how many of them the rule replaced.
+/// The operations of one name on the path of a backward pass, and how many of them the rule replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// Operations on the path.
     pub total: usize,
-    /// Those that the rule answered for.
+    /// Operations whose product the rule replaced.
     pub replaced: usize,
 }
 
-/// What a backward pass did at a node.
+/// A backward pass at one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Whether the rule answered for the operation.
+    /// Whether the rule replaced the operation's product.
     pub replaced: bool,
-    /// For each input, whether the gradient went on to it.
+    /// For each input, whether a gradient was passed on to it.
     pub handed_on: Vec<bool>,
 }
 
-/// The gradients of a backward pass, for the nodes that were asked for.
+/// The gradients of a backward pass, for the variables that were asked for: each of its variable's shape, and zero if the
+/// output doesn't depend on the variable.
 #[derive(Debug)]
 pub struct Gradients<T: Element> {
     rule: &'static str,
-    wanted: BTreeMap<NodeId, (Shape, Option<Tensor<T>>)>,
+    gradients: BTreeMap<NodeId, Tensor<T>>,
     coverage: BTreeMap<&'static str, Coverage>,
     steps: BTreeMap<NodeId, Step>,
 }
 
 impl<T: Element> Gradients<T> {
-    /// The gradient for a variable that was asked for: of its shape, and zero where the output doesn't depend on it.
+    /// The gradient for a variable. `None` if it wasn't asked for.
     #[must_use]
-    pub fn get(&self, var: &Var<T>) -> Option<Tensor<T>> {
-        let (shape, gradient) = self.wanted.get(&var.id())?;
-        Some(gradient.clone().unwrap_or_else(|| Tensor::zeros(shape)))
+    pub fn get(&self, var: &Var<T>) -> Option<&Tensor<T>> {
+        self.gradients.get(&var.id())
     }
 
-    /// Moves the gradient for a variable out; see [`get`](Self::get).
+    /// Moves the gradient for a variable out. `None` if it wasn't asked for, or was taken before.
     #[must_use]
     pub fn take(&mut self, var: &Var<T>) -> Option<Tensor<T>> {
-        let (shape, gradient) = self.wanted.remove(&var.id())?;
-        Some(gradient.unwrap_or_else(|| Tensor::zeros(shape)))
+        self.gradients.remove(&var.id())
     }
 
-    /// What the rule replaced, by the operations' names.
+    /// The coverage of the rule, by the operations' names.
     #[must_use]
     pub fn coverage(&self) -> &BTreeMap<&'static str, Coverage> {
         &self.coverage
     }
 
-    /// The name of the rule that the tape was read by.
+    /// The name of the rule.
     #[must_use]
     pub fn rule(&self) -> &'static str {
         self.rule
     }
 
-    /// The nodes that the pass went through, in the tape's order, and what it did there.
+    /// The nodes on the path of the pass, in the order of the tape.
     pub fn steps(&self) -> impl Iterator<Item = (NodeId, &Step)> {
         self.steps.iter().map(|(&id, step)| (id, step))
     }
 }
 
 /// # Panics
-/// Where the gradient wasn't asked for, or the output doesn't depend on the variable ([`Gradients::get`] gives zeros there).
+/// If the gradient wasn't asked for.
 impl<T: Element> Index<&Var<T>> for Gradients<T> {
     type Output = Tensor<T>;
 
     fn index(&self, var: &Var<T>) -> &Tensor<T> {
-        let entry = self.wanted.get(&var.id()).expect("the gradient for this variable was not asked for");
-        entry.1.as_ref().expect("the output doesn't depend on this variable")
+        self.get(var).expect("the gradient for this variable was not asked for")
     }
 }
 
 impl<T: Element> Tape<T> {
-    /// The gradients of `output` (of the sum of its elements, if it has several) with respect to `wanted`, read by `rule`.
+    /// The gradients of `output` (of the sum of its elements, if there are several) with respect to `wanted`, by `rule`.
     ///
-    /// Any node can be asked for, not only leaves. The pass visits what lies between `output` and `wanted` and nothing
-    /// else, leaves the tape as it was, and can be repeated.
+    /// Any node can be wanted, not only leaves. The pass visits only nodes between `output` and `wanted`. It doesn't change the
+    /// tape, so it can be repeated.
     ///
     /// ```
     /// use tensor::{Exact, Tape, Tensor};
     /// let tape = Tape::<f64>::new();
     /// let x = tape.leaf(Tensor::scalar(3.0));
-    /// let square = x.mul(&x);
+    /// let square = &x * &x;
     /// let y = square.exp();                                       // y = exp(x²)
     /// let gradients = tape.backward(&y, &Exact, [&x, &square])?;
     /// assert_eq!(gradients[&square].item(), 9.0_f64.exp());       // ∂y/∂(x²) = y
@@ -150,10 +147,10 @@ impl<T: Element> Tape<T> {
     /// ```
     ///
     /// # Errors
-    /// Where the rule can't be applied to what lies on the way.
+    /// If the rule refuses an operation on the path.
     ///
     /// # Panics
-    /// Where `output` or a wanted variable stands on another tape.
+    /// If `output` or a wanted variable is on another tape.
     pub fn backward<'a>(
         &self,
         output: &Var<T>,
@@ -163,14 +160,14 @@ impl<T: Element> Tape<T> {
         self.backward_from(output, Tensor::full(output.shape(), T::one()), rule, wanted)
     }
 
-    /// As [`backward`](Self::backward), from a gradient `seed` of the shape of `output`.
+    /// As [`backward`](Self::backward), starting from the gradient `seed`, which has the shape of `output`.
     ///
     /// # Errors
-    /// Where the rule can't be applied to what lies on the way.
+    /// If the rule refuses an operation on the path.
     ///
     /// # Panics
-    /// Where `seed` has another shape than `output`, a variable stands on another tape, or an operation or the rule doesn't
-    /// answer for each input, with a gradient of its shape.
+    /// If `seed` has another shape than `output`, a variable is on another tape, or an operation or the rule returns another
+    /// number of gradients than there are inputs, or a gradient of another shape than its input.
     pub fn backward_from<'a>(
         &self,
         output: &Var<T>,
@@ -182,19 +179,20 @@ impl<T: Element> Tape<T> {
         let nodes = self.nodes();
         let on_this_tape = |var: &Var<T>| nodes.get(var.id()).is_some_and(|node| std::ptr::eq(&**node, var.node()));
         assert!(on_this_tape(output), "the output is on another tape");
-        let mut gradients =
-            Gradients { rule: rule.name(), wanted: BTreeMap::new(), coverage: BTreeMap::new(), steps: BTreeMap::new() };
-        for var in wanted {
-            assert!(on_this_tape(var), "a wanted variable is on another tape");
-            gradients.wanted.insert(var.id(), (*var.shape(), None));
-        }
+        let mut wanted: BTreeMap<NodeId, Option<Tensor<T>>> = (wanted.into_iter())
+            .map(|var| {
+                assert!(on_this_tape(var), "a wanted variable is on another tape");
+                (var.id(), None)
+            })
+            .collect();
 
-        let path = path(&nodes, output.id(), &gradients);
+        let path = path(&nodes, output.id(), |id| wanted.contains_key(&id));
         rule.check(&path.nodes).map_err(|reason| BackwardError::Refused { rule: rule.name(), reason })?;
 
+        let (mut coverage, mut steps) = (BTreeMap::<_, Coverage>::new(), BTreeMap::new());
         let mut pending: BTreeMap<NodeId, Tensor<T>> = BTreeMap::from([(output.id(), seed)]);
         while let Some((id, upstream)) = pending.pop_last() {
-            if let Some((_, gradient)) = gradients.wanted.get_mut(&id) {
+            if let Some(gradient) = wanted.get_mut(&id) {
                 *gradient = Some(upstream.clone());
             }
             let node = &nodes[id];
@@ -202,7 +200,7 @@ impl<T: Element> Tape<T> {
             if !flags.contains(&true) {
                 continue;
             }
-            let coverage = gradients.coverage.entry(node.any_op().name()).or_default();
+            let coverage = coverage.entry(node.any_op().name()).or_default();
             coverage.total += 1;
             let answer = rule.vjp(node, &upstream, Wanted::new(&flags));
             let replaced = answer.is_some();
@@ -211,7 +209,7 @@ impl<T: Element> Tape<T> {
             let (name, found, inputs) = (node.any_op().name(), grads.0.len(), flags.len());
             assert_eq!(found, inputs, "{name}: gradients for {found} inputs of {inputs}");
             let handed_on = flags.iter().zip(&grads.0).map(|(&flag, gradient)| flag && gradient.is_some()).collect();
-            gradients.steps.insert(id, Step { replaced, handed_on });
+            steps.insert(id, Step { replaced, handed_on });
             for ((input, flag), gradient) in node.inputs.iter().zip(flags).zip(grads.0) {
                 if let (true, Some(gradient)) = (flag, gradient) {
                     assert_eq!(gradient.shape(), &input.shape, "{}: a gradient of another shape", node.any_op().name());
@@ -223,23 +221,24 @@ impl<T: Element> Tape<T> {
                 }
             }
         }
-        Ok(gradients)
+        let zeros = |id: NodeId| Tensor::zeros(nodes[id].shape());
+        let gradients = wanted.into_iter().map(|(id, gradient)| (id, gradient.unwrap_or_else(|| zeros(id))));
+        Ok(Gradients { rule: rule.name(), gradients: gradients.collect(), coverage, steps })
     }
 }
 
 /// The part of a tape between an output and the wanted nodes.
 struct Path<T: Element> {
-    /// For each node up to the output: whether it is wanted, or computed from one that is.
+    /// For each node up to the output: whether it is wanted or computed from a wanted one.
     leads_to_wanted: Vec<bool>,
-    /// The nodes that gradients pass, output first.
+    /// The nodes on the path, output first.
     nodes: Vec<Arc<Node<T>>>,
 }
 
-fn path<T: Element>(nodes: &[Arc<Node<T>>], output: NodeId, gradients: &Gradients<T>) -> Path<T> {
+fn path<T: Element>(nodes: &[Arc<Node<T>>], output: NodeId, wanted: impl Fn(NodeId) -> bool) -> Path<T> {
     let mut leads_to_wanted = vec![false; output + 1];
     for node in &nodes[..=output] {
-        leads_to_wanted[node.id()] =
-            gradients.wanted.contains_key(&node.id()) || node.input_ids().any(|input| leads_to_wanted[input]);
+        leads_to_wanted[node.id()] = wanted(node.id()) || node.input_ids().any(|input| leads_to_wanted[input]);
     }
     let mut reached = vec![false; output + 1];
     reached[output] = true;
@@ -267,7 +266,7 @@ mod tests {
     #[test]
     fn a_value_used_twice_collects_both_gradients() {
         let (tape, x) = tape_and_x();
-        let y = x.mul(&x).add(&x).sum(); // Σ x² + x
+        let y = (&x * &x + &x).sum(); // Σ x² + x
         let gradients = tape.backward(&y, &Exact, [&x]).unwrap();
         assert_eq!(gradients[&x].as_slice(), &[2.0, -1.0, 5.0]);
     }
@@ -309,6 +308,7 @@ mod tests {
         let (tape, x) = tape_and_x();
         let other = tape.leaf(Tensor::new([2], vec![1.0, 1.0]));
         let gradients = tape.backward(&x.exp(), &Exact, [&other]).unwrap();
+        assert_eq!(gradients[&other].as_slice(), &[0.0, 0.0]);
         assert_eq!(gradients.get(&other).unwrap().as_slice(), &[0.0, 0.0]);
         assert!(gradients.get(&x).is_none(), "not asked for");
     }
@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn a_rule_replaces_what_it_answers_for_and_says_how_often() {
         let (tape, x) = tape_and_x();
-        let y = x.exp().exp().mul(&x.exp());
+        let y = x.exp().exp() * x.exp();
         let gradients = tape.backward(&y, &Flat, [&x]).unwrap();
         assert_eq!(gradients.coverage()["exp"], Coverage { total: 3, replaced: 3 });
         assert_eq!(gradients.coverage()["mul"], Coverage { total: 1, replaced: 0 });
@@ -338,11 +338,11 @@ mod tests {
     #[test]
     fn a_rule_refuses_a_tape_it_has_no_reading_for() {
         let (tape, x) = tape_and_x();
-        let error = tape.backward(&x.mul(&x), &Flat, [&x]).unwrap_err();
+        let error = tape.backward(&(&x * &x), &Flat, [&x]).unwrap_err();
         assert_eq!(error.to_string(), "the rule `flat` can't be applied: no exp");
     }
 
-    /// A sum of two inputs that knows of the first alone.
+    /// A sum of two inputs that returns a gradient for the first alone.
     #[test]
     #[should_panic(expected = "half: gradients for 1 inputs of 2")]
     fn an_operation_answers_for_each_of_its_inputs() {
@@ -366,6 +366,6 @@ mod tests {
     fn variables_of_two_tapes_do_not_mix() {
         let (_, x) = tape_and_x();
         let (_, y) = tape_and_x();
-        let _ = x.add(&y);
+        let _ = x + y;
     }
 }

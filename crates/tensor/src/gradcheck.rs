@@ -11,29 +11,29 @@ use crate::tensor::Tensor;
 pub struct Gradcheck {
     /// Derivatives compared.
     pub checked: usize,
-    /// Derivatives left out because the function has a kink there: the two difference quotients disagree.
+    /// Derivatives skipped because the function has a kink there: the difference quotients disagree.
     pub skipped: usize,
-    /// The largest relative error, and where it arose.
+    /// The derivative with the largest relative error.
     pub worst: Option<Worst>,
 }
 
 /// The worst disagreement between a gradient and its central difference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Worst {
-    /// The input.
+    /// The index of the input.
     pub input: usize,
-    /// The element of that input, in row-major order.
+    /// The index of the element in that input, in row-major order.
     pub element: usize,
-    /// What the tape says.
+    /// The derivative by the tape.
     pub analytic: f64,
-    /// What the difference quotient says.
+    /// The difference quotient.
     pub numeric: f64,
-    /// |analytic − numeric| / max(|analytic|, |numeric|, 10⁻³·s), with s the largest derivative of that input: where
-    /// both are tiny, the quotient's own rounding error must not count.
+    /// |analytic − numeric| / max(|analytic|, |numeric|, 10⁻³·s), where s is the largest derivative of that input: if both are
+    /// tiny, the rounding error of the quotient doesn't count.
     pub relative_error: f64,
 }
 
-/// A gradient that central differences contradict, or could not say anything about.
+/// A gradient that central differences contradict, or can't confirm.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum GradcheckError {
@@ -43,7 +43,7 @@ pub enum GradcheckError {
         .0.input, .0.element, .0.analytic, .0.numeric, .0.relative_error
     )]
     Disagrees(Worst),
-    /// More than half of the derivatives fall on kinks, or there are none.
+    /// At least half of the derivatives fall on kinks, or there are none.
     #[error("{checked} derivatives could be checked, {skipped} fall on kinks")]
     TooFew {
         /// Derivatives compared.
@@ -54,10 +54,10 @@ pub enum GradcheckError {
 }
 
 impl Gradcheck {
-    /// Judges the result.
+    /// Accepts relative errors up to `tolerance`.
     ///
     /// # Errors
-    /// Where a relative error exceeds `tolerance` or isn't a number, or fewer than half of the derivatives could be checked.
+    /// If a relative error exceeds `tolerance` or is NaN, or at least half of the derivatives were skipped.
     pub fn within(&self, tolerance: f64) -> Result<&Self, GradcheckError> {
         match self.worst {
             Some(worst) if worst.relative_error > tolerance || worst.relative_error.is_nan() => {
@@ -73,15 +73,15 @@ impl Gradcheck {
 
 /// Compares the gradients of `f` with central differences in double precision, for every element of every input.
 ///
-/// `f` may give any shape: its elements are added up under fixed, irregular weights, so that each of them counts. The
-/// quotient is the five-point one, `(8(f(x+h) − f(x−h)) − (f(x+2h) − f(x−2h))) / 12h`, whose error falls with h⁴
-/// (Abramowitz & Stegun, 25.3.6). Where the quotients over h and 2h disagree, or the slopes to the left and to the right don't
-/// approach each other as h shrinks, the function has a kink: that derivative is skipped and counted.
+/// The output of `f` may have any shape: its elements are summed with fixed, irregular weights, so that each of them counts.
+/// The quotient is the five-point one, `(8(f(x+h) − f(x−h)) − (f(x+2h) − f(x−2h))) / 12h`, whose error falls with h⁴
+/// (Abramowitz & Stegun, 25.3.6). If the quotients over h and 2h disagree, or the slopes on the left and on the right don't
+/// approach each other as h shrinks, the function has a kink: the derivative is skipped and counted.
 ///
 /// ```
 /// use tensor::{Tensor, gradcheck};
 /// let x = Tensor::new([3], vec![0.3, -0.8, 1.1]);
-/// let checked = gradcheck(&[x], |vars| vars[0].mul(&vars[0]).exp());
+/// let checked = gradcheck(&[x], |vars| (&vars[0] * &vars[0]).exp());
 /// assert!(checked.within(1e-6)?.checked == 3);
 /// # Ok::<(), tensor::GradcheckError>(())
 /// ```

@@ -1,4 +1,4 @@
-//! Extents of an array.
+//! The extents of an array.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,7 +10,7 @@ use crate::broadcast::broadcast;
 /// The limit of a tensor's number of dimensions.
 pub const MAX_RANK: usize = 8;
 
-/// The extents of an array, outermost first; printed as `[N, H, W, C]`. Copied, not allocated.
+/// The extents of an array, outermost first. It is displayed as `[N, H, W, C]`, and holds the extents without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
     dims: [usize; MAX_RANK],
@@ -55,7 +55,7 @@ impl Shape {
         Ok(shape)
     }
 
-    /// Number of elements; 1 for a scalar.
+    /// The number of elements: 1 for the shape `[]`.
     #[must_use]
     pub fn elements(&self) -> usize {
         self.iter().product()
@@ -70,7 +70,7 @@ impl Shape {
     /// This shape with another extent in one dimension.
     ///
     /// # Panics
-    /// Where there is no such dimension.
+    /// If there is no such dimension.
     #[must_use]
     pub fn with(&self, axis: usize, extent: usize) -> Self {
         let mut dims = self.dims;

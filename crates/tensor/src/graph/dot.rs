@@ -1,12 +1,12 @@
-//! A graph in Graphviz' language.
+//! A graph in Graphviz's language.
 
 use std::fmt::Write;
 
 use super::{Drawn, Graph};
 
 impl Graph {
-    /// In Graphviz' language: a node `n3` for the tape's node 3, an edge for each input. The way of a gradient is drawn bold
-    /// and red, against the arrows of the values; what a rule replaced has a double frame.
+    /// The graph in Graphviz's language: the node `n3` is the tape's node 3, and each input is an edge. The path of a gradient is
+    /// bold and red, against the arrows of the values. Operations that a rule replaced have a double frame.
     #[must_use]
     pub fn to_dot(&self) -> String {
         let mut dot = format!("digraph tape {{\n  label={};\n", quoted(&self.caption()));
@@ -18,9 +18,9 @@ impl Graph {
             writeln!(dot, "  n{id} [label={}{form}{mark}];", quoted(&text(node))).expect(write);
         }
         for (id, node) in self.nodes.iter().enumerate() {
-            for (place, input) in node.inputs.iter().enumerate() {
-                let way = if node.handed_on(place) { " [dir=back, color=\"#d55e00\", penwidth=3]" } else { "" };
-                writeln!(dot, "  n{input} -> n{id}{way};").expect(write);
+            for (index, input) in node.inputs.iter().enumerate() {
+                let path = if node.handed_on(index) { " [dir=back, color=\"#d55e00\", penwidth=3]" } else { "" };
+                writeln!(dot, "  n{input} -> n{id}{path};").expect(write);
             }
         }
         dot + "}\n"
@@ -32,7 +32,7 @@ fn text(node: &Drawn) -> String {
     format!("{}{name}\n{}\n{}", node.operation, node.shape, node.memory_in_words())
 }
 
-/// A string of the language; Graphviz reads `\\`, `\"` and `\n`.
+/// A quoted string, with `\\`, `\"` and `\n` as Graphviz reads them.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }

@@ -1,35 +1,35 @@
-//! Where a tape's nodes and edges go: a list from top to bottom.
+//! The positions of a tape's nodes and edges: a list from top to bottom.
 //!
-//! Each node has a row, in the tape's order, but for leaves that are not the first input of what reads them (weights, mostly):
-//! these stand beside their first reader. An edge to the next row is a straight line; one that skips rows, such as a residual
-//! connection's, runs beside the list in a lane of its own.
+//! Each node has a row, in the order of the tape, except leaves that aren't the first input of their first reader (mostly
+//! weights): these are drawn beside that reader. An edge to the next row is a straight line. An edge that skips rows, such as a
+//! residual connection, has its own lane beside the list.
 
 use super::{Drawn, Graph};
 use crate::node::NodeId;
 
-/// Where a node stands.
+/// The position of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     /// The row in the list.
     pub(super) row: usize,
-    /// The line that it begins at; lines are counted through all rows.
+    /// The first line, counted through all rows.
     pub(super) line: usize,
-    /// Lines that it is high.
+    /// The height in lines.
     pub(super) lines: usize,
-    /// Whether it stands beside its reader.
+    /// Whether it is drawn beside its reader.
     pub(super) beside: bool,
 }
 
-/// How an edge runs.
+/// The course of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
-    /// From a row to the next.
+    /// From one row to the next.
     Down,
-    /// From beside to the row.
+    /// From a leaf beside the row to the row.
     Across,
     /// In this lane to the left of the list.
     Left(usize),
-    /// In this lane to the right of what stands beside.
+    /// In this lane to the right of the leaves beside the list.
     Right(usize),
 }
 
@@ -38,8 +38,8 @@ pub(super) enum Course {
 pub(super) struct Edge {
     pub(super) from: NodeId,
     pub(super) to: NodeId,
-    /// Which input of the node it is.
-    pub(super) place: usize,
+    /// The index among the inputs of `to`.
+    pub(super) index: usize,
     pub(super) course: Course,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Layout {
     pub(super) places: Vec<Place>,
     pub(super) edges: Vec<Edge>,
     pub(super) lines: usize,
-    /// Lanes on the left and on the right.
+    /// The number of lanes on the left and on the right.
     pub(super) lanes: [usize; 2],
 }
 
@@ -74,7 +74,7 @@ impl Layout {
         }
         let mut lanes = [Lanes::default(), Lanes::default()];
         let ends = nodes.iter().enumerate().flat_map(|(to, node)| {
-            node.inputs.iter().enumerate().map(move |(place, &from)| Edge { from, to, place, course: Course::Down })
+            node.inputs.iter().enumerate().map(move |(index, &from)| Edge { from, to, index, course: Course::Down })
         });
         let mut edges: Vec<Edge> = ends.collect();
         edges.sort_by_key(|edge| (places[edge.from].row, edge.to));
@@ -91,13 +91,13 @@ impl Layout {
     }
 }
 
-/// For each node the one that it stands beside, if any.
+/// For each node, the node that it is drawn beside, if any.
 fn beside(nodes: &[Drawn]) -> Vec<Option<NodeId>> {
     let mut readers = vec![None; nodes.len()];
     let mut seen = vec![false; nodes.len()];
     for (id, node) in nodes.iter().enumerate() {
-        for (place, &input) in node.inputs.iter().enumerate() {
-            if !std::mem::replace(&mut seen[input], true) && place > 0 && nodes[input].is_leaf {
+        for (index, &input) in node.inputs.iter().enumerate() {
+            if !std::mem::replace(&mut seen[input], true) && index > 0 && nodes[input].is_leaf {
                 readers[input] = Some(id);
             }
         }
@@ -105,14 +105,14 @@ fn beside(nodes: &[Drawn]) -> Vec<Option<NodeId>> {
     readers
 }
 
-/// Lanes beside the list, each with the row from which on it is free.
+/// Lanes beside the list, each with the first row from which it is free.
 #[derive(Debug, Default)]
 struct Lanes {
     taken_until: Vec<usize>,
 }
 
 impl Lanes {
-    /// The first lane that is free from row `from` on, taken down to row `to`.
+    /// Takes the first lane that is free at the row `from`, down to the row `to`.
     fn take(&mut self, from: usize, to: usize) -> usize {
         let lane = self.taken_until.iter().position(|&until| until <= from).unwrap_or_else(|| {
             self.taken_until.push(0);

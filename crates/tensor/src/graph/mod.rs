@@ -1,4 +1,4 @@
-//! A tape as a picture: what was recorded, what it holds in memory, and where a gradient went.
+//! Pictures of a tape: its nodes, their memory, and the path of a gradient.
 
 mod dot;
 mod layout;
@@ -15,8 +15,8 @@ use crate::op::Leaf;
 use crate::shape::Shape;
 use crate::tape::Tape;
 
-/// A picture of a tape: its nodes with their names, shapes and memory, and its edges. Written for Graphviz
-/// ([`to_dot`](Self::to_dot)), or drawn as a list from first to last ([`to_svg`](Self::to_svg)).
+/// A picture of a tape: its nodes, with their names, shapes and memory, and its edges. It is written in Graphviz's language
+/// ([`to_dot`](Self::to_dot)) or drawn as a list in SVG ([`to_svg`](Self::to_svg)).
 ///
 /// ```
 /// use tensor::{Exact, Tape, Tensor};
@@ -25,7 +25,7 @@ use crate::tape::Tape;
 /// let w = tape.leaf(Tensor::zeros([3, 2])).labelled("w");             // [3, 2]
 /// let y = x.matmul(&w).tanh().sum();                                  // []
 /// let gradients = tape.backward(&y, &Exact, [&x])?;
-/// let graph = tape.graph().with_gradients(&gradients);                // the way to x is highlighted
+/// let graph = tape.graph().with_gradients(&gradients);                // highlights the path to x
 /// assert!(graph.to_dot().contains("n0 -> n2"));
 /// assert!(graph.to_svg().contains(r#"class="edge passed" data-from="0" data-to="2""#));
 /// assert_eq!(graph.bytes(), (8 * 3 + 3 * 2 + 2 * 8 * 2 + 1) * 4);
@@ -34,7 +34,7 @@ use crate::tape::Tape;
 #[derive(Clone, Debug)]
 pub struct Graph {
     nodes: Vec<Drawn>,
-    /// The rule's name, where a gradient is shown.
+    /// The name of the rule, if a gradient is shown.
     rule: Option<&'static str>,
 }
 
@@ -47,7 +47,7 @@ struct Drawn {
     shape: Shape,
     memory: Memory,
     inputs: Vec<NodeId>,
-    /// What the backward pass did here, if it came by.
+    /// The step of the backward pass, if this node is on its path.
     step: Option<Step>,
 }
 
@@ -55,9 +55,9 @@ struct Drawn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Memory {
     Bytes(usize),
-    /// The numbers are those of an earlier node: a reshape's, say.
+    /// Shared with an earlier node: by a reshape, for example.
     SharedWith(NodeId),
-    /// The tape let go of it.
+    /// The tape didn't keep it.
     NotKept,
 }
 
@@ -66,7 +66,7 @@ impl Drawn {
         self.step.as_ref().is_some_and(|step| step.replaced)
     }
 
-    /// Whether a gradient went from here to the input in this place.
+    /// Whether a gradient was passed on to the input with this index.
     fn handed_on(&self, input: usize) -> bool {
         self.step.as_ref().is_some_and(|step| step.handed_on[input])
     }
@@ -81,8 +81,8 @@ impl Drawn {
 }
 
 impl<T: Element> Tape<T> {
-    /// A picture of what was recorded so far. What operations keep beside their inputs and outputs, such as the places of a
-    /// pooling's maxima, isn't counted as memory.
+    /// A picture of the nodes recorded so far. Memory is that of inputs and outputs: it doesn't include what operations hold
+    /// themselves, such as the indices of the maxima of a pooling.
     #[must_use]
     pub fn graph(&self) -> Graph {
         let nodes = self.nodes();
@@ -118,10 +118,10 @@ impl<T: Element> Tape<T> {
 }
 
 impl Graph {
-    /// Highlights the way of a backward pass over the same tape, and marks the operations that its rule replaced.
+    /// Highlights the path of a backward pass over the same tape, and marks the operations that its rule replaced.
     ///
     /// # Panics
-    /// Where the pass was over a longer tape.
+    /// If the pass was over a longer tape.
     #[must_use]
     pub fn with_gradients<T: Element>(mut self, gradients: &Gradients<T>) -> Self {
         self.rule = Some(gradients.rule());
@@ -132,14 +132,14 @@ impl Graph {
         self
     }
 
-    /// The memory of all values that the tape keeps, in bytes; what several nodes share is counted once.
+    /// The bytes of all values that the tape keeps. Memory that several nodes share is counted once.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let bytes = |node: &Drawn| if let Memory::Bytes(bytes) = node.memory { bytes } else { 0 };
         self.nodes.iter().map(bytes).sum()
     }
 
-    /// What the picture shows as a whole.
+    /// A summary of the picture.
     fn caption(&self) -> String {
         let total = format!("{} nodes, {} of values", self.nodes.len(), in_words(self.bytes()));
         match self.rule {

@@ -5,16 +5,16 @@ use std::fmt::Write;
 use super::layout::{Course, Edge, Layout, Place};
 use super::{Drawn, Graph};
 
-/// Height of a line, and what is left free between rows; the text is 12 pixels high.
+/// The height of a line, and the gap between rows, in pixels. The text is 12 pixels high.
 const LINE: usize = 30;
 const GAP: usize = 12;
-/// Width of a character of a monospaced font, to the next larger pixel.
+/// The width of a character of a monospaced font, rounded up.
 const CHARACTER: usize = 8;
 const LANE: usize = 14;
 const MARGIN: usize = 16;
-/// From the list to what stands beside it.
+/// The gap between the list and the leaves beside it.
 const BESIDE: usize = 36;
-/// Legend and caption.
+/// The height of legend and caption.
 const FOOT: usize = 44;
 
 const STYLE: &str = "
@@ -36,7 +36,7 @@ const STYLE: &str = "
   }
 ";
 
-/// Columns of text in the boxes of one kind, in characters: operation, label, shape, memory.
+/// The widths of the columns in a kind of boxes, in characters: operation, label, shape, memory.
 #[derive(Clone, Copy, Debug)]
 struct Columns([usize; 4]);
 
@@ -62,19 +62,18 @@ fn texts(node: &Drawn) -> [String; 4] {
     [operation, node.label.clone().unwrap_or_default(), node.shape.to_string(), node.memory_in_words()]
 }
 
-/// The picture's measures, in pixels.
+/// The measures of the picture, in pixels.
 struct Sheet {
     layout: Layout,
     list: Columns,
     beside: Columns,
-    /// Left edge of the list.
+    /// The left edge of the list.
     left: usize,
 }
 
 impl Graph {
-    /// Drawn as a list from top to bottom, in SVG: weights beside what reads them, residual connections in lanes on the left.
-    /// The way of a gradient is drawn bold, its arrows against those of the values; what a rule replaced is dashed and has
-    /// a ◆.
+    /// The graph as a list from top to bottom, in SVG: weights beside their readers, residual connections in lanes on the left.
+    /// The path of a gradient is bold, against the arrows of the values. Operations that a rule replaced are dashed, with a ◆.
     #[must_use]
     pub fn to_svg(&self) -> String {
         let layout = Layout::of(self);
@@ -90,15 +89,16 @@ impl Graph {
 }
 
 impl Sheet {
-    /// Left edge and width of a node's box.
+    /// The left edge and the width of a node's box.
     fn across(&self, place: &Place) -> (usize, usize) {
-        match place.beside {
-            false => (self.left, self.list.width()),
-            true => (self.left + self.list.width() + BESIDE, self.beside.width()),
+        if place.beside {
+            (self.left + self.list.width() + BESIDE, self.beside.width())
+        } else {
+            (self.left, self.list.width())
         }
     }
 
-    /// Top and bottom of a node's box.
+    /// The top and the bottom of a node's box.
     fn down(place: &Place) -> (usize, usize) {
         let top = MARGIN + place.line * LINE + place.row * GAP;
         let inset = if place.beside { 2 } else { 0 };
@@ -137,8 +137,8 @@ impl Sheet {
     fn edge(&self, graph: &Graph, edge: &Edge) -> String {
         let [from, to] = [edge.from, edge.to].map(|id| &self.layout.places[id]);
         let ((x, width), (_, bottom), (top, _)) = (self.across(from), Self::down(from), Self::down(to));
-        // The inputs of a node side by side.
-        let aside = 6 * edge.place;
+        // The inputs of a node are side by side.
+        let aside = 6 * edge.index;
         let (out, into) = (bottom - 8, top + 8 + aside);
         let path = match edge.course {
             Course::Down => format!("M{0} {bottom}V{top}", x + 24 + 2 * aside),
@@ -149,14 +149,15 @@ impl Sheet {
                 x + width,
                 out,
                 x + width + LANE * (lane + 1),
-                // Between the rows, where nothing stands beside.
+                // Between the rows, where the space beside the list is free.
                 top - GAP / 2,
                 self.left + self.list.width()
             ),
         };
-        let (class, tip) = match graph.nodes[edge.to].handed_on(edge.place) {
-            true => ("edge passed", "marker-start=\"url(#gradient)\""),
-            false => ("edge", "marker-end=\"url(#value)\""),
+        let (class, tip) = if graph.nodes[edge.to].handed_on(edge.index) {
+            ("edge passed", "marker-start=\"url(#gradient)\"")
+        } else {
+            ("edge", "marker-end=\"url(#value)\"")
         };
         format!("<path class=\"{class}\" data-from=\"{}\" data-to=\"{}\" d=\"{path}\" {tip}/>\n", edge.from, edge.to)
     }
@@ -183,7 +184,7 @@ impl Sheet {
     }
 }
 
-/// Text as it stands in XML; characters that XML 1.0 has no way to write are replaced.
+/// Text escaped for XML. Characters that XML 1.0 can't represent are replaced.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -5,13 +5,13 @@ use roxmltree::{Document, Node as Element};
 use super::*;
 use crate::{Exact, Grads, Keep, Node, Rule, Tensor, Var, Wanted};
 
-/// exp(x·w) + x·w, summed: a residual connection, weights that are read twice, and a name that wants to be more than text.
+/// Σ (exp(exp(x·w)) + x·w)·w: a residual connection, weights that are read twice, and a label that looks like markup.
 fn tape() -> (Tape<f64>, Var<f64>, Var<f64>) {
     let tape = Tape::new();
     let x = tape.leaf(Tensor::zeros([4, 2])).labelled(r#"<b onload="x">&"\n"#);
     let w = tape.leaf(Tensor::zeros([2, 2])).labelled("w");
     let product = x.matmul(&w);
-    let y = product.exp().exp().add(&product).matmul(&w).sum();
+    let y = (product.exp().exp() + &product).matmul(&w).sum();
     (tape, x, y)
 }
 
@@ -35,7 +35,7 @@ fn edges(nodes: &[Arc<Node<f64>>]) -> Vec<(NodeId, NodeId)> {
     edges
 }
 
-/// A statement's subject and its strings, unescaped.
+/// The strings of a statement, unescaped.
 fn strings(line: &str) -> Vec<String> {
     let mut strings = Vec::new();
     let mut characters = line.chars();
@@ -82,7 +82,7 @@ fn dot_has_every_node_and_edge_once() {
         .collect();
     found.sort_unstable();
     assert_eq!(found, edges(&tape.nodes()));
-    // To x and not to w, which wasn't asked for.
+    // To x and not to w, which isn't wanted.
     let passed = |line: &&&str| line.contains("dir=back");
     assert!(arrows.iter().filter(passed).all(|line| !line.contains("n1 ->")));
     assert_eq!(arrows.iter().filter(passed).count(), arrows.len() - 2);

@@ -5,12 +5,12 @@ use std::ops;
 use super::{add, div, mul, sub};
 use crate::{Element, Var};
 
-/// An operator between variables, by value or by reference, and with a constant on the right. A variable on the left that is
-/// given by value is overwritten where that is possible.
+/// An operator between variables, by value or by reference, and with a constant on the right. A left operand by value may be
+/// overwritten with the result.
 macro_rules! operator {
     ($Trait:ident, $f:ident, $doc:literal, |$x:ident, $a:ident| $scalar:expr) => {
         impl<T: Element> Var<T> {
-            #[doc = concat!($doc, ", broadcasting: what the operator does.")]
+            #[doc = concat!($doc, ", broadcasting: the operator between references.")]
             ///
             /// # Panics
             /// If the shapes don't broadcast, or the two are on different tapes.
@@ -89,7 +89,7 @@ impl<T: Element> ops::Neg for Var<T> {
     type Output = Self;
 
     fn neg(self) -> Self {
-        (&self).neg()
+        -&self
     }
 }
 
