@@ -7,17 +7,20 @@ use crate::element::Element;
 use crate::simd::vectorized;
 use crate::tensor::Tensor;
 
-/// Elements that are worth a task of their own.
+/// The elements of a block: enough work for a task.
 pub const BLOCK: usize = 1 << 15;
 
-/// How many pieces of `work` elements each a task should have at least.
+/// The number of pieces, of `work` elements each, that are enough work for a task.
 #[must_use]
 pub fn grain(work: usize) -> usize {
     BLOCK.div_ceil(work.max(1))
 }
 
-/// Calls `f(i, part)` for the parts of `len` elements that `data` consists of, the last of which may be shorter: in parallel,
+/// Splits `data` into parts of `len` elements, of which the last may be shorter, and calls `f(i, part)` for each: in parallel,
 /// unless there is only one.
+///
+/// # Panics
+/// If `len` is zero and there is data.
 pub fn for_each_part<T: Send>(data: &mut [T], len: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     match data.len() {
         0 => (),
@@ -26,7 +29,7 @@ pub fn for_each_part<T: Send>(data: &mut [T], len: usize, f: impl Fn(usize, &mut
     }
 }
 
-/// Calls `f(i, row)` for the rows of `width` elements that `data` consists of, in parallel.
+/// Splits `data` into rows of `width` elements and calls `f(i, row)` for each: in parallel, in tasks of a block.
 pub(crate) fn for_each_row<T: Send>(data: &mut [T], width: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     let rows = grain(width);
     for_each_part(data, rows * width, |i, part| {
@@ -34,7 +37,7 @@ pub(crate) fn for_each_row<T: Send>(data: &mut [T], width: usize, f: impl Fn(usi
     });
 }
 
-/// `y[i] ← f(y[i], xs)`, where `xs` has the `i`th element of each operand.
+/// `y[i] ← f(y[i], [x₁[i], x₂[i], …])` for operands x₁, x₂, …
 ///
 /// # Panics
 /// If an operand is shorter than `y`.
@@ -52,20 +55,19 @@ pub(crate) fn update<T: Element, const K: usize>(y: &mut [T], operands: [&[T]; K
     });
 }
 
-/// Copies elements.
+/// Copies the elements of `from` to `to`.
 ///
 /// # Panics
-/// If there are not equally many.
+/// If the lengths differ.
 pub(crate) fn copy<T: Element>(to: &mut [T], from: &[T]) {
     assert_eq!(to.len(), from.len(), "elements to copy");
     for_each_part(to, BLOCK, |block, to| to.copy_from_slice(&from[block * BLOCK..][..to.len()]));
 }
 
-/// Elements of a loop that is long enough to be vectorized well.
+/// The elements of a loop that is long enough to be vectorized well.
 pub(crate) const LOOP: usize = 512;
 
-/// `y ← f(y, x, parameters)` element by element, where the last dimension of both is the channel and each parameter has
-/// a value for each channel.
+/// `y ← f(y, x, parameters)` element by element. The shape of `x` and `y` is `[…, C]`, that of each parameter `[C]`.
 ///
 /// # Panics
 /// If the shapes of `x` and `y` differ.

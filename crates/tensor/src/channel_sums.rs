@@ -6,13 +6,13 @@ use crate::element::Element;
 use crate::simd::vectorized;
 use crate::sum::pairwise_sums;
 
-/// Pixels that a plain loop adds up.
+/// The pixels that a plain loop adds up.
 const RUN: usize = 16;
 
-/// `K` sums over all pixels of `f(values, parameter)`, each `[C]`: the `M` operands are `[…, C]`, `parameter` is `[C]`.
+/// `K` sums over all pixels of `f(values, parameter)`, each `[C]`, where the `M` operands are `[…, C]` and `parameter` is `[C]`.
 ///
-/// A plain loop adds up a few pixels; of more, the halves are summed separately. So the order, and the result, depends on the
-/// number of pixels alone.
+/// The sums are pairwise: halves are summed separately, down to runs of a few pixels. So the order, and with it the result,
+/// depends on the number of pixels alone.
 pub fn channel_sums<T: Element, const M: usize, const K: usize>(
     operands: [&[T]; M],
     parameter: &[T],
@@ -38,7 +38,7 @@ struct Terms<'a, T, F, const M: usize> {
 }
 
 impl<T: Element, F: Fn([T; M], T) -> [T; K], const M: usize, const K: usize> Terms<'_, T, F, M> {
-    /// The sums `[K, C]` of a run, in blocks of channels whose sums stay in registers.
+    /// Writes the sums `[K, C]` of a run, in blocks of channels whose sums stay in registers.
     #[inline(always)]
     fn run(&self, pixels: Range<usize>, sums: &mut [T]) {
         let mut channel = 0;
@@ -51,7 +51,7 @@ impl<T: Element, F: Fn([T; M], T) -> [T; K], const M: usize, const K: usize> Ter
         }
     }
 
-    /// The sums of `C` channels; returns their number.
+    /// Writes the sums of `C` channels, and returns their number.
     #[inline(always)]
     fn block<const C: usize>(&self, pixels: Range<usize>, first: usize, sums: &mut [T]) -> usize {
         let channels = self.parameter.len();

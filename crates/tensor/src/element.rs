@@ -1,4 +1,4 @@
-//! The numbers a tensor holds.
+//! The types of a tensor's elements.
 
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
@@ -13,7 +13,7 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
-/// `f32`, which networks are trained and explained in, or `f64`, which gradients are checked in.
+/// `f32`, in which networks are trained and explained, or `f64`, in which gradients are checked.
 pub trait Element:
     sealed::Sealed
     + Float

@@ -8,10 +8,10 @@ use crate::op::Op;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// The place of a node on its tape. Inputs always stand before what is computed from them.
+/// The index of a node on its tape. The inputs of an operation come before it.
 pub type NodeId = usize;
 
-/// An entry of the tape: an operation, what it was applied to, and the values that its backward pass needs.
+/// An entry of the tape: an operation, its inputs, and the values that its backward pass needs.
 #[derive(Debug)]
 pub struct Node<T: Element> {
     pub(crate) id: NodeId,
@@ -30,7 +30,7 @@ pub(crate) struct Input<T: Element> {
 }
 
 impl<T: Element> Node<T> {
-    /// The place on the tape.
+    /// The index on the tape.
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.id
@@ -48,13 +48,13 @@ impl<T: Element> Node<T> {
         (self.op.as_ref() as &dyn Any).downcast_ref()
     }
 
-    /// Number of inputs.
+    /// The number of inputs.
     #[must_use]
     pub fn input_count(&self) -> usize {
         self.inputs.len()
     }
 
-    /// The places of the inputs on the tape.
+    /// The indices of the inputs on the tape.
     pub fn input_ids(&self) -> impl ExactSizeIterator<Item = NodeId> + '_ {
         self.inputs.iter().map(|input| input.id)
     }
@@ -62,7 +62,7 @@ impl<T: Element> Node<T> {
     /// The shape of an input.
     ///
     /// # Panics
-    /// Where there is no such input.
+    /// If there is no such input.
     #[must_use]
     pub fn input_shape(&self, index: usize) -> &Shape {
         &self.inputs[index].shape
@@ -71,7 +71,7 @@ impl<T: Element> Node<T> {
     /// The value of an input.
     ///
     /// # Panics
-    /// Where there is no such input, or the tape didn't keep it ([`Op::needs`]).
+    /// If there is no such input, or the tape didn't keep its value ([`Op::needs`]).
     #[must_use]
     pub fn input(&self, index: usize) -> &Tensor<T> {
         self.kept_input(index).unwrap_or_else(|| panic!("{}: input {index} was not kept on the tape", self.op.name()))
@@ -80,7 +80,7 @@ impl<T: Element> Node<T> {
     /// The value of an input, if the tape kept it.
     ///
     /// # Panics
-    /// Where there is no such input.
+    /// If there is no such input.
     #[must_use]
     pub fn kept_input(&self, index: usize) -> Option<&Tensor<T>> {
         self.inputs[index].value.as_ref()
@@ -95,7 +95,7 @@ impl<T: Element> Node<T> {
     /// The value of the output.
     ///
     /// # Panics
-    /// Where the tape didn't keep it ([`Op::needs`]).
+    /// If the tape didn't keep it ([`Op::needs`]).
     #[must_use]
     pub fn output(&self) -> &Tensor<T> {
         self.kept_output().unwrap_or_else(|| panic!("{}: the output was not kept on the tape", self.op.name()))
@@ -107,7 +107,7 @@ impl<T: Element> Node<T> {
         self.output.as_ref()
     }
 
-    /// The label it was given, such as the name of a layer.
+    /// The label, such as the name of a layer.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.label.get().map(AsRef::as_ref)

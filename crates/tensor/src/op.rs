@@ -1,4 +1,4 @@
-//! What an operation is: a name, and how gradients pass through it.
+//! Operations: a name, and how gradients pass backward through them.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -7,9 +7,10 @@ use crate::element::Element;
 use crate::node::Node;
 use crate::tensor::Tensor;
 
-/// An operation that a tape can record: a value that holds its settings and what its forward pass left behind.
+/// An operation that a tape can record: a value with the settings of the operation and what its backward pass needs beside the
+/// inputs and the output.
 ///
-/// The forward pass is ordinary code that computes a [`Tensor`] and hands it to [`Tape::record`](crate::Tape::record)
+/// The forward pass is ordinary code that computes a [`Tensor`] and passes it to [`Tape::record`](crate::Tape::record)
 /// together with the operation.
 ///
 /// ```
@@ -49,12 +50,12 @@ pub trait Op<T: Element>: Any + Debug + Send + Sync {
     /// A short name, such as `"conv2d"`.
     fn name(&self) -> &'static str;
 
-    /// The vector–Jacobian products `(∂y/∂xᵢ)ᵀ · upstream` for the inputs that are `wanted`.
+    /// The vector–Jacobian products `(∂y/∂xᵢ)ᵀ · upstream` for the wanted inputs.
     ///
     /// `upstream` has the shape of the output, each gradient the shape of its input.
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T>;
 
-    /// The values that [`vjp`](Op::vjp) reads; a tape for training keeps no others. By default all.
+    /// The values that [`vjp`](Op::vjp) reads: all by default. A tape for training keeps no others.
     fn needs(&self) -> Needs {
         Needs::ALL
     }
@@ -76,55 +77,55 @@ pub enum Linearity {
     Nonlinear,
 }
 
-/// The inputs whose gradients are asked for.
+/// The inputs whose gradients are wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a>(&'a [bool]);
 
 impl<'a> Wanted<'a> {
-    /// One flag per input.
+    /// A flag for each input.
     #[must_use]
     pub fn new(flags: &'a [bool]) -> Self {
         Self(flags)
     }
 
-    /// Whether the gradient for `input` is asked for.
+    /// Whether the gradient for `input` is wanted.
     ///
     /// # Panics
-    /// Where the operation has no such input.
+    /// If the operation has no such input.
     #[must_use]
     pub fn has(self, input: usize) -> bool {
         self.0[input]
     }
 
-    /// The gradient for `input`, computed only if it is asked for.
+    /// The gradient for `input`, which is computed only if it is wanted.
     ///
     /// # Panics
-    /// Where the operation has no such input.
+    /// If the operation has no such input.
     #[must_use]
     pub fn then<T: Element>(self, input: usize, gradient: impl FnOnce() -> Tensor<T>) -> Option<Tensor<T>> {
         self.has(input).then(gradient)
     }
 }
 
-/// A gradient per input, where one was asked for.
+/// The gradients for the inputs of an operation; `None` for those that aren't wanted.
 #[derive(Debug)]
 pub struct Grads<T: Element>(pub(crate) Vec<Option<Tensor<T>>>);
 
 impl<T: Element> Grads<T> {
-    /// The gradient for an operation's only input.
+    /// The gradient for the only input of an operation.
     #[must_use]
     pub fn one(gradient: Tensor<T>) -> Self {
         Self(vec![Some(gradient)])
     }
 
-    /// A gradient per input, in the order of the inputs.
+    /// The gradients in the order of the inputs.
     #[must_use]
     pub fn new(gradients: impl Into<Vec<Option<Tensor<T>>>>) -> Self {
         Self(gradients.into())
     }
 }
 
-/// The values a vector–Jacobian product reads.
+/// The values that a vector–Jacobian product reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     inputs: u32,
@@ -141,7 +142,7 @@ impl Needs {
     /// All inputs, not the output.
     pub const INPUTS: Self = Self { inputs: u32::MAX, output: false };
 
-    /// This input too (of the first 32).
+    /// With this input, which must be one of the first 32.
     #[must_use]
     pub const fn input(self, index: usize) -> Self {
         Self { inputs: self.inputs | 1 << index, ..self }
@@ -156,7 +157,7 @@ impl Needs {
     }
 }
 
-/// A value that nothing on the tape produced: an image, a weight.
+/// A value that no operation on the tape computes: an image, a weight.
 #[derive(Debug)]
 pub(crate) struct Leaf;
 

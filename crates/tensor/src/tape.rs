@@ -1,4 +1,4 @@
-//! The tape: what was computed, in order.
+//! The tape: operations in the order in which they were computed.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -8,11 +8,10 @@ use crate::op::{Leaf, Op};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// A Wengert list: operations in the order in which they were computed. Values are computed as they are recorded;
-/// nothing on the tape changes afterwards, and a backward pass is a function of it
-/// ([`Tape::backward`](crate::Tape::backward)).
+/// A Wengert list: operations in the order in which they were computed. Values are computed when the operation is recorded, and
+/// nothing on the tape changes afterwards. A backward pass is a function of the tape ([`Tape::backward`]).
 ///
-/// Cloning gives another handle on the same tape.
+/// A clone is another handle on the same tape.
 #[derive(Clone, Debug)]
 pub struct Tape<T: Element> {
     inner: Arc<Inner<T>>,
@@ -24,14 +23,14 @@ struct Inner<T: Element> {
     keep: Keep,
 }
 
-/// Which values a tape keeps.
+/// The values that a tape keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// Every value, so that any backward rule can be played over the tape and any activation looked at.
+    /// All values, for any backward rule and for reading any activation.
     All,
-    /// Only what the exact chain rule needs: for training. Buffers that nothing needs are used again.
+    /// The values that the chain rule needs: for training. The memory of the others is used again.
     Needed,
-    /// Nothing: to compute a value that no gradient will be asked of.
+    /// None: for values without gradients.
     Nothing,
 }
 
@@ -72,22 +71,22 @@ impl<T: Element> Tape<T> {
         Self { inner: Arc::new(Inner { nodes: RwLock::default(), keep }) }
     }
 
-    /// Which values this tape keeps.
+    /// The values that this tape keeps.
     #[must_use]
     pub fn keep(&self) -> Keep {
         self.inner.keep
     }
 
-    /// A value that nothing on the tape produced: an image, a weight.
+    /// Records a value that no operation on the tape computes: an image, a weight.
     #[must_use]
     pub fn leaf(&self, value: Tensor<T>) -> Var<T> {
         self.push(Box::new(Leaf), Vec::new(), value)
     }
 
-    /// Records that `op`, applied to `inputs`, gave `value`.
+    /// Records that `op`, applied to `inputs`, has the result `value`.
     ///
     /// # Panics
-    /// Where an input stands on another tape.
+    /// If an input is on another tape.
     pub fn record(&self, op: impl Op<T>, inputs: &[&Var<T>], value: Tensor<T>) -> Var<T> {
         let entries = self.entries(&op, inputs.iter().copied());
         self.push(Box::new(op), entries, value)
@@ -118,13 +117,13 @@ impl<T: Element> Tape<T> {
         Var { tape: self.clone(), node, value }
     }
 
-    /// The nodes recorded so far, inputs before what is computed from them.
+    /// The nodes recorded so far.
     #[must_use]
     pub fn nodes(&self) -> Vec<Arc<Node<T>>> {
         self.inner.nodes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The variable of a node whose value was kept.
+    /// The variable of a node. `None` if there is no such node, or its value wasn't kept.
     #[must_use]
     pub fn var(&self, id: NodeId) -> Option<Var<T>> {
         let node = Arc::clone(self.inner.nodes.read().unwrap_or_else(PoisonError::into_inner).get(id)?);
@@ -140,13 +139,13 @@ impl<T: Element> Var<T> {
         &self.tape
     }
 
-    /// Its entry on the tape.
+    /// Its node on the tape.
     #[must_use]
     pub fn node(&self) -> &Node<T> {
         &self.node
     }
 
-    /// Its place on the tape.
+    /// The index of its node on the tape.
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.node.id
@@ -164,7 +163,7 @@ impl<T: Element> Var<T> {
         &self.node.shape
     }
 
-    /// Gives its node a name; the first one given stays.
+    /// Labels its node. The first label stays.
     #[must_use]
     pub fn labelled(self, label: impl Into<Arc<str>>) -> Self {
         let _ = self.node.label.set(label.into());

@@ -12,7 +12,7 @@ use crate::buffer::Buffer;
 use crate::element::Element;
 use crate::shape::Shape;
 
-/// An n-dimensional array: contiguous, row-major, cheap to clone (clones share their memory until one is written to).
+/// An n-dimensional array: contiguous and row-major. Clones share their memory until one of them is written to.
 ///
 /// ```
 /// use tensor::Tensor;
@@ -27,10 +27,10 @@ pub struct Tensor<T: Element> {
 }
 
 impl<T: Element> Tensor<T> {
-    /// An array of this shape with these elements, last dimension fastest.
+    /// An array with these elements in row-major order.
     ///
     /// # Panics
-    /// Where `data` doesn't have as many elements as the shape.
+    /// If the shape has another number of elements.
     #[must_use]
     pub fn new(shape: impl Into<Shape>, data: Vec<T>) -> Self {
         let shape = shape.into();
@@ -38,20 +38,20 @@ impl<T: Element> Tensor<T> {
         Self { shape, buffer: Arc::new(Buffer::new(data)) }
     }
 
-    /// An array without dimensions: one number.
+    /// An array without dimensions, `[]`: one element.
     #[must_use]
     pub fn scalar(x: T) -> Self {
         Self::new([], vec![x])
     }
 
-    /// Zeros.
+    /// An array of zeros.
     #[must_use]
     pub fn zeros(shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
         Self { shape, buffer: Arc::new(Buffer::zeros(shape.elements())) }
     }
 
-    /// The same number everywhere.
+    /// An array whose elements are all `x`.
     #[must_use]
     pub fn full(shape: impl Into<Shape>, x: T) -> Self {
         let mut tensor = Self::scratch(shape);
@@ -59,45 +59,45 @@ impl<T: Element> Tensor<T> {
         tensor
     }
 
-    /// Numbers of unspecified value, to be written over: memory used before need not be cleared first.
+    /// An array of unspecified elements, to be overwritten: memory that is used again isn't cleared first.
     #[must_use]
     pub fn scratch(shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
         Self { shape, buffer: Arc::new(Buffer::scratch(shape.elements())) }
     }
 
-    /// The element at flat, row-major index `i` is `f(i)`.
+    /// An array whose element at the row-major index `i` is `f(i)`.
     #[must_use]
     pub fn from_fn(shape: impl Into<Shape>, f: impl FnMut(usize) -> T) -> Self {
         let shape = shape.into();
         Self::new(shape, (0..shape.elements()).map(f).collect())
     }
 
-    /// The extents.
+    /// The shape.
     #[must_use]
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
 
-    /// Number of elements.
+    /// The number of elements.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shape.elements()
     }
 
-    /// Whether there is no element.
+    /// Whether there are no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The elements, last dimension fastest.
+    /// The elements in row-major order.
     #[must_use]
     pub fn as_slice(&self) -> &[T] {
         self.buffer.data()
     }
 
-    /// The elements in a vector of their own.
+    /// The elements in a vector: copied if something else shares them, or if their memory is pooled.
     #[must_use]
     pub fn into_vec(mut self) -> Vec<T> {
         match Arc::get_mut(&mut self.buffer) {
@@ -106,12 +106,12 @@ impl<T: Element> Tensor<T> {
         }
     }
 
-    /// The elements to write to, if nothing else shares them.
+    /// The elements, to write to. `None` if something else shares them.
     pub fn get_mut(&mut self) -> Option<&mut [T]> {
         Arc::get_mut(&mut self.buffer).map(Buffer::data_mut)
     }
 
-    /// The elements to write to; copied first if something else shares them.
+    /// The elements, to write to: copied first if something else shares them.
     pub fn make_mut(&mut self) -> &mut [T] {
         if Arc::get_mut(&mut self.buffer).is_none() {
             let mut copy = Buffer::scratch(self.len());
@@ -121,19 +121,19 @@ impl<T: Element> Tensor<T> {
         self.get_mut().expect("the buffer is this tensor's own")
     }
 
-    /// The array as `ndarray` sees it.
+    /// The array as a view of `ndarray`.
     #[must_use]
     pub fn view(&self) -> ArrayViewD<'_, T> {
         ArrayViewD::from_shape(IxDyn(&self.shape), self.as_slice()).expect("a tensor is contiguous")
     }
 
-    /// The array as `ndarray` sees it, to write to; copied first if something else shares it.
+    /// The array as a view of `ndarray`, to write to: copied first if something else shares its memory.
     pub fn view_mut(&mut self) -> ArrayViewMutD<'_, T> {
         let shape = self.shape;
         ArrayViewMutD::from_shape(IxDyn(&shape), self.make_mut()).expect("a tensor is contiguous")
     }
 
-    /// An `ndarray` array of its own.
+    /// A copy as an array of `ndarray`.
     #[must_use]
     pub fn to_array(&self) -> ArrayD<T> {
         self.view().to_owned()
@@ -142,17 +142,17 @@ impl<T: Element> Tensor<T> {
     /// The only element.
     ///
     /// # Panics
-    /// Where there isn't exactly one.
+    /// If there isn't exactly one element.
     #[must_use]
     pub fn item(&self) -> T {
         assert_eq!(self.len(), 1, "expected one element, found {}", self.shape);
         self.as_slice()[0]
     }
 
-    /// The same elements under another shape; nothing is copied.
+    /// The same elements with another shape. Nothing is copied.
     ///
     /// # Panics
-    /// Where the shapes differ in their number of elements.
+    /// If the number of elements differs.
     #[must_use]
     pub fn reshape(&self, shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
@@ -188,13 +188,13 @@ impl<T: Element> Tensor<T> {
         result
     }
 
-    /// max(x, 0) of every element; NaN stays NaN.
+    /// max(x, 0) of every element. NaN stays NaN.
     #[must_use]
     pub fn positive_part(&self) -> Self {
         self.clone().map(|x| if x < T::zero() { T::zero() } else { x })
     }
 
-    /// The same numbers in the other precision.
+    /// The elements in another precision.
     #[must_use]
     pub fn cast<U: Element>(&self) -> Tensor<U> {
         Tensor::new(self.shape, self.as_slice().iter().map(|x| U::from_f64(x.as_f64())).collect())
@@ -264,7 +264,7 @@ impl<T: Element> fmt::Debug for Tensor<T> {
     }
 }
 
-/// Equal shapes and equal elements.
+/// Tensors are equal if their shapes and elements are.
 impl<T: Element> PartialEq for Tensor<T> {
     fn eq(&self, other: &Self) -> bool {
         self.shape == other.shape && self.as_slice() == other.as_slice()

@@ -1,9 +1,9 @@
-//! Arrays joined along a dimension.
+//! Concatenation.
 
 use crate::blocks::{copy, for_each_row};
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Shape, Tensor, Var, Wanted};
 
-/// Arrays joined along a dimension; each input's gradient is its own part of the upstream.
+/// Arrays concatenated along a dimension. The gradient of an input is its part of the upstream.
 #[derive(Clone, Copy, Debug)]
 pub struct Concat {
     /// The dimension.
@@ -34,10 +34,10 @@ impl<T: Element> Op<T> for Concat {
     }
 }
 
-/// Joins variables along a dimension.
+/// Concatenates variables along a dimension.
 ///
 /// # Panics
-/// Where there are none, they stand on different tapes, or their shapes differ in another dimension.
+/// If there are none, they are on different tapes, or their shapes differ in another dimension.
 #[must_use]
 pub fn concat<T: Element>(vars: &[&Var<T>], axis: usize) -> Var<T> {
     let shapes: Vec<_> = vars.iter().map(|var| *var.shape()).collect();

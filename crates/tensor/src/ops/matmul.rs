@@ -1,4 +1,4 @@
-//! Matrix product.
+//! The matrix product.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, Ix2};
@@ -52,7 +52,7 @@ impl<T: Element> Var<T> {
     /// The matrix product: `[m, k] · [k, n]` → `[m, n]`.
     ///
     /// # Panics
-    /// Where the shapes are others, or the two stand on different tapes.
+    /// If the shapes don't fit, or the two are on different tapes.
     #[must_use]
     pub fn matmul(&self, other: &Self) -> Self {
         let (a, b) = (self.shape(), other.shape());

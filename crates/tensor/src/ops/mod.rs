@@ -1,7 +1,7 @@
-//! The operations of arithmetic, one file each: the forward pass and the vector–Jacobian product side by side.
+//! The operations of arithmetic. Each has a file with its forward pass and its vector–Jacobian product.
 //!
-//! They are methods of [`Var`](crate::Var). The types stand for the recorded operations, so that a
-//! [`Rule`](crate::Rule) can recognise them.
+//! They are operators and methods of [`Var`](crate::Var). A node on the tape holds a value of the operation's type, by which a
+//! [`Rule`](crate::Rule) recognises it.
 
 mod add;
 mod concat;
@@ -74,7 +74,7 @@ mod tests {
         is(&gradient(&z), dz(&z).view().slice(s![0..6, 2.., 1..102, ..]).into_dyn());
     }
 
-    /// A programmer's mistake panics, and the message has the shapes that don't fit.
+    /// A misuse panics with a message that has the shapes.
     #[test]
     fn what_does_not_fit_panics_with_its_shapes() {
         let tape = Tape::new();

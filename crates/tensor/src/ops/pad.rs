@@ -1,11 +1,11 @@
-//! A constant round an array.
+//! Padding with a constant.
 
 use ndarray::{Axis, Slice as Along};
 
 use crate::blocks::for_each_row;
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-/// A constant round an array; the gradient is the part of the upstream that lies inside.
+/// A constant around an array. The gradient is the inner part of the upstream.
 #[derive(Clone, Debug)]
 pub struct Pad {
     /// `(before, after)` for each dimension.

@@ -6,7 +6,7 @@ use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 /// upstream at that element and zero elsewhere.
 #[derive(Clone, Debug)]
 pub struct Pick {
-    /// The column taken from each row.
+    /// The column of each row's element.
     pub columns: Vec<usize>,
 }
 
@@ -38,16 +38,16 @@ impl<T: Element> Var<T> {
     /// The element of this column in every row: `[N, K]` → `[N]`.
     ///
     /// # Panics
-    /// Where it isn't a matrix with such a column.
+    /// If this isn't a matrix with such a column.
     #[must_use]
     pub fn pick(&self, column: usize) -> Self {
         self.pick_each(&vec![column; self.shape()[0]])
     }
 
-    /// One element of each row, its column given row by row: `[N, K]` → `[N]`.
+    /// One element of each row, from the column given for it: `[N, K]` → `[N]`.
     ///
     /// # Panics
-    /// Where it isn't a matrix, or there isn't one column within it for each row.
+    /// If this isn't a matrix, or there isn't a column of it for each row.
     #[must_use]
     pub fn pick_each(&self, columns: &[usize]) -> Self {
         let shape = self.shape();

@@ -1,9 +1,9 @@
-//! Functions of one variable, applied to each element: a table of derivatives.
+//! Functions of each element: a table of derivatives.
 
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-/// An operation with `upstream · derivative` as its vector–Jacobian product, the derivative taken from the input `x` or
-/// from the output `y`, whichever makes it shortest.
+/// An operation whose vector–Jacobian product is `upstream · derivative`, where the derivative is a function of the input `x`
+/// or of the output `y`, whichever is shorter.
 macro_rules! pointwise {
     ($Op:ident $({ $($field:ident : $kind:ty)+ })?, $name:literal, $method:ident, $linearity:ident, $doc:literal,
      forward: |$x:ident| $forward:expr, vjp: $from:ident |$g:ident, $v:ident| $vjp:expr) => {

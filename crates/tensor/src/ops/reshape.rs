@@ -1,8 +1,8 @@
-//! The same elements under another shape.
+//! Another shape.
 
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Shape, Tensor, Var, Wanted};
 
-/// The same elements under another shape; the gradient is the upstream under the old one.
+/// The same elements with another shape. The gradient is the upstream with the old one.
 #[derive(Clone, Copy, Debug)]
 pub struct Reshape;
 
@@ -25,10 +25,10 @@ impl<T: Element> Op<T> for Reshape {
 }
 
 impl<T: Element> Var<T> {
-    /// The same elements under another shape; nothing is copied.
+    /// The same elements with another shape. Nothing is copied.
     ///
     /// # Panics
-    /// Where the shapes differ in their number of elements.
+    /// If the number of elements differs.
     #[must_use]
     pub fn reshape(&self, shape: impl Into<Shape>) -> Self {
         self.tape().record(Reshape, &[self], self.value().reshape(shape))

@@ -1,16 +1,16 @@
-//! Elements of one dimension, in any order.
+//! Indices of one dimension, in any order.
 
 use crate::blocks::for_each_row;
 use crate::simd::vectorized;
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-/// `y[…, i, …] = x[…, aᵢ, …]` along one dimension, for given places aᵢ: any element of x once, several times or never. What
-/// was copied several times gets the sum of its copies' gradients, `∂x[…, a, …] = Σ ∂y[…, i, …]` over i with aᵢ = a.
+/// `y[…, i, …] = x[…, aᵢ, …]` along one dimension, for given indices aᵢ, each of which may occur several times or never. The
+/// gradient of an element is the sum of its copies' gradients: `∂x[…, a, …] = Σ ∂y[…, i, …]` over i with aᵢ = a.
 #[derive(Clone, Debug)]
 pub struct Select {
     /// The dimension.
     pub axis: usize,
-    /// aᵢ.
+    /// The indices aᵢ.
     pub places: Vec<usize>,
 }
 
@@ -47,10 +47,10 @@ impl<T: Element> Op<T> for Select {
 }
 
 impl<T: Element> Var<T> {
-    /// The elements at these places of a dimension, in their order.
+    /// The elements at these indices of a dimension, in this order.
     ///
     /// # Panics
-    /// Where there is no such dimension or place.
+    /// If there is no such dimension or index.
     #[must_use]
     pub fn select(&self, axis: usize, places: &[usize]) -> Self {
         let mut y = Tensor::scratch(self.shape().with(axis, places.len()));

@@ -7,12 +7,12 @@ use ndarray::{Axis, Slice as Along};
 use crate::blocks::{copy, for_each_row};
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-/// A range of one dimension; the gradient is the upstream there and zero elsewhere.
+/// A range of one dimension. The gradient is the upstream there and zero elsewhere.
 #[derive(Clone, Debug)]
 pub struct Slice {
     /// The dimension.
     pub axis: usize,
-    /// The indices taken.
+    /// The indices.
     pub range: Range<usize>,
 }
 
@@ -46,10 +46,10 @@ impl<T: Element> Op<T> for Slice {
 }
 
 impl<T: Element> Tensor<T> {
-    /// A range of one dimension.
+    /// The elements whose index in one dimension is in `range`.
     ///
     /// # Panics
-    /// Where there is no such dimension, or the range exceeds it.
+    /// If there is no such dimension, or the range exceeds it.
     #[must_use]
     pub fn slice(&self, axis: usize, range: Range<usize>) -> Self {
         assert!(
@@ -62,10 +62,10 @@ impl<T: Element> Tensor<T> {
 }
 
 impl<T: Element> Var<T> {
-    /// A range of one dimension.
+    /// The elements whose index in one dimension is in `range`.
     ///
     /// # Panics
-    /// Where there is no such dimension, or the range exceeds it.
+    /// If there is no such dimension, or the range exceeds it.
     #[must_use]
     pub fn slice(&self, axis: usize, range: Range<usize>) -> Self {
         let value = self.value().slice(axis, range.clone());

@@ -2,17 +2,17 @@
 
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Shape, Tensor, Var, Wanted};
 
-/// y = Σ x over some dimensions, pairwise; each term's derivative is 1, so the gradient is the upstream, repeated.
+/// y = Σ x over some dimensions, pairwise. The derivative of each term is 1: the gradient is the upstream, repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct Sum {
-    /// The shape with extent 1 where dimensions were summed over.
+    /// The shape, with extent 1 in the dimensions that were summed over.
     kept: Shape,
 }
 
-/// y = (1/n) Σ x over some dimensions, pairwise; each term's derivative is 1/n.
+/// y = (1/n) Σ x over some dimensions, pairwise. The derivative of each term is 1/n.
 #[derive(Clone, Copy, Debug)]
 pub struct Mean {
-    /// The shape with extent 1 where the mean was taken.
+    /// The shape, with extent 1 in the dimensions that the mean was taken over.
     kept: Shape,
     terms: usize,
 }
@@ -54,10 +54,10 @@ impl<T: Element> Op<T> for Mean {
     }
 }
 
-/// The sum over `axes`, each left with extent 1.
+/// The sum over `axes`, which stay with extent 1.
 ///
 /// # Panics
-/// Where there is no such dimension, or one is named twice.
+/// If there is no such dimension, or one is named twice.
 fn sum_over<T: Element>(x: &Tensor<T>, axes: &[usize]) -> Tensor<T> {
     let sound = axes.iter().enumerate().all(|(i, axis)| *axis < x.shape().len() && !axes[..i].contains(axis));
     assert!(sound, "dimensions {axes:?} of {}", x.shape());
@@ -71,16 +71,16 @@ fn without(shape: &Shape, axes: &[usize]) -> Shape {
 }
 
 impl<T: Element> Var<T> {
-    /// The sum of all elements: a scalar.
+    /// The sum of all elements: `[]`.
     #[must_use]
     pub fn sum(&self) -> Self {
         self.sum_axes(&(0..self.shape().len()).collect::<Vec<_>>())
     }
 
-    /// The sum over these dimensions, which vanish from the shape.
+    /// The sum over these dimensions, which the result doesn't have.
     ///
     /// # Panics
-    /// Where there is no such dimension, or one is named twice.
+    /// If there is no such dimension, or one is named twice.
     #[must_use]
     pub fn sum_axes(&self, axes: &[usize]) -> Self {
         let sum = sum_over(self.value(), axes);
@@ -88,16 +88,16 @@ impl<T: Element> Var<T> {
         self.tape().record(Sum { kept }, &[self], sum.reshape(without(self.shape(), axes)))
     }
 
-    /// The mean of all elements: a scalar.
+    /// The mean of all elements: `[]`.
     #[must_use]
     pub fn mean(&self) -> Self {
         self.mean_axes(&(0..self.shape().len()).collect::<Vec<_>>())
     }
 
-    /// The mean over these dimensions, which vanish from the shape.
+    /// The mean over these dimensions, which the result doesn't have.
     ///
     /// # Panics
-    /// Where there is no such dimension, or one is named twice.
+    /// If there is no such dimension, or one is named twice.
     #[must_use]
     pub fn mean_axes(&self, axes: &[usize]) -> Self {
         let sum = sum_over(self.value(), axes);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn dimensions_vanish() {
+    fn summed_dimensions_are_left_out() {
         let tape = Tape::new();
         let x = tape.leaf(Tensor::from_fn([2, 3], |i| i as f64));
         assert_eq!(x.sum_axes(&[0]).value(), &Tensor::new([3], vec![3.0, 5.0, 7.0]));

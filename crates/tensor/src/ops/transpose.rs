@@ -1,8 +1,8 @@
-//! Dimensions in another order.
+//! Permuted dimensions.
 
 use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
 
-/// Dimensions in another order; the gradient is the upstream with the order undone.
+/// Permuted dimensions. The gradient is the upstream under the inverse permutation.
 #[derive(Clone, Debug)]
 pub struct Permute {
     /// Dimension `d` of the output is dimension `axes[d]` of the input.
@@ -32,10 +32,10 @@ impl<T: Element> Op<T> for Permute {
 }
 
 impl<T: Element> Tensor<T> {
-    /// The array with its dimensions in another order: dimension `d` of the result is dimension `axes[d]` of this one.
+    /// The array with permuted dimensions: dimension `d` of the result is dimension `axes[d]` of this one.
     ///
     /// # Panics
-    /// Where `axes` doesn't name each dimension once.
+    /// If `axes` isn't a permutation of the dimensions.
     #[must_use]
     pub fn permute(&self, axes: &[usize]) -> Self {
         Self::from(self.view().permuted_axes(axes))
@@ -43,10 +43,10 @@ impl<T: Element> Tensor<T> {
 }
 
 impl<T: Element> Var<T> {
-    /// Dimensions in another order: dimension `d` of the result is dimension `axes[d]` of this variable.
+    /// The array with permuted dimensions: dimension `d` of the result is dimension `axes[d]` of this one.
     ///
     /// # Panics
-    /// Where `axes` doesn't name each dimension once.
+    /// If `axes` isn't a permutation of the dimensions.
     #[must_use]
     pub fn permute(&self, axes: &[usize]) -> Self {
         self.tape().record(Permute { axes: axes.to_vec() }, &[self], self.value().permute(axes))
@@ -55,7 +55,7 @@ impl<T: Element> Var<T> {
     /// The transposed matrix: `[m, n]` → `[n, m]`.
     ///
     /// # Panics
-    /// Where it isn't a matrix.
+    /// If this isn't a matrix.
     #[must_use]
     pub fn transpose(&self) -> Self {
         self.permute(&[1, 0])

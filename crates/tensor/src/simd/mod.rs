@@ -42,7 +42,7 @@ pub trait Simd: tier::Sealed + Copy + Send + Sync + 'static {
     const LANES: usize;
     /// The tier that it implements.
     const TIER: Tier;
-    /// Vector registers that the instruction set names: what a micro-kernel may keep its accumulators in.
+    /// The number of vector registers, which bounds the accumulators of a micro-kernel.
     const REGISTERS: usize;
 
     /// `x` in every lane.
@@ -79,13 +79,13 @@ pub trait Simd: tier::Sealed + Copy + Send + Sync + 'static {
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a · b`.
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a` where `a > b`, else `b`: so `b` where either is NaN, and `max(0, x)` is a ReLU that lets NaN through.
+    /// `a` where `a > b`, else `b`: so `b` where either is NaN, and `max(0, x)` is a ReLU that keeps NaN.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a · b + c`, rounded once where the tier has fused multiply–add (all but portable).
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
 
-    /// Transposes `n` rows of `LANES` values, `from_step` values apart, into `LANES` rows of `LANES`, `to_step` values
-    /// apart: value `j` of row `i` becomes value `i` of row `j`, and what the rows past the `n`th would give is zero.
+    /// Transposes `n` rows of `LANES` values, `from_step` values apart, into `LANES` rows of `LANES` values, `to_step` values
+    /// apart: value `j` of row `i` becomes value `i` of row `j`. The values of a result's row after the `n`th are zero.
     ///
     /// # Safety
     /// `n ≤ LANES`; the `n` rows are readable, the `LANES` rows writable, and the two don't overlap.
@@ -105,13 +105,13 @@ pub trait Simd: tier::Sealed + Copy + Send + Sync + 'static {
         let _ = p;
     }
 
-    /// Runs the kernel inside a function of its own, compiled with this tier's instructions.
+    /// Runs the kernel in a function that is compiled with this tier's instructions.
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output;
 }
 
-/// Work that is written once for every tier. Implementations of `run` are `#[inline(always)]`.
+/// Work that is written once for all tiers. Implementations of `run` are `#[inline(always)]`.
 pub trait Kernel {
-    /// What it returns.
+    /// The result of the work.
     type Output;
     /// Does the work.
     fn run<S: Simd>(self, simd: S) -> Self::Output;
@@ -123,9 +123,9 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     dispatch_on(tier(), kernel)
 }
 
-/// Runs plain code compiled with the process's tier's instructions, for loops that the compiler vectorizes by itself: the
-/// same bits on every tier, since it never fuses a product and a sum. `f` is to be `#[inline(always)]`: what isn't inlined
-/// is compiled for the build's instructions alone.
+/// Runs plain code that is compiled with the instructions of the process's tier, for loops that the compiler vectorizes. The
+/// bits are the same on every tier, since the compiler never fuses a product and a sum. `f` should be `#[inline(always)]`: code
+/// that isn't inlined is compiled without these instructions.
 #[inline]
 pub fn vectorized<R>(f: impl FnOnce() -> R) -> R {
     struct Plain<F>(F);
