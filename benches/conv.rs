@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench conv -- j2/forward` picks a case. Throughput counts floating-point operations,
 //! 2·N·Ho·Wo·Cout·(Cin/groups)·Kh·Kw whatever the algorithm: "Gelem/s" reads as GFLOP/s of direct convolution.
-//! Weights are prepared outside the measured time, as when explaining; `prepare` measures that. A case's name ends in the
+//! Weights are prepared outside the measured time, as when explaining; `prepare` measures it. A case's name ends in the
 //! tier and the algorithm. Both can be forced; passes that the algorithm can't compute are left out:
 //!
 //! ```sh
@@ -49,20 +49,12 @@ fn values(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i * 7919 % 2003) as f32 / 1001.0 - 1.0).collect()
 }
 
-const ALGORITHMS: [Algorithm; 6] = [
-    Algorithm::Direct,
-    Algorithm::Padded,
-    Algorithm::Columns,
-    Algorithm::Depthwise,
-    Algorithm::Winograd2,
-    Algorithm::Winograd4,
-];
-
 /// The algorithm that is chosen for a pass, or the one that `ALGORITHM` names, where it can compute it.
 fn algorithm(g: &ConvGeometry, pass: Pass) -> Option<Algorithm> {
     let Ok(name) = std::env::var("ALGORITHM") else { return Some(choose(g, pass)) };
-    let forced = ALGORITHMS.into_iter().find(|algorithm| format!("{algorithm:?}").eq_ignore_ascii_case(&name));
-    let forced = forced.unwrap_or_else(|| panic!("ALGORITHM: expected one of {ALGORITHMS:?}, found {name:?}"));
+    let mut all = Algorithm::ALL.iter().copied();
+    let forced = all.find(|algorithm| format!("{algorithm:?}").eq_ignore_ascii_case(&name));
+    let forced = forced.unwrap_or_else(|| panic!("ALGORITHM: expected one of {:?}, found {name:?}", Algorithm::ALL));
     forced.supports(g, pass).then_some(forced)
 }
 
@@ -82,8 +74,8 @@ fn bench(c: &mut Criterion, name: &str, g: &ConvGeometry) {
         let mut prepared = Prepared::new(g, pass, algorithm, &w);
         group.bench_function(id, |b| {
             b.iter(|| match pass {
-                Pass::Forward => prepared.forward(black_box(&x), None, false, &mut y),
-                _ => prepared.input_gradient(black_box(&y), &mut dx),
+                Pass::Forward => prepared.forward(g, black_box(&x), None, false, &mut y),
+                _ => prepared.input_gradient(g, black_box(&y), &mut dx),
             });
         });
         if g.batch == 1 {

@@ -9,6 +9,7 @@ use tensor::Tensor;
 use tensor::simd::tier;
 
 fn explanations(c: &mut Criterion) {
+    nets::choose_winograd();
     for (name, model) in [("M", nets::medium()), ("mobile", nets::mobile())] {
         let [h, w, channels] = model.input_shape();
         for batch in [1, 16] {

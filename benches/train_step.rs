@@ -11,6 +11,7 @@ use tensor::Tensor;
 use tensor::simd::tier;
 
 fn steps(c: &mut Criterion) {
+    nets::choose_winograd();
     for (name, make) in [("S", nets::small as fn() -> nn::Model), ("M", nets::medium)] {
         for batch in [32, 128] {
             let mut model = make();

@@ -3,6 +3,12 @@
 
 use nn::{Layer, Model, ModelBuilder};
 
+/// `GLASSBOX_WINOGRAD=off` leaves Winograd's algorithms out.
+pub(crate) fn choose_winograd() {
+    let off = std::env::var_os("GLASSBOX_WINOGRAD").is_some_and(|value| value == "off");
+    nn::kernels::use_winograd(!off).expect("nothing has run yet");
+}
+
 /// conv3×3 1→32, ReLU, conv3×3 32→64, ReLU, max pool 2, conv3×3 64→64, ReLU, GAP, FC 10, on 28×28×1.
 pub(crate) fn small() -> Model {
     Model::builder([28, 28, 1])

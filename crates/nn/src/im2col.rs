@@ -21,7 +21,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
 use crate::geometry::ConvGeometry;
-use crate::real::Real;
+use crate::kernels::reference::product;
 
 /// Calls `visit(row, start of the taps in the row, pixel's offset in the image)` for each tap of each window that
 /// lies inside the picture, a tap being the `Cin / groups` channels that one kernel position reads.
@@ -51,10 +51,10 @@ fn extent(g: &ConvGeometry) -> (usize, usize) {
 }
 
 /// The im2col matrix `[R, K]` of one image `[H, W, Cin]`, for the channels of one group; taps in the padding are zero.
-fn im2col<T: Real>(g: &ConvGeometry, group: usize, image: &[T], col: &mut [T]) {
+fn im2col(g: &ConvGeometry, group: usize, image: &[f64], col: &mut [f64]) {
     let (_, k) = extent(g);
     let channels = g.group_in();
-    col.fill(T::zero());
+    col.fill(0.0);
     for_each_tap(g, |row, tap, pixel| {
         let from = pixel + group * channels;
         col[row * k + tap..][..channels].copy_from_slice(&image[from..][..channels]);
@@ -62,7 +62,7 @@ fn im2col<T: Real>(g: &ConvGeometry, group: usize, image: &[T], col: &mut [T]) {
 }
 
 /// The transpose of [`im2col`]: adds the matrix `[R, K]` to the pixels that its elements are copies of.
-fn col2im<T: Real>(g: &ConvGeometry, group: usize, col: &[T], image: &mut [T]) {
+fn col2im(g: &ConvGeometry, group: usize, col: &[f64], image: &mut [f64]) {
     let (_, k) = extent(g);
     let channels = g.group_in();
     for_each_tap(g, |row, tap, pixel| {
@@ -71,7 +71,7 @@ fn col2im<T: Real>(g: &ConvGeometry, group: usize, col: &[T], image: &mut [T]) {
     });
 }
 
-fn matrix<T>(rows: usize, columns: usize, data: &[T]) -> ArrayView2<'_, T> {
+fn matrix(rows: usize, columns: usize, data: &[f64]) -> ArrayView2<'_, f64> {
     ArrayView2::from_shape((rows, columns), data).expect("the slice has the matrix's size")
 }
 
@@ -79,12 +79,12 @@ fn matrix<T>(rows: usize, columns: usize, data: &[T]) -> ArrayView2<'_, T> {
 ///
 /// # Panics
 /// Where a slice isn't of the size that the geometry says.
-pub fn forward<T: Real>(g: &ConvGeometry, x: &[T], w: &[T], bias: Option<&[T]>, relu: bool, y: &mut [T]) {
+pub fn forward(g: &ConvGeometry, x: &[f64], w: &[f64], bias: Option<&[f64]>, relu: bool, y: &mut [f64]) {
     let (r, k) = extent(g);
     let image = x.len() / g.batch.max(1);
     let images = y.par_chunks_exact_mut((r * g.out_channels).max(1)).zip(x.par_chunks_exact(image.max(1)));
     images.for_each_init(
-        || vec![T::zero(); r * k],
+        || vec![0.0; r * k],
         |col, (y, x)| {
             for group in 0..g.conv.groups {
                 im2col(g, group, x, col);
@@ -92,13 +92,13 @@ pub fn forward<T: Real>(g: &ConvGeometry, x: &[T], w: &[T], bias: Option<&[T]>, 
                 let mut out = ArrayViewMut2::from_shape((r, g.out_channels), y).expect("one image's output");
                 let weights = matrix(k, g.out_channels, w);
                 let (weights, out) = (weights.slice(columns), out.slice_mut(columns));
-                T::product(matrix(r, k, col), weights, out);
+                product(matrix(r, k, col), weights, out);
             }
             if let Some(bias) = bias {
                 y.chunks_exact_mut(bias.len()).for_each(|pixel| pixel.iter_mut().zip(bias).for_each(|(y, &b)| *y += b));
             }
             if relu {
-                y.iter_mut().for_each(|y| *y = if *y < T::zero() { T::zero() } else { *y });
+                y.iter_mut().filter(|y| **y < 0.0).for_each(|y| *y = 0.0);
             }
         },
     );
@@ -108,19 +108,19 @@ pub fn forward<T: Real>(g: &ConvGeometry, x: &[T], w: &[T], bias: Option<&[T]>, 
 ///
 /// # Panics
 /// Where a slice isn't of the size that the geometry says.
-pub fn input_gradient<T: Real>(g: &ConvGeometry, dy: &[T], w: &[T], dx: &mut [T]) {
+pub fn input_gradient(g: &ConvGeometry, dy: &[f64], w: &[f64], dx: &mut [f64]) {
     let (r, k) = extent(g);
     let image = dx.len() / g.batch.max(1);
     let images = dx.par_chunks_exact_mut(image.max(1)).zip(dy.par_chunks_exact((r * g.out_channels).max(1)));
     images.for_each_init(
-        || vec![T::zero(); r * k],
+        || vec![0.0; r * k],
         |col, (dx, dy)| {
-            dx.fill(T::zero());
+            dx.fill(0.0);
             for group in 0..g.conv.groups {
                 let columns = s![.., group * g.group_out()..(group + 1) * g.group_out()];
                 let (upstream, weights) = (matrix(r, g.out_channels, dy), matrix(k, g.out_channels, w));
                 let out = ArrayViewMut2::from_shape((r, k), &mut *col).expect("one image's windows");
-                T::product(upstream.slice(columns), weights.slice(columns).reversed_axes(), out);
+                product(upstream.slice(columns), weights.slice(columns).reversed_axes(), out);
                 col2im(g, group, col, dx);
             }
         },
@@ -131,15 +131,15 @@ pub fn input_gradient<T: Real>(g: &ConvGeometry, dy: &[T], w: &[T], dx: &mut [T]
 ///
 /// # Panics
 /// Where a slice isn't of the size that the geometry says.
-pub fn weight_gradient<T: Real>(g: &ConvGeometry, x: &[T], dy: &[T], dw: &mut [T]) {
+pub fn weight_gradient(g: &ConvGeometry, x: &[f64], dy: &[f64], dw: &mut [f64]) {
     if g.batch == 0 {
-        dw.fill(T::zero());
+        dw.fill(0.0);
     } else {
         dw.copy_from_slice(&summed_weight_gradient(g, x, dy, 0, g.batch));
     }
 }
 
-fn summed_weight_gradient<T: Real>(g: &ConvGeometry, x: &[T], dy: &[T], from: usize, images: usize) -> Vec<T> {
+fn summed_weight_gradient(g: &ConvGeometry, x: &[f64], dy: &[f64], from: usize, images: usize) -> Vec<f64> {
     if images > 1 {
         let half = images.next_power_of_two() / 2;
         let (mut a, b) = rayon::join(
@@ -152,14 +152,14 @@ fn summed_weight_gradient<T: Real>(g: &ConvGeometry, x: &[T], dy: &[T], from: us
     let (r, k) = extent(g);
     let image = g.input[0] * g.input[1] * g.in_channels;
     let (x, dy) = (&x[from * image..][..image], &dy[from * r * g.out_channels..][..r * g.out_channels]);
-    let mut col = vec![T::zero(); r * k];
-    let mut dw = vec![T::zero(); k * g.out_channels];
+    let mut col = vec![0.0; r * k];
+    let mut dw = vec![0.0; k * g.out_channels];
     for group in 0..g.conv.groups {
         im2col(g, group, x, &mut col);
         let columns = s![.., group * g.group_out()..(group + 1) * g.group_out()];
         let upstream = matrix(r, g.out_channels, dy);
         let mut out = ArrayViewMut2::from_shape((k, g.out_channels), &mut dw).expect("the kernel's size");
-        T::product(matrix(r, k, &col).reversed_axes(), upstream.slice(columns), out.slice_mut(columns));
+        product(matrix(r, k, &col).reversed_axes(), upstream.slice(columns), out.slice_mut(columns));
     }
     dw
 }

@@ -8,12 +8,12 @@ use tensor::{Element, Tensor};
 use crate::geometry::ConvGeometry;
 use crate::im2col;
 use crate::kernels::conv::{self as kernels, Pass, Prepared};
-use crate::kernels::reference;
+use crate::kernels::{Matrix, Panels, gemm, reference};
 
 /// `f32`, on the SIMD kernels, or `f64`, on the plain reference path that gradients are checked with.
 ///
 /// Slices hold arrays in row-major order: activations `[N, H, W, C]`, kernels `[Kh, Kw, Cin / groups, Cout]`. A weight
-/// comes as a tensor, so that what is derived from it (packed panels, say) can be kept with it.
+/// is a tensor, so that what is derived from it, packed panels for example, can be kept with it.
 pub trait Real: Element {
     /// y = x ∗ w + b, the convolution's forward pass, followed by max(y, 0) if `relu`.
     fn conv2d(g: &ConvGeometry, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]);
@@ -24,11 +24,14 @@ pub trait Real: Element {
     /// ∂w from x and ∂y, summed over the batch.
     fn conv2d_weight_gradient(g: &ConvGeometry, x: &[Self], dy: &[Self], dw: &mut [Self]);
 
-    /// C = A·B on the reference path: `[m, k]·[k, n]` → `[m, n]`, in any layout.
-    ///
-    /// # Panics
-    /// Where the shapes don't fit together.
-    fn product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, c: ArrayViewMut2<'_, Self>);
+    /// y = x·w + b: `[N, in]·[in, out] + [out]` → `[N, out]`.
+    fn linear(x: &Tensor<Self>, w: &Tensor<Self>, bias: Option<&[Self]>, y: &mut [Self]);
+
+    /// ∂x = ∂y·wᵀ: `[N, out]·[out, in]` → `[N, in]`.
+    fn linear_input_gradient(dy: &Tensor<Self>, w: &Tensor<Self>, dx: &mut [Self]);
+
+    /// ∂w = xᵀ·∂y: `[in, N]·[N, out]` → `[in, out]`.
+    fn linear_weight_gradient(x: &Tensor<Self>, dy: &Tensor<Self>, dw: &mut [Self]);
 }
 
 impl Real for f64 {
@@ -44,18 +47,38 @@ impl Real for f64 {
         im2col::weight_gradient(g, x, dy, dw);
     }
 
-    fn product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, c: ArrayViewMut2<'_, Self>) {
-        reference::product_f64(a, b, c);
+    fn linear(x: &Tensor<Self>, w: &Tensor<Self>, bias: Option<&[Self]>, y: &mut [Self]) {
+        product(view(x), view(w), y);
+        if let Some(bias) = bias {
+            y.chunks_exact_mut(bias.len().max(1)).flat_map(|row| row.iter_mut().zip(bias)).for_each(|(y, b)| *y += b);
+        }
     }
+
+    fn linear_input_gradient(dy: &Tensor<Self>, w: &Tensor<Self>, dx: &mut [Self]) {
+        product(view(dy), view(w).reversed_axes(), dx);
+    }
+
+    fn linear_weight_gradient(x: &Tensor<Self>, dy: &Tensor<Self>, dw: &mut [Self]) {
+        product(view(x).reversed_axes(), view(dy), dw);
+    }
+}
+
+fn view(x: &Tensor<f64>) -> ArrayView2<'_, f64> {
+    ArrayView2::from_shape([x.shape()[0], x.shape()[1]], x.as_slice()).expect("a matrix has as many values")
+}
+
+fn product(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, c: &mut [f64]) {
+    let c = ArrayViewMut2::from_shape([a.nrows(), b.ncols()], c).expect("the result has the product's size");
+    reference::product(a, b, c);
 }
 
 impl Real for f32 {
     fn conv2d(g: &ConvGeometry, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]) {
-        prepared(g, Pass::Forward, w).forward(x, bias, relu, y);
+        prepared(g, Pass::Forward, w).forward(g, x, bias, relu, y);
     }
 
     fn conv2d_input_gradient(g: &ConvGeometry, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]) {
-        prepared(g, Pass::InputGradient, w).input_gradient(dy, dx);
+        prepared(g, Pass::InputGradient, w).input_gradient(g, dy, dx);
     }
 
     fn conv2d_weight_gradient(g: &ConvGeometry, x: &[Self], dy: &[Self], dw: &mut [Self]) {
@@ -63,17 +86,46 @@ impl Real for f32 {
         kernels::weight_gradient(g, algorithm, x, dy, dw);
     }
 
-    fn product(a: ArrayView2<'_, Self>, b: ArrayView2<'_, Self>, c: ArrayViewMut2<'_, Self>) {
-        reference::product_f32(a, b, c);
+    fn linear(x: &Tensor<Self>, w: &Tensor<Self>, bias: Option<&[Self]>, y: &mut [Self]) {
+        packed(w, false).panels.multiply(matrix(x), bias, y);
+    }
+
+    fn linear_input_gradient(dy: &Tensor<Self>, w: &Tensor<Self>, dx: &mut [Self]) {
+        packed(w, true).panels.multiply(matrix(dy), None, dx);
+    }
+
+    fn linear_weight_gradient(x: &Tensor<Self>, dy: &Tensor<Self>, dw: &mut [Self]) {
+        gemm(matrix(x).transposed(), matrix(dy), dw);
     }
 }
 
-/// The weights in the form that the kernels want, kept with them from call to call.
+fn matrix(x: &Tensor<f32>) -> Matrix<'_> {
+    Matrix::new(x.as_slice(), [x.shape()[0], x.shape()[1]])
+}
+
+/// The weights of a convolution in the form that the kernels read, kept with them from call to call: one copy for each pass
+/// and algorithm, whatever the size of the pictures.
 fn prepared(g: &ConvGeometry, pass: Pass, w: &Tensor<f32>) -> Arc<Prepared> {
     let algorithm = kernels::choose(g, pass);
     w.derived(
         |prepared: &Prepared| prepared.is_for(g, pass, algorithm),
         || Prepared::new(g, pass, algorithm, w.as_slice()),
         |prepared| prepared.update(w.as_slice()),
+    )
+}
+
+/// A matrix of weights in panels.
+struct Packed {
+    transposed: bool,
+    panels: Panels,
+}
+
+/// The weights of a fully connected layer in panels, kept with them from call to call.
+fn packed(w: &Tensor<f32>, transposed: bool) -> Arc<Packed> {
+    let matrix = || if transposed { matrix(w).transposed() } else { matrix(w) };
+    w.derived(
+        |packed: &Packed| packed.transposed == transposed,
+        || Packed { transposed, panels: Panels::new(matrix()) },
+        |packed| packed.panels.update(matrix()),
     )
 }

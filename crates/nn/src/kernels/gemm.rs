@@ -1,67 +1,153 @@
 //! Matrix products.
 //!
-//! `C [M, N] = A [M, K] · B [K, N]` in the manner of Goto and van de Geijn (*Anatomy of High-Performance Matrix
+//! `C [M, N] = A [M, K] · B [K, N] + bias` in the manner of Goto and van de Geijn (*Anatomy of High-Performance Matrix
 //! Multiplication*, 2008), with less packing than usual:
 //!
-//! - The reduction is cut into blocks of [`KC`] steps, the same whatever the other dimensions: so a row of `C` has the
-//!   same bits whichever rows stand beside it, and from one block to the next `C` itself carries the sum.
-//! - Of each block, `B` is packed into strips `[KC, NR]`; a strip is 16 KiB (AVX2), half a first-level cache.
-//! - `A` isn't packed. The micro-kernel broadcasts its values and may take them from anywhere, so plain and transposed
-//!   operands are read in place. Rows come in blocks of [`MC`], whose part of `A` stays in the second-level cache while
-//!   one strip after the other passes over it.
-//! - With few rows, packing `B` would cost more than it saves: then whole strips of a row-major `B` are read in place.
+//! - `B` is packed into panels `[K, NR]`, once for any number of products.
+//! - `A` isn't packed: the micro-kernel broadcasts its values, and reads them in place. Only of a transposed `A` is a tile's
+//!   part gathered.
+//! - The reduction is cut into blocks of [`STEPS`]. The blocks of some panels stay in the second-level cache while one tile
+//!   of rows after the other passes over them, and the tile's part of `A` stays in the first-level cache.
+//! - With a single tile of rows no panel is read twice: each is read from end to end, at the memory's speed.
 //!
-//! Tasks are blocks of rows by ranges of strips.
+//! Each element is a sum of chains of 64 steps in the order of the reduction, and the bias comes last: neither the other
+//! rows nor the blocks show in its bits.
+//!
+//! Tasks are ranges of panels by blocks of rows.
 
-use super::pack::{Matrix, pack_panel};
-use super::parallel::{Shared, for_each, wanted_tasks};
+use std::ops::Range;
+
+use super::pack::{Matrix, gather, pack_panel};
+use super::parallel::{Disjoint, for_each, wanted_tasks};
 use super::scratch::with_scratch;
-use super::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows};
+use super::tile::{CHAIN, Left, MOST_ROWS, Tile, balanced, columns, max_rows};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on, tier};
 
-/// Steps of the reduction that are done at a time.
-const KC: usize = 256;
+/// Steps of a block of the reduction: 16 KiB of a panel (AVX2).
+const STEPS: usize = 256;
+const _: () = assert!(STEPS.is_multiple_of(CHAIN), "a chain doesn't cross blocks");
 
-/// Rows that are done at a time: with `KC` steps, 192 KiB of `A`.
-const MC: usize = 192;
+/// Bytes of panels that stay in the second-level cache.
+const PANEL_BYTES: usize = 192 << 10;
 
-/// Rows up to which packing `B` doesn't pay.
-const FEW_ROWS: usize = 12;
-
-/// What a product's sum starts from.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Begin<'a> {
-    /// `C = A · B`.
-    Zero,
-    /// `C = C + A · B`.
-    Result,
-    /// `C = A · B + bias`, one value a column.
-    Bias(&'a [f32]),
+/// The right operand `[K, N]` of matrix products, packed once for any number of them.
+#[derive(Debug)]
+pub(crate) struct Panels {
+    tier: Tier,
+    shape: [usize; 2],
+    values: Vec<f32>,
 }
 
-/// `C = begin + A · B`, then `max(0, C)` if `relu`; `C` is `[M, N]`, row-major.
+impl Panels {
+    /// Packs a matrix.
+    pub(crate) fn new(b: Matrix<'_>) -> Self {
+        Self::on(tier(), b)
+    }
+
+    fn on(tier: Tier, b: Matrix<'_>) -> Self {
+        let mut panels = Self { tier, shape: [b.rows(), b.columns()], values: Vec::new() };
+        panels.update(b);
+        panels
+    }
+
+    /// Packs another matrix of the same shape in the same memory.
+    ///
+    /// # Panics
+    /// If it has another shape.
+    pub(crate) fn update(&mut self, b: Matrix<'_>) {
+        assert_eq!([b.rows(), b.columns()], self.shape, "a matrix in the place of another");
+        dispatch_on(self.tier, Pack { b, values: &mut self.values });
+    }
+
+    /// `C = A · B + bias`: `[M, K] · [K, N] + [N]` → `[M, N]`, row-major.
+    ///
+    /// # Panics
+    /// If the shapes don't fit together.
+    pub(crate) fn multiply(&self, a: Matrix<'_>, bias: Option<&[f32]>, c: &mut [f32]) {
+        dispatch_on(self.tier, Product::new(a, &self.values, self.shape, bias, c));
+    }
+}
+
+/// `C = A · B`: `[M, K] · [K, N]` → `[M, N]`, row-major.
 ///
 /// # Panics
 /// If the shapes don't fit together.
-pub fn gemm(a: Matrix<'_>, b: Matrix<'_>, begin: Begin<'_>, relu: bool, c: &mut [f32]) {
-    gemm_on(tier(), a, b, begin, relu, c);
+pub fn gemm(a: Matrix<'_>, b: Matrix<'_>, c: &mut [f32]) {
+    gemm_on(tier(), a, b, c);
 }
 
-fn gemm_on(tier: Tier, a: Matrix<'_>, b: Matrix<'_>, begin: Begin<'_>, relu: bool, c: &mut [f32]) {
-    assert_eq!(a.columns, b.rows, "[M, K] · [K, N]");
-    assert_eq!(c.len(), a.rows * b.columns, "a product of [{}, {}]", a.rows, b.columns);
-    if let Begin::Bias(bias) = begin {
-        assert_eq!(bias.len(), b.columns, "one bias a column");
+fn gemm_on(tier: Tier, a: Matrix<'_>, b: Matrix<'_>, c: &mut [f32]) {
+    dispatch_on(tier, Gemm { a, b, c });
+}
+
+struct Gemm<'a> {
+    a: Matrix<'a>,
+    b: Matrix<'a>,
+    c: &'a mut [f32],
+}
+
+impl Kernel for Gemm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let shape = [self.b.rows(), self.b.columns()];
+        with_scratch(len::<S>(shape), |panels| {
+            pack(s, self.b, panels);
+            Product::new(self.a, panels, shape, None, self.c).run(s);
+        });
     }
-    dispatch_on(tier, Product { a, b, begin, relu, c: Shared::new(c) });
+}
+
+/// Values of the panels of a matrix `[K, N]`.
+fn len<S: Simd>([k, n]: [usize; 2]) -> usize {
+    k * n.next_multiple_of(columns::<S>())
+}
+
+/// Packs a matrix into panels.
+fn pack<S: Simd>(s: S, b: Matrix<'_>, values: &mut [f32]) {
+    let (nr, [k, n]) = (columns::<S>(), [b.rows(), b.columns()]);
+    let panels = Disjoint::new(values);
+    for_each(n.div_ceil(nr), (k * n) as u64, |strip| {
+        // SAFETY: each task writes one panel, and the panels lie side by side.
+        let panel = unsafe { std::slice::from_raw_parts_mut(panels.pointer().add(strip * k * nr), k * nr) };
+        pack_panel(s, b.part(0..k, strip * nr..n.min((strip + 1) * nr)), panel);
+    });
+}
+
+struct Pack<'a> {
+    b: Matrix<'a>,
+    values: &'a mut Vec<f32>,
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.values.resize(len::<S>([self.b.rows(), self.b.columns()]), 0.0);
+        pack(s, self.b, self.values);
+    }
 }
 
 struct Product<'a> {
     a: Matrix<'a>,
-    b: Matrix<'a>,
-    begin: Begin<'a>,
-    relu: bool,
-    c: Shared,
+    panels: &'a [f32],
+    /// Columns of `B` and of `C`.
+    n: usize,
+    bias: Option<&'a [f32]>,
+    c: Disjoint<'a>,
+}
+
+impl<'a> Product<'a> {
+    /// # Panics
+    /// If the shapes don't fit together.
+    fn new(a: Matrix<'a>, panels: &'a [f32], [k, n]: [usize; 2], bias: Option<&'a [f32]>, c: &'a mut [f32]) -> Self {
+        assert_eq!(a.columns(), k, "[M, K] · [K, N]");
+        assert_eq!(c.len(), a.rows() * n, "a product of [{}, {n}]", a.rows());
+        assert!(bias.is_none_or(|bias| bias.len() == n), "one bias for each column");
+        Self { a, panels, n, bias, c: Disjoint::new(c) }
+    }
 }
 
 impl Kernel for Product<'_> {
@@ -69,103 +155,84 @@ impl Kernel for Product<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let nr = columns::<S>();
-        let [m, k, n] = [self.a.rows, self.a.columns, self.b.columns];
-        let strips = n.div_ceil(nr);
-        let work = (m * n * k) as u64;
+        let [m, k] = [self.a.rows(), self.a.columns()];
+        let strips = self.n.div_ceil(columns::<S>());
+        let work = (m * self.n * k) as u64;
         let wanted = wanted_tasks(work);
-        let row_blocks: Vec<_> = balanced(m, MC.min(m.div_ceil(wanted)).max(max_rows::<S>())).collect();
-        let strip_parts: Vec<_> =
-            balanced(strips, strips.div_ceil(wanted.div_ceil(row_blocks.len().max(1)).min(strips.max(1)))).collect();
-        let in_place = m <= FEW_ROWS && self.b.column_step == 1;
-        // Strips before the first that is packed.
-        let unpacked = if in_place { n / nr } else { 0 };
-        with_scratch((strips - unpacked) * KC.min(k) * nr, |packed| {
-            // No steps at all are one empty block, which still writes the start.
-            for first in (0..k.max(1)).step_by(KC) {
-                let steps = first..k.min(first + KC);
-                let size = steps.len() * nr;
-                let panels = Shared::new(packed);
-                for_each(strips - unpacked, (steps.len() * n) as u64, |i| {
-                    let column = (unpacked + i) * nr;
-                    // SAFETY: each task packs one panel, and the panels lie side by side in `packed`.
-                    let panel = unsafe { std::slice::from_raw_parts_mut(panels.pointer().add(i * size), size) };
-                    let width = nr.min(n - column);
-                    pack_panel(self.b.part(steps.clone(), column..column + width), nr, panel);
-                });
-                let packed = &*packed;
-                for_each(row_blocks.len() * strip_parts.len(), work / k.div_ceil(KC).max(1) as u64, |i| {
-                    s.vectorize(Block {
-                        product: &self,
-                        rows: row_blocks[i / strip_parts.len()].clone(),
-                        strips: strip_parts[i % strip_parts.len()].clone(),
-                        steps: steps.clone(),
-                        unpacked,
-                        packed,
-                    });
-                });
-            }
+        let strip_parts: Vec<_> = balanced(strips, strips.div_ceil(wanted)).collect();
+        let row_parts = wanted.div_ceil(strip_parts.len().max(1));
+        let row_parts: Vec<_> = balanced(m, m.div_ceil(row_parts).max(max_rows::<S>())).collect();
+        for_each(row_parts.len() * strip_parts.len(), work, |i| {
+            let (rows, strips) = (&row_parts[i / strip_parts.len()], &strip_parts[i % strip_parts.len()]);
+            s.vectorize(Part { product: &self, rows: rows.clone(), strips: strips.clone() });
         });
     }
 }
 
-/// Some rows and strips of one block of the reduction.
-struct Block<'a> {
+/// Some rows of the product by some strips of its columns.
+struct Part<'a> {
     product: &'a Product<'a>,
-    rows: std::ops::Range<usize>,
-    strips: std::ops::Range<usize>,
-    steps: std::ops::Range<usize>,
-    unpacked: usize,
-    packed: &'a [f32],
+    rows: Range<usize>,
+    strips: Range<usize>,
 }
 
-impl Kernel for Block<'_> {
+impl Kernel for Part<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Product { a, b, begin, relu, c } = self.product;
-        let nr = columns::<S>();
-        let n = b.columns;
-        for strip in self.strips {
-            let column = strip * nr;
-            let (panel, panel_step) = match strip.checked_sub(self.unpacked) {
-                Some(i) => (self.packed[i * self.steps.len() * nr..].as_ptr(), nr),
-                None => (b.values.as_ptr().wrapping_add(self.steps.start * b.row_step + column), b.row_step),
-            };
-            let start = match *begin {
-                _ if self.steps.start > 0 => Start::Result,
-                Begin::Zero => Start::Zero,
-                Begin::Result => Start::Result,
-                Begin::Bias(bias) => Start::Bias(bias[column..].as_ptr()),
-            };
-            for part in balanced(self.rows.len(), max_rows::<S>()) {
-                let mut left = [std::ptr::null(); MOST_ROWS];
-                let mut out = [std::ptr::null_mut(); MOST_ROWS];
-                for (i, row) in part.clone().map(|i| self.rows.start + i).enumerate() {
-                    let at = row * a.row_step + self.steps.start * a.column_step;
-                    left[i] = a.values.as_ptr().wrapping_add(at);
-                    out[i] = c.pointer().wrapping_add(row * n + column);
+        let Product { a, panels, n, bias, c } = self.product;
+        let (nr, k) = (columns::<S>(), a.columns());
+        let most_steps = if self.rows.len() <= max_rows::<S>() { k } else { k.min(STEPS) }.max(1);
+        let at_once = (PANEL_BYTES / (4 * nr * most_steps)).max(1);
+        let transposed = a.column_step() != 1;
+        with_scratch(if transposed { max_rows::<S>() * most_steps } else { 0 }, |gathered| {
+            // A reduction of no steps is one empty block, which still writes the bias.
+            for first in (0..k.max(1)).step_by(most_steps) {
+                let steps = first..k.min(first + most_steps);
+                for strips in balanced(self.strips.len(), at_once) {
+                    for rows in balanced(self.rows.len(), max_rows::<S>()) {
+                        let row = self.rows.start + rows.start;
+                        let mut starts = [std::ptr::null(); MOST_ROWS];
+                        for i in 0..rows.len() {
+                            starts[i] = a.pointer(row + i, first);
+                        }
+                        let (mut left, mut left_step) = (Left::Rows(&starts, MOST_ROWS), 1);
+                        if transposed {
+                            // Steps as far apart as rows are long compete for a few sets of the first-level cache.
+                            let target = &mut gathered[..steps.len() * rows.len()];
+                            // SAFETY: the matrix has these steps, and the rows are adjacent in each.
+                            unsafe { gather(s, starts[0], a.column_step(), rows.len(), target) };
+                            starts[0] = target.as_ptr();
+                            (left, left_step) = (Left::Columns(&starts, 0), rows.len());
+                        }
+                        for strip in self.strips.start + strips.start..self.strips.start + strips.end {
+                            let column = strip * nr;
+                            let mut out = [std::ptr::null_mut(); MOST_ROWS];
+                            for i in 0..rows.len() {
+                                out[i] = c.pointer().wrapping_add((row + i) * n + column);
+                            }
+                            let tile = Tile {
+                                offsets: &[0],
+                                left,
+                                length: steps.len(),
+                                left_step,
+                                ahead: std::ptr::null(),
+                                panel: &panels[(strip * k + first) * nr..][..steps.len() * nr],
+                                out: &out[..rows.len()],
+                                columns: nr.min(n - column),
+                                accumulate: first > 0,
+                                bias: bias.filter(|_| steps.end == k).map(|bias| &bias[column..]),
+                                relu: false,
+                            };
+                            // SAFETY: the left rows have these steps, and so has the panel; the rows and the strip of `C`
+                            // belong to this task alone.
+                            unsafe { tile.run(s) };
+                        }
+                    }
                 }
-                let tile = Tile {
-                    runs: 1,
-                    offsets: &0,
-                    left: Left::Rows(left.as_ptr(), MOST_ROWS),
-                    length: self.steps.len(),
-                    left_step: a.column_step,
-                    ahead: std::ptr::null(),
-                    panel,
-                    panel_step,
-                    out: out.as_ptr(),
-                    columns: nr.min(n - column),
-                    start,
-                    relu: *relu && self.steps.end == b.rows,
-                };
-                // SAFETY: `Matrix` has checked that rows and steps lie in its values; a panel holds `NR` values a step,
-                // and so does a whole strip of a row-major `B`; rows and strip of `C` are this task's own.
-                unsafe { tile.run(s, part.len()) };
             }
-        }
+        });
     }
 }
 
@@ -174,6 +241,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kernels::testing::{bits, pools, values};
 
     /// Whole numbers so small that every sum is exact: any order gives the same bits.
     fn whole(len: usize, seed: usize) -> Vec<f32> {
@@ -188,31 +256,26 @@ mod tests {
             k in prop_oneof![0..20_usize, 250..520_usize],
             n in 0..70_usize,
             transposed in any::<[bool; 2]>(),
-            begin in 0..3_usize,
-            relu: bool,
         ) {
             let k = if cfg!(miri) { k % 9 } else { k };
-            let (va, vb, bias, old) = (whole(m * k, 1), whole(k * n, 2), whole(n, 3), whole(m * n, 4));
+            let (va, vb, bias) = (whole(m * k, 1), whole(k * n, 2), whole(n, 3));
             let a = if transposed[0] { Matrix::new(&va, [k, m]).transposed() } else { Matrix::new(&va, [m, k]) };
             let b = if transposed[1] { Matrix::new(&vb, [n, k]).transposed() } else { Matrix::new(&vb, [k, n]) };
-            let begin = [Begin::Zero, Begin::Result, Begin::Bias(&bias)][begin];
             let mut want = vec![0.0; m * n];
             for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
-                let start = match begin {
-                    Begin::Zero => 0.0,
-                    Begin::Result => old[i * n + j],
-                    Begin::Bias(bias) => bias[j],
-                };
-                let sum = (0..k).fold(start, |sum, l| {
-                    let at = |m: Matrix<'_>, r: usize, c: usize| m.values[r * m.row_step + c * m.column_step];
-                    sum + at(a, i, l) * at(b, l, j)
-                });
-                want[i * n + j] = if relu { sum.max(0.0) } else { sum };
+                let a = |l: usize| va[if transposed[0] { l * m + i } else { i * k + l }];
+                let b = |l: usize| vb[if transposed[1] { j * k + l } else { l * n + j }];
+                want[i * n + j] = (0..k).map(|l| a(l) * b(l)).sum();
             }
             for tier in Tier::available() {
-                let mut got = old.clone();
-                gemm_on(tier, a, b, begin, relu, &mut got);
+                let mut got = vec![f32::NAN; m * n];
+                gemm_on(tier, a, b, &mut got);
                 prop_assert_eq!(&got, &want, "{} {}×{}×{}", tier, m, k, n);
+                let mut panels = Panels::on(tier, b);
+                panels.update(b);
+                panels.multiply(a, Some(&bias), &mut got);
+                let biased = (0..m * n).map(|i| want[i] + bias[i % n]);
+                prop_assert!(got.iter().copied().eq(biased), "{} {}×{}×{} with a bias", tier, m, k, n);
             }
         }
     }
@@ -220,22 +283,23 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "slow")]
     fn neither_other_rows_nor_threads_change_a_bit() {
-        let [m, k, n] = [130, 700, 90];
-        let (va, vb): (Vec<f32>, Vec<f32>) =
-            ((0..m * k).map(|i| (i as f32).sin()).collect(), (0..k * n).map(|i| (i as f32).cos()).collect());
-        let b = Matrix::new(&vb, [k, n]);
-        let product = |rows: std::ops::Range<usize>| {
-            let mut c = vec![f32::NAN; rows.len() * n];
-            gemm(Matrix::new(&va[rows.start * k..rows.end * k], [rows.len(), k]), b, Begin::Zero, false, &mut c);
-            c
-        };
-        let whole = product(0..m);
-        for threads in 1..=3 {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            assert!(pool.install(|| product(0..m)) == whole);
-        }
-        for rows in [0..1, 5..12, 60..130] {
-            assert!(product(rows.clone()) == whole[rows.start * n..rows.end * n]);
+        // In blocks and in one; cut by strips, and by rows.
+        for [m, k, n] in [[130, 700, 90], [300, 400, 20]] {
+            let (va, vb, bias) = (values(m * k, 1), values(k * n, 2), values(n, 3));
+            for tier in Tier::available() {
+                let panels = Panels::on(tier, Matrix::new(&vb, [k, n]));
+                let product = |rows: Range<usize>| {
+                    let mut c = vec![f32::NAN; rows.len() * n];
+                    let a = Matrix::new(&va[rows.start * k..rows.end * k], [rows.len(), k]);
+                    panels.multiply(a, Some(&bias), &mut c);
+                    bits(&c)
+                };
+                let whole = product(0..m);
+                assert!(pools().all(|pool| pool.install(|| product(0..m)) == whole), "{tier}");
+                for rows in [0..1, 5..12, 60..130] {
+                    assert!(product(rows.clone()) == whole[rows.start * n..rows.end * n], "{tier} {rows:?}");
+                }
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod conv;
 mod gemm;
 mod pack;
 mod parallel;
+mod pass;
 pub(crate) mod reference;
 mod scratch;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod testing;
 mod tile;
 mod winograd;
 
-pub use gemm::{Begin, gemm};
+pub(crate) use gemm::Panels;
+pub use gemm::gemm;
 pub use pack::Matrix;
-pub use winograd::{WinogradError, winograd_from_environment};
+pub use winograd::{WinogradError, use_winograd};

@@ -1,26 +1,26 @@
-//! Panels: a matrix cut into strips of `NR` columns, each strip contiguous, so that the micro-kernel reads it in order.
+//! Panels: strips of `NR` columns of a matrix, each contiguous, so that the micro-kernel reads it in order.
 
 use std::ops::Range;
 
-use tensor::simd::{Kernel, Simd, dispatch};
+use super::tile::columns;
+use tensor::simd::{Kernel, Simd};
 
-/// A matrix `[rows, columns]` within a slice, plain or transposed.
+/// A matrix `[rows, columns]` within a slice, plain or transposed: neighbouring values of a row or of a column are adjacent.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
-    pub(crate) values: &'a [f32],
-    pub(crate) rows: usize,
-    pub(crate) columns: usize,
-    /// Values between neighbouring rows.
-    pub(crate) row_step: usize,
-    /// Values between neighbouring columns.
-    pub(crate) column_step: usize,
+    /// Element `(r, c)` of the matrix is `values[r·row_step + c·column_step]`: the constructors check that it exists.
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_step: usize,
+    column_step: usize,
 }
 
 impl<'a> Matrix<'a> {
     /// A row-major matrix `[rows, columns]`.
     ///
     /// # Panics
-    /// If there aren't just so many values.
+    /// If the slice's length isn't `rows · columns`.
     #[must_use]
     pub fn new(values: &'a [f32], [rows, columns]: [usize; 2]) -> Self {
         assert_eq!(values.len(), rows * columns, "values of a matrix [{rows}, {columns}]");
@@ -33,64 +33,96 @@ impl<'a> Matrix<'a> {
         Self { rows: self.columns, columns: self.rows, row_step: self.column_step, column_step: self.row_step, ..self }
     }
 
-    /// Some rows and columns of it; at least one column.
+    /// The number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The number of columns.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The distance between neighbouring values of a row.
+    pub(crate) fn column_step(&self) -> usize {
+        self.column_step
+    }
+
+    /// The submatrix of some rows and columns.
+    ///
+    /// # Panics
+    /// If the matrix doesn't have them.
     pub(crate) fn part(self, rows: Range<usize>, columns: Range<usize>) -> Self {
+        assert!(rows.end <= self.rows && columns.end <= self.columns, "{rows:?}, {columns:?} of {self:?}");
         let first = rows.start * self.row_step + columns.start * self.column_step;
-        let values = if rows.is_empty() { &[] } else { &self.values[first..] };
+        let values = if rows.is_empty() || columns.is_empty() { &[] } else { &self.values[first..] };
         Self { values, rows: rows.len(), columns: columns.len(), ..self }
     }
-}
 
-/// Copies the matrix into a panel `[rows, nr]`, filled up with zero columns.
-pub(crate) fn pack_panel(source: Matrix<'_>, nr: usize, panel: &mut [f32]) {
-    let Matrix { values, rows, columns, row_step, column_step } = source;
-    assert!(columns <= nr && panel.len() == rows * nr);
-    if row_step == 1 && column_step != 1 && nr.is_multiple_of(MOST_LANES) {
-        return dispatch(Transpose { source, nr, panel });
-    }
-    if columns < nr {
-        panel.fill(0.0);
-    }
-    if column_step == 1 {
-        for (row, target) in panel.chunks_exact_mut(nr).enumerate() {
-            target[..columns].copy_from_slice(&values[row * row_step..][..columns]);
-        }
-    } else {
-        for (row, target) in panel.chunks_exact_mut(nr).enumerate() {
-            let values = values[row * row_step..].iter().step_by(column_step);
-            target[..columns].iter_mut().zip(values).for_each(|(target, &value)| *target = value);
-        }
+    /// The address of an element, which is readable if the matrix has that row and column.
+    pub(crate) fn pointer(&self, row: usize, column: usize) -> *const f32 {
+        self.values.as_ptr().wrapping_add(row * self.row_step + column * self.column_step)
     }
 }
 
-/// Lanes of the widest tier.
-const MOST_LANES: usize = 16;
+/// Copies a matrix of 1 to `NR` columns into a panel `[rows, NR]`; the columns that it lacks are zero.
+///
+/// # Panics
+/// If it has another number of columns, or the panel another size.
+pub(crate) fn pack_panel<S: Simd>(s: S, source: Matrix<'_>, panel: &mut [f32]) {
+    assert!((1..=columns::<S>()).contains(&source.columns) && panel.len() == source.rows * columns::<S>());
+    s.vectorize(PackPanel { source, panel });
+}
 
-/// A matrix whose columns are contiguous, in squares that registers hold.
-struct Transpose<'a> {
+struct PackPanel<'a> {
     source: Matrix<'a>,
-    nr: usize,
     panel: &'a mut [f32],
 }
 
-impl Kernel for Transpose<'_> {
+impl Kernel for PackPanel<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { source: Matrix { values, rows, columns, column_step, .. }, nr, panel } = self;
+        if self.source.column_step != 1 {
+            return self.transpose(s);
+        }
+        let Self { source: Matrix { values, columns: width, row_step, .. }, panel } = self;
+        let nr = columns::<S>();
+        for (row, target) in panel.chunks_exact_mut(nr).enumerate() {
+            let source = &values[row * row_step..][..width];
+            // Of a length that the compiler knows, the copy is two loads and two stores.
+            if width == nr {
+                target.copy_from_slice(&source[..nr]);
+            } else {
+                target[..width].copy_from_slice(source);
+                target[width..].fill(0.0);
+            }
+        }
+    }
+}
+
+impl PackPanel<'_> {
+    /// A matrix whose columns are contiguous, transposed in registers square by square.
+    #[inline(always)]
+    fn transpose<S: Simd>(self, s: S) {
+        let Self { source: Matrix { values, rows, columns: width, column_step, .. }, panel } = self;
+        let nr = columns::<S>();
         let whole = rows - rows % S::LANES;
-        // Squares fill up their own columns.
-        if columns.next_multiple_of(S::LANES) < nr || whole < rows {
+        // A square writes zeros to the columns that it lacks itself.
+        if width.next_multiple_of(S::LANES) < nr || whole < rows {
             panel.fill(0.0);
         }
-        for column in (0..columns).step_by(S::LANES) {
-            let n = (columns - column).min(S::LANES);
+        for column in (0..width).step_by(S::LANES) {
+            let n = (width - column).min(S::LANES);
             for row in (0..whole).step_by(S::LANES) {
                 let from = &values[column * column_step + row..];
                 let to = &mut panel[row * nr + column..];
                 assert!(from.len() >= (n - 1) * column_step + S::LANES && to.len() >= (S::LANES - 1) * nr + S::LANES);
-                // SAFETY: `n` columns begin in `from`, and LANES rows of the panel in `to`, as many values apart.
+                // SAFETY: `from` holds LANES values of `n` columns, `column_step` apart; `to` holds LANES values of LANES
+                // rows, `nr` apart.
                 unsafe { s.transpose(from.as_ptr(), column_step, n, to.as_mut_ptr(), nr) };
             }
             for i in column..column + n {
@@ -98,6 +130,41 @@ impl Kernel for Transpose<'_> {
                     panel[row * nr + i] = values[i * column_step + row];
                 }
             }
+        }
+    }
+}
+
+/// Copies `count` adjacent values of each step, the steps being `step` values apart, side by side into `[steps, count]`.
+///
+/// # Safety
+/// Each step has `count` readable values.
+#[inline(always)]
+pub(crate) unsafe fn gather<S: Simd>(s: S, source: *const f32, step: usize, count: usize, target: &mut [f32]) {
+    s.vectorize(Gather { source, step, count, target });
+}
+
+struct Gather<'a> {
+    source: *const f32,
+    step: usize,
+    count: usize,
+    target: &'a mut [f32],
+}
+
+impl Kernel for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut source = self.source;
+        for values in self.target.chunks_exact_mut(self.count) {
+            for (at, values) in (0..).step_by(S::LANES).zip(values.chunks_mut(S::LANES)) {
+                // SAFETY: the caller of `gather` guarantees that the step's values are readable.
+                unsafe {
+                    let lanes = s.load_first(source.wrapping_add(at), values.len());
+                    s.store_first(values.as_mut_ptr(), lanes, values.len());
+                }
+            }
+            source = source.wrapping_add(self.step);
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Independent tasks on the caller's thread pool.
 
+use std::marker::PhantomData;
+
 use rayon::prelude::*;
 
-/// Multiply–adds below which handing out tasks costs more than it gains (some twenty microseconds of one core).
+/// Multiply–adds below which distributing tasks costs more than it gains (some twenty microseconds of one core).
 const WORTHWHILE: u64 = 1 << 20;
 
-/// Tasks that a large problem is cut into for each thread, so that a late one doesn't keep the others waiting.
+/// Tasks for each thread that a large problem is split into, so that the others don't wait long for the last one.
 const TASKS_PER_THREAD: usize = 4;
 
-/// How many tasks to aim for, given the multiply–adds of the whole.
+/// The number of tasks to aim for, given the multiply–adds of the whole.
 pub(crate) fn wanted_tasks(work: u64) -> usize {
     let threads = rayon::current_num_threads();
     if threads == 1 || work < WORTHWHILE { 1 } else { TASKS_PER_THREAD * threads }
@@ -16,7 +18,8 @@ pub(crate) fn wanted_tasks(work: u64) -> usize {
 
 /// Calls `task` for each of `0..tasks`, in parallel where the work is worth it.
 ///
-/// Tasks write disjoint memory and don't depend on one another, so neither order nor number of threads shows.
+/// Tasks write disjoint memory and don't depend on one another, so the result depends neither on their order nor on the
+/// number of threads.
 pub(crate) fn for_each(tasks: usize, work: u64, task: impl Fn(usize) + Sync + Send) {
     if tasks <= 1 || wanted_tasks(work) == 1 {
         (0..tasks).for_each(task);
@@ -25,22 +28,21 @@ pub(crate) fn for_each(tasks: usize, work: u64, task: impl Fn(usize) + Sync + Se
     }
 }
 
-/// A pointer that tasks share. Whoever writes through it sees to it that tasks write disjoint places.
+/// A mutable slice that tasks share, each of which writes its own part of it. The slice stays borrowed for `'a`.
 #[derive(Clone, Copy)]
-pub(crate) struct Shared(*mut f32);
+pub(crate) struct Disjoint<'a>(*mut f32, PhantomData<&'a mut [f32]>);
 
-// SAFETY: it is an address; the code that writes through it vouches for disjointness.
-unsafe impl Send for Shared {}
+// SAFETY: the pointer is only dereferenced in unsafe blocks, which state why no two tasks access the same value.
+unsafe impl Send for Disjoint<'_> {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl Sync for Disjoint<'_> {}
 
-impl Shared {
-    /// The memory of that slice.
-    pub(crate) fn new(slice: &mut [f32]) -> Self {
-        Self(slice.as_mut_ptr())
+impl<'a> Disjoint<'a> {
+    pub(crate) fn new(slice: &'a mut [f32]) -> Self {
+        Self(slice.as_mut_ptr(), PhantomData)
     }
 
-    /// The address. (A method, so that closures capture the whole and not the bare pointer.)
+    /// The address of the first value. (A method, so that closures capture the whole and not the bare pointer.)
     pub(crate) fn pointer(self) -> *mut f32 {
         self.0
     }

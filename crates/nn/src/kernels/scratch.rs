@@ -2,17 +2,17 @@
 
 use std::cell::RefCell;
 
+use tensor::simd::LINE;
+
 thread_local! {
     static POOL: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Values of a cache line.
-const LINE: usize = 16;
-
 /// Calls `f` with `len` values of working memory, aligned to a cache line, whose content is arbitrary.
 ///
-/// A thread reuses what earlier calls have left; calls may nest. With `--cfg exact_buffers` each call gets fresh memory of
-/// just that length, full of NaN: an address sanitizer sees a step past it, and results show what wasn't written first.
+/// A thread uses the memory of earlier calls again; calls may nest. With `--cfg exact_buffers` each call gets fresh memory
+/// of exactly that length, full of NaN: an address sanitizer then detects access past its end, and the results show values
+/// that were read before they were written.
 pub(crate) fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [f32]) -> T) -> T {
     if cfg!(exact_buffers) {
         return f(&mut vec![f32::NAN; len]);
@@ -21,7 +21,7 @@ pub(crate) fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [f32]) -> T) -> T 
     if buffer.len() < len + LINE {
         buffer.resize(len + LINE, 0.0);
     }
-    let skip = buffer.as_ptr().align_offset(64).min(LINE);
+    let skip = buffer.as_ptr().align_offset(size_of::<[f32; LINE]>()).min(LINE);
     let result = f(&mut buffer[skip..skip + len]);
     POOL.with_borrow_mut(|pool| pool.push(buffer));
     result

@@ -5,17 +5,26 @@
 //! `R = 6` under AVX2 that is 12 accumulators, 2 + 1 registers for operands, and 8 loads for 12 multiply–adds, which a
 //! core that loads two and multiplies two vectors a cycle hides entirely; with 32 registers `R` reaches 14.
 //!
-//! Kernels exist for every `R` up to [`max_rows`], and [`balanced`] shares rows out evenly: 49 rows are four tiles of
-//! six and five of five, none of them padded, and a tile of five costs five sixths of one of six.
+//! Kernels exist for every `R` up to [`max_rows`], and [`balanced`] splits rows evenly: 49 rows are four tiles of six and
+//! five of five, none of them padded, and a tile of five costs five sixths of one of six.
 
-use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
+use tensor::simd::{Kernel, LINE, Simd};
 
-/// The largest tile of any tier.
+/// The largest tile that kernels exist for.
 pub(crate) const MOST_ROWS: usize = 14;
 
-/// Rows of a full tile: what the registers hold besides two vectors of the right operand, a broadcast and a spare.
+/// Steps of the reduction that are summed in registers before the sum is added to the result: rounding errors grow as in
+/// sums of 64 terms. The cuts depend on a step's position in the panel alone, so that a tile which leaves out runs of zeros
+/// has the same bits as one which reads them.
+pub(crate) const CHAIN: usize = 64;
+
+/// How far ahead of its use the panel is prefetched, in values: 2 KiB.
+const PREFETCH: usize = 512;
+
+/// Rows of a full tile: the registers hold them, two vectors of the right operand, a broadcast and a spare.
 pub(crate) const fn max_rows<S: Simd>() -> usize {
-    (S::REGISTERS - 4) / 2
+    let rows = (S::REGISTERS - 4) / 2;
+    if rows < MOST_ROWS { rows } else { MOST_ROWS }
 }
 
 /// Columns of a tile, and of a packed panel.
@@ -23,182 +32,202 @@ pub(crate) const fn columns<S: Simd>() -> usize {
     2 * S::LANES
 }
 
-/// [`columns`] of a tier.
-pub(crate) fn panel_columns(tier: Tier) -> usize {
-    struct Columns;
-    impl Kernel for Columns {
-        type Output = usize;
-        #[inline(always)]
-        fn run<S: Simd>(self, _: S) -> usize {
-            columns::<S>()
-        }
-    }
-    dispatch_on(tier, Columns)
-}
-
-/// Splits `0..n` into the fewest parts of at most `most`, as equal as can be; the `i`th part.
+/// Splits `0..n` into the fewest parts of at most `most`, as equal as possible; the `i`th part.
 pub(crate) fn balanced(n: usize, most: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     let parts = n.div_ceil(most.max(1));
     (0..parts).map(move |i| n * i / parts..n * (i + 1) / parts)
 }
 
-/// One tile's operands: `C[i, :] = start + Σ_run Σ_k A_run[i, k] · B[offset_run + k, :]` for `i < R`.
+/// Evaluates `$body` with the constant `$R` equal to `$rows`, for 1 to `max_rows::<$S>()` rows.
+macro_rules! for_rows {
+    ($S:ty, $rows:expr, $R:ident => $body:expr) => {
+        for_rows!($S, $rows, $R => $body; 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    };
+    ($S:ty, $rows:expr, $R:ident => $body:expr; $($n:literal)*) => {
+        match $rows {
+            // A constant condition: no code is generated for tiles that a tier's registers can't hold.
+            $($n if const { $n <= $crate::kernels::tile::max_rows::<$S>() } => {
+                const $R: usize = $n;
+                $body
+            })*
+            rows => unreachable!("a tile of {rows} rows"),
+        }
+    };
+}
+pub(crate) use for_rows;
+
+/// Adds to `sum` one step of the reduction: the outer product of the values at `left(0)` to `left(R − 1)` and `V` vectors.
+///
+/// # Safety
+/// All of them are readable.
+#[inline(always)]
+pub(crate) unsafe fn rank_one<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    sum: &mut [[S::V; V]; R],
+    left: impl Fn(usize) -> *const f32,
+    right: *const f32,
+) {
+    // SAFETY: the caller guarantees it.
+    unsafe {
+        let mut vectors = [s.zero(); V];
+        for v in 0..V {
+            vectors[v] = s.load(right.add(v * S::LANES));
+        }
+        for i in 0..R {
+            let a = s.splat(*left(i));
+            for v in 0..V {
+                sum[i][v] = s.fma(a, vectors[v], sum[i][v]);
+            }
+        }
+    }
+}
+
+/// One tile's operands: `C[i, :] = Σ_run Σ_k A_run[i, k] · B[offset_run + k, :] + bias`, one row of `C` for each of `out`.
+///
+/// A *run* is a stretch of the reduction along which the values of a left row are evenly spaced in memory.
 #[derive(Clone, Copy)]
-pub(crate) struct Tile {
-    /// Runs: stretches of the reduction along which the left rows are evenly spaced in memory.
-    pub(crate) runs: usize,
+pub(crate) struct Tile<'a> {
     /// For each run, where its first step lies in `panel`, in values.
-    pub(crate) offsets: *const usize,
-    /// For each run, where the rows start.
-    pub(crate) left: Left,
+    pub(crate) offsets: &'a [usize],
+    /// For each run, where the left rows start.
+    pub(crate) left: Left<'a>,
     /// Steps of a run.
     pub(crate) length: usize,
-    /// Values between a row's neighbouring steps.
+    /// The distance between neighbouring values of a left row.
     pub(crate) left_step: usize,
-    /// What will be wanted next: a cache line of it is asked for at each step. Null for nothing.
+    /// What the next tile needs: a cache line of it is prefetched at each step. Null for nothing.
     pub(crate) ahead: *const f32,
-    /// The right operand.
-    pub(crate) panel: *const f32,
-    /// Values between its neighbouring steps.
-    pub(crate) panel_step: usize,
-    /// A pointer to each row's result.
-    pub(crate) out: *const *mut f32,
-    /// Valid columns, up to `NR`.
+    /// The right operand, `NR` values a step.
+    pub(crate) panel: &'a [f32],
+    /// Where each row of the result starts.
+    pub(crate) out: &'a [*mut f32],
+    /// Columns of the result, up to `NR`.
     pub(crate) columns: usize,
-    /// What the sum is added to.
-    pub(crate) start: Start,
-    /// Whether negative results become zero.
+    /// Whether the sum is added to the present values of the result.
+    pub(crate) accumulate: bool,
+    /// Added last, one value for each column.
+    pub(crate) bias: Option<&'a [f32]>,
+    /// Whether negative results become zero, after the bias.
     pub(crate) relu: bool,
 }
 
-/// Where the rows of a run start.
+/// Where the left rows of a run start.
 #[derive(Clone, Copy)]
-pub(crate) enum Left {
-    /// Anywhere: the pointers of all runs, so many a run.
-    Rows(*const *const f32, usize),
-    /// Side by side: one pointer a run, and so many values from there to the tile's first row.
-    Columns(*const *const f32, usize),
+pub(crate) enum Left<'a> {
+    /// Anywhere: the pointers of all runs, and how many of them each run has.
+    Rows(&'a [*const f32], usize),
+    /// Side by side: one pointer for each run, and the distance from there to the tile's first row.
+    Columns(&'a [*const f32], usize),
 }
 
-/// What else a tile's result holds besides its sum.
-#[derive(Clone, Copy)]
-pub(crate) enum Start {
-    Zero,
-    /// The result's present value.
-    Result,
-    /// The same row of `columns` values for each.
-    Bias(*const f32),
-}
-
-struct Fixed<'a, const R: usize, const V: usize, const COLUMNS: bool>(&'a Tile);
+struct Fixed<'a, const R: usize, const V: usize, const COLUMNS: bool>(&'a Tile<'a>);
 
 impl<const R: usize, const V: usize, const COLUMNS: bool> Kernel for Fixed<'_, R, V, COLUMNS> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // A constant condition: no code arises for tiles that a tier's registers can't hold.
-        if const { R <= max_rows::<S>() } {
-            // SAFETY: `Tile::run` hands its caller's promise on.
-            unsafe { fixed::<S, R, V, COLUMNS>(s, self.0) }
-        } else {
-            unreachable!("a tile of {R} rows on {}", S::TIER)
-        }
+        // SAFETY: constructed only by `Tile::run`, whose caller guarantees it.
+        unsafe { self.0.fixed::<S, R, V, COLUMNS>(s) }
     }
 }
 
-/// The tile for `R` rows and `V` vectors of columns.
-///
-/// # Safety
-/// As for [`Tile::run`].
-#[inline(always)]
-unsafe fn fixed<S: Simd, const R: usize, const V: usize, const COLUMNS: bool>(s: S, tile: &Tile) {
-    // SAFETY: the caller vouches that each run's rows, the panel's steps and the results' columns lie within
-    // allocations, and that results overlap no operand.
-    unsafe {
-        let mut sum = [[s.zero(); V]; R];
-        let mut begun = matches!(tile.start, Start::Result);
-        let mut chain = 0;
-        for run in 0..tile.runs {
-            let mut left = [std::ptr::null(); R];
-            for i in 0..R {
-                left[i] = match tile.left {
-                    Left::Columns(starts, first) if COLUMNS => (*starts.add(run)).add(first + i),
-                    Left::Rows(starts, each) if !COLUMNS => *starts.add(run * each + i),
-                    _ => unreachable!("chosen in `Tile::run`"),
-                };
-            }
-            let offset = *tile.offsets.add(run);
-            let first = offset / columns::<S>();
-            let mut b = tile.panel.add(offset);
-            let mut at = 0;
-            let mut step = 0;
-            while step < tile.length {
-                let present = (first + step) / CHAIN;
-                if present != chain {
-                    tile.put(s, &sum, begun, false);
-                    (sum, begun, chain) = ([[s.zero(); V]; R], true, present);
-                }
-                let end = tile.length.min((present + 1) * CHAIN - first);
-                while step < end {
-                    if !tile.ahead.is_null() {
-                        s.prefetch(tile.ahead.wrapping_add(step * LINE));
-                    }
-                    let mut right = [s.zero(); V];
-                    for v in 0..V {
-                        right[v] = s.load(b.add(v * S::LANES));
-                        // Once a cache line.
-                        if v * S::LANES % 16 == 0 {
-                            s.prefetch(b.wrapping_add(v * S::LANES + PREFETCH));
-                        }
-                    }
-                    for i in 0..R {
-                        let a = s.splat(*left[i].add(at));
-                        for v in 0..V {
-                            sum[i][v] = s.fma(a, right[v], sum[i][v]);
-                        }
-                    }
-                    at += tile.left_step;
-                    b = b.wrapping_add(tile.panel_step);
-                    step += 1;
-                }
-            }
-        }
-        tile.put(s, &sum, begun, true);
-    }
-}
-
-/// Steps of the reduction that are summed in one go. The chains' sums are then added up in the result: errors grow as in
-/// sums of so many terms, not of all. Where the cuts lie depends on a step's place in the panel alone, so that a tile
-/// which leaves runs out has the same bits as one which reads zeros there.
-const CHAIN: usize = 64;
-
-/// Values of a cache line.
-const LINE: usize = 16;
-
-/// How far ahead the panel is asked for, in values: 2 KiB.
-const PREFETCH: usize = 512;
-
-impl Tile {
-    /// Adds the sum of a chain to the results, or, if none has `begun`, writes it there. Behind the `last` come the bias
-    /// and the ReLU: a sum that started from the bias would be rounded at the bias's size from the first step on.
+impl Tile<'_> {
+    /// Computes the tile.
     ///
     /// # Safety
-    /// As for [`Tile::run`].
+    /// The tile has 1 to `max_rows::<S>()` rows and 1 to `NR` columns. Each run has `length` steps in the panel, and as many
+    /// pointers as there are rows, each to `length` readable values, `left_step` apart. The bias has `columns` values. Each
+    /// row of the result has `columns` writable values, which overlap neither an operand nor another row and which no other
+    /// thread accesses; they are initialised if the sum is added to them.
+    #[inline(always)]
+    pub(crate) unsafe fn run<S: Simd>(&self, s: S) {
+        debug_assert!(self.columns <= columns::<S>() && self.bias.is_none_or(|bias| bias.len() >= self.columns));
+        debug_assert!(self.offsets.iter().all(|at| at + self.length * columns::<S>() <= self.panel.len()));
+        for_rows!(S, self.out.len(), R => match (self.columns > S::LANES, self.left) {
+            (true, Left::Rows(..)) => s.vectorize(Fixed::<R, 2, false>(self)),
+            (true, Left::Columns(..)) => s.vectorize(Fixed::<R, 2, true>(self)),
+            (false, Left::Rows(..)) => s.vectorize(Fixed::<R, 1, false>(self)),
+            (false, Left::Columns(..)) => s.vectorize(Fixed::<R, 1, true>(self)),
+        });
+    }
+
+    /// The tile for `R` rows and `V` vectors of columns.
+    ///
+    /// # Safety
+    /// As for [`run`](Self::run).
+    #[inline(always)]
+    unsafe fn fixed<S: Simd, const R: usize, const V: usize, const COLUMNS: bool>(&self, s: S) {
+        // SAFETY: the caller guarantees that each run's rows, the panel's steps and the results' columns lie within
+        // allocations, and that results overlap no operand.
+        unsafe {
+            let mut sum = [[s.zero(); V]; R];
+            let mut begun = self.accumulate;
+            let mut chain = 0;
+            for run in 0..self.offsets.len() {
+                let mut left = [std::ptr::null(); R];
+                for i in 0..R {
+                    left[i] = match self.left {
+                        Left::Columns(starts, first) if COLUMNS => starts.get_unchecked(run).add(first + i),
+                        Left::Rows(starts, each) if !COLUMNS => *starts.get_unchecked(run * each + i),
+                        _ => unreachable!("chosen in `Tile::run`"),
+                    };
+                }
+                let offset = *self.offsets.get_unchecked(run);
+                let first = offset / columns::<S>();
+                let mut right = self.panel.as_ptr().add(offset);
+                let mut at = 0;
+                let mut step = 0;
+                while step < self.length {
+                    let present = (first + step) / CHAIN;
+                    if present != chain {
+                        self.put(s, &sum, begun, false);
+                        (sum, begun, chain) = ([[s.zero(); V]; R], true, present);
+                    }
+                    let end = self.length.min((present + 1) * CHAIN - first);
+                    while step < end {
+                        if !self.ahead.is_null() {
+                            s.prefetch(self.ahead.wrapping_add(step * LINE));
+                        }
+                        for line in (0..V * S::LANES).step_by(LINE) {
+                            s.prefetch(right.wrapping_add(PREFETCH + line));
+                        }
+                        rank_one(
+                            s,
+                            &mut sum,
+                            #[inline(always)]
+                            |i| left[i].add(at),
+                            right,
+                        );
+                        at += self.left_step;
+                        right = right.wrapping_add(columns::<S>());
+                        step += 1;
+                    }
+                }
+            }
+            self.put(s, &sum, begun, true);
+        }
+    }
+
+    /// Writes the sum of a chain to the results, or adds it if they have `begun`. The `last` chain is followed by the bias
+    /// and the ReLU: a sum that started from the bias would be rounded at the bias's magnitude from the first step on.
+    ///
+    /// # Safety
+    /// As for [`run`](Self::run).
     #[inline(always)]
     unsafe fn put<S: Simd, const R: usize, const V: usize>(&self, s: S, sum: &[[S::V; V]; R], begun: bool, last: bool) {
         let lanes = |v: usize| self.columns.saturating_sub(v * S::LANES).min(S::LANES);
         let full = self.columns == V * S::LANES;
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe {
             let mut bias = [s.zero(); V];
-            if let Start::Bias(values) = self.start {
+            if let Some(values) = self.bias {
                 for v in 0..V {
-                    bias[v] = s.load_first(values.add(v * S::LANES), lanes(v));
+                    bias[v] = s.load_first(values.as_ptr().add(v * S::LANES), lanes(v));
                 }
             }
             for i in 0..R {
-                let out = *self.out.add(i);
+                let out = *self.out.get_unchecked(i);
                 for v in 0..V {
                     let p = out.add(v * S::LANES);
                     let mut value = sum[i][v];
@@ -214,32 +243,6 @@ impl Tile {
                     if full { s.store(p, value) } else { s.store_first(p, value, lanes(v)) }
                 }
             }
-        }
-    }
-
-    /// Computes `rows` rows.
-    ///
-    /// # Safety
-    /// `1 ≤ rows ≤ max_rows::<S>()` and `1 ≤ columns ≤ NR`. For each run there are an offset and `rows` row starts,
-    /// each good for `length` steps; the panel holds `NR` values at every step (`LANES`, if `columns ≤ LANES`); the
-    /// bias, if any, and each row of the result hold `columns` values. The results overlap neither each other nor an
-    /// operand, and no other thread touches them.
-    #[inline(always)]
-    pub(crate) unsafe fn run<S: Simd>(&self, s: S, rows: usize) {
-        debug_assert!(rows <= max_rows::<S>() && self.columns <= columns::<S>());
-        macro_rules! dispatch {
-            ($vectors:literal, $columns:literal: $($rows:literal)*) => {
-                match rows {
-                    $($rows => s.vectorize(Fixed::<$rows, $vectors, $columns>(self)),)*
-                    _ => unreachable!("a tile of {rows} rows"),
-                }
-            };
-        }
-        match (self.columns > S::LANES, self.left) {
-            (true, Left::Rows(..)) => dispatch!(2, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-            (true, Left::Columns(..)) => dispatch!(2, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-            (false, Left::Rows(..)) => dispatch!(1, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-            (false, Left::Columns(..)) => dispatch!(1, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         }
     }
 }

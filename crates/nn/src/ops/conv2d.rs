@@ -73,7 +73,7 @@ pub(crate) fn conv2d_vjp<T: Real>(conv: Conv2d, node: &Node<T>, upstream: &Tenso
 }
 
 /// ∂x and ∂w, where wanted.
-pub(crate) fn input_and_weight_gradients<T: Real>(
+fn input_and_weight_gradients<T: Real>(
     x: &Tensor<T>,
     w: &Tensor<T>,
     upstream: &Tensor<T>,
@@ -112,7 +112,7 @@ fn geometry<T: Real>(x: &Tensor<T>, w: &Tensor<T>, conv: Conv2d) -> ConvGeometry
 ///
 /// # Panics
 /// Where the shapes don't fit together.
-pub(crate) fn conv2d_value<T: Real>(
+fn conv2d_value<T: Real>(
     x: &Tensor<T>,
     w: &Tensor<T>,
     bias: Option<&Tensor<T>>,

@@ -1,15 +1,12 @@
 //! The fully connected layer.
 
-use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use tensor::{Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted, channel_sums};
 
-use super::conv2d::{conv2d_value, input_and_weight_gradients, sum_over_pixels};
-use crate::geometry::Conv2d;
 use crate::real::Real;
 
 /// Y = X·W + b: `[N, in]·[in, out] + [out]` → `[N, out]`.
 ///
-/// As for any matrix product, ∂X = ∂Y·Wᵀ and ∂W = Xᵀ·∂Y; the bias is added to every row, so ∂b = Σₙ ∂Yₙ. It is
-/// computed as what it also is: a 1×1 convolution over pictures of one pixel.
+/// As for any matrix product, ∂X = ∂Y·Wᵀ and ∂W = Xᵀ·∂Y; the bias is added to every row, so ∂b = Σₙ ∂Yₙ.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear;
 
@@ -19,12 +16,26 @@ impl<T: Real> Op<T> for Linear {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
-        let (x, w) = (pixels(node.input(0)), kernel(node.input(1)));
-        let bias = (node.input_count() == 3).then(|| wanted.then(2, || sum_over_pixels(&upstream)));
-        let [dx, dw] = input_and_weight_gradients(&x, &w, &pixels(&upstream), Conv2d::default(), wanted);
-        let flat = |gradient: Option<Tensor<T>>, input: usize| gradient.map(|g| g.reshape(*node.input_shape(input)));
-        let mut grads = vec![flat(dx, 0), flat(dw, 1)];
-        grads.extend(bias);
+        let (x, w) = (node.input(0), node.input(1));
+        let mut grads = vec![
+            wanted.then(0, || {
+                let mut dx = Tensor::scratch(*x.shape());
+                T::linear_input_gradient(&upstream, w, dx.make_mut());
+                dx
+            }),
+            wanted.then(1, || {
+                let mut dw = Tensor::scratch(*w.shape());
+                T::linear_weight_gradient(x, &upstream, dw.make_mut());
+                dw
+            }),
+        ];
+        if node.input_count() == 3 {
+            grads.push(wanted.then(2, || {
+                let outputs = w.shape()[1];
+                let [sums] = channel_sums([upstream.as_slice()], &vec![T::zero(); outputs], |[x], _| [x]);
+                Tensor::new([outputs], sums)
+            }));
+        }
         Grads::new(grads)
     }
 
@@ -37,16 +48,6 @@ impl<T: Real> Op<T> for Linear {
     }
 }
 
-/// `[N, C]` → `[N, 1, 1, C]`.
-fn pixels<T: Real>(x: &Tensor<T>) -> Tensor<T> {
-    x.reshape([x.shape()[0], 1, 1, x.shape()[1]])
-}
-
-/// `[in, out]` → `[1, 1, in, out]`.
-fn kernel<T: Real>(w: &Tensor<T>) -> Tensor<T> {
-    w.reshape([1, 1, w.shape()[0], w.shape()[1]])
-}
-
 /// X·W + b: `[N, in]·[in, out] + [out]` → `[N, out]`.
 ///
 /// # Panics
@@ -55,8 +56,11 @@ fn kernel<T: Real>(w: &Tensor<T>) -> Tensor<T> {
 pub fn linear<T: Real>(x: &Var<T>, w: &Var<T>, bias: Option<&Var<T>>) -> Var<T> {
     let (xs, ws) = (x.shape(), w.shape());
     assert!(xs.len() == 2 && ws.len() == 2 && xs[1] == ws[0], "linear: {xs} · {ws} is no matrix product");
-    let y = conv2d_value(&pixels(x.value()), &kernel(w.value()), bias.map(Var::value), Conv2d::default(), false);
-    let y = y.reshape([xs[0], ws[1]]);
+    if let Some(bias) = bias {
+        assert_eq!(&**bias.shape(), &[ws[1]], "linear: expected a bias [out]");
+    }
+    let mut y = Tensor::scratch([xs[0], ws[1]]);
+    T::linear(x.value(), w.value(), bias.map(|bias| bias.value().as_slice()), y.make_mut());
     match bias {
         Some(bias) => x.tape().record(Linear, &[x, w, bias], y),
         None => x.tape().record(Linear, &[x, w], y),

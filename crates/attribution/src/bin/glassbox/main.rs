@@ -33,7 +33,7 @@ mod words;
 use std::process::ExitCode;
 
 use clap::Parser;
-use nn::kernels::winograd_from_environment;
+use nn::kernels::use_winograd;
 use tensor::simd::{Tier, use_tier};
 
 use cli::{Cli, Command, DemoArgs};
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 
 fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
     choose_tier()?;
-    winograd_from_environment()?;
+    choose_winograd()?;
     rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build_global()?;
     match command {
         Command::Demo(args) => demo::run(&args),
@@ -92,4 +92,15 @@ fn choose_tier() -> Result<(), Failure> {
     let tier: Tier = name.to_string_lossy().parse().map_err(|error| format!("GLASSBOX_SIMD: {error}"))?;
     use_tier(tier).map_err(|error| format!("GLASSBOX_SIMD={tier}: {error}"))?;
     Ok(())
+}
+
+/// Leaves Winograd's algorithms out where the environment variable `GLASSBOX_WINOGRAD` is `off`.
+fn choose_winograd() -> Result<(), Failure> {
+    let Some(value) = std::env::var_os("GLASSBOX_WINOGRAD") else { return Ok(()) };
+    let wanted = match value.to_str() {
+        Some("on") => true,
+        Some("off") => false,
+        _ => Err(format!("GLASSBOX_WINOGRAD: expected on or off, found {value:?}"))?,
+    };
+    Ok(use_winograd(wanted)?)
 }

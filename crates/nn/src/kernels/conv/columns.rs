@@ -8,58 +8,61 @@
 
 use std::ops::Range;
 
+use super::margins::FEW_CHANNELS;
 use crate::ConvGeometry;
 use crate::kernels::pack::{Matrix, pack_panel};
-use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
+use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
+use crate::kernels::pass::{Call, Convolve, Facts};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows};
+use crate::kernels::tile::{Left, MOST_ROWS, Tile, balanced, columns, max_rows};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
+
+pub(super) const FACTS: Facts = Facts {
+    name: "columns",
+    supports: |g| g.conv.groups == 1,
+    suits: |g, _| g.in_channels <= FEW_CHANNELS,
+    forward: None,
+    input_gradient: Some(|_, tier| Box::new(Columns { tier, weights: Vec::new() })),
+    weight_gradient: None,
+};
 
 /// Input rows that a task takes at least: it recomputes the outputs that reach across its edges.
 const LEAST_ROWS: usize = 16;
 
-/// The input gradient of a convolution of one group, with its weights.
+/// The weights as they are.
 #[derive(Debug)]
-pub(super) struct Columns {
+struct Columns {
     tier: Tier,
-    g: ConvGeometry,
     weights: Vec<f32>,
 }
 
-impl Columns {
-    pub(super) fn new(g: &ConvGeometry, tier: Tier) -> Self {
-        Self { tier, g: *g, weights: Vec::new() }
-    }
-
-    pub(super) fn update(&mut self, w: &[f32]) {
+impl Convolve for Columns {
+    fn update(&mut self, w: &[f32]) {
         self.weights.clear();
         self.weights.extend_from_slice(w);
     }
 
-    pub(super) fn run(&self, dy: &[f32], dx: &mut [f32]) {
-        let one = self.g.with_batch(1);
-        let [from, to]: [usize; 2] = [one.output_shape(), one.input_shape()].map(|shape| shape.iter().product());
-        let images = dy.len() / from;
-        assert_eq!(dy.len(), images * from, "output gradient of {:?}", self.g);
-        assert_eq!(dx.len(), images * to, "input gradient of {:?}", self.g);
-        let height = self.g.input[0];
-        let work = one.multiply_adds() * images as u64;
-        let chunk = (height * images).div_ceil(wanted_tasks(work)).clamp(LEAST_ROWS, height.max(LEAST_ROWS));
+    fn run(&self, call: Call<'_>) {
+        let Call { g, source: dy, target: dx, .. } = call;
+        let from = g.output[0] * g.output[1] * g.out_channels;
+        let (height, work) = (g.input[0], g.multiply_adds());
+        let chunk = (height * g.batch).div_ceil(wanted_tasks(work)).clamp(LEAST_ROWS, height.max(LEAST_ROWS));
         let chunks: Vec<_> = balanced(height, chunk).collect();
-        let dx = Shared::new(dx);
-        for_each(images * chunks.len(), work, |i| {
+        let dx = Disjoint::new(dx);
+        for_each(g.batch * chunks.len(), work, |i| {
             let (image, rows) = (i / chunks.len(), chunks[i % chunks.len()].clone());
             let dy = &dy[image * from..][..from];
-            dispatch_on(self.tier, Rows { columns: self, dy, dx, image, rows });
+            dispatch_on(self.tier, Rows { g, weights: &self.weights, dy, dx, image, rows });
         });
     }
 }
 
 /// Some input rows of one image.
 struct Rows<'a> {
-    columns: &'a Columns,
+    g: &'a ConvGeometry,
+    weights: &'a [f32],
     dy: &'a [f32],
-    dx: Shared,
+    dx: Disjoint<'a>,
     image: usize,
     rows: Range<usize>,
 }
@@ -69,7 +72,7 @@ impl Kernel for Rows<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let g = &self.columns.g;
+        let g = self.g;
         let [kh, kw] = g.kernel;
         let [down, right] = g.conv.stride;
         let cin = g.in_channels;
@@ -96,14 +99,9 @@ impl Kernel for Rows<'_> {
                     ..(0..kh).rposition(|tap| row(tap).is_some()).map_or(kh, |last| last + 1);
                 for ow in (0..g.output[1]).step_by(nr) {
                     let width = nr.min(g.output[1] - ow);
-                    let source = Matrix {
-                        values: &self.dy[(oh * g.output[1] + ow) * g.out_channels..],
-                        rows: g.out_channels,
-                        columns: width,
-                        row_step: 1,
-                        column_step: g.out_channels,
-                    };
-                    pack_panel(source, nr, panel);
+                    let outputs = &self.dy[oh * g.output[1] * g.out_channels..][..g.output[1] * g.out_channels];
+                    let outputs = Matrix::new(outputs, [g.output[1], g.out_channels]);
+                    pack_panel(s, outputs.part(ow..ow + width, 0..g.out_channels).transposed(), panel);
                     let lines = taps.start * kw * cin..taps.end * kw * cin;
                     self.products(s, panel, width, lines, products);
                     for tap in taps.clone() {
@@ -130,39 +128,38 @@ impl Rows<'_> {
     #[inline(always)]
     fn products<S: Simd>(&self, s: S, panel: &[f32], width: usize, lines: Range<usize>, products: &mut [f32]) {
         let nr = columns::<S>();
-        let depth = self.columns.g.out_channels;
+        let depth = self.g.out_channels;
         assert!(lines.end * nr <= products.len(), "room for {} lines", lines.end);
         let products = products.as_mut_ptr();
         for part in balanced(lines.len(), max_rows::<S>()) {
             let mut left = [std::ptr::null(); MOST_ROWS];
             let mut out = [std::ptr::null_mut(); MOST_ROWS];
             for (i, line) in part.clone().map(|i| lines.start + i).enumerate() {
-                left[i] = self.columns.weights[line * depth..].as_ptr();
+                left[i] = self.weights[line * depth..].as_ptr();
                 out[i] = products.wrapping_add(line * nr);
             }
             let tile = Tile {
-                runs: 1,
-                offsets: &0,
-                left: Left::Rows(left.as_ptr(), MOST_ROWS),
+                offsets: &[0],
+                left: Left::Rows(&left, MOST_ROWS),
                 length: depth,
                 left_step: 1,
                 ahead: std::ptr::null(),
-                panel: panel.as_ptr(),
-                panel_step: nr,
-                out: out.as_ptr(),
+                panel,
+                out: &out[..part.len()],
                 columns: width,
-                start: Start::Zero,
+                accumulate: false,
+                bias: None,
                 relu: false,
             };
             // SAFETY: a line of weights and the panel both have Cout steps; lines of the products lie apart.
-            unsafe { tile.run(s, part.len()) };
+            unsafe { tile.run(s) };
         }
     }
 
     /// Weaves the planes together into the task's rows of the gradient.
     #[inline(always)]
     fn weave(&self, planes: &[f32], plane: usize) {
-        let g = &self.columns.g;
+        let g = self.g;
         let [height, width] = g.input;
         let (cin, right) = (g.in_channels, g.conv.stride[1]);
         let first = (self.image * height + self.rows.start) * width * cin;

@@ -10,24 +10,28 @@
 use std::ops::Range;
 
 use super::sliding::{self, Row, Window};
-use super::sweep::{Sweep, Tap};
-use super::weight_gradient::inside;
+use super::sweep::{Sweep, Tap, inside};
 use crate::ConvGeometry;
-use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
+use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
+use crate::kernels::pass::{Call, Convolve, Facts, Pass};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::balanced;
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
-/// A depthwise walk with its weights.
+pub(super) const FACTS: Facts = Facts {
+    name: "depthwise",
+    supports: |g| g.conv.groups == g.in_channels && g.in_channels == g.out_channels,
+    suits: |g, _| g.in_channels > 1,
+    forward: Some(|g, tier| Box::new(Depthwise::new(g, Pass::Forward, tier))),
+    input_gradient: Some(|g, tier| Box::new(Depthwise::new(g, Pass::InputGradient, tier))),
+    weight_gradient: Some(weight_gradient),
+};
+
+/// The weights of a depthwise convolution as they are.
 #[derive(Debug)]
-pub(super) struct Depthwise {
+struct Depthwise {
     tier: Tier,
-    source: [usize; 2],
-    target: [usize; 2],
-    channels: usize,
-    sweeps: Vec<Sweep>,
-    /// If the only sweep is one that slides.
-    window: Option<Window>,
+    pass: Pass,
     /// `[Kh · Kw, C]`.
     weights: Vec<f32>,
     /// A pixel of the padding, for sliding.
@@ -35,52 +39,57 @@ pub(super) struct Depthwise {
 }
 
 impl Depthwise {
-    pub(super) fn forward(g: &ConvGeometry, tier: Tier) -> Self {
-        Self::new(g, tier, [g.input, g.output], vec![Sweep::forward(g)])
+    fn new(g: &ConvGeometry, pass: Pass, tier: Tier) -> Self {
+        Self { tier, pass, weights: Vec::new(), zeros: vec![0.0; g.in_channels] }
     }
+}
 
-    pub(super) fn input_gradient(g: &ConvGeometry, tier: Tier) -> Self {
-        Self::new(g, tier, [g.output, g.input], Sweep::input_gradient(g))
-    }
-
-    fn new(g: &ConvGeometry, tier: Tier, [source, target]: [[usize; 2]; 2], sweeps: Vec<Sweep>) -> Self {
-        let channels = g.in_channels;
-        let window = Window::new(g, &sweeps[0], source[1]);
-        Self { tier, source, target, channels, sweeps, window, weights: Vec::new(), zeros: vec![0.0; channels] }
-    }
-
-    pub(super) fn update(&mut self, w: &[f32]) {
+impl Convolve for Depthwise {
+    fn update(&mut self, w: &[f32]) {
         self.weights.clear();
         self.weights.extend_from_slice(w);
     }
 
-    pub(super) fn run(&self, source: &[f32], bias: Option<&[f32]>, relu: bool, target: &mut [f32]) {
-        let [from, to] = [self.source, self.target].map(|[h, w]| h * w * self.channels);
-        let images = source.len() / from;
-        assert_eq!(source.len(), images * from, "source of a depthwise convolution");
-        assert_eq!(target.len(), images * to, "target of a depthwise convolution");
-        assert!(bias.is_none_or(|b| b.len() == self.channels), "one bias a channel");
-        let target = Shared::new(target);
-        for sweep in &self.sweeps {
-            let rows = images * sweep.count[0];
-            let work = (rows * sweep.count[1] * sweep.taps.len() * self.channels) as u64;
+    fn run(&self, call: Call<'_>) {
+        let Call { g, source, bias, relu, target, .. } = call;
+        let [from, to] = if self.pass == Pass::Forward { [g.input, g.output] } else { [g.output, g.input] };
+        let sweeps = Sweep::all(g, self.pass);
+        // Only a single sweep slides: that of stride 1.
+        let window = Window::new(g, &sweeps[0], from[1]);
+        let (channels, weights, zeros) = (g.in_channels, &self.weights[..], &self.zeros[..]);
+        let walk =
+            Walk { from, to, channels, window, weights, zeros, source, bias, relu, target: Disjoint::new(target) };
+        for sweep in &sweeps {
+            let rows = g.batch * sweep.count[0];
+            let work = (rows * sweep.count[1] * sweep.taps.len() * channels) as u64;
             let parts: Vec<_> = balanced(rows, rows.div_ceil(wanted_tasks(work))).collect();
             for_each(parts.len(), work, |i| {
-                let rows = parts[i].clone();
-                dispatch_on(self.tier, Rows { walk: self, sweep, source, bias, relu, target, rows });
+                dispatch_on(self.tier, Rows { walk: &walk, sweep, rows: parts[i].clone() });
             });
         }
     }
 }
 
-/// Some rows of a sweep, counted through all images.
-struct Rows<'a> {
-    walk: &'a Depthwise,
-    sweep: &'a Sweep,
+/// One call: what its sweeps share.
+struct Walk<'a> {
+    /// Extents of the source's pictures.
+    from: [usize; 2],
+    /// Extents of the target's.
+    to: [usize; 2],
+    channels: usize,
+    window: Option<Window>,
+    weights: &'a [f32],
+    zeros: &'a [f32],
     source: &'a [f32],
     bias: Option<&'a [f32]>,
     relu: bool,
-    target: Shared,
+    target: Disjoint<'a>,
+}
+
+/// Some rows of a sweep, counted through all images.
+struct Rows<'a> {
+    walk: &'a Walk<'a>,
+    sweep: &'a Sweep,
     rows: Range<usize>,
 }
 
@@ -96,7 +105,7 @@ impl Kernel for Rows<'_> {
         if let Some(window) = walk.window {
             return self.slide(s, window);
         }
-        let [height, width] = walk.source;
+        let [height, width] = walk.from;
         let columns = |tap: &Tap| inside(tap.offset[1], sweep.step[1], width, sweep.count[1]);
         let mut reads: Vec<Reads> = Vec::with_capacity(sweep.taps.len());
         let mut remaining: Vec<Reads> = Vec::with_capacity(sweep.taps.len());
@@ -144,19 +153,20 @@ impl Rows<'_> {
     /// The rows one by one, each by sliding along it.
     #[inline(always)]
     fn slide<S: Simd>(&self, s: S, window: Window) {
-        let Self { walk, source, bias, relu, .. } = *self;
-        let [height, width] = walk.target;
-        let size = walk.source[0] * walk.source[1] * walk.channels;
+        let Walk { source, bias, relu, weights, zeros, .. } = *self.walk;
+        let walk = self.walk;
+        let [height, width] = walk.to;
+        let size = walk.from[0] * walk.from[1] * walk.channels;
         for row in self.rows.clone() {
             let image = &source[row / height * size..][..size];
             let row = Row {
                 window,
-                source: window.rows(image, row % height, walk.source, walk.channels, &walk.zeros),
-                source_width: walk.source[1],
-                weights: &walk.weights,
+                source: window.rows(image, row % height, walk.from, walk.channels, zeros),
+                source_width: walk.from[1],
+                weights,
                 bias,
                 relu,
-                target: self.target.pointer().wrapping_add(row * width * walk.channels),
+                target: self.walk.target.pointer().wrapping_add(row * width * walk.channels),
                 width,
                 channels: walk.channels,
             };
@@ -179,10 +189,10 @@ impl Rows<'_> {
     #[inline(always)]
     fn channels<S: Simd, const R: usize>(&self, s: S, place: Place, x: usize, reads: &[Reads]) {
         let Self { walk, sweep, .. } = self;
-        let size = walk.source[0] * walk.source[1] * walk.channels;
-        let image = self.source[place.image * size..].as_ptr().wrapping_add(x * sweep.step[1] * walk.channels);
-        let first = place.image * walk.target[0] * walk.target[1] + sweep.target([place.y, x], walk.target[1]);
-        let out = self.target.pointer().wrapping_add(first * walk.channels);
+        let size = walk.from[0] * walk.from[1] * walk.channels;
+        let image = self.walk.source[place.image * size..].as_ptr().wrapping_add(x * sweep.step[1] * walk.channels);
+        let first = place.image * walk.to[0] * walk.to[1] + sweep.target([place.y, x], walk.to[1]);
+        let out = self.walk.target.pointer().wrapping_add(first * walk.channels);
         let mut channel = 0;
         while channel < walk.channels {
             let left = walk.channels - channel;
@@ -224,7 +234,7 @@ impl Rows<'_> {
         unsafe {
             let load = |p: *const f32| if full { s.load(p) } else { s.load_first(p, n) };
             let mut sum = [[s.zero(); V]; R];
-            if let Some(bias) = self.bias {
+            if let Some(bias) = walk.bias {
                 for v in 0..V {
                     let start = load(bias.as_ptr().add(channel + v * S::LANES));
                     for i in 0..R {
@@ -244,7 +254,7 @@ impl Rows<'_> {
             }
             for i in 0..R {
                 for v in 0..V {
-                    let value = if self.relu { s.max(s.zero(), sum[i][v]) } else { sum[i][v] };
+                    let value = if walk.relu { s.max(s.zero(), sum[i][v]) } else { sum[i][v] };
                     let p = out.add(i * target_step + channel + v * S::LANES);
                     if full { s.store(p, value) } else { s.store_first(p, value, n) }
                 }
@@ -257,7 +267,7 @@ impl Rows<'_> {
 const SLICES: usize = 16;
 
 /// `∂S/∂w[tap, c] = Σ_pixels x[pixel·stride + tap, c] · ∂S/∂y[pixel, c]`.
-pub(super) fn weight_gradient(tier: Tier, g: &ConvGeometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+fn weight_gradient(g: &ConvGeometry, tier: Tier, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     let rows = g.batch * g.output[0];
     let slices: Vec<_> = balanced(rows, rows.div_ceil(SLICES)).collect();
     let sweep = Sweep::forward(g);
@@ -265,7 +275,7 @@ pub(super) fn weight_gradient(tier: Tier, g: &ConvGeometry, x: &[f32], dy: &[f32
     let zeros = vec![0.0; g.in_channels];
     with_scratch(slices.len() * dw.len(), |sums| {
         sums.fill(0.0);
-        let shared = Shared::new(sums);
+        let shared = Disjoint::new(sums);
         for_each(slices.len(), g.multiply_adds(), |i| {
             let sum = shared.pointer().wrapping_add(i * dw.len());
             dispatch_on(tier, Slice { g, sweep: &sweep, window, zeros: &zeros, x, dy, rows: slices[i].clone(), sum });

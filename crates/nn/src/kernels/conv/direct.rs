@@ -4,188 +4,197 @@
 //! padding, to a run of zeros. The micro-kernel walks those runs; nothing is copied. A tap that lies in the padding for
 //! all pixels of a tile is left out. Weights are packed once into panels `[tap, channel, NR]`.
 
-use super::sweep::Sweep;
+use std::ops::Range;
+
+use super::sweep::{Sweep, phases};
+use super::weight_gradient::WeightGradient;
 use crate::ConvGeometry;
 use crate::kernels::pack::{Matrix, pack_panel};
-use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
-use crate::kernels::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows, panel_columns};
+use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
+use crate::kernels::pass::{Call, Convolve, Facts, Pass};
+use crate::kernels::tile::{Left, MOST_ROWS, Tile, balanced, columns, max_rows};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
-/// Bytes of source rows that one task works through for every panel: well within a second-level cache.
+pub(super) const FACTS: Facts = Facts {
+    name: "direct",
+    supports: |_| true,
+    suits: |_, _| true,
+    forward: Some(|g, tier| Box::new(Direct::new(g, Pass::Forward, tier))),
+    input_gradient: Some(|g, tier| Box::new(Direct::new(g, Pass::InputGradient, tier))),
+    weight_gradient: Some(|g, tier, x, dy, dw| WeightGradient::new(g, false).run(tier, x, dy, dw)),
+};
+
+/// Bytes of source rows that one task reads for every panel: well within a second-level cache.
 const SOURCE_BYTES: usize = 192 << 10;
 
-/// Bytes of panels that stay in the second-level cache: with no more, few tiles at a time pass over all of them, so that
-/// whole pixels are written; with more, all tiles of a task pass over one panel after the other.
+/// Bytes of panels that stay in the second-level cache. With no more, [`FEW_TILES`] at a time pass over all of them, so
+/// that whole pixels are written; with more, all tiles of a task pass over one panel after the other.
 const PANEL_BYTES: usize = 192 << 10;
 
-/// Those few.
 const FEW_TILES: usize = 8;
 
-/// A convolution-like walk with its weights in panels.
+/// The weights of a forward pass or an input gradient, in panels.
 #[derive(Debug)]
-pub(crate) struct Direct {
+struct Direct {
     tier: Tier,
-    /// Pixels and channels of the source and of the target.
-    source: [usize; 3],
-    target: [usize; 3],
-    groups: usize,
-    /// Values of one run: the source channels of a group.
-    run: usize,
-    sweeps: Vec<Sweep>,
-    /// For each sweep, group and strip of `NR` target channels: a panel `[taps, run, NR]`.
+    /// Of any picture.
+    geometry: ConvGeometry,
+    pass: Pass,
+    /// For each phase, group and strip of `NR` target channels: a panel `[taps, run, NR]`.
     panels: Vec<f32>,
     zeros: Vec<f32>,
 }
 
 impl Direct {
-    /// The forward pass, reading the input in place.
-    pub(crate) fn forward(g: &ConvGeometry, tier: Tier) -> Self {
-        Self {
-            tier,
-            source: [g.input[0], g.input[1], g.in_channels],
-            target: [g.output[0], g.output[1], g.out_channels],
+    fn new(g: &ConvGeometry, pass: Pass, tier: Tier) -> Self {
+        let zeros = vec![0.0; if pass == Pass::Forward { g.group_in() } else { g.group_out() }];
+        Self { tier, geometry: *g, pass, panels: Vec::new(), zeros }
+    }
+}
+
+impl Convolve for Direct {
+    fn update(&mut self, w: &[f32]) {
+        dispatch_on(self.tier, Pack { direct: self, w });
+    }
+
+    fn run(&self, call: Call<'_>) {
+        let Call { g, source, bias, relu, target, .. } = call;
+        let [input, output] = [g.input_shape(), g.output_shape()].map(|[_, h, w, channels]| [h, w, channels]);
+        let [from, to] = if self.pass == Pass::Forward { [input, output] } else { [output, input] };
+        let walk = Walk {
+            panels: &self.panels,
+            zeros: &self.zeros,
+            sweeps: Sweep::all(g, self.pass),
+            images: g.batch,
             groups: g.conv.groups,
-            run: g.group_in(),
-            sweeps: vec![Sweep::forward(g)],
-            panels: Vec::new(),
-            zeros: vec![0.0; g.group_in()],
-        }
-    }
-
-    /// The input gradient, reading the output's gradient in place.
-    pub(crate) fn input_gradient(g: &ConvGeometry, tier: Tier) -> Self {
-        Self {
-            tier,
-            source: [g.output[0], g.output[1], g.out_channels],
-            target: [g.input[0], g.input[1], g.in_channels],
-            groups: g.conv.groups,
-            run: g.group_out(),
-            sweeps: Sweep::input_gradient(g),
-            panels: Vec::new(),
-            zeros: vec![0.0; g.group_out()],
-        }
-    }
-
-    /// Packs weights `[Kh, Kw, Cin / groups, Cout]`; `transposed` exchanges the roles of the channels.
-    pub(crate) fn pack(&mut self, w: &[f32], out_channels: usize, transposed: bool) {
-        let nr = panel_columns(self.tier);
-        let group_target = self.target[2] / self.groups;
-        let group_out = out_channels / self.groups;
-        let strips = group_target.div_ceil(nr);
-        let size: usize =
-            self.sweeps.iter().map(|s| s.taps.len()).sum::<usize>() * self.run * self.groups * strips * nr;
-        self.panels.resize(size, 0.0);
-        let mut rest = self.panels.as_mut_slice();
-        for sweep in &self.sweeps {
-            for group in 0..self.groups {
-                for strip in 0..strips {
-                    let first = strip * nr;
-                    let width = nr.min(group_target - first);
-                    for tap in &sweep.taps {
-                        let (panel, after) = std::mem::take(&mut rest).split_at_mut(self.run * nr);
-                        rest = after;
-                        let matrix = if transposed {
-                            let start = (tap.kernel * group_target + first) * out_channels + group * group_out;
-                            Matrix {
-                                values: &w[start..],
-                                rows: self.run,
-                                columns: width,
-                                row_step: 1,
-                                column_step: out_channels,
-                            }
-                        } else {
-                            let start = tap.kernel * self.run * out_channels + group * group_out + first;
-                            Matrix {
-                                values: &w[start..],
-                                rows: self.run,
-                                columns: width,
-                                row_step: out_channels,
-                                column_step: 1,
-                            }
-                        };
-                        pack_panel(matrix, nr, panel);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Runs over `[N, H, W, C]` of source and target.
-    ///
-    /// # Panics
-    /// If the slices don't hold the same whole number of images, or the bias isn't one value a target channel.
-    pub(crate) fn run(&self, source: &[f32], bias: Option<&[f32]>, relu: bool, target: &mut [f32]) {
-        let images = source.len() / self.source.iter().product::<usize>();
-        assert_eq!(source.len(), images * self.source.iter().product::<usize>(), "source of a convolution");
-        assert_eq!(target.len(), images * self.target.iter().product::<usize>(), "target of a convolution");
-        assert!(bias.is_none_or(|b| b.len() == self.target[2]), "one bias a channel");
-        dispatch_on(self.tier, Run { direct: self, images, source, bias, relu, target: Shared::new(target) });
+            from,
+            to,
+            source,
+            bias,
+            relu,
+            target: Disjoint::new(target),
+        };
+        dispatch_on(self.tier, walk);
     }
 }
 
-struct Run<'a> {
-    direct: &'a Direct,
-    images: usize,
-    source: &'a [f32],
-    bias: Option<&'a [f32]>,
-    relu: bool,
-    target: Shared,
+struct Pack<'a> {
+    direct: &'a mut Direct,
+    w: &'a [f32],
 }
 
-/// A part of the work: rows of one image's sweep, by strips of one group's target channels.
-#[derive(Clone)]
-struct Task {
-    image: usize,
-    sweep: usize,
-    /// Values before the sweep's first panel.
-    panels: usize,
-    rows: std::ops::Range<usize>,
-    group: usize,
-    strips: std::ops::Range<usize>,
-}
-
-impl Kernel for Run<'_> {
+impl Kernel for Pack<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let d = self.direct;
+        let Direct { geometry: g, pass, panels, .. } = self.direct;
         let nr = columns::<S>();
-        let strips = (d.target[2] / d.groups).div_ceil(nr);
-        let mut work = 0;
-        let mut tasks = Vec::new();
-        let row_bytes = d.source[1] * d.source[2] * 4;
-        for sweep in &d.sweeps {
-            work += (self.images * sweep.count[0] * sweep.count[1] * sweep.taps.len() * d.run * d.target[2]) as u64;
+        let [group_in, group_out] = [g.group_in(), g.group_out()];
+        let forward = *pass == Pass::Forward;
+        let (run, group_target) = if forward { (group_in, group_out) } else { (group_out, group_in) };
+        let strips = group_target.div_ceil(nr);
+        panels.resize(g.kernel[0] * g.kernel[1] * run * g.conv.groups * strips * nr, 0.0);
+        let mut panels = panels.chunks_exact_mut(run * nr);
+        for taps in phases(g, *pass).values() {
+            for (group, strip) in (0..g.conv.groups).flat_map(|group| (0..strips).map(move |strip| (group, strip))) {
+                let channels = strip * nr..group_target.min((strip + 1) * nr);
+                let outputs = group * group_out;
+                for tap in taps {
+                    let w = &self.w[tap * group_in * g.out_channels..][..group_in * g.out_channels];
+                    let w = Matrix::new(w, [group_in, g.out_channels]);
+                    let matrix = if forward {
+                        w.part(0..group_in, outputs + channels.start..outputs + channels.end)
+                    } else {
+                        w.part(channels.clone(), outputs..outputs + group_out).transposed()
+                    };
+                    pack_panel(s, matrix, panels.next().expect("a panel for each tap"));
+                }
+            }
         }
-        let wanted = wanted_tasks(work).div_ceil(d.sweeps.len() * d.groups);
-        let mut panels = 0;
-        for (index, sweep) in d.sweeps.iter().enumerate() {
-            // Rows so that the source stays in cache and there are tasks enough, but tiles enough as well.
+    }
+}
+
+/// One call: a convolution-like walk over pictures.
+struct Walk<'a> {
+    panels: &'a [f32],
+    /// A run of zeros.
+    zeros: &'a [f32],
+    sweeps: Vec<Sweep>,
+    images: usize,
+    groups: usize,
+    /// `[H, W, C]` of the source.
+    from: [usize; 3],
+    /// `[H, W, C]` of the target.
+    to: [usize; 3],
+    source: &'a [f32],
+    bias: Option<&'a [f32]>,
+    relu: bool,
+    target: Disjoint<'a>,
+}
+
+/// A part of the work: rows of one image's sweep, by strips of one group's target channels.
+struct Task {
+    image: usize,
+    sweep: usize,
+    rows: Range<usize>,
+    group: usize,
+    strips: Range<usize>,
+}
+
+impl Kernel for Walk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let strips = (self.to[2] / self.groups).div_ceil(columns::<S>());
+        let row_bytes = self.from[1] * self.from[2] * 4;
+        let run = self.run_length();
+        let work = |sweep: &Sweep| self.images * sweep.count[0] * sweep.count[1] * sweep.taps.len() * run * self.to[2];
+        let work = self.sweeps.iter().map(work).sum::<usize>() as u64;
+        let wanted = wanted_tasks(work).div_ceil(self.sweeps.len() * self.groups);
+        let mut tasks = Vec::new();
+        for (index, sweep) in self.sweeps.iter().enumerate() {
+            // Few enough rows that the source stays in the cache and that there are enough tasks, but enough for some tiles.
             let cached = (SOURCE_BYTES / (row_bytes * sweep.step[0])).max(1);
             let shared = (sweep.count[0] * self.images).div_ceil(wanted);
             let least = (8 * max_rows::<S>()).div_ceil(sweep.count[1]);
             let rows = cached.min(shared).max(least).min(sweep.count[0]);
             let chunks = sweep.count[0].div_ceil(rows);
-            let strip_parts = wanted.div_ceil(self.images * chunks).min(strips);
+            let strip_parts = wanted.div_ceil((self.images * chunks).max(1)).min(strips);
             for image in 0..self.images {
                 for chunk in balanced(sweep.count[0], rows) {
-                    for group in 0..d.groups {
+                    for group in 0..self.groups {
                         for strips in balanced(strips, strips.div_ceil(strip_parts)) {
-                            tasks.push(Task { image, sweep: index, panels, rows: chunk.clone(), group, strips });
+                            tasks.push(Task { image, sweep: index, rows: chunk.clone(), group, strips });
                         }
                     }
                 }
             }
-            panels += sweep.taps.len() * d.run * d.groups * strips * nr;
         }
-        for_each(tasks.len(), work, |i| s.vectorize(Part { run: &self, task: &tasks[i] }));
+        for_each(tasks.len(), work, |i| s.vectorize(Part { walk: &self, task: &tasks[i] }));
+    }
+}
+
+impl Walk<'_> {
+    /// Values of one run: the source channels of a group.
+    fn run_length(&self) -> usize {
+        self.from[2] / self.groups
     }
 }
 
 struct Part<'a> {
-    run: &'a Run<'a>,
+    walk: &'a Walk<'a>,
     task: &'a Task,
+}
+
+/// Where a tile lies in the task's tables.
+struct Place {
+    rows: usize,
+    /// Its runs.
+    runs: Range<usize>,
+    /// Its first target pointer.
+    out: usize,
 }
 
 impl Kernel for Part<'_> {
@@ -193,37 +202,20 @@ impl Kernel for Part<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let d = self.run.direct;
-        let size: usize = d.source.iter().product();
-        let image = &self.run.source[self.task.image * size..][..size];
-        self.tiles(s, image, [d.source[0], d.source[1]]);
-    }
-}
-
-/// Where a tile lies in the task's tables.
-struct Place {
-    rows: usize,
-    /// First run, and runs.
-    runs: std::ops::Range<usize>,
-    /// First target pointer.
-    out: usize,
-}
-
-impl Part<'_> {
-    /// All tiles of the task over one image's source.
-    #[inline(always)]
-    fn tiles<S: Simd>(&self, s: S, source: &[f32], size: [usize; 2]) {
-        let Part { run, task } = self;
-        let d = run.direct;
-        let sweep = &d.sweeps[task.sweep];
+        let Self { walk, task } = self;
+        let Walk { from, to, .. } = *walk;
+        let sweep = &walk.sweeps[task.sweep];
         let nr = columns::<S>();
-        let group_target = d.target[2] / d.groups;
-        let group_source = d.source[2] / d.groups * task.group;
-        let zeros = d.zeros.as_ptr();
-        let image = task.image * d.target[0] * d.target[1];
+        let run = walk.run_length();
+        let group_target = to[2] / walk.groups;
+        let group_source = run * task.group;
+        let zeros = walk.zeros.as_ptr();
+        let image = task.image * to[0] * to[1];
+        let size = [from[0], from[1]];
+        let source = &walk.source[task.image * size[0] * size[1] * from[2]..][..size[0] * size[1] * from[2]];
 
         // From a target pixel's first source value to each tap's, and the taps' extremes.
-        let channels = d.source[2].cast_signed();
+        let channels = from[2].cast_signed();
         let shifts: Vec<isize> =
             sweep.taps.iter().map(|tap| (tap.offset[0] * size[1].cast_signed() + tap.offset[1]) * channels).collect();
         let extreme = |d: usize| {
@@ -231,8 +223,9 @@ impl Part<'_> {
             [offsets().min().unwrap_or(0), offsets().max().unwrap_or(0)]
         };
         let extremes = [extreme(0), extreme(1)];
-        let panel_size = sweep.taps.len() * d.run * nr;
+        let panel_size = sweep.taps.len() * run * nr;
         let strips = group_target.div_ceil(nr);
+        let first_panel = sweep.taps_before * run * walk.groups * strips * nr;
         let at_once = if strips * panel_size * 4 <= PANEL_BYTES { FEW_TILES } else { usize::MAX };
 
         let pixels = task.rows.start * sweep.count[1]..task.rows.end * sweep.count[1];
@@ -251,10 +244,10 @@ impl Part<'_> {
                 let mut whole = true;
                 let first_out = out.len();
                 for i in 0..part.len() {
-                    let at = (image + sweep.target(pixel, d.target[1])) * d.target[2] + task.group * group_target;
-                    out.push(run.target.pointer().wrapping_add(at));
+                    let at = (image + sweep.target(pixel, to[1])) * to[2] + task.group * group_target;
+                    out.push(walk.target.pointer().wrapping_add(at));
                     let here = [pixel[0] * sweep.step[0], pixel[1] * sweep.step[1]];
-                    let first = (here[0] * size[1] + here[1]) * d.source[2] + group_source;
+                    let first = (here[0] * size[1] + here[1]) * from[2] + group_source;
                     starts[i] = source.as_ptr().wrapping_add(first);
                     sources[i] = here.map(usize::cast_signed);
                     whole &= (0..2).all(|d| {
@@ -282,7 +275,7 @@ impl Part<'_> {
                     }
                     if inside {
                         rows.extend_from_slice(&pointers[..max_rows::<S>()]);
-                        offsets.push(index * d.run * nr);
+                        offsets.push(index * run * nr);
                     }
                 }
                 places.push(Place { rows: part.len(), runs: first_run..offsets.len(), out: first_out });
@@ -292,17 +285,14 @@ impl Part<'_> {
             }
 
             for strip in task.strips.clone() {
-                let panel = task.panels + (task.group * strips + strip) * panel_size;
+                let panel = first_panel + (task.group * strips + strip) * panel_size;
                 let column = strip * nr;
-                let start = match run.bias {
-                    Some(bias) => Start::Bias(bias[task.group * group_target + column..].as_ptr()),
-                    None => Start::Zero,
-                };
+                let bias = walk.bias.map(|bias| &bias[task.group * group_target + column..]);
                 for place in &places {
                     let left = &rows[place.runs.start * max_rows::<S>()..];
                     // The pixels of a 1×1 kernel are read once: the next tile's lie behind this one's.
                     let ahead = if sweep.taps.len() == 1 && !place.runs.is_empty() {
-                        left[place.rows - 1].wrapping_add(d.run)
+                        left[place.rows - 1].wrapping_add(run)
                     } else {
                         std::ptr::null()
                     };
@@ -311,23 +301,22 @@ impl Part<'_> {
                         strip_out[i] = out[place.out + i].wrapping_add(column);
                     }
                     let tile = Tile {
-                        runs: place.runs.len(),
-                        offsets: offsets[place.runs.start..].as_ptr(),
-                        left: Left::Rows(left.as_ptr(), max_rows::<S>()),
-                        length: d.run,
+                        offsets: &offsets[place.runs.clone()],
+                        left: Left::Rows(left, max_rows::<S>()),
+                        length: run,
                         left_step: 1,
                         ahead,
-                        panel: d.panels[panel..].as_ptr(),
-                        panel_step: nr,
-                        out: strip_out.as_ptr(),
+                        panel: &walk.panels[panel..][..panel_size],
+                        out: &strip_out[..place.rows],
                         columns: nr.min(group_target - column),
-                        start,
-                        relu: run.relu,
+                        accumulate: false,
+                        bias,
+                        relu: walk.relu,
                     };
                     // SAFETY: each pointer that is read leads to `run` values: a group's channels of a source pixel
-                    // inside the picture (`there`), or the zeros. The panel holds `run` steps for each tap. A target pixel's strip belongs to
-                    // this task alone, and source and target are distinct slices.
-                    unsafe { tile.run(s, place.rows) };
+                    // inside the picture (`there`), or the zeros. The panel holds `run` steps for each tap. The target has
+                    // the length that `Call` checked, and its pixels' strips belong to this task alone.
+                    unsafe { tile.run(s) };
                 }
             }
         }

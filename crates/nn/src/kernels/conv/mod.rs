@@ -1,14 +1,14 @@
 //! Convolutions and their gradients over `[N, H, W, C]`.
 
-use std::fmt;
-
-use super::winograd::{self, Outputs, Winograd};
+use super::pass::{Call, Convolve, check};
 use crate::ConvGeometry;
 use tensor::simd::{Tier, tier};
 
+mod algorithm;
 mod columns;
 mod depthwise;
 mod direct;
+mod margins;
 mod padded;
 mod sliding;
 mod sweep;
@@ -16,112 +16,21 @@ mod sweep;
 mod tests;
 mod weight_gradient;
 
-use columns::Columns;
-use depthwise::Depthwise;
-use direct::Direct;
-use padded::Padded;
-use weight_gradient::WeightGradient;
+pub use super::pass::Pass;
+pub use algorithm::{Algorithm, choose};
 
-/// Which of a convolution's three products.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Pass {
-    /// y from x and w.
-    Forward,
-    /// ∂S/∂x from ∂S/∂y and w.
-    InputGradient,
-    /// ∂S/∂w from x and ∂S/∂y.
-    WeightGradient,
-}
-
-/// How a convolution is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// A product whose left operand is read in place, pixel by pixel; with a 1×1 kernel, a plain matrix product.
-    Direct,
-    /// Few input channels: a padded copy whose kernel rows are contiguous.
-    Padded,
-    /// The input gradient towards few channels: products that end in pixels, added up afterwards.
-    Columns,
-    /// One kernel for each channel: vectors run over channels.
-    Depthwise,
-    /// Winograd's F(2×2, 3×3), for 3×3 kernels at stride 1: 16 products for 36.
-    Winograd2,
-    /// Winograd's F(4×4, 3×3), for 3×3 kernels at stride 1: 36 products for 144, and about twice direct's error.
-    Winograd4,
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Direct => "direct",
-            Self::Padded => "padded",
-            Self::Columns => "columns",
-            Self::Depthwise => "depthwise",
-            Self::Winograd2 => "winograd 2×2",
-            Self::Winograd4 => "winograd 4×4",
-        })
-    }
-}
-
-/// Input channels up to which a padded copy beats reading in place.
-const FEW_CHANNELS: usize = 8;
-
-impl Algorithm {
-    /// Whether it can compute that pass of that convolution.
-    #[must_use]
-    pub fn supports(self, g: &ConvGeometry, pass: Pass) -> bool {
-        match self {
-            Self::Direct => true,
-            Self::Columns => pass == Pass::InputGradient && g.conv.groups == 1,
-            Self::Depthwise => g.conv.groups == g.in_channels && g.in_channels == g.out_channels,
-            Self::Padded => pass != Pass::InputGradient && g.conv.groups == 1 && g.conv.dilation[1] == 1,
-            Self::Winograd2 | Self::Winograd4 => winograd::supports(g),
-        }
-    }
-}
-
-/// The algorithm for a pass: a function of one image's geometry and the channels, never of the batch.
-#[must_use]
-pub fn choose(g: &ConvGeometry, pass: Pass) -> Algorithm {
-    if let Some(outputs) = winograd::choose(g, pass) {
-        return match outputs {
-            Outputs::Two => Algorithm::Winograd2,
-            Outputs::Four => Algorithm::Winograd4,
-        };
-    }
-    let few = g.in_channels <= FEW_CHANNELS;
-    if g.in_channels > 1 && Algorithm::Depthwise.supports(g, pass) {
-        Algorithm::Depthwise
-    } else if few && Algorithm::Columns.supports(g, pass) {
-        Algorithm::Columns
-    } else if few && Algorithm::Padded.supports(g, pass) {
-        Algorithm::Padded
-    } else {
-        Algorithm::Direct
-    }
-}
-
-/// Weights in the form that one pass of one convolution wants them, for any number of images.
+/// The weights of a convolution in the form that one pass of one algorithm reads, for images of any number and size.
 #[derive(Debug)]
 pub struct Prepared {
+    /// Of some picture: neither its size nor the batch matters.
     geometry: ConvGeometry,
     pass: Pass,
     algorithm: Algorithm,
-    plan: Plan,
-}
-
-#[derive(Debug)]
-enum Plan {
-    Direct(Direct),
-    Padded(Padded),
-    Columns(Columns),
-    Depthwise(Depthwise),
-    Winograd(Winograd),
+    convolve: Box<dyn Convolve>,
 }
 
 impl Prepared {
-    /// Prepares the weights `[Kh, Kw, Cin / groups, Cout]`. The geometry's batch doesn't matter.
+    /// Prepares the weights `[Kh, Kw, Cin / groups, Cout]`. The geometry's batch and extents don't matter.
     ///
     /// # Panics
     /// If the weights don't fit the geometry, the pass is [`Pass::WeightGradient`], or the algorithm doesn't
@@ -131,24 +40,15 @@ impl Prepared {
         Self::on(tier(), g, pass, algorithm, w)
     }
 
-    pub(crate) fn on(tier: Tier, g: &ConvGeometry, pass: Pass, algorithm: Algorithm, w: &[f32]) -> Self {
-        assert!(pass != Pass::WeightGradient, "a weight gradient has no weights to prepare");
-        assert!(algorithm.supports(g, pass), "{algorithm} can't compute the {pass:?} of {g:?}");
-        let winograd = match pass {
-            Pass::Forward => Winograd::forward,
-            _ => Winograd::input_gradient,
+    pub(super) fn on(tier: Tier, g: &ConvGeometry, pass: Pass, algorithm: Algorithm, w: &[f32]) -> Self {
+        let build = match pass {
+            Pass::Forward => algorithm.facts().forward,
+            Pass::InputGradient => algorithm.facts().input_gradient,
+            Pass::WeightGradient => panic!("a weight gradient has no weights to prepare"),
         };
-        let plan = match (algorithm, pass) {
-            (Algorithm::Winograd2, _) => Plan::Winograd(winograd(g, tier, Outputs::Two)),
-            (Algorithm::Winograd4, _) => Plan::Winograd(winograd(g, tier, Outputs::Four)),
-            (Algorithm::Depthwise, Pass::Forward) => Plan::Depthwise(Depthwise::forward(g, tier)),
-            (Algorithm::Depthwise, _) => Plan::Depthwise(Depthwise::input_gradient(g, tier)),
-            (Algorithm::Columns, _) => Plan::Columns(Columns::new(g, tier)),
-            (Algorithm::Padded, _) => Plan::Padded(Padded::new(g, tier)),
-            (_, Pass::Forward) => Plan::Direct(Direct::forward(g, tier)),
-            (_, _) => Plan::Direct(Direct::input_gradient(g, tier)),
-        };
-        let mut prepared = Self { geometry: g.with_batch(1), pass, algorithm, plan };
+        let build = build.filter(|_| algorithm.supports(g, pass));
+        let build = build.unwrap_or_else(|| panic!("{algorithm} can't compute the {pass:?} of {g:?}"));
+        let mut prepared = Self { geometry: *g, pass, algorithm, convolve: build(g, tier) };
         prepared.update(w);
         prepared
     }
@@ -158,32 +58,15 @@ impl Prepared {
     /// # Panics
     /// If they don't fit the geometry.
     pub fn update(&mut self, w: &[f32]) {
-        assert_eq!(w.len(), self.geometry.kernel_shape().iter().product::<usize>(), "weights of {:?}", self.geometry);
-        match &mut self.plan {
-            Plan::Direct(direct) => direct.pack(w, self.geometry.out_channels, self.pass == Pass::InputGradient),
-            Plan::Padded(padded) => padded.update(w),
-            Plan::Columns(columns) => columns.update(w),
-            Plan::Depthwise(depthwise) => depthwise.update(w),
-            Plan::Winograd(winograd) => winograd.transform(w, self.pass == Pass::InputGradient),
-        }
+        check(&self.geometry, "weights", w, self.geometry.kernel_shape());
+        self.convolve.update(w);
     }
 
-    /// Whether it is for that pass of that convolution, of any batch, by that algorithm.
+    /// Whether it is for that pass of that convolution, of images of any number and size, by that algorithm.
     #[must_use]
     pub fn is_for(&self, g: &ConvGeometry, pass: Pass, algorithm: Algorithm) -> bool {
-        self.geometry == g.with_batch(1) && self.pass == pass && self.algorithm == algorithm
-    }
-
-    /// The pass that it is for.
-    #[must_use]
-    pub fn pass(&self) -> Pass {
-        self.pass
-    }
-
-    /// The algorithm that it is for.
-    #[must_use]
-    pub fn algorithm(&self) -> Algorithm {
-        self.algorithm
+        let weights = |g: &ConvGeometry| (g.kernel_shape(), g.conv);
+        weights(&self.geometry) == weights(g) && self.pass == pass && self.algorithm == algorithm
     }
 
     /// `y = conv(x, w) + bias`, then `max(0, y)` if `relu`.
@@ -191,16 +74,10 @@ impl Prepared {
     /// `x: [N, H, W, Cin]`, `bias: [Cout]`, `y: [N, Ho, Wo, Cout]`.
     ///
     /// # Panics
-    /// If it was prepared for another pass, or a length doesn't fit.
-    pub fn forward(&self, x: &[f32], bias: Option<&[f32]>, relu: bool, y: &mut [f32]) {
-        assert_eq!(self.pass, Pass::Forward, "prepared for another pass");
-        match &self.plan {
-            Plan::Direct(direct) => direct.run(x, bias, relu, y),
-            Plan::Padded(padded) => padded.run(x, bias, relu, y),
-            Plan::Depthwise(depthwise) => depthwise.run(x, bias, relu, y),
-            Plan::Winograd(winograd) => winograd.run(x, bias, relu, y),
-            Plan::Columns(_) => unreachable!("an algorithm of the input gradient"),
-        }
+    /// If it was prepared for another pass or convolution, or a length doesn't fit.
+    pub fn forward(&self, g: &ConvGeometry, x: &[f32], bias: Option<&[f32]>, relu: bool, y: &mut [f32]) {
+        self.assert_is_for(g, Pass::Forward);
+        self.convolve.run(Call::forward(g, x, bias, relu, y));
     }
 
     /// `∂S/∂x` from `∂S/∂y`.
@@ -208,16 +85,14 @@ impl Prepared {
     /// `dy: [N, Ho, Wo, Cout]`, `dx: [N, H, W, Cin]`.
     ///
     /// # Panics
-    /// If it was prepared for another pass, or a length doesn't fit.
-    pub fn input_gradient(&self, dy: &[f32], dx: &mut [f32]) {
-        assert_eq!(self.pass, Pass::InputGradient, "prepared for another pass");
-        match &self.plan {
-            Plan::Direct(direct) => direct.run(dy, None, false, dx),
-            Plan::Padded(_) => unreachable!("an algorithm of the forward pass"),
-            Plan::Columns(columns) => columns.run(dy, dx),
-            Plan::Depthwise(depthwise) => depthwise.run(dy, None, false, dx),
-            Plan::Winograd(winograd) => winograd.run(dy, None, false, dx),
-        }
+    /// If it was prepared for another pass or convolution, or a length doesn't fit.
+    pub fn input_gradient(&self, g: &ConvGeometry, dy: &[f32], dx: &mut [f32]) {
+        self.assert_is_for(g, Pass::InputGradient);
+        self.convolve.run(Call::input_gradient(g, dy, dx));
+    }
+
+    fn assert_is_for(&self, g: &ConvGeometry, pass: Pass) {
+        assert!(self.is_for(g, pass, self.algorithm), "the {pass:?} of {g:?}, prepared for {self:?}");
     }
 }
 
@@ -232,14 +107,10 @@ pub fn weight_gradient(g: &ConvGeometry, algorithm: Algorithm, x: &[f32], dy: &[
 }
 
 fn weight_gradient_on(tier: Tier, g: &ConvGeometry, algorithm: Algorithm, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    assert!(algorithm.supports(g, Pass::WeightGradient), "{algorithm} can't compute the weight gradient of {g:?}");
-    assert_eq!(x.len(), g.input_shape().iter().product::<usize>(), "input of {g:?}");
-    assert_eq!(dy.len(), g.output_shape().iter().product::<usize>(), "output gradient of {g:?}");
-    assert_eq!(dw.len(), g.kernel_shape().iter().product::<usize>(), "weight gradient of {g:?}");
-    match algorithm {
-        Algorithm::Depthwise => depthwise::weight_gradient(tier, g, x, dy, dw),
-        Algorithm::Winograd2 => winograd::weight_gradient(g, tier, Outputs::Two, x, dy, dw),
-        Algorithm::Winograd4 => winograd::weight_gradient(g, tier, Outputs::Four, x, dy, dw),
-        _ => WeightGradient::new(g, algorithm == Algorithm::Padded).run(tier, x, dy, dw),
-    }
+    let compute = algorithm.facts().weight_gradient.filter(|_| algorithm.supports(g, Pass::WeightGradient));
+    let compute = compute.unwrap_or_else(|| panic!("{algorithm} can't compute the weight gradient of {g:?}"));
+    check(g, "input", x, g.input_shape());
+    check(g, "output gradient", dy, g.output_shape());
+    check(g, "weight gradient", dw, g.kernel_shape());
+    compute(g, tier, x, dy, dw);
 }

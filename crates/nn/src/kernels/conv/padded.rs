@@ -7,72 +7,64 @@
 
 use std::ops::Range;
 
+use super::margins::{FEW_CHANNELS, copy_rows};
+use super::weight_gradient::WeightGradient;
 use crate::ConvGeometry;
 use crate::kernels::pack::{Matrix, pack_panel};
-use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
+use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
+use crate::kernels::pass::{Call, Convolve, Facts};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::tile::{balanced, columns, max_rows, panel_columns};
+use crate::kernels::tile::{balanced, columns, for_rows, max_rows, rank_one};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
+
+pub(super) const FACTS: Facts = Facts {
+    name: "padded",
+    // Else kernel rows aren't contiguous.
+    supports: |g| g.conv.groups == 1 && g.conv.dilation[1] == 1,
+    suits: |g, _| g.in_channels <= FEW_CHANNELS,
+    forward: Some(|g, tier| Box::new(Padded { tier, shape: [steps(g), g.out_channels], panels: Vec::new() })),
+    input_gradient: None,
+    weight_gradient: Some(|g, tier, x, dy, dw| WeightGradient::new(g, true).run(tier, x, dy, dw)),
+};
 
 /// Bytes of source rows that one task copies: well within a second-level cache.
 const SOURCE_BYTES: usize = 128 << 10;
 
-/// A convolution with its weights in panels.
+/// Steps of the reduction.
+fn steps(g: &ConvGeometry) -> usize {
+    g.kernel[0] * g.kernel[1] * g.in_channels
+}
+
+/// The weights of a convolution in panels.
 #[derive(Debug)]
-pub(super) struct Padded {
+struct Padded {
     tier: Tier,
-    g: ConvGeometry,
+    /// `[Kh · Kw · Cin, Cout]`.
+    shape: [usize; 2],
     /// For each strip of `NR` output channels: a panel `[Kh · Kw · Cin, NR]`.
     panels: Vec<f32>,
 }
 
-impl Padded {
-    /// # Panics
-    /// With groups, or with dilation along rows.
-    pub(super) fn new(g: &ConvGeometry, tier: Tier) -> Self {
-        assert!(g.conv.groups == 1 && g.conv.dilation[1] == 1, "kernel rows aren't contiguous");
-        Self { tier, g: *g, panels: Vec::new() }
+impl Convolve for Padded {
+    fn update(&mut self, w: &[f32]) {
+        dispatch_on(self.tier, Pack { w: Matrix::new(w, self.shape), panels: &mut self.panels });
     }
 
-    /// Packs the weights `[Kh, Kw, Cin, Cout]`.
-    pub(super) fn update(&mut self, w: &[f32]) {
-        let nr = panel_columns(self.tier);
-        let steps = self.steps();
-        let weights = Matrix::new(w, [steps, self.g.out_channels]);
-        self.panels.resize(self.g.out_channels.div_ceil(nr) * steps * nr, 0.0);
-        for (strip, panel) in self.panels.chunks_exact_mut(steps * nr).enumerate() {
-            let first = strip * nr;
-            pack_panel(weights.part(0..steps, first..self.g.out_channels.min(first + nr)), nr, panel);
-        }
-    }
-
-    /// Steps of the reduction.
-    fn steps(&self) -> usize {
-        self.g.kernel[0] * self.g.kernel[1] * self.g.in_channels
-    }
-
-    /// Runs over `[N, H, W, C]` of source and target.
-    ///
-    /// # Panics
-    /// If the slices don't hold the same whole number of images, or the bias isn't one value an output channel.
-    pub(super) fn run(&self, source: &[f32], bias: Option<&[f32]>, relu: bool, target: &mut [f32]) {
-        let g = &self.g;
+    fn run(&self, call: Call<'_>) {
+        let Call { g, source, bias, relu, target, .. } = call;
         let from = g.input[0] * g.input[1] * g.in_channels;
-        let images = source.len() / from;
-        assert_eq!(source.len(), images * from, "source of a convolution");
-        assert_eq!(target.len(), images * g.output[0] * g.output[1] * g.out_channels, "target of a convolution");
-        assert!(bias.is_none_or(|b| b.len() == g.out_channels), "one bias a channel");
-        let work = g.with_batch(images).multiply_adds();
+        let work = g.multiply_adds();
         let cached = (SOURCE_BYTES / (4 * g.input[1] * g.in_channels * g.conv.stride[0])).max(1);
-        let shared = (images * g.output[0]).div_ceil(wanted_tasks(work)).max(1);
+        let shared = (g.batch * g.output[0]).div_ceil(wanted_tasks(work)).max(1);
         let chunks: Vec<_> = balanced(g.output[0], cached.min(shared)).collect();
-        let target = Shared::new(target);
-        for_each(images * chunks.len(), work, |i| {
+        let target = Disjoint::new(target);
+        for_each(g.batch * chunks.len(), work, |i| {
             let image = i / chunks.len();
             dispatch_on(
                 self.tier,
                 Part {
-                    padded: self,
+                    g,
+                    panels: &self.panels,
                     source: &source[image * from..][..from],
                     bias,
                     relu,
@@ -85,13 +77,32 @@ impl Padded {
     }
 }
 
+struct Pack<'a> {
+    w: Matrix<'a>,
+    panels: &'a mut Vec<f32>,
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (nr, [steps, channels]) = (columns::<S>(), [self.w.rows(), self.w.columns()]);
+        self.panels.resize(channels.div_ceil(nr) * steps * nr, 0.0);
+        for (strip, panel) in self.panels.chunks_exact_mut(steps * nr).enumerate() {
+            pack_panel(s, self.w.part(0..steps, strip * nr..channels.min((strip + 1) * nr)), panel);
+        }
+    }
+}
+
 /// Output rows of one image.
 struct Part<'a> {
-    padded: &'a Padded,
+    g: &'a ConvGeometry,
+    panels: &'a [f32],
     source: &'a [f32],
     bias: Option<&'a [f32]>,
     relu: bool,
-    target: Shared,
+    target: Disjoint<'a>,
     /// Values of the target before this image.
     first: usize,
     rows: Range<usize>,
@@ -102,9 +113,9 @@ impl Kernel for Part<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Padded { g, panels, .. } = self.padded;
+        let Self { g, panels, .. } = self;
         let nr = columns::<S>();
-        let panel_size = self.padded.steps() * nr;
+        let panel_size = steps(g) * nr;
         let [_, width] = g.output;
         let [down, right] = g.conv.stride;
         let line = (g.input[1] + g.conv.padding.total()[1]) * g.in_channels;
@@ -147,24 +158,6 @@ impl Kernel for Part<'_> {
     }
 }
 
-/// Copies rows of an image between margins of zeros, from padded row `first` on, as many as `copy` holds.
-#[inline(always)]
-pub(super) fn copy_rows(g: &ConvGeometry, image: &[f32], first: usize, copy: &mut [f32]) {
-    let values = g.input[1] * g.in_channels;
-    let margin = g.conv.padding.left * g.in_channels;
-    let line = values + g.conv.padding.total()[1] * g.in_channels;
-    for (row, target) in copy.chunks_exact_mut(line).enumerate() {
-        match (first + row).checked_sub(g.conv.padding.top).filter(|&y| y < g.input[0]) {
-            Some(y) => {
-                target[..margin].fill(0.0);
-                target[margin..margin + values].copy_from_slice(&image[y * values..][..values]);
-                target[margin + values..].fill(0.0);
-            }
-            None => target.fill(0.0),
-        }
-    }
-}
-
 /// Tiles side by side in an output row, by one strip of output channels.
 struct Tiles {
     tiles: usize,
@@ -197,16 +190,8 @@ impl Tiles {
     /// `NR`. The results overlap no operand, and no other thread touches them.
     #[inline(always)]
     unsafe fn run<S: Simd>(self, s: S, pixels: usize) {
-        macro_rules! dispatch {
-            ($($pixels:literal)*) => {
-                match pixels {
-                    $($pixels => s.vectorize(Fixed::<$pixels>(self)),)*
-                    _ => unreachable!("a tile of {pixels} pixels"),
-                }
-            };
-        }
         if self.tiles > 0 {
-            dispatch!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+            for_rows!(S, pixels, R => s.vectorize(Fixed::<R>(self)));
         }
     }
 }
@@ -218,13 +203,8 @@ impl<const R: usize> Kernel for Fixed<R> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // A constant condition: no code arises for tiles that a tier's registers can't hold.
-        if const { R <= max_rows::<S>() } {
-            // SAFETY: `Tiles::run` hands its caller's promise on.
-            unsafe { fixed::<S, R>(s, &self.0) }
-        } else {
-            unreachable!("a tile of {R} pixels on {}", S::TIER)
-        }
+        // SAFETY: constructed only by `Tiles::run`, whose caller guarantees it.
+        unsafe { fixed::<S, R>(s, &self.0) }
     }
 }
 
@@ -251,12 +231,13 @@ unsafe fn fixed<S: Simd, const R: usize>(s: S, t: &Tiles) {
             for run in 0..t.runs {
                 let mut left = t.source.add(tile * R * t.source_step + run * t.run_step);
                 for _ in 0..t.length {
-                    let right = [s.load(panel), s.load(panel.add(S::LANES))];
-                    for i in 0..R {
-                        let a = s.splat(*left.add(i * t.source_step));
-                        sum[i][0] = s.fma(a, right[0], sum[i][0]);
-                        sum[i][1] = s.fma(a, right[1], sum[i][1]);
-                    }
+                    rank_one(
+                        s,
+                        &mut sum,
+                        #[inline(always)]
+                        |i| left.add(i * t.source_step),
+                        panel,
+                    );
                     left = left.wrapping_add(1);
                     panel = panel.wrapping_add(2 * S::LANES);
                 }

@@ -84,16 +84,16 @@ fn check(g: &ConvGeometry) {
                 let prepared = Prepared::on(tier, g, Pass::Forward, algorithm, &w);
                 let terms = g.group_in() * g.kernel[0] * g.kernel[1];
                 let mut y = vec![f32::NAN; dy.len()];
-                prepared.forward(&x, Some(&bias), false, &mut y);
+                prepared.forward(g, &x, Some(&bias), false, &mut y);
                 assert_close(&name(Pass::Forward), &y, &want.y, terms);
                 let mut rectified = vec![f32::NAN; dy.len()];
-                prepared.forward(&x, Some(&bias), true, &mut rectified);
+                prepared.forward(g, &x, Some(&bias), true, &mut rectified);
                 assert!(y.iter().zip(&rectified).all(|(&y, &r)| r == y.max(0.0)), "{}: ReLU", name(Pass::Forward));
             }
             if algorithm.supports(g, Pass::InputGradient) {
                 let terms = g.group_out() * g.kernel[0] * g.kernel[1];
                 let mut dx = vec![f32::NAN; x.len()];
-                Prepared::on(tier, g, Pass::InputGradient, algorithm, &w).input_gradient(&dy, &mut dx);
+                Prepared::on(tier, g, Pass::InputGradient, algorithm, &w).input_gradient(g, &dy, &mut dx);
                 assert_close(&name(Pass::InputGradient), &dx, &want.dx, terms);
             }
             if algorithm.supports(g, Pass::WeightGradient) {
@@ -160,9 +160,10 @@ fn neither_company_nor_threads_change_a_bit() {
             let run = |pass, source: &[f32], target_len| {
                 let prepared = Prepared::on(tier, &g, pass, algorithm, &w);
                 let mut target = vec![f32::NAN; target_len];
+                let g = g.with_batch(g.batch * target_len / if pass == Pass::Forward { dy.len() } else { x.len() });
                 match pass {
-                    Pass::Forward => prepared.forward(source, Some(&bias), true, &mut target),
-                    _ => prepared.input_gradient(source, &mut target),
+                    Pass::Forward => prepared.forward(&g, source, Some(&bias), true, &mut target),
+                    _ => prepared.input_gradient(&g, source, &mut target),
                 }
                 bits(&target)
             };

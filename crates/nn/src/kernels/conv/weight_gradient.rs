@@ -16,12 +16,13 @@
 
 use std::ops::Range;
 
-use super::padded::copy_rows;
+use super::margins::copy_rows;
+use super::sweep::inside;
 use crate::ConvGeometry;
-use crate::kernels::pack::{Matrix, pack_panel};
-use crate::kernels::parallel::{Shared, for_each, wanted_tasks};
+use crate::kernels::pack::{Matrix, gather, pack_panel};
+use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::tile::{Left, MOST_ROWS, Start, Tile, balanced, columns, max_rows};
+use crate::kernels::tile::{Left, MOST_ROWS, Tile, balanced, columns, max_rows};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// Pixels of a block: a strip of 16 values for each is 14 KiB, of 32 values 28 KiB.
@@ -86,11 +87,11 @@ impl WeightGradient {
         if slices <= 1 {
             return dispatch_on(
                 tier,
-                Run { problem: self, x, dy, size, sums: Shared::new(dw), blocks: &blocks, slices: 1 },
+                Run { problem: self, x, dy, size, sums: Disjoint::new(dw), blocks: &blocks, slices: 1 },
             );
         }
         with_scratch(slices * size, |sums| {
-            dispatch_on(tier, Run { problem: self, x, dy, size, sums: Shared::new(sums), blocks: &blocks, slices });
+            dispatch_on(tier, Run { problem: self, x, dy, size, sums: Disjoint::new(sums), blocks: &blocks, slices });
             let (first, rest) = sums.split_at(size);
             dw.copy_from_slice(first);
             for slice in rest.chunks_exact(size) {
@@ -98,13 +99,6 @@ impl WeightGradient {
             }
         });
     }
-}
-
-/// The output positions whose source `position·stride + offset` lies inside `0..source`.
-pub(super) fn inside(offset: isize, stride: usize, source: usize, outputs: usize) -> Range<usize> {
-    let first = (-offset).max(0).cast_unsigned().div_ceil(stride);
-    let end = (source.cast_signed() - offset).max(0).cast_unsigned().div_ceil(stride).min(outputs);
-    first.min(end)..end
 }
 
 /// Output rows of one image.
@@ -118,7 +112,7 @@ struct Run<'a> {
     x: &'a [f32],
     dy: &'a [f32],
     /// A result for each slice, one after the other, of that size.
-    sums: Shared,
+    sums: Disjoint<'a>,
     size: usize,
     blocks: &'a [Block],
     slices: usize,
@@ -200,16 +194,11 @@ impl Kernel for Part<'_> {
                 let first = (block.image * g.output[0] + block.rows.start) * width * g.out_channels;
                 let mut strips = Strips { values: &run.dy[first..], size: pixels * nr, first: index == 0 };
                 if packed {
+                    let upstream = Matrix::new(&run.dy[first..][..pixels * g.out_channels], [pixels, g.out_channels]);
                     for (strip, panel) in task.strips.clone().zip(panels.chunks_exact_mut(pixels * nr)) {
-                        let column = strip * nr;
-                        let source = Matrix {
-                            values: &run.dy[first + task.group * g.group_out() + column..],
-                            rows: pixels,
-                            columns: nr.min(g.group_out() - column),
-                            row_step: g.out_channels,
-                            column_step: 1,
-                        };
-                        pack_panel(source, nr, panel);
+                        let column = task.group * g.group_out() + strip * nr;
+                        let end = (column + nr).min((task.group + 1) * g.group_out());
+                        pack_panel(s, upstream.part(0..pixels, column..end), panel);
                     }
                     strips.values = panels;
                 }
@@ -305,8 +294,7 @@ impl Part<'_> {
                 }
             }
             let channels = rows.channels.len();
-            let (mut left, mut left_step) =
-                (Left::Columns(starts.as_ptr(), rows.channels.start), right * g.in_channels);
+            let (mut left, mut left_step) = (Left::Columns(&*starts, rows.channels.start), right * g.in_channels);
             if *padded {
                 let mut shifts = [0; MOST_ROWS];
                 for (shift, row) in shifts.iter_mut().zip(rows.channels.clone()) {
@@ -316,40 +304,40 @@ impl Part<'_> {
                 for start in &*starts {
                     near.extend(shifts[..channels].iter().map(|&shift| start.wrapping_add(shift)));
                 }
-                left = Left::Rows(near.as_ptr(), channels);
+                left = Left::Rows(&*near, channels);
             } else if let Some(gathered) = &mut gathered {
                 let gathered = &mut gathered[..starts.len() * length * channels];
                 let runs = starts.iter().zip(gathered.chunks_exact_mut((length * channels).max(1)));
                 near.clear();
                 near.extend(runs.map(|(&start, target)| {
                     let source = start.wrapping_add(rows.channels.start);
-                    s.vectorize(Gather { source, step: left_step, channels, target });
+                    // SAFETY: these are the values that the tile reads.
+                    unsafe { gather(s, source, left_step, channels, target) };
                     target.as_ptr()
                 }));
-                (left, left_step) = (Left::Columns(near.as_ptr(), 0), channels);
+                (left, left_step) = (Left::Columns(&*near, 0), channels);
             }
             for (strip, panel) in self.task.strips.clone().zip(strips.values.chunks_exact(strips.size)) {
                 let column = strip * nr;
                 let result = self.result(rows, column);
                 let out: [_; MOST_ROWS] = std::array::from_fn(|i| result.wrapping_add(i * g.out_channels));
                 let tile = Tile {
-                    runs: starts.len(),
-                    offsets: offsets.as_ptr(),
+                    offsets: &*offsets,
                     left,
                     length,
                     left_step,
                     ahead: std::ptr::null(),
-                    panel: panel.as_ptr(),
-                    panel_step: nr,
-                    out: out.as_ptr(),
+                    panel,
+                    out: &out[..channels],
                     columns: nr.min(g.group_out() - column),
-                    start: if strips.first { Start::Zero } else { Start::Result },
+                    accumulate: !strips.first,
+                    bias: None,
                     relu: false,
                 };
                 // SAFETY: a run's first pixel lies inside the picture, as do the `length` pixels a stride apart, and
                 // each holds the tap's channels; the strip has a step for each pixel of the block. This task
                 // alone owns these rows and columns of its slice's result.
-                unsafe { tile.run(s, channels) };
+                unsafe { tile.run(s) };
             }
         }
     }
@@ -364,33 +352,6 @@ impl Part<'_> {
                 // blocks there is one slice, and no work to split strips for.
                 unsafe { result.wrapping_add(i * g.out_channels).write_bytes(0, g.group_out()) };
             }
-        }
-    }
-}
-
-/// Copies some channels of pixels, so many values apart, side by side.
-struct Gather<'a> {
-    source: *const f32,
-    step: usize,
-    channels: usize,
-    target: &'a mut [f32],
-}
-
-impl Kernel for Gather<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let mut source = self.source;
-        for pixel in self.target.chunks_exact_mut(self.channels) {
-            for (at, values) in (0..).step_by(S::LANES).zip(pixel.chunks_mut(S::LANES)) {
-                // SAFETY: these are the values that the tile reads.
-                unsafe {
-                    let lanes = s.load_first(source.wrapping_add(at), values.len());
-                    s.store_first(values.as_mut_ptr(), lanes, values.len());
-                }
-            }
-            source = source.wrapping_add(self.step);
         }
     }
 }

@@ -8,10 +8,10 @@ use super::product::{Left, multiply};
 use super::scheme::{Scheme, both_ways};
 use super::tiles::Pictures;
 use super::weights::part_step;
-use crate::kernels::parallel::{Shared, for_each};
+use crate::kernels::parallel::{Disjoint, for_each};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::columns;
-use tensor::simd::{Kernel, Simd};
+use tensor::simd::{Kernel, LINE, Simd};
 
 /// `y = Aᵀ[U ⊙ (Bᵀ x B)]A + bias` over every tile of a batch, `max(0, y)` if `relu`.
 #[derive(Clone, Copy)]
@@ -66,7 +66,7 @@ impl Convolve<'_> {
         let plan = Plan::new::<S>(A * A, tiles, channels);
         let panels = Panels::new::<S>(plan.tiles, in_channels);
         let products = Products::new::<S>(A * A, plan);
-        let job = Job { convolve: self, panels, products, y: Shared::new(y) };
+        let job = Job { convolve: self, panels, products, y: Disjoint::new(y) };
 
         let blocks = tiles.div_ceil(plan.tiles);
         let block = |i: usize| tiles * i / blocks..tiles * (i + 1) / blocks;
@@ -77,7 +77,7 @@ impl Convolve<'_> {
         let work = (A * A) as u64 * (in_channels * out_channels) as u64;
         if plan.shared {
             with_scratch(lifted, |v| {
-                let v = Shared::new(v);
+                let v = Disjoint::new(v);
                 for block in (0..blocks).map(block) {
                     let work = work * block.len() as u64;
                     for_each(block.len(), work, |i| {
@@ -86,7 +86,7 @@ impl Convolve<'_> {
                     });
                     for_each(chunks, work, |i| {
                         with_scratch(multiplied, |m| {
-                            job.multiply::<S, C, A, M>(s, block.clone(), chunk(i), v, Shared::new(m));
+                            job.multiply::<S, C, A, M>(s, block.clone(), chunk(i), v, Disjoint::new(m));
                         });
                     });
                 }
@@ -95,7 +95,7 @@ impl Convolve<'_> {
             for_each(blocks, work * tiles as u64, |i| {
                 with_scratch(lifted + multiplied, |scratch| {
                     let (v, m) = scratch.split_at_mut(lifted);
-                    let (v, m) = (Shared::new(v), Shared::new(m));
+                    let (v, m) = (Disjoint::new(v), Disjoint::new(m));
                     job.lift::<S, C, A, M>(s, block(i), block(i).start, v);
                     for chunk in (0..chunks).map(chunk) {
                         job.multiply::<S, C, A, M>(s, block(i), chunk, v, m);
@@ -117,7 +117,7 @@ struct Products {
 impl Products {
     fn new<S: Simd>(parts: usize, plan: Plan) -> Self {
         let part = plan.panels * columns::<S>();
-        Self { tiles: plan.tiles, part, tile: parts * part + 16 }
+        Self { tiles: plan.tiles, part, tile: parts * part + LINE }
     }
 
     fn len(&self) -> usize {
@@ -131,7 +131,7 @@ struct Job<'a> {
     convolve: Convolve<'a>,
     panels: Panels,
     products: Products,
-    y: Shared,
+    y: Disjoint<'a>,
 }
 
 impl Job<'_> {
@@ -141,7 +141,7 @@ impl Job<'_> {
         s: S,
         tiles: Range<usize>,
         first: usize,
-        to: Shared,
+        to: Disjoint<'_>,
     ) {
         let Convolve { source, .. } = self.convolve;
         s.vectorize(Lift::<C::Input, A, A> { map: PhantomData, source, tiles, panels: self.panels, to, first });
@@ -153,8 +153,8 @@ impl Job<'_> {
         s: S,
         tiles: Range<usize>,
         chunk: Range<usize>,
-        v: Shared,
-        m: Shared,
+        v: Disjoint<'_>,
+        m: Disjoint<'_>,
     ) {
         s.vectorize(Multiply::<A> { job: self, tiles: tiles.len(), chunk: chunk.clone(), v, m });
         s.vectorize(Lower::<C, A, M> { scheme: PhantomData, job: self, tiles, chunk, m });
@@ -166,8 +166,8 @@ struct Multiply<'a, const A: usize> {
     job: &'a Job<'a>,
     tiles: usize,
     chunk: Range<usize>,
-    v: Shared,
-    m: Shared,
+    v: Disjoint<'a>,
+    m: Disjoint<'a>,
 }
 
 /// Depth of a product's stretch: 16 KiB of a panel stay in the first-level cache, beside the rows that they meet.
@@ -207,7 +207,7 @@ struct Lower<'a, C, const A: usize, const M: usize> {
     job: &'a Job<'a>,
     tiles: Range<usize>,
     chunk: Range<usize>,
-    m: Shared,
+    m: Disjoint<'a>,
 }
 
 impl<C: Scheme<A, M>, const A: usize, const M: usize> Kernel for Lower<'_, C, A, M> {

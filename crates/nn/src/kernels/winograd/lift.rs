@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::scheme::{Linear, both_ways};
 use super::tiles::{Grid, Pictures};
-use crate::kernels::parallel::Shared;
+use crate::kernels::parallel::Disjoint;
 use crate::kernels::tile::columns;
-use tensor::simd::{Kernel, Simd};
+use tensor::simd::{Kernel, LINE, Simd};
 
 /// Where the transformed windows of a block of tiles lie: `[A²][panels of channels][tiles][panel]`.
 ///
@@ -20,8 +20,6 @@ pub(super) struct Panels {
     /// From a panel to the next.
     pub(super) panel: usize,
 }
-
-const LINE: usize = 16;
 
 impl Panels {
     pub(super) fn new<S: Simd>(tiles: usize, channels: usize) -> Self {
@@ -59,7 +57,7 @@ pub(super) struct Lift<'a, L, const I: usize, const A: usize> {
     pub(super) tiles: Range<usize>,
     pub(super) panels: Panels,
     /// The panels, and the tile that lies first in them.
-    pub(super) to: Shared,
+    pub(super) to: Disjoint<'a>,
     pub(super) first: usize,
 }
 

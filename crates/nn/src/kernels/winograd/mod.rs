@@ -19,19 +19,35 @@ use f4::F4;
 use lift::Source;
 use scheme::Scheme;
 use switch::enabled;
-pub use switch::{WinogradError, winograd_from_environment};
+pub use switch::{WinogradError, use_winograd};
 use tiles::{Grid, Pictures};
 use weight_gradient::WeightGradient;
 use weights::Weights;
 
-use super::conv::Pass;
+use super::pass::{Call, Facts, Pass};
 use super::scratch::with_scratch;
 use crate::ConvGeometry;
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
+macro_rules! facts {
+    ($name:literal, $outputs:path) => {
+        Facts {
+            name: $name,
+            supports,
+            suits: |g, pass| enabled() && best(g, pass) == Some($outputs),
+            forward: Some(|g, tier| Box::new(Winograd::new(g, Pass::Forward, tier, $outputs))),
+            input_gradient: Some(|g, tier| Box::new(Winograd::new(g, Pass::InputGradient, tier, $outputs))),
+            weight_gradient: Some(|g, tier, x, dy, dw| weight_gradient(g, tier, $outputs, x, dy, dw)),
+        }
+    };
+}
+
+pub(super) const TWO: Facts = facts!("winograd 2×2", Outputs::Two);
+pub(super) const FOUR: Facts = facts!("winograd 4×4", Outputs::Four);
+
 /// Outputs of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outputs {
+enum Outputs {
     /// F(2×2, 3×3).
     Two,
     /// F(4×4, 3×3).
@@ -48,13 +64,8 @@ impl Outputs {
 }
 
 /// Whether a convolution is one that these algorithms compute: 3×3, stride 1, no dilation, one group.
-pub(crate) fn supports(g: &ConvGeometry) -> bool {
+fn supports(g: &ConvGeometry) -> bool {
     g.kernel == [3, 3] && g.conv.stride == [1, 1] && g.conv.dilation == [1, 1] && g.conv.groups == 1
-}
-
-/// The size of tile for a pass, or none where another algorithm is the better choice, or `GLASSBOX_WINOGRAD` says `off`.
-pub(crate) fn choose(g: &ConvGeometry, pass: Pass) -> Option<Outputs> {
-    best(g, pass).filter(|_| enabled())
 }
 
 /// Bytes of a transformed weight gradient that a few tiles don't pay for.
@@ -89,53 +100,58 @@ fn best(g: &ConvGeometry, pass: Pass) -> Option<Outputs> {
     (3 * products(&fewest) <= 2 * 9 * onto[0] * onto[1]).then_some(fewest)
 }
 
-/// A convolution with its weights transformed, for any number of images.
+/// The transformed weights of a forward pass or an input gradient.
 #[derive(Debug)]
-pub(crate) struct Winograd {
+struct Winograd {
     tier: Tier,
+    pass: Pass,
     outputs: Outputs,
-    source: Pictures,
-    target: Pictures,
+    /// Of the source and of the target.
+    channels: [usize; 2],
     u: Vec<f32>,
 }
 
 impl Winograd {
-    /// The forward pass.
-    pub(crate) fn forward(g: &ConvGeometry, tier: Tier, outputs: Outputs) -> Self {
-        Self { tier, outputs, source: input(g), target: output(g), u: Vec::new() }
+    fn new(g: &ConvGeometry, pass: Pass, tier: Tier, outputs: Outputs) -> Self {
+        let channels = pictures(g, pass).map(|pictures| pictures.channels);
+        Self { tier, pass, outputs, channels, u: Vec::new() }
     }
+}
 
-    /// The gradient by the input: a convolution of the output's gradient with `2 − padding` zeros round it.
-    pub(crate) fn input_gradient(g: &ConvGeometry, tier: Tier, outputs: Outputs) -> Self {
-        let (input, output) = (input(g), output(g));
-        let source = Pictures { shift: input.shift.map(|padding| -2 - padding), ..output };
-        Self { tier, outputs, source, target: Pictures { shift: [0, 0], ..input }, u: Vec::new() }
-    }
-
-    /// Transforms the weights `[3, 3, Cin, Cout]` of the layer, for its input gradient if `reversed`.
-    pub(crate) fn transform(&mut self, w: &[f32], reversed: bool) {
-        let weights = Weights { values: w, channels: [self.source.channels, self.target.channels], reversed };
+impl super::pass::Convolve for Winograd {
+    fn update(&mut self, w: &[f32]) {
+        let reversed = self.pass == Pass::InputGradient;
+        let weights = Weights { values: w, channels: self.channels, reversed };
         dispatch_on(self.tier, Transform { weights, outputs: self.outputs, u: &mut self.u });
     }
 
-    /// `target = conv(source) + bias`, then `max(0, ·)` if `relu`.
-    ///
-    /// # Panics
-    /// If the lengths aren't those of one number of images.
-    pub(crate) fn run(&self, source: &[f32], bias: Option<&[f32]>, relu: bool, target: &mut [f32]) {
-        let images = source.len() / self.source.len(1);
-        let grid = Grid::new(self.target.extent, self.outputs.side());
-        with_scratch(self.source.channels, |zeros| {
+    fn run(&self, call: Call<'_>) {
+        let Call { g, source, bias, relu, target: y, .. } = call;
+        let [pictures, target] = pictures(g, self.pass);
+        let grid = Grid::new(target.extent, self.outputs.side());
+        with_scratch(pictures.channels, |zeros| {
             zeros.fill(0.0);
-            let source = Source { pixels: source, pictures: self.source, grid, zeros };
-            let convolve = Convolve { images, source, target: self.target, u: &self.u, bias, relu };
-            dispatch_on(self.tier, Run { convolve, outputs: self.outputs, y: target });
+            let source = Source { pixels: source, pictures, grid, zeros };
+            let convolve = Convolve { images: g.batch, source, target, u: &self.u, bias, relu };
+            dispatch_on(self.tier, Run { convolve, outputs: self.outputs, y });
         });
     }
 }
 
+/// The pictures that a pass reads and those that it writes. The input gradient is a convolution of the output's gradient
+/// with `2 − padding` zeros round it.
+fn pictures(g: &ConvGeometry, pass: Pass) -> [Pictures; 2] {
+    let (input, output) = (input(g), output(g));
+    if pass == Pass::InputGradient {
+        let source = Pictures { shift: input.shift.map(|padding| -2 - padding), ..output };
+        [source, Pictures { shift: [0, 0], ..input }]
+    } else {
+        [input, output]
+    }
+}
+
 /// `dw` of a batch: `x: [N, H, W, Cin]`, `dy: [N, Ho, Wo, Cout]`, `dw: [3, 3, Cin, Cout]`.
-pub(crate) fn weight_gradient(g: &ConvGeometry, tier: Tier, outputs: Outputs, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+fn weight_gradient(g: &ConvGeometry, tier: Tier, outputs: Outputs, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     let grid = Grid::new(g.output, outputs.side());
     with_scratch(g.in_channels.max(g.out_channels), |zeros| {
         zeros.fill(0.0);

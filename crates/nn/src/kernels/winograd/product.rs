@@ -1,10 +1,7 @@
 //! The micro-kernel: one tile of a matrix product, held in registers.
 
-use crate::kernels::tile::{balanced, columns, max_rows};
-use tensor::simd::Simd;
-
-/// Values of a cache line.
-const LINE: usize = 16;
+use crate::kernels::tile::{balanced, columns, for_rows, max_rows, rank_one};
+use tensor::simd::{LINE, Simd};
 
 /// The left operand: panels, `panel_step` values apart.
 ///
@@ -42,17 +39,9 @@ pub(super) unsafe fn multiply<S: Simd, const TRANSPOSED: bool>(
             let c = c.add(rows.start * step);
             // What follows in memory is the panel that is wanted next: each register tile asks for its share of it.
             let next = b.wrapping_add((depth + depth * group / groups) * columns::<S>());
-            macro_rules! rows {
-                ($($n:literal)*) => {
-                    match rows.len() {
-                        $($n if $n <= max_rows::<S>() => {
-                            register_tile::<S, $n, TRANSPOSED>(s, depth, a, b, next, c, step, accumulate);
-                        })*
-                        _ => unreachable!("a group has at most `max_rows` rows"),
-                    }
-                };
-            }
-            rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+            for_rows!(S, rows.len(), R => {
+                register_tile::<S, R, TRANSPOSED>(s, depth, a, b, next, c, step, accumulate);
+            });
         }
     }
 }
@@ -87,13 +76,25 @@ unsafe fn register_tile<S: Simd, const ROWS: usize, const TRANSPOSED: bool>(
                 s.prefetch(next.wrapping_add(LINE));
                 next = next.wrapping_add(2 * LINE);
                 for k in 0..UNROLL {
-                    acc = rank_one::<S, ROWS>(s, acc, x.add(k * along), row, b.add(k * width));
+                    rank_one(
+                        s,
+                        &mut acc,
+                        #[inline(always)]
+                        |i| x.add(k * along + i * row),
+                        b.add(k * width),
+                    );
                 }
                 x = x.add(UNROLL * along);
                 b = b.add(UNROLL * width);
             }
             for _ in 0..run % UNROLL {
-                acc = rank_one::<S, ROWS>(s, acc, x, row, b);
+                rank_one(
+                    s,
+                    &mut acc,
+                    #[inline(always)]
+                    |i| x.add(i * row),
+                    b,
+                );
                 x = x.add(along);
                 b = b.add(width);
             }
@@ -108,28 +109,5 @@ unsafe fn register_tile<S: Simd, const ROWS: usize, const TRANSPOSED: bool>(
             s.store(c, acc[i][0]);
             s.store(c.add(S::LANES), acc[i][1]);
         }
-    }
-}
-
-/// `acc` plus the outer product of a column of the left operand and a row of the panel.
-///
-/// # Safety
-/// Both are readable.
-#[inline(always)]
-unsafe fn rank_one<S: Simd, const ROWS: usize>(
-    s: S,
-    mut acc: [[S::V; 2]; ROWS],
-    x: *const f32,
-    row: usize,
-    b: *const f32,
-) -> [[S::V; 2]; ROWS] {
-    // SAFETY: the caller vouches for the memory.
-    unsafe {
-        let b = [s.load(b), s.load(b.add(S::LANES))];
-        for i in 0..ROWS {
-            let x = s.splat(*x.add(i * row));
-            acc[i] = [s.fma(x, b[0], acc[i][0]), s.fma(x, b[1], acc[i][1])];
-        }
-        acc
     }
 }

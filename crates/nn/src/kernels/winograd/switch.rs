@@ -4,29 +4,35 @@ use std::sync::OnceLock;
 
 use thiserror::Error;
 
-/// `GLASSBOX_WINOGRAD` says neither `on` nor `off`.
+/// Convolutions have already chosen their algorithms with or without Winograd's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("GLASSBOX_WINOGRAD: expected on or off, found {0:?}")]
-pub struct WinogradError(String);
+#[error("convolutions already run {}", if *.0 { "with Winograd's algorithms" } else { "without Winograd's algorithms" })]
+pub struct WinogradError(bool);
 
-/// Whether [`choose`](crate::kernels::conv::choose) may choose Winograd's algorithms: unless `GLASSBOX_WINOGRAD` says `off`.
+static ENABLED: OnceLock<bool> = OnceLock::new();
+
+/// Whether [`choose`](crate::kernels::conv::choose) may choose Winograd's algorithms; it may if this isn't called. To be
+/// called before the first choice, which decides for the whole process.
 ///
 /// # Errors
-/// Where the variable says neither `on` nor `off`.
-pub fn winograd_from_environment() -> Result<bool, WinogradError> {
-    match std::env::var_os("GLASSBOX_WINOGRAD") {
-        None => Ok(true),
-        Some(value) if value == "on" => Ok(true),
-        Some(value) if value == "off" => Ok(false),
-        Some(value) => Err(WinogradError(value.to_string_lossy().into_owned())),
-    }
+/// If it has been decided otherwise.
+pub fn use_winograd(wanted: bool) -> Result<(), WinogradError> {
+    let decided = *ENABLED.get_or_init(|| wanted);
+    if decided == wanted { Ok(()) } else { Err(WinogradError(decided)) }
 }
 
-/// The same, read at the first call.
-///
-/// # Panics
-/// Where the variable says neither; [`winograd_from_environment`] says so without a panic.
 pub(super) fn enabled() -> bool {
-    static ENABLED: OnceLock<bool> = OnceLock::new();
-    *ENABLED.get_or_init(|| winograd_from_environment().unwrap_or_else(|error| panic!("{error}")))
+    *ENABLED.get_or_init(|| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_stays() {
+        assert!(enabled());
+        assert_eq!(use_winograd(true), Ok(()));
+        assert_eq!(use_winograd(false).unwrap_err().to_string(), "convolutions already run with Winograd's algorithms");
+    }
 }

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::{Outputs, Winograd, best, weight_gradient};
-use crate::kernels::conv::{Algorithm, Pass, Prepared};
+use crate::kernels::conv::{Algorithm, Prepared};
+use crate::kernels::pass::{Call, Convolve, Pass};
 use crate::kernels::testing::{Operands, bits, channels, fitted, operands, padding, pools, values};
 use crate::{Conv2d, ConvGeometry, im2col};
 use tensor::simd::Tier;
@@ -15,13 +16,13 @@ fn cases() -> impl Iterator<Item = (Tier, Outputs)> {
 /// The three passes of one tier and size; `∂S/∂x` twice, its weights transformed over others.
 fn compute((tier, outputs): (Tier, Outputs), g: &ConvGeometry, o: &Operands, relu: bool) -> [Vec<f32>; 3] {
     let [mut y, mut dx, mut dw] = [o.dy.len(), o.x.len(), o.w.len()].map(|len| vec![f32::NAN; len]);
-    let mut forward = Winograd::forward(g, tier, outputs);
-    forward.transform(&o.w, false);
-    forward.run(&o.x, Some(&o.bias), relu, &mut y);
-    let mut backward = Winograd::input_gradient(g, tier, outputs);
-    backward.transform(&vec![f32::NAN; o.w.len()], true);
-    backward.transform(&o.w, true);
-    backward.run(&o.dy, None, false, &mut dx);
+    let mut forward = Winograd::new(g, Pass::Forward, tier, outputs);
+    forward.update(&o.w);
+    forward.run(Call::forward(g, &o.x, Some(&o.bias), relu, &mut y));
+    let mut backward = Winograd::new(g, Pass::InputGradient, tier, outputs);
+    backward.update(&vec![f32::NAN; o.w.len()]);
+    backward.update(&o.w);
+    backward.run(Call::input_gradient(g, &o.dy, &mut dx));
     weight_gradient(g, tier, outputs, &o.x, &o.dy, &mut dw);
     [y, dx, dw]
 }
@@ -133,17 +134,16 @@ fn errors_are_as_documented() {
         let size = largest(want.iter().copied());
         let mut y = vec![0.0; x.len()];
         for tier in Tier::available() {
-            Prepared::on(tier, &g, Pass::Forward, Algorithm::Direct, &w).forward(&x, None, false, &mut y);
-            let direct = difference(&y, &want) / size;
-            let errors = [Outputs::Two, Outputs::Four].map(|outputs| {
-                let mut winograd = Winograd::forward(&g, tier, outputs);
-                winograd.transform(&w, false);
-                winograd.run(&x, None, false, &mut y);
+            let errors = [Algorithm::Direct, Algorithm::Winograd2, Algorithm::Winograd4].map(|algorithm| {
+                Prepared::on(tier, &g, Pass::Forward, algorithm, &w).forward(&g, &x, None, false, &mut y);
                 difference(&y, &want) / size
             });
-            println!("{tier}, {channels} channels: direct {direct:.1e}, F2 {:.1e}, F4 {:.1e}", errors[0], errors[1]);
-            assert!(errors[0] <= two && errors[1] <= four, "{tier}, {channels} channels: {errors:?}");
-            assert!(direct <= 5.0e-7, "{tier}, {channels} channels: direct {direct:e}");
+            println!("{tier}, {channels} channels: direct, F2, F4: {errors:?}");
+            let bounds = [5.0e-7, two, four];
+            assert!(
+                errors.iter().zip(bounds).all(|(&error, bound)| error <= bound),
+                "{tier}, {channels} channels: {errors:?}"
+            );
         }
     }
 }

@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use super::lift::{Lift, Panels, Source};
 use super::product::{Left, multiply};
 use super::scheme::{Scheme, both_ways};
-use crate::kernels::parallel::{Shared, for_each};
+use crate::kernels::parallel::{Disjoint, for_each};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::columns;
-use tensor::simd::{Kernel, Simd};
+use tensor::simd::{Kernel, LINE, Simd};
 
 /// The operands of a weight gradient.
 #[derive(Clone, Copy)]
@@ -47,7 +47,7 @@ impl WeightGradient<'_> {
         with_scratch(sums.part * A * A + v_len + z_len, |scratch| {
             let (sum, scratch) = scratch.split_at_mut(sums.part * A * A);
             let (v, z) = scratch.split_at_mut(v_len);
-            let (sum, v, z) = (Shared::new(sum), Shared::new(v), Shared::new(z));
+            let (sum, v, z) = (Disjoint::new(sum), Disjoint::new(v), Disjoint::new(z));
             for first in (0..tiles).step_by(most) {
                 let block = first..tiles.min(first + most);
                 let work = (block.len() * A * A) as u64 * (ins * outs) as u64;
@@ -79,7 +79,7 @@ impl WeightGradient<'_> {
                     s.vectorize(Outer { v, v_panels, z, z_panels, depth, sum, sums, part, strip, more: first > 0 });
                 });
             }
-            let (work, dw) = ((ins * outs * A * A) as u64, Shared::new(dw));
+            let (work, dw) = ((ins * outs * A * A) as u64, Disjoint::new(dw));
             for_each(ins, work, |channel| {
                 s.vectorize(Lower::<C, A, M> { scheme: PhantomData, sum, sums, channel, dw });
             });
@@ -98,19 +98,19 @@ struct Sums {
 impl Sums {
     fn new<S: Simd>(ins: usize, outs: usize) -> Self {
         let row = outs.next_multiple_of(columns::<S>());
-        Self { channels: [ins, outs], row, part: ins * row + 16 }
+        Self { channels: [ins, outs], row, part: ins * row + LINE }
     }
 }
 
 /// `sum (+)= Vᵀ Z` of one part and one panel of input channels, over the tiles of a block.
-struct Outer {
-    v: Shared,
+struct Outer<'a> {
+    v: Disjoint<'a>,
     v_panels: Panels,
-    z: Shared,
+    z: Disjoint<'a>,
     z_panels: Panels,
     /// Tiles.
     depth: usize,
-    sum: Shared,
+    sum: Disjoint<'a>,
     sums: Sums,
     part: usize,
     strip: usize,
@@ -118,7 +118,7 @@ struct Outer {
     more: bool,
 }
 
-impl Kernel for Outer {
+impl Kernel for Outer<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -142,15 +142,15 @@ impl Kernel for Outer {
 }
 
 /// `Gᵀ sum G` of one input channel.
-struct Lower<C, const A: usize, const M: usize> {
+struct Lower<'a, C, const A: usize, const M: usize> {
     scheme: PhantomData<C>,
-    sum: Shared,
+    sum: Disjoint<'a>,
     sums: Sums,
     channel: usize,
-    dw: Shared,
+    dw: Disjoint<'a>,
 }
 
-impl<C: Scheme<A, M>, const A: usize, const M: usize> Kernel for Lower<C, A, M> {
+impl<C: Scheme<A, M>, const A: usize, const M: usize> Kernel for Lower<'_, C, A, M> {
     type Output = ();
 
     #[inline(always)]

@@ -3,9 +3,11 @@
 use std::marker::PhantomData;
 
 use super::scheme::{Scheme, both_ways};
-use crate::kernels::parallel::{Shared, for_each};
+use crate::kernels::pack::{Matrix, pack_panel};
+use crate::kernels::parallel::{Disjoint, for_each};
+use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::columns;
-use tensor::simd::{Kernel, Simd};
+use tensor::simd::{Kernel, LINE, Simd};
 
 /// Values of `U`, `[panels of Cout][A²][Cin][panel]`.
 pub(super) fn len<S: Simd>(parts: usize, [in_channels, out_channels]: [usize; 2]) -> usize {
@@ -15,7 +17,7 @@ pub(super) fn len<S: Simd>(parts: usize, [in_channels, out_channels]: [usize; 2]
 /// From one of the A² parts of a panel to the next: a cache line more than it takes, as the parts of one weight, which
 /// are written together, would otherwise compete for one set of the cache.
 pub(super) const fn part_step<S: Simd>(in_channels: usize) -> usize {
-    in_channels * columns::<S>() + 16
+    in_channels * columns::<S>() + LINE
 }
 
 /// The weights `[3, 3, Cin, Cout]` of a convolution.
@@ -34,7 +36,7 @@ impl Weights<'_> {
         let [in_channels, out_channels] = self.channels;
         assert_eq!(u.len(), len::<S>(A * A, self.channels), "values of the transformed weights");
         assert_eq!(self.values.len(), 9 * in_channels * out_channels, "values of the weights");
-        let u = Shared::new(u);
+        let u = Disjoint::new(u);
         let chunks = in_channels.div_ceil(CHUNK);
         let work = (in_channels * out_channels * A * A) as u64;
         for_each(out_channels.div_ceil(columns::<S>()) * chunks, work, |task| {
@@ -46,8 +48,6 @@ impl Weights<'_> {
 
 /// Channels of a task.
 const CHUNK: usize = 16;
-/// The widest panel of any tier.
-const WIDEST: usize = 32;
 
 /// `CHUNK` channels of one panel, from the channel `from` on.
 struct Chunk<'a, C, const A: usize, const M: usize> {
@@ -55,7 +55,7 @@ struct Chunk<'a, C, const A: usize, const M: usize> {
     weights: Weights<'a>,
     panel: usize,
     from: usize,
-    u: Shared,
+    u: Disjoint<'a>,
 }
 
 impl<C: Scheme<A, M>, const A: usize, const M: usize> Kernel for Chunk<'_, C, A, M> {
@@ -63,46 +63,40 @@ impl<C: Scheme<A, M>, const A: usize, const M: usize> Kernel for Chunk<'_, C, A,
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        const { assert!(columns::<S>() <= WIDEST) };
         let Weights { values, channels: [in_channels, out_channels], reversed } = self.weights;
         let width = columns::<S>();
-        let count = CHUNK.min(in_channels - self.from);
+        let channels = self.from..in_channels.min(self.from + CHUNK);
         let outs = self.panel * width..out_channels.min((self.panel + 1) * width);
-
-        // The nine taps of the chunk, zero where the panel is wider than what is left of `Cout`.
-        let mut taps = [[[0.0; WIDEST]; CHUNK]; 9];
-        for (tap, rows) in taps.iter_mut().enumerate() {
-            if reversed {
-                let plane = &values[(8 - tap) * in_channels * out_channels..];
-                for (j, out) in outs.clone().enumerate() {
-                    for (row, w) in rows.iter_mut().zip(&plane[out * in_channels + self.from..][..count]) {
-                        row[j] = *w;
+        let step = part_step::<S>(in_channels);
+        with_scratch(9 * channels.len() * width, |taps| {
+            let size = channels.len() * width;
+            for (tap, panel) in taps.chunks_exact_mut(size).enumerate() {
+                let plane = if reversed { 8 - tap } else { tap } * in_channels * out_channels;
+                let plane = &values[plane..][..in_channels * out_channels];
+                let matrix = if reversed {
+                    Matrix::new(plane, [out_channels, in_channels]).part(outs.clone(), channels.clone()).transposed()
+                } else {
+                    Matrix::new(plane, [in_channels, out_channels]).part(channels.clone(), outs.clone())
+                };
+                pack_panel(s, matrix, panel);
+            }
+            for (c, channel) in channels.clone().enumerate() {
+                for lane in [0, S::LANES] {
+                    // SAFETY: a panel, and a row of `taps`, has room for a vector from `lane` on; `u` has `len` values, of
+                    // which this task alone writes those of its panel and channels.
+                    unsafe {
+                        let u = self.u.pointer().add(self.panel * A * A * step + channel * width + lane);
+                        let taps = taps.as_ptr().add(c * width + lane);
+                        both_ways::<S, C::Weights, 3, A>(
+                            s,
+                            #[inline(always)]
+                            |y, x| s.load(taps.add((3 * y + x) * size)),
+                            #[inline(always)]
+                            |y, x, v| s.store(u.add((y * A + x) * step), v),
+                        );
                     }
                 }
-            } else {
-                for (c, row) in rows[..count].iter_mut().enumerate() {
-                    let plane = &values[(tap * in_channels + self.from + c) * out_channels..];
-                    row[..outs.len()].copy_from_slice(&plane[outs.clone()]);
-                }
             }
-        }
-
-        let step = part_step::<S>(in_channels);
-        for c in 0..count {
-            for lane in [0, S::LANES] {
-                // SAFETY: a panel, and a row of `taps`, has room for a vector from `lane` on; `u` has `len` values, of
-                // which this task alone writes those of its panel and channels.
-                unsafe {
-                    let u = self.u.pointer().add(self.panel * A * A * step + (self.from + c) * width + lane);
-                    both_ways::<S, C::Weights, 3, A>(
-                        s,
-                        #[inline(always)]
-                        |y, x| s.load(taps[3 * y + x][c].as_ptr().add(lane)),
-                        #[inline(always)]
-                        |y, x, v| s.store(u.add((y * A + x) * step), v),
-                    );
-                }
-            }
-        }
+        });
     }
 }
