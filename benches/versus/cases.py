@@ -1,4 +1,4 @@
-"""What is measured: convolutions, training steps, explanations. Plain data, sent to the engines as JSON."""
+"""What is measured: convolutions, fully connected layers, training steps, explanations. Plain data, sent as JSON."""
 
 IMAGES, WEIGHTS, UPSTREAM, PARAMETERS = 1, 2, 3, 100  # streams of `fill`
 
@@ -19,12 +19,16 @@ CONVOLUTIONS = {
     "j4": (16, 16, 64, 128, 3, 1, 1, 1, 32),
 }
 PASSES = ("fwd", "dx", "dw")
-WINOGRAD_ROWS = ("b", "c", "d", "e", "j2", "j4")
+
+# name: (in, out)
+DENSE = {"512-1000": (512, 1000), "4096-4096": (4096, 4096)}
+DENSE_BATCHES = (1, 16, 64)
 
 
-def conv(out, kernel=3, stride=1, groups=1, bias=False):
+def conv(out, kernel=3, stride=1, groups=1, bias=False, source=None):
+    """It reads the layer before it, or the layer at place `source`."""
     return {"op": "conv", "out": out, "kernel": kernel, "stride": stride, "padding": kernel // 2, "groups": groups,
-            "bias": bias}
+            "bias": bias, "from": source}
 
 
 BN, RELU, RELU6, GAP = ({"op": op} for op in ("bn", "relu", "relu6", "gap"))
@@ -48,6 +52,22 @@ def net_m():
     return layers + [GAP, linear(10)]
 
 
+def resnet20():
+    """ResNet-20 for 32×32 images (He et al., 2016, § 4.2), its shortcuts projected where the shape changes."""
+    layers = [conv(16), BN, RELU]
+    for out in (16, 32, 64):
+        for block in range(3):
+            source = len(layers) - 1
+            stride = 2 if block == 0 and out > 16 else 1
+            layers += [conv(out, stride=stride), BN, RELU, conv(out), BN]
+            if stride == 2:
+                residual = len(layers) - 1
+                layers += [conv(out, 1, stride, source=source), BN, {"op": "add", "with": residual}, RELU]
+            else:
+                layers += [{"op": "add", "with": source}, RELU]
+    return layers + [GAP, linear(10)]
+
+
 def mobile():
     """MobileNet-v2 (Sandler et al., 2018, table 2). `add` sums the layer before it and the layer at place `with`."""
     layers = [conv(32, stride=2), BN, RELU6]
@@ -68,7 +88,8 @@ def mobile():
 
 
 # name: (input [H, W, C], layers)
-NETS = {"S": ((28, 28, 1), net_s()), "M": ((32, 32, 3), net_m()), "mobile": ((224, 224, 3), mobile())}
+NETS = {"S": ((28, 28, 1), net_s()), "M": ((32, 32, 3), net_m()), "resnet20": ((32, 32, 3), resnet20()),
+        "mobile": ((224, 224, 3), mobile())}
 
 
 def parameters(input_shape, layers):
@@ -77,39 +98,53 @@ def parameters(input_shape, layers):
     Convolution weights are [Kh, Kw, Cin / groups, Cout] and drawn after He et al. (2015); linear ones are [in, out].
     """
     found = []
-    last = input_shape[2]
-    for layer in layers:
+    for layer, (_, _, inputs), _ in walk(input_shape, layers):
         match layer["op"]:
             case "conv":
-                fan_in = layer["kernel"] ** 2 * last // layer["groups"]
-                shape = (layer["kernel"], layer["kernel"], last // layer["groups"], layer["out"])
+                fan_in = layer["kernel"] ** 2 * inputs // layer["groups"]
+                shape = (layer["kernel"], layer["kernel"], inputs // layer["groups"], layer["out"])
                 found.append((shape, (6 / fan_in) ** 0.5, 0.0))
                 if layer["bias"]:
                     found.append(((layer["out"],), 0.1, 0.0))
-                last = layer["out"]
             case "bn":
-                found += [((last,), 0.1, 1.0), ((last,), 0.1, 0.0)]
+                found += [((inputs,), 0.1, 1.0), ((inputs,), 0.1, 0.0)]
             case "linear":
-                found += [((last, layer["out"]), last**-0.5, 0.0), ((layer["out"],), 0.1, 0.0)]
-                last = layer["out"]
+                found += [((inputs, layer["out"]), inputs**-0.5, 0.0), ((layer["out"],), 0.1, 0.0)]
     return found
+
+
+def walk(input_shape, layers):
+    """(layer, input [H, W, C], output [H, W, C]) of each layer."""
+    outputs = []
+    for layer in layers:
+        before = outputs[-1] if outputs else tuple(input_shape)
+        if layer.get("from") is not None:
+            before = outputs[layer["from"]]
+        h, w, channels = before
+        match layer["op"]:
+            case "conv":
+                after = (*(-(-extent // layer["stride"]) for extent in (h, w)), layer["out"])
+            case "max-pool":
+                after = (h // layer["size"], w // layer["size"], channels)
+            case "gap":
+                after = (1, 1, channels)
+            case "linear":
+                after = (1, 1, layer["out"])
+            case _:
+                after = before
+        outputs.append(after)
+        yield layer, before, after
 
 
 def forward_flops(input_shape, layers):
     """FLOPs of the convolutions and products for one image, one number for each such layer."""
-    h, w, last = input_shape
     flops = []
-    for layer in layers:
+    for layer, (_, _, inputs), (h, w, out) in walk(input_shape, layers):
         match layer["op"]:
             case "conv":
-                h, w = (-(-extent // layer["stride"]) for extent in (h, w))
-                flops.append(2 * h * w * layer["out"] * last // layer["groups"] * layer["kernel"] ** 2)
-                last = layer["out"]
-            case "max-pool":
-                h, w = h // layer["size"], w // layer["size"]
+                flops.append(2 * h * w * out * inputs // layer["groups"] * layer["kernel"] ** 2)
             case "linear":
-                flops.append(2 * last * layer["out"])
-                last = layer["out"]
+                flops.append(2 * inputs * out)
     return flops
 
 
@@ -128,6 +163,12 @@ def conv_case(name, n, which):
             "flops": 2 * n * ho * wo * cout * (cin // groups) * kernel * kernel}
 
 
+def dense_case(name, n, which):
+    inputs, outputs = DENSE[name]
+    return {"suite": "fc", "case": name, "pass": which, "n": n, "x": [n, inputs], "w": [inputs, outputs], "y": [n, outputs],
+            "flops": 2 * n * inputs * outputs}
+
+
 def net_case(suite, net, which, n):
     input_shape, layers = NETS[net]
     return {"suite": suite, "case": net, "pass": which, "n": n, "input": list(input_shape), "layers": layers,
@@ -141,9 +182,14 @@ def all_cases(quick=False):
         for n in (usual,) if quick else (1, usual):
             for which in PASSES:
                 yield conv_case(name, n, which)
+    for name in DENSE:
+        for n in DENSE_BATCHES:
+            for which in PASSES:
+                yield dense_case(name, n, which)
     for net in ("S", "M"):
         for n in (32,) if quick else (32, 128):
             yield net_case("train", net, "step", n)
+    yield net_case("train", "resnet20", "step", 16)
     for which in ("grad-cam", "guided"):
         for n in (1, 16):
             yield net_case("explain", "M", which, n)

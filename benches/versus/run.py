@@ -31,7 +31,7 @@ ENGINES = {
     "glassbox-fresh-weights": [PEERS / "glassbox", "fresh-weights"],
 }
 OURS = "glassbox"
-ONLY = {"pytorch-grad-cam": ["explain"], "onnxruntime": ["conv"], "glassbox-fresh-weights": ["conv"],
+ONLY = {"pytorch-grad-cam": ["explain"], "onnxruntime": ["conv"], "glassbox-fresh-weights": ["conv", "fc"],
         "burn": ["conv", "train"], "candle": ["conv", "train"]}  # suites, of engines that don't do all
 PAUSE = 0.004  # seconds, for the last engine's threads to stop spinning
 
@@ -90,9 +90,9 @@ def compare(case, engines, folder):
 
 
 def rate(case, seconds):
-    """(rate, unit): GFLOP/s of a convolution, images a second of a training, milliseconds of an explanation."""
+    """(rate, unit): GFLOP/s of a layer, images a second of a training, milliseconds of an explanation."""
     match case["suite"]:
-        case "conv":
+        case "conv" | "fc":
             return case["flops"] / seconds / 1e9, "GFLOP/s"
         case "train":
             return case["n"] / seconds, "images/s"

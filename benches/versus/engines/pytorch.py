@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from cases import CHECKED_STEPS, IMAGES, LEARNING_RATE, MOMENTUM, PARAMETERS, UPSTREAM, WEIGHTS
+from cases import CHECKED_STEPS, IMAGES, LEARNING_RATE, MOMENTUM, PARAMETERS, UPSTREAM, WEIGHTS, walk
 from fill import fill
 from worker import serve
 
@@ -45,6 +45,16 @@ def prepare_conv(case):
     return no_grad(run), no_grad(lambda: run().numpy().transpose(order).ravel())
 
 
+def prepare_dense(case):
+    x, w, dy = (torch.from_numpy(fill(stream, case[name])) for stream, name in
+                ((IMAGES, "x"), (WEIGHTS, "w"), (UPSTREAM, "y")))
+    w = w.t().contiguous()  # [out, in], as nn.Linear has it
+    # The products that its backward pass computes.
+    run = {"fwd": lambda: F.linear(x, w), "dx": lambda: dy.mm(w), "dw": lambda: dy.t().mm(x)}[case["pass"]]
+    result = (lambda: run().t()) if case["pass"] == "dw" else run
+    return no_grad(run), no_grad(lambda: result().contiguous().numpy().ravel())
+
+
 def no_grad(function):
     def run():
         with torch.no_grad():
@@ -58,15 +68,13 @@ class Net(nn.Module):
     def __init__(self, case):
         super().__init__()
         self.spec, self.steps = case["layers"], nn.ModuleList()
-        last = case["input"][2]
-        for layer in self.spec:
+        for layer, (_, _, inputs), _ in walk(case["input"], self.spec):
             match layer["op"]:
                 case "conv":
-                    step = nn.Conv2d(last, layer["out"], layer["kernel"], layer["stride"], layer["padding"],
+                    step = nn.Conv2d(inputs, layer["out"], layer["kernel"], layer["stride"], layer["padding"],
                                      groups=layer["groups"], bias=layer["bias"])
-                    last = layer["out"]
                 case "bn":
-                    step = nn.BatchNorm2d(last)
+                    step = nn.BatchNorm2d(inputs)
                 case "relu":
                     step = nn.ReLU(inplace=True)
                 case "relu6":
@@ -76,12 +84,11 @@ class Net(nn.Module):
                 case "gap":
                     step = nn.AdaptiveAvgPool2d(1)
                 case "linear":
-                    step = nn.Linear(last, layer["out"])
-                    last = layer["out"]
+                    step = nn.Linear(inputs, layer["out"])
                 case "add":
                     step = nn.Identity()
             self.steps.append(step)
-        self.sources = {layer["with"] for layer in self.spec if layer["op"] == "add"}
+        self.sources = {layer.get("with", layer.get("from")) for layer in self.spec}
         self.pooling = next(place for place, layer in enumerate(self.spec) if layer["op"] == "gap")
         with torch.no_grad():
             for place, (parameter, drawn) in enumerate(zip(self.parameters(), case["parameters"], strict=True)):
@@ -94,6 +101,8 @@ class Net(nn.Module):
     def features(self, x):
         kept = {}
         for place, (layer, step) in enumerate(zip(self.spec[: self.pooling], self.steps)):
+            if layer.get("from") is not None:
+                x = kept.pop(layer["from"])
             x = x + kept.pop(layer["with"]) if layer["op"] == "add" else step(x)
             if place in self.sources:
                 kept[place] = x
@@ -174,7 +183,7 @@ def prepare_explain(case):
     return guided, lambda: guided().numpy().transpose(0, 2, 3, 1).ravel()
 
 
-PREPARE = {"conv": prepare_conv, "train": prepare_train, "explain": prepare_explain}
+PREPARE = {"conv": prepare_conv, "fc": prepare_dense, "train": prepare_train, "explain": prepare_explain}
 
 if __name__ == "__main__":
     torch.set_num_threads(int(sys.argv[1]))

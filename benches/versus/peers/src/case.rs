@@ -10,6 +10,8 @@ use crate::fill;
 pub enum Case {
     /// One product of a convolution.
     Conv(Conv),
+    /// One product of a fully connected layer.
+    Fc(Dense),
     /// A training step.
     Train(Net),
     /// An explanation.
@@ -55,6 +57,19 @@ impl Conv {
     }
 }
 
+/// One product of a fully connected layer.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Dense {
+    /// `"fwd"`, `"dx"` or `"dw"`.
+    pub pass: String,
+    /// `[N, in]`.
+    pub x: [usize; 2],
+    /// `[in, out]`.
+    pub w: [usize; 2],
+    /// `[N, out]`.
+    pub y: [usize; 2],
+}
+
 /// A network and what to do with it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Net {
@@ -96,6 +111,12 @@ impl Net {
         (0..self.n).map(|image| image % 10).collect()
     }
 
+    /// Whether any layer reads another than the layer before it.
+    #[must_use]
+    pub fn branches(&self) -> bool {
+        self.layers.iter().any(|layer| matches!(layer, Layer::Add { .. } | Layer::Conv { from: Some(_), .. }))
+    }
+
     /// Each parameter's shape and first values.
     pub fn parameters(&self) -> impl Iterator<Item = (&[usize], Vec<f32>)> {
         self.parameters.iter().zip(100..).map(|(drawn, stream)| {
@@ -134,6 +155,8 @@ pub enum Layer {
         groups: usize,
         /// Whether there is one.
         bias: bool,
+        /// The place of the layer that it reads, from 0, unless it is the layer before it.
+        from: Option<usize>,
     },
     /// Batch normalisation.
     Bn,

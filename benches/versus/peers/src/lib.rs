@@ -7,7 +7,7 @@ mod fill;
 mod peak;
 mod serve;
 
-pub use case::{Case, Conv, Drawn, Layer, Net};
+pub use case::{Case, Conv, Dense, Drawn, Layer, Net};
 pub use fill::{fill, permute};
 pub use peak::gflops;
 pub use serve::{Work, serve};

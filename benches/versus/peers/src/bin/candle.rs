@@ -8,8 +8,9 @@ fn main() {
     serve(|case| match case {
         Case::Conv(conv) if conv.pass == "fwd" => Ok(Box::new(Forward::new(conv).unwrap())),
         Case::Conv(_) => Err("gradients come in pairs from a backward pass alone".into()),
+        Case::Train(net) if net.branches() => Err("not measured".into()),
         Case::Train(net) => Ok(Box::new(Training::new(net).unwrap())),
-        Case::Explain(_) => Err("not measured".into()),
+        Case::Explain(_) | Case::Fc(_) => Err("not measured".into()),
     });
 }
 

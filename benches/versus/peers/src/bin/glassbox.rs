@@ -1,11 +1,11 @@
-//! Glassbox. `glassbox fresh-weights` prepares a convolution's weights anew at every call, as training has to;
-//! without, they stay prepared, as they do in a model that predicts or explains.
+//! Glassbox. `glassbox fresh-weights` prepares a layer's weights before every call, as training has to; otherwise they stay
+//! prepared, as they do in a model that predicts or explains.
 
 use attribution::{Explainer, LayerRef};
 use nn::kernels::conv::{Pass, Prepared, choose, weight_gradient};
 use nn::optim::Sgd;
-use nn::{Conv2d, ConvGeometry, Model, train};
-use peers::{Case, Conv, Layer, Net, Work, serve};
+use nn::{Conv2d, ConvGeometry, Model, Real, train};
+use peers::{Case, Conv, Dense, Layer, Net, Work, fill, serve};
 use tensor::Tensor;
 
 fn main() {
@@ -13,12 +13,22 @@ fn main() {
     // In the pool for good, as a model's passes are: from outside every call would wait to be let in.
     tensor::on_pool(|| {
         serve(|case| match case {
-            Case::Conv(conv) if fresh && conv.pass == "dw" => Err("there are no weights to prepare".into()),
+            Case::Conv(Conv { pass, .. }) | Case::Fc(Dense { pass, .. }) if fresh && pass == "dw" => {
+                Err("there are no weights to prepare".into())
+            }
             Case::Conv(conv) => Ok(Box::new(Convolution::new(conv, fresh))),
+            Case::Fc(dense) => Ok(Box::new(FullyConnected::new(dense, fresh))),
             Case::Train(net) => Ok(Box::new(Training::new(net))),
             Case::Explain(net) => Ok(Box::new(Explaining::new(net))),
         })
     });
+}
+
+/// A tensor that begins on a cache line, as every engine's do.
+fn aligned<const N: usize>(shape: [usize; N], values: &[f32]) -> Tensor<f32> {
+    let mut tensor = Tensor::scratch(shape);
+    tensor.make_mut().copy_from_slice(values);
+    tensor
 }
 
 struct Convolution {
@@ -27,7 +37,6 @@ struct Convolution {
     /// `None` for weight gradients.
     prepared: Option<Prepared>,
     fresh: bool,
-    // Tensors, since those begin on a cache line, as every engine's do.
     x: Tensor<f32>,
     w: Tensor<f32>,
     dy: Tensor<f32>,
@@ -43,11 +52,7 @@ impl Convolution {
             "dx" => (Pass::InputGradient, case.x),
             _ => (Pass::WeightGradient, case.w),
         };
-        let [x, w, dy] = [case.images(), case.weights(), case.upstream()].map(|values| {
-            let mut tensor = Tensor::scratch([values.len()]);
-            tensor.make_mut().copy_from_slice(&values);
-            tensor
-        });
+        let [x, w, dy] = [case.images(), case.weights(), case.upstream()].map(|values| aligned([values.len()], &values));
         let prepared = (pass != Pass::WeightGradient)
             .then(|| Prepared::new(&geometry, pass, choose(&geometry, pass), w.as_slice()));
         Self { geometry, pass, prepared, fresh, x, w, dy, output: Tensor::zeros([shape.iter().product::<usize>()]) }
@@ -61,8 +66,8 @@ impl Work for Convolution {
         }
         let (x, dy, output) = (self.x.as_slice(), self.dy.as_slice(), self.output.make_mut());
         match &self.prepared {
-            Some(prepared) if self.pass == Pass::Forward => prepared.forward(x, None, false, output),
-            Some(prepared) => prepared.input_gradient(dy, output),
+            Some(prepared) if self.pass == Pass::Forward => prepared.forward(&self.geometry, x, None, false, output),
+            Some(prepared) => prepared.input_gradient(&self.geometry, dy, output),
             None => {
                 let algorithm = choose(&self.geometry, self.pass);
                 weight_gradient(&self.geometry, algorithm, x, dy, output);
@@ -80,15 +85,67 @@ impl Work for Convolution {
     }
 }
 
+struct FullyConnected {
+    pass: String,
+    fresh: bool,
+    x: Tensor<f32>,
+    w: Tensor<f32>,
+    dy: Tensor<f32>,
+    output: Tensor<f32>,
+}
+
+impl FullyConnected {
+    fn new(case: &Dense, fresh: bool) -> Self {
+        let tensor = |stream, shape: [usize; 2]| aligned(shape, &fill(stream, shape[0] * shape[1]));
+        let output = match &case.pass[..] {
+            "fwd" => case.y,
+            "dx" => case.x,
+            _ => case.w,
+        };
+        Self {
+            pass: case.pass.clone(),
+            fresh,
+            x: tensor(1, case.x),
+            w: tensor(2, case.w),
+            dy: tensor(3, case.y),
+            output: Tensor::zeros(output),
+        }
+    }
+}
+
+impl Work for FullyConnected {
+    fn run(&mut self) {
+        if self.fresh {
+            self.w.make_mut(); // What was prepared is out of date.
+        }
+        let output = self.output.make_mut();
+        match &self.pass[..] {
+            "fwd" => f32::linear(&self.x, &self.w, None, output),
+            "dx" => f32::linear_input_gradient(&self.dy, &self.w, output),
+            _ => f32::linear_weight_gradient(&self.x, &self.dy, output),
+        }
+    }
+
+    fn result(&mut self) -> Vec<f32> {
+        self.run();
+        self.output.as_slice().to_vec()
+    }
+}
+
 /// The net of a case, its layers named after their places.
 fn model(net: &Net) -> Model<f32> {
     let name = |place: usize| format!("layer{place}");
     let mut builder = Model::builder(net.input);
     for (place, layer) in net.layers.iter().enumerate() {
         let layer = match *layer {
-            Layer::Conv { out, kernel, stride, padding, groups, bias } => {
+            Layer::Conv { out, kernel, stride, padding, groups, bias, from } => {
                 let conv = Conv2d::default().stride(stride).padding(padding).groups(groups);
-                nn::Layer::Conv2d { out_channels: out, kernel: [kernel; 2], conv, bias }
+                let layer = nn::Layer::Conv2d { out_channels: out, kernel: [kernel; 2], conv, bias };
+                if let Some(from) = from {
+                    builder = builder.layer_from(name(place), layer, &[&name(from)]);
+                    continue;
+                }
+                layer
             }
             Layer::Bn => nn::Layer::batch_norm(),
             Layer::Relu => nn::Layer::Relu,
