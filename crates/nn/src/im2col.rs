@@ -15,7 +15,7 @@
 //! ```
 //!
 //! With the layouts used here `[Ho, Wo, Cout]` already is `[R, Cout]` and `[Kh, Kw, Cin, Cout]` is `[K, Cout]`: neither is
-//! moved. The product is `matrixmultiply`'s. Images are computed in parallel, each by itself.
+//! copied. The product is `matrixmultiply`'s, in `f64`. Each image is computed by itself, in parallel with the others.
 
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
@@ -61,7 +61,7 @@ fn im2col(g: &ConvGeometry, group: usize, image: &[f64], col: &mut [f64]) {
     });
 }
 
-/// The transpose of [`im2col`]: adds the matrix `[R, K]` to the pixels that its elements are copies of.
+/// The transpose of [`im2col`]: adds each element of the matrix `[R, K]` to the pixel that it is a copy of.
 fn col2im(g: &ConvGeometry, group: usize, col: &[f64], image: &mut [f64]) {
     let (_, k) = extent(g);
     let channels = g.group_in();
@@ -78,7 +78,7 @@ fn matrix(rows: usize, columns: usize, data: &[f64]) -> ArrayView2<'_, f64> {
 /// y = x ∗ w + b, followed by max(y, 0) if `relu`.
 ///
 /// # Panics
-/// Where a slice isn't of the size that the geometry says.
+/// If a slice doesn't have the size that the geometry requires.
 pub fn forward(g: &ConvGeometry, x: &[f64], w: &[f64], bias: Option<&[f64]>, relu: bool, y: &mut [f64]) {
     let (r, k) = extent(g);
     let image = x.len() / g.batch.max(1);
@@ -107,7 +107,7 @@ pub fn forward(g: &ConvGeometry, x: &[f64], w: &[f64], bias: Option<&[f64]>, rel
 /// ∂x from ∂y.
 ///
 /// # Panics
-/// Where a slice isn't of the size that the geometry says.
+/// If a slice doesn't have the size that the geometry requires.
 pub fn input_gradient(g: &ConvGeometry, dy: &[f64], w: &[f64], dx: &mut [f64]) {
     let (r, k) = extent(g);
     let image = dx.len() / g.batch.max(1);
@@ -127,10 +127,10 @@ pub fn input_gradient(g: &ConvGeometry, dy: &[f64], w: &[f64], dx: &mut [f64]) {
     );
 }
 
-/// ∂w from x and ∂y. Images are summed pairwise: the order depends on their number alone.
+/// ∂w from x and ∂y. Images are summed pairwise, in an order that depends on their number alone.
 ///
 /// # Panics
-/// Where a slice isn't of the size that the geometry says.
+/// If a slice doesn't have the size that the geometry requires.
 pub fn weight_gradient(g: &ConvGeometry, x: &[f64], dy: &[f64], dw: &mut [f64]) {
     if g.batch == 0 {
         dw.fill(0.0);

@@ -286,12 +286,13 @@ mod tests {
         // In blocks and in one; cut by strips, and by rows.
         for [m, k, n] in [[130, 700, 90], [300, 400, 20]] {
             let (va, vb, bias) = (values(m * k, 1), values(k * n, 2), values(n, 3));
-            for tier in Tier::available() {
-                let panels = Panels::on(tier, Matrix::new(&vb, [k, n]));
+            let vb = Matrix::new(&vb, [k, n]);
+            for (tier, transposed) in Tier::available().flat_map(|tier| [(tier, false), (tier, true)]) {
+                let a = if transposed { Matrix::new(&va, [k, m]).transposed() } else { Matrix::new(&va, [m, k]) };
+                let panels = Panels::on(tier, vb);
                 let product = |rows: Range<usize>| {
                     let mut c = vec![f32::NAN; rows.len() * n];
-                    let a = Matrix::new(&va[rows.start * k..rows.end * k], [rows.len(), k]);
-                    panels.multiply(a, Some(&bias), &mut c);
+                    panels.multiply(a.part(rows, 0..k), Some(&bias), &mut c);
                     bits(&c)
                 };
                 let whole = product(0..m);

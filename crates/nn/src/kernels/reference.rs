@@ -6,7 +6,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 /// C = A·B: `[m, k]·[k, n]` → `[m, n]`.
 ///
 /// # Panics
-/// Where the shapes don't fit together.
+/// If the shapes don't fit together.
 pub(crate) fn product(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, mut c: ArrayViewMut2<'_, f64>) {
     let ((m, k), n) = (a.dim(), b.ncols());
     assert!(b.nrows() == k && c.dim() == (m, n), "{:?} · {:?} into {:?}", a.dim(), b.dim(), c.dim());

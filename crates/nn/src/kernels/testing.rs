@@ -1,4 +1,4 @@
-//! What the kernels' tests share.
+//! Helpers of the kernels' tests.
 
 use proptest::prelude::*;
 
@@ -16,8 +16,8 @@ pub(super) fn values(len: usize, seed: u64) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-/// What a convolution and its gradients are computed from. Each is as long as it must be, and no longer: an address
-/// sanitizer sees one step too far.
+/// The operands of a convolution and its gradients. None is longer than needed: an address sanitizer detects access past the
+/// end.
 pub(super) struct Operands {
     pub(super) x: Vec<f32>,
     pub(super) w: Vec<f32>,
@@ -34,7 +34,7 @@ pub(super) fn operands(g: &ConvGeometry) -> Operands {
     }
 }
 
-/// Padding of fewer than so many pixels on each side.
+/// Padding of fewer than `end` pixels on each side.
 pub(super) fn padding(end: usize) -> impl Strategy<Value = Padding> {
     [0..end, 0..end, 0..end, 0..end].prop_map(|[top, bottom, left, right]| Padding { top, bottom, left, right })
 }
@@ -44,7 +44,7 @@ pub(super) fn channels() -> impl Strategy<Value = [usize; 2]> {
     [prop_oneof![1..20_usize, 1..71_usize], prop_oneof![1..20_usize, 1..71_usize]]
 }
 
-/// A convolution of pictures that the padded window just fits into, or so much larger.
+/// A convolution of pictures that are larger by `extra` than the smallest that the window fits into.
 pub(super) fn fitted(
     batch: usize,
     extra: [usize; 2],
@@ -64,7 +64,7 @@ pub(super) fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
-/// One pool for each of one, two and three threads.
+/// A pool of one thread, one of two and one of three.
 pub(super) fn pools() -> impl Iterator<Item = rayon::ThreadPool> {
     (1..=3).map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap())
 }

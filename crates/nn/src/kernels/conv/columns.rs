@@ -1,10 +1,10 @@
-//! The input gradient towards few channels: products first, places after.
+//! The input gradient towards few channels: products that end in pixels, added to the picture afterwards.
 //!
 //! With three input channels a product that ends in channels would fill three of sixteen columns. So this one ends in
 //! pixels: for one row of outputs, `P [Kh·Kw·Cin, Wo] = W [Kh·Kw·Cin, Cout] · (∂S/∂y)ᵀ [Cout, Wo]`, whose left operand
-//! is the kernel as it lies in memory. Row `(kh, kw, c)` of `P` is then added to channel `c` of an input row, shifted by
-//! `kw`: along pixels again, in planes apart for each channel (and, at a stride, for each column modulo the stride),
-//! which are woven together at the end.
+//! is the kernel as it is in memory. Row `(kh, kw, c)` of `P` is then added to channel `c` of an input row, shifted by
+//! `kw`: along pixels again, in a plane for each channel (and, at a stride, for each column modulo the stride). The
+//! planes are interleaved at the end.
 
 use std::ops::Range;
 
@@ -90,7 +90,7 @@ impl Kernel for Rows<'_> {
             let first = (self.rows.start + top).saturating_sub(reach[0]).div_ceil(down);
             let end = ((self.rows.end - 1 + top) / down + 1).min(g.output[0]);
             for oh in first..end {
-                // The input row of each kernel row, counted from the task's first, where it is the task's.
+                // The input row that a kernel row reaches, counted from the task's first row, if it belongs to the task.
                 let row = |tap: usize| {
                     let padded = oh * down + tap * g.conv.dilation[0];
                     padded.checked_sub(top + self.rows.start).filter(|&row| row < self.rows.len())
@@ -118,13 +118,13 @@ impl Kernel for Rows<'_> {
                     }
                 }
             }
-            self.weave(planes, plane);
+            self.interleave(planes, plane);
         });
     }
 }
 
 impl Rows<'_> {
-    /// Some lines of `P`, for the pixels of one panel.
+    /// A range of rows of `P`, for the pixels of one panel.
     #[inline(always)]
     fn products<S: Simd>(&self, s: S, panel: &[f32], width: usize, lines: Range<usize>, products: &mut [f32]) {
         let nr = columns::<S>();
@@ -151,19 +151,19 @@ impl Rows<'_> {
                 bias: None,
                 relu: false,
             };
-            // SAFETY: a line of weights and the panel both have Cout steps; lines of the products lie apart.
+            // SAFETY: a row of the weights and the panel both have Cout steps; the rows of the products don't overlap.
             unsafe { tile.run(s) };
         }
     }
 
-    /// Weaves the planes together into the task's rows of the gradient.
+    /// Interleaves the planes into the task's rows of the gradient.
     #[inline(always)]
-    fn weave(&self, planes: &[f32], plane: usize) {
+    fn interleave(&self, planes: &[f32], plane: usize) {
         let g = self.g;
         let [height, width] = g.input;
         let (cin, right) = (g.in_channels, g.conv.stride[1]);
         let first = (self.image * height + self.rows.start) * width * cin;
-        // SAFETY: these rows of the gradient are this task's own.
+        // SAFETY: the gradient has the length that `Call` checked, and these rows of it belong to this task alone.
         let target =
             unsafe { std::slice::from_raw_parts_mut(self.dx.pointer().add(first), self.rows.len() * width * cin) };
         for (row, target) in target.chunks_exact_mut(width * cin).enumerate() {

@@ -1,11 +1,11 @@
-//! Depthwise convolution: every channel has a kernel of its own, so vectors run over channels and nothing is broadcast.
+//! Depthwise convolution: every channel has its own kernel, so vectors run over channels and nothing is broadcast.
 //!
 //! A tile of four neighbouring pixels by two vectors of channels shares each load of the weights. Pixels of a row whose
-//! window touches the padding at the left or right are done one by one, with the taps that remain; rows of taps above
-//! or below the picture are left out. The input gradient is the same walk by other taps (`Sweep`). 3×3 kernels at stride 1
-//! slide along rows instead.
+//! window reaches into the padding at the left or right are computed one by one, with the taps that remain; rows of taps
+//! above or below the picture are left out. The input gradient is the same walk by other taps (`Sweep`). 3×3 kernels at
+//! stride 1 slide along rows instead.
 //!
-//! Three multiply–adds a value read is little: this is bound by memory.
+//! Three multiply–adds for each value read are few: the memory sets the pace.
 
 use std::ops::Range;
 
@@ -93,7 +93,7 @@ struct Rows<'a> {
     rows: Range<usize>,
 }
 
-/// A tap that a pixel reads: values from the image's start (for the row's pixel 0) and in the weights.
+/// A tap: its distance from the image's start, for the row's pixel 0, and where its weights start.
 type Reads = (isize, usize);
 
 impl Kernel for Rows<'_> {
@@ -170,12 +170,14 @@ impl Rows<'_> {
                 width,
                 channels: walk.channels,
             };
-            // SAFETY: the rows of the source are the window's own, and the target's row belongs to this task.
+            // SAFETY: `Window::rows` gives rows of `source_width` pixels, and a `Window` exists only where each target pixel
+            // of a row reads at least one of them. The target has the length that `Call` checked, and its row belongs to
+            // this task alone.
             unsafe { row.convolve(s) };
         }
     }
 
-    /// All channels of some neighbouring pixels that read the same taps.
+    /// All channels of up to four neighbouring pixels that read the same taps.
     #[inline(always)]
     fn pixels<S: Simd>(&self, s: S, place: Place, x: usize, pixels: usize, reads: &[Reads]) {
         match pixels {
@@ -196,8 +198,8 @@ impl Rows<'_> {
         let mut channel = 0;
         while channel < walk.channels {
             let left = walk.channels - channel;
-            // SAFETY: every tap of `reads` lies inside the image for these R pixels, and reads at most the channels
-            // that are left of it; the target pixels belong to this task.
+            // SAFETY: every tap of `reads` lies inside the image for these R pixels, and no more channels are read than
+            // remain; the target pixels belong to this task alone.
             unsafe {
                 if left >= 2 * S::LANES {
                     self.tile::<S, R, 2>(s, image, out, channel, 2 * S::LANES, reads);
@@ -211,10 +213,11 @@ impl Rows<'_> {
         }
     }
 
-    /// `n` channels, `V` vectors of them (the one vector may be partial), of `R` pixels.
+    /// `n` channels of `R` pixels, in `V` vectors; a single one may be partial.
     ///
     /// # Safety
-    /// Every tap of every pixel has `n` channels from `channel` on, and so has every target pixel, this task's own.
+    /// Every tap of every pixel has `n` channels from `channel` on, and so has every target pixel, which belongs to the
+    /// caller alone.
     #[inline(always)]
     unsafe fn tile<S: Simd, const R: usize, const V: usize>(
         &self,
@@ -263,7 +266,7 @@ impl Rows<'_> {
     }
 }
 
-/// Parts of the rows of all images that are summed apart, so that they can be shared out: a function of nothing else.
+/// The rows of all images are summed in this many parts, whatever the number of threads, so that tasks can share them.
 const SLICES: usize = 16;
 
 /// `∂S/∂w[tap, c] = Σ_pixels x[pixel·stride + tap, c] · ∂S/∂y[pixel, c]`.
@@ -313,7 +316,7 @@ impl Kernel for Slice<'_> {
                 let rows = window.rows(&self.x[image * size..][..size], y, g.input, channels, self.zeros);
                 let line = g.output[1] * channels;
                 let dy = &self.dy[row * line..][..line];
-                // SAFETY: `rows` are the input's or zeros, `dy` is a whole row, and the sum this task's own.
+                // SAFETY: `rows` are rows of the input or zeros, `dy` is a whole row, and the sum belongs to this task alone.
                 unsafe { sliding::weight_gradient(s, window, rows, g.input[1], dy, g.output[1], self.sum, channels) };
                 continue;
             }
@@ -330,8 +333,8 @@ impl Kernel for Slice<'_> {
                 let mut channel = 0;
                 while channel < channels {
                     let left = channels - channel;
-                    // SAFETY: the tap reads inside the image for all of `columns`, and the channels are there; the
-                    // sum, `[Kh · Kw, C]`, is this task's own.
+                    // SAFETY: the tap reads inside the image for all of `columns`, and so many channels remain; the sum,
+                    // `[Kh · Kw, C]`, belongs to this task alone.
                     unsafe {
                         let (x, dy) = (x.as_ptr().add(channel), dy.as_ptr().add(channel));
                         let sum = self.sum.add(tap.kernel * channels + channel);
@@ -351,10 +354,10 @@ impl Kernel for Slice<'_> {
     }
 }
 
-/// Adds to `sum` the products of `n` channels, `V` vectors of them (the one vector may be partial), along pixels.
+/// Adds to `sum` the products of `n` channels along pixels, in `V` vectors; a single one may be partial.
 ///
 /// # Safety
-/// Both operands have `n` channels at each of `pixels` steps, and `sum` has `n`.
+/// Both operands have `n` channels at each of `pixels` steps; `sum` has `n`, which belong to the caller alone.
 #[inline(always)]
 unsafe fn products<S: Simd, const V: usize>(
     s: S,
@@ -365,7 +368,7 @@ unsafe fn products<S: Simd, const V: usize>(
     sum: *mut f32,
 ) {
     let full = n == V * S::LANES;
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let load = |p: *const f32| if full { s.load(p) } else { s.load_first(p, n) };
         let mut total = [s.zero(); V];

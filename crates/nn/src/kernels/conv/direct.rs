@@ -1,7 +1,7 @@
 //! Direct convolution: a product whose left operand is read in place.
 //!
 //! For each target pixel and tap there is one pointer: to the source pixel's channels, which are contiguous, or, in the
-//! padding, to a run of zeros. The micro-kernel walks those runs; nothing is copied. A tap that lies in the padding for
+//! padding, to a run of zeros. The micro-kernel walks along these runs; nothing is copied. A tap that lies in the padding for
 //! all pixels of a tile is left out. Weights are packed once into panels `[tap, channel, NR]`.
 
 use std::ops::Range;
@@ -214,7 +214,7 @@ impl Kernel for Part<'_> {
         let size = [from[0], from[1]];
         let source = &walk.source[task.image * size[0] * size[1] * from[2]..][..size[0] * size[1] * from[2]];
 
-        // From a target pixel's first source value to each tap's, and the taps' extremes.
+        // The distance from a target pixel's first source value to each tap's, and the extremes of the taps' offsets.
         let channels = from[2].cast_signed();
         let shifts: Vec<isize> =
             sweep.taps.iter().map(|tap| (tap.offset[0] * size[1].cast_signed() + tap.offset[1]) * channels).collect();
@@ -290,7 +290,7 @@ impl Kernel for Part<'_> {
                 let bias = walk.bias.map(|bias| &bias[task.group * group_target + column..]);
                 for place in &places {
                     let left = &rows[place.runs.start * max_rows::<S>()..];
-                    // The pixels of a 1×1 kernel are read once: the next tile's lie behind this one's.
+                    // The pixels of a 1×1 kernel are read once: those of the next tile follow those of this one.
                     let ahead = if sweep.taps.len() == 1 && !place.runs.is_empty() {
                         left[place.rows - 1].wrapping_add(run)
                     } else {

@@ -1,9 +1,9 @@
 //! Forward convolution with few input channels, over a padded copy.
 //!
-//! A run of three values is too short to pay for a pointer of its own. So the rows that a task reads are copied between
-//! margins of zeros. There every output pixel of a row is like every other: for each kernel row it reads one run of
-//! `Kw·Cin` values, `stride·Cin` values after its neighbour's. A call computes all tiles of one size in an output row.
-//! It needs neither pointers nor tests, only one strip of the weights, which stays in the first-level cache.
+//! A run of three values is too short to be worth a pointer. So the rows that a task reads are copied between margins of
+//! zeros. There all output pixels of a row are alike: for each kernel row, a pixel reads one run of `Kw·Cin` values, which
+//! starts `stride·Cin` values after its neighbour's. A call computes all tiles of one size in an output row. It needs neither
+//! pointers nor tests, only one strip of the weights, which stays in the first-level cache.
 
 use std::ops::Range;
 
@@ -120,7 +120,7 @@ impl Kernel for Part<'_> {
         let [down, right] = g.conv.stride;
         let line = (g.input[1] + g.conv.padding.total()[1]) * g.in_channels;
         let count = (self.rows.len() - 1) * down + (g.kernel[0] - 1) * g.conv.dilation[0] + 1;
-        // Tiles of two sizes, the smaller and one more.
+        // Tiles of two sizes, which differ by one.
         let tiles = width.div_ceil(max_rows::<S>());
         let (smaller, larger_tiles) = (width / tiles, width % tiles);
         with_scratch(count * line, |copy| {
@@ -145,8 +145,9 @@ impl Kernel for Part<'_> {
                         columns: nr.min(g.out_channels - column),
                     };
                     // SAFETY: a tile's pixels lie in the output row, and the padded copy is as wide and as high as
-                    // their windows reach; the panel holds `NR` values for each of `runs · length` steps. The columns
-                    // from `column` on of this image's row are this task's own, and overlap no operand.
+                    // their windows reach; the panel holds `NR` values for each of `runs · length` steps. The target has
+                    // the length that `Call` checked; its columns from `column` on, in this row of this image, belong
+                    // to this task alone and overlap no operand.
                     unsafe {
                         tiles(0, larger_tiles).run(s, smaller + 1);
                         tiles(larger_tiles * (smaller + 1), width.div_ceil(max_rows::<S>()) - larger_tiles)
@@ -161,23 +162,23 @@ impl Kernel for Part<'_> {
 /// Tiles side by side in an output row, by one strip of output channels.
 struct Tiles {
     tiles: usize,
-    /// What the first pixel reads through the first kernel row.
+    /// The first pixel's window, in its first kernel row.
     source: *const f32,
-    /// Values between neighbouring pixels' reads.
+    /// The distance between neighbouring pixels' windows.
     source_step: usize,
     /// Kernel rows.
     runs: usize,
-    /// Values between them in the copy.
+    /// The distance between them in the copy.
     run_step: usize,
-    /// Values that a pixel reads through each.
+    /// Values that a pixel reads in each.
     length: usize,
     panel: *const f32,
     bias: Option<*const f32>,
     relu: bool,
     out: *mut f32,
-    /// Values between neighbouring pixels' results.
+    /// The distance between neighbouring pixels' results.
     out_step: usize,
-    /// Valid columns, up to `NR`.
+    /// Columns of the result, up to `NR`.
     columns: usize,
 }
 
@@ -186,8 +187,8 @@ impl Tiles {
     ///
     /// # Safety
     /// `pixels ≤ max_rows::<S>()`, and if there are any tiles, `1 ≤ pixels`. Each pixel reads `runs` runs of `length`
-    /// values; the panel holds `NR` values for each; the bias, if any, and every pixel's result hold `columns`, at most
-    /// `NR`. The results overlap no operand, and no other thread touches them.
+    /// values; the panel holds `NR` values for each; the bias, if any, and every pixel's result hold `columns` values, `NR`
+    /// at most. The results overlap no operand, and no other thread accesses them.
     #[inline(always)]
     unsafe fn run<S: Simd>(self, s: S, pixels: usize) {
         if self.tiles > 0 {
@@ -217,7 +218,7 @@ unsafe fn fixed<S: Simd, const R: usize>(s: S, t: &Tiles) {
     let lanes = [t.columns.min(S::LANES), t.columns.saturating_sub(S::LANES)];
     let full = t.columns == 2 * S::LANES;
     let floor = s.splat(if t.relu { 0.0 } else { f32::NEG_INFINITY });
-    // SAFETY: the caller vouches that every pixel's runs, the panel's steps and the results' columns lie within
+    // SAFETY: the caller guarantees that every pixel's runs, the panel's steps and the results' columns lie within
     // allocations, and that results overlap no operand.
     unsafe {
         let mut bias = [s.zero(); 2];

@@ -1,32 +1,35 @@
 //! Depthwise 3×3 convolution at stride 1, and its weight gradient, a row at a time.
 //!
 //! Vectors of channels slide along a row. Nine weights stay in registers, and so do the sums of the three targets that a
-//! column of three source values belongs to: a column costs three loads for nine multiply–adds. For the weight gradient
-//! it is nine sums and three output gradients that stay, and four loads.
+//! column of three source values belongs to: a column costs three loads for nine multiply–adds. For the weight gradient,
+//! nine sums and three output gradients stay in registers, and a column costs four loads.
 //!
-//! Three rows of many channels are more streams than a processor follows on its own. So each step also asks for a piece
-//! of the row that the next output row will need.
+//! Three rows of many channels are more streams than a processor prefetches on its own. So each step also prefetches a piece
+//! of the row that the next output row needs.
 
 use super::sweep::Sweep;
 use crate::ConvGeometry;
 use tensor::simd::Simd;
 
-/// A sweep by nine neighbouring taps: its offsets, and where each tap `[row][column]` lies in the kernel.
+/// A sweep by nine neighbouring taps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
+    /// The offset `[row, column]` of the first tap.
     first: [isize; 2],
+    /// Which tap of the kernel stands at `[row][column]`.
     kernel: [[usize; 3]; 3],
 }
 
 impl Window {
-    /// The window of a sweep over source rows of `width` pixels, if it is of this kind.
+    /// The window of a sweep over source rows of `width` pixels, if it is 3×3 at stride 1 and each target pixel reads at
+    /// least one column of the source.
     pub(super) fn new(g: &ConvGeometry, sweep: &Sweep, width: usize) -> Option<Self> {
         if g.kernel != [3, 3] || g.conv.stride != [1, 1] || g.conv.dilation != [1, 1] {
             return None;
         }
         let first: [isize; 2] = [0, 1].map(|d| sweep.taps.iter().map(|tap| tap.offset[d]).min().unwrap_or(0));
         if first[1] < -2 || sweep.count[1].cast_signed() + first[1] > width.cast_signed() {
-            return None; // Some results would read padding alone.
+            return None;
         }
         let mut kernel = [[0; 3]; 3];
         for tap in &sweep.taps {
@@ -36,7 +39,7 @@ impl Window {
         Some(Self { first, kernel })
     }
 
-    /// The source rows of target row `y` and their steps from pixel to pixel; a row of padding is `zeros` at every pixel.
+    /// The source rows of target row `y`; a row of padding is `zeros` at every pixel.
     ///
     /// # Panics
     /// If the image doesn't hold the source's rows.
@@ -67,8 +70,9 @@ impl Window {
 #[derive(Clone, Copy)]
 pub(super) struct Rows {
     at: [*const f32; 3],
+    /// The distance between neighbouring pixels.
     step: [usize; 3],
-    /// What comes after the last of them.
+    /// The row that follows the last of them.
     next: *const f32,
 }
 
@@ -92,8 +96,8 @@ impl Row<'_> {
     /// `target = Σ source · weights + bias`, then `max(0, ·)` if `relu`.
     ///
     /// # Safety
-    /// `source` is as [`Window::rows`] gives it, of pictures `source_width` pixels wide; the row `target` belongs to the
-    /// caller alone.
+    /// `source` is as [`Window::rows`] gives it, of pictures `source_width` pixels wide, with the same window; the row
+    /// `target` belongs to the caller alone.
     #[inline(always)]
     pub(super) unsafe fn convolve<S: Simd>(&self, s: S) {
         // Two vectors need 18 registers for weights and six for sums.
@@ -101,7 +105,7 @@ impl Row<'_> {
         let mut channel = 0;
         while channel < self.channels {
             let left = self.channels - channel;
-            // SAFETY: there are so many channels; the rest is the caller's.
+            // SAFETY: no more channels are computed than remain; the caller guarantees the rest.
             unsafe {
                 if two && left >= 2 * S::LANES {
                     self.slide::<S, 2>(s, channel, 2 * S::LANES);
@@ -115,14 +119,14 @@ impl Row<'_> {
         }
     }
 
-    /// `n` channels, `V` vectors of them (the one vector may be partial).
+    /// `n` channels, in `V` vectors; a single one may be partial.
     ///
     /// # Safety
     /// As for `convolve`, and there are `n` channels from `channel` on.
     #[inline(always)]
     unsafe fn slide<S: Simd, const V: usize>(&self, s: S, channel: usize, n: usize) {
         let full = n == V * S::LANES;
-        // SAFETY: what is loaded and stored are `n` channels of a pixel, of the weights or of the bias.
+        // SAFETY: each load reads `n` channels of a pixel inside the source's row, of the weights or of the bias.
         unsafe {
             let load = |p: *const f32, v: usize| {
                 let p = p.wrapping_add(v * S::LANES);
@@ -185,7 +189,7 @@ impl Row<'_> {
         for v in 0..V {
             let value = if self.relu { s.max(s.zero(), sum[v]) } else { sum[v] };
             let p = p.wrapping_add(v * S::LANES);
-            // SAFETY: the pixel lies inside the row, which the caller vouches for.
+            // SAFETY: the pixel lies inside the row, which belongs to the caller.
             unsafe { if n == V * S::LANES { s.store(p, value) } else { s.store_first(p, value, n) } }
         }
     }
@@ -194,8 +198,8 @@ impl Row<'_> {
 /// Adds one row's part of the weight gradient to `sum`, `[9, channels]`.
 ///
 /// # Safety
-/// `source` holds `source_width` pixels of `channels` values in each row of the picture, and `channels` zeros stand for
-/// the others; the row `dy` holds `width` pixels; `sum` `[9, channels]` belongs to the caller alone.
+/// `source` is as [`Window::rows`] gives it, of pictures of `channels` channels and `source_width` pixels wide, with the same
+/// window; the row `dy` holds `width` pixels; `sum`, `[9, channels]`, belongs to the caller alone.
 #[inline(always)]
 pub(super) unsafe fn weight_gradient<S: Simd>(
     s: S,

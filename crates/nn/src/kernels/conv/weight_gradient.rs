@@ -4,15 +4,16 @@
 //! dimension that the result keeps, so nothing is transposed. The micro-kernel holds some channels `c` by `NR` outputs
 //! `o`, and the reduction runs along rows of pixels, each tap over exactly the pixels for which it isn't in the padding.
 //!
-//! Pixels come in blocks small enough that a packed strip of `∂S/∂y` stays in the first-level cache; from one block to
-//! the next the result itself carries the sum. A small result leaves too little to share out, so the blocks are dealt to
-//! a number of *slices* that depends on nothing but the problem, each with a sum of its own; these are added in order.
+//! Pixels come in blocks small enough that a packed strip of `∂S/∂y` stays in the first-level cache; each block adds to the
+//! result. A small result makes too few tasks. Then its blocks are distributed among *slices*, each with a sum of its own,
+//! which are added in order; their number depends on the problem alone.
 //!
-//! Few input channels fill no tile: then rows are copied between margins of zeros, where every tap has every pixel, and a
-//! tile's rows are those of several taps, each with a pointer of its own.
+//! Few input channels don't fill a tile: then rows are copied between margins of zeros, where every tap has every pixel, and
+//! a tile's rows come from several taps, each with its own pointer.
 //!
-//! Where pixels are wide, those of a block compete for a few sets of the first-level cache (4 KiB apart, for a single one)
-//! and each lies on a page of its own. A tile's channels are then gathered side by side, once for all of a task's strips.
+//! Where pixels have many channels, those of a block compete for a few sets of the first-level cache (pixels 4 KiB apart for
+//! a single one), and each lies on another page. A tile's channels are then gathered side by side, once for all of a task's
+//! strips.
 
 use std::ops::Range;
 
@@ -28,16 +29,16 @@ use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 /// Pixels of a block: a strip of 16 values for each is 14 KiB, of 32 values 28 KiB.
 const BLOCK: usize = 224;
 
-/// Values between neighbouring pixels from which a tile's channels are gathered.
+/// Distance between neighbouring pixels, in values, from which a tile's channels are gathered.
 const WIDE: usize = 64;
 
-/// Strips that a task takes at a time, so that what it loads of the input serves them all.
+/// Strips that a task takes at a time: what it loads of the input serves all of them.
 const STRIPS: usize = 4;
 
-/// Tiles of rows that a task has at least, before strips are dealt out one by one.
+/// Tiles of rows that a task has at least, before its strips are distributed one by one.
 const FEWEST_TILES: usize = 8;
 
-/// Results up to this many values (128 KiB) are summed in slices.
+/// Values of a result (128 KiB) up to which it is summed in slices.
 const SMALL: usize = 32 << 10;
 
 /// Slices of a small result.
@@ -54,7 +55,7 @@ struct Tap {
 #[derive(Debug)]
 pub(super) struct WeightGradient {
     g: ConvGeometry,
-    /// Whether rows are copied between margins, where all taps are one.
+    /// Whether rows are copied between margins, where one tap stands for all.
     padded: bool,
     taps: Vec<Tap>,
     /// Rows of the result that a tap owns.
@@ -111,8 +112,9 @@ struct Run<'a> {
     problem: &'a WeightGradient,
     x: &'a [f32],
     dy: &'a [f32],
-    /// A result for each slice, one after the other, of that size.
+    /// A result for each slice, one after the other.
     sums: Disjoint<'a>,
+    /// Values of a result.
     size: usize,
     blocks: &'a [Block],
     slices: usize,
@@ -145,7 +147,7 @@ impl Kernel for Run<'_> {
         let work = g.multiply_adds();
         let wanted = wanted_tasks(work);
         let groups = g.conv.groups;
-        // Every task packs its strips: it should have enough rows to share them, and else fewer strips.
+        // Every task packs its strips itself. With few rows for each strip, tasks get fewer strips instead of fewer rows.
         let row_parts =
             wanted.div_ceil(self.slices * groups * strips.div_ceil(STRIPS)).min(rows.len() / FEWEST_TILES).max(1);
         let strip_parts = wanted.div_ceil(self.slices * groups * row_parts).clamp(strips.div_ceil(STRIPS), strips);
@@ -185,7 +187,7 @@ impl Kernel for Part<'_> {
         let of_slice = balanced(run.blocks.len(), run.blocks.len().div_ceil(run.slices)).nth(task.slice);
         let Some(blocks) = of_slice.map(|range| &run.blocks[range]) else { return self.clear() };
         let mut tables = Tables::default();
-        // A strip that is all there is lies as the kernel wants it.
+        // A single whole strip is a panel as it is.
         let packed = g.conv.groups > 1 || g.out_channels != nr;
         let room = if packed { task.strips.len() * most * nr } else { 0 };
         with_scratch(room, |panels| {
@@ -286,7 +288,7 @@ impl Part<'_> {
                     starts.push(picture.values[pixel * g.in_channels..].as_ptr());
                     offsets.push(((row - block.rows.start) * g.output[1] + tap.columns.start) * nr);
                 }
-                // Whole rows one behind the other are one long row.
+                // Whole rows that follow one another are one long row.
                 if length * right == picture.width && length == g.output[1] && down == 1 && starts.len() > 1 {
                     length *= starts.len();
                     starts.truncate(1);
@@ -311,7 +313,7 @@ impl Part<'_> {
                 near.clear();
                 near.extend(runs.map(|(&start, target)| {
                     let source = start.wrapping_add(rows.channels.start);
-                    // SAFETY: these are the values that the tile reads.
+                    // SAFETY: the tap's pixels of a run lie inside the picture, and each has these channels.
                     unsafe { gather(s, source, left_step, channels, target) };
                     target.as_ptr()
                 }));
@@ -334,9 +336,9 @@ impl Part<'_> {
                     bias: None,
                     relu: false,
                 };
-                // SAFETY: a run's first pixel lies inside the picture, as do the `length` pixels a stride apart, and
-                // each holds the tap's channels; the strip has a step for each pixel of the block. This task
-                // alone owns these rows and columns of its slice's result.
+                // SAFETY: the `length` pixels of a run lie inside the picture, and each holds the tap's channels; the strip
+                // has a step for each pixel of the block. These rows and columns of the slice's result belong to this
+                // task alone, and an earlier block has written them if the sum is added to them.
                 unsafe { tile.run(s) };
             }
         }
@@ -356,27 +358,28 @@ impl Part<'_> {
     }
 }
 
-/// Pointers to a block's operands; kept by a task, so that the memory serves for all its blocks.
+/// Pointers to a block's operands. A task uses the memory again for each of its blocks.
 #[derive(Default)]
 struct Tables {
-    /// Where each run of pixels starts in the picture, at the tap.
+    /// Where each run of pixels starts in the picture, as seen through the tap.
     starts: Vec<*const f32>,
-    /// Where it starts in a strip.
+    /// Where each run starts in a strip.
     offsets: Vec<usize>,
-    /// Where the tile's rows start, if not there.
+    /// Where the tile's rows start, if they aren't read there.
     near: Vec<*const f32>,
 }
 
-/// A block of ∂S/∂y as the micro-kernel reads it: strips of `NR` columns, all of one size in values; and whether it is the
-/// first block of a sum.
+/// A block of ∂S/∂y as the micro-kernel reads it, in strips of `NR` columns.
 #[derive(Clone, Copy)]
 struct Strips<'a> {
     values: &'a [f32],
+    /// Values of a strip.
     size: usize,
+    /// Whether it is the first block of a sum.
     first: bool,
 }
 
-/// What a block reads: rows of pixels, the first of which is row `first` of the image.
+/// The rows of pixels that a block reads; the first is row `first` of the image.
 #[derive(Clone, Copy)]
 struct Picture<'a> {
     values: &'a [f32],

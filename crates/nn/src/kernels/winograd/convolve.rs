@@ -1,4 +1,4 @@
-//! The convolution itself: blocks of tiles, each transformed, multiplied and transformed back while the cache holds it.
+//! The convolution itself: blocks of tiles, each transformed, multiplied and transformed back while it is in the cache.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -25,10 +25,10 @@ pub(super) struct Convolve<'a> {
     pub(super) relu: bool,
 }
 
-/// How the work is cut. Nothing of it shows in the result.
+/// How the work is divided, which doesn't affect the result.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
-    /// Tiles of a block, at most.
+    /// The limit of a block's tiles.
     tiles: usize,
     /// Panels of output channels whose products are transformed back together.
     panels: usize,
@@ -38,15 +38,15 @@ struct Plan {
 
 impl Plan {
     /// A block's products with two panels (36 parts of 48 × 32 values: 216 KiB) stay in a second-level cache of half a
-    /// megabyte, beside one part of its transformed input. Weights that don't fit there come from further away for every
-    /// block: so blocks are then twice as large.
+    /// megabyte, beside one part of its transformed input. Weights that don't fit into that cache are read from further away
+    /// for every block, so blocks are then twice as large.
     fn new<S: Simd>(parts: usize, tiles: usize, [in_channels, out_channels]: [usize; 2]) -> Self {
         const LARGE: usize = 1 << 19;
         let most = if parts * in_channels * out_channels > LARGE { 96 } else { 48 };
         let threads = rayon::current_num_threads();
         let few = tiles < most * threads;
         Self {
-            // As many blocks for every thread.
+            // Every thread gets the same number of blocks.
             tiles: if few { most } else { tiles.div_ceil(tiles.div_ceil(most * threads) * threads) },
             panels: if few { 1 } else { 2.min(out_channels.div_ceil(columns::<S>())) },
             shared: few && threads > 1,
@@ -106,7 +106,7 @@ impl Convolve<'_> {
     }
 }
 
-/// Where the products of a block lie: `[tiles][A²][panels]`, and room for a row of outputs that the picture lacks.
+/// Where the products of a block lie: `[tiles][A²][panels]`, then room for outputs outside the picture.
 #[derive(Clone, Copy)]
 struct Products {
     tiles: usize,
@@ -125,7 +125,7 @@ impl Products {
     }
 }
 
-/// What the steps of a block share.
+/// The operands that all steps of a block share.
 #[derive(Clone, Copy)]
 struct Job<'a> {
     convolve: Convolve<'a>,
@@ -135,7 +135,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Transforms the input of some tiles of a block that begins with the tile `first`.
+    /// Transforms the input of a range of tiles of the block that begins with the tile `first`.
     fn lift<S: Simd, C: Scheme<A, M>, const A: usize, const M: usize>(
         &self,
         s: S,
@@ -147,7 +147,7 @@ impl Job<'_> {
         s.vectorize(Lift::<C::Input, A, A> { map: PhantomData, source, tiles, panels: self.panels, to, first });
     }
 
-    /// Multiplies a block with some panels of the weights, and transforms the products back.
+    /// Multiplies a block by a range of panels of the weights, and transforms the products back.
     fn multiply<S: Simd, C: Scheme<A, M>, const A: usize, const M: usize>(
         &self,
         s: S,
@@ -161,7 +161,7 @@ impl Job<'_> {
     }
 }
 
-/// The A² products of a block with the panels `chunk` of the weights.
+/// The A² products of a block and the panels `chunk` of the weights.
 struct Multiply<'a, const A: usize> {
     job: &'a Job<'a>,
     tiles: usize,
@@ -170,7 +170,7 @@ struct Multiply<'a, const A: usize> {
     m: Disjoint<'a>,
 }
 
-/// Depth of a product's stretch: 16 KiB of a panel stay in the first-level cache, beside the rows that they meet.
+/// Steps of a product that are computed at a time: 16 KiB of a panel stay in the first-level cache, beside their rows.
 const DEPTH: usize = 256;
 
 impl<const A: usize> Kernel for Multiply<'_, A> {
@@ -201,7 +201,7 @@ impl<const A: usize> Kernel for Multiply<'_, A> {
     }
 }
 
-/// The transform of products back to outputs, the channels of `chunk` of some tiles.
+/// The transform of products back to outputs: the channels of `chunk` in a range of tiles.
 struct Lower<'a, C, const A: usize, const M: usize> {
     scheme: PhantomData<C>,
     job: &'a Job<'a>,
@@ -218,7 +218,7 @@ impl<C: Scheme<A, M>, const A: usize, const M: usize> Kernel for Lower<'_, C, A,
         let Job { convolve: Convolve { source, target, bias, relu, .. }, products, y, .. } = *self.job;
         let first = self.chunk.start * columns::<S>();
         let channels = target.channels.min(self.chunk.end * columns::<S>()) - first;
-        // What the picture lacks is written past the products.
+        // Outputs outside the picture are written past the products.
         let outside = self.m.pointer().wrapping_add(products.tiles * products.tile).wrapping_sub(first);
         let floor = s.splat(if relu { 0.0 } else { f32::NEG_INFINITY });
         for (i, tile) in self.tiles.clone().enumerate() {

@@ -1,4 +1,4 @@
-//! From pictures to panels: the transform of windows, `Bᵀ d B` of inputs and `A y Aᵀ` of the output's gradient.
+//! From pictures to panels: the transform of windows, `Bᵀ d B` for inputs and `A y Aᵀ` for the output's gradient.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -11,13 +11,13 @@ use tensor::simd::{Kernel, LINE, Simd};
 
 /// Where the transformed windows of a block of tiles lie: `[A²][panels of channels][tiles][panel]`.
 ///
-/// Panels are `NR` channels wide. A window's parts are written together; a cache line between panels, and another
+/// Panels are `NR` channels wide. A window's parts are written one after the other; a cache line between panels, and another
 /// between parts, keeps them from competing for one set of the cache.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Panels {
-    /// From a part to the next.
+    /// The distance between neighbouring parts.
     pub(super) part: usize,
-    /// From a panel to the next.
+    /// The distance between neighbouring panels.
     pub(super) panel: usize,
 }
 
@@ -27,7 +27,7 @@ impl Panels {
         Self { panel, part: channels.div_ceil(columns::<S>()) * panel + LINE }
     }
 
-    /// Values of so many parts.
+    /// Values of that many parts.
     pub(super) fn len(&self, parts: usize) -> usize {
         parts * self.part
     }
@@ -39,7 +39,7 @@ pub(super) struct Source<'a> {
     pub(super) pixels: &'a [f32],
     pub(super) pictures: Pictures,
     pub(super) grid: Grid,
-    /// A pixel of zeros, read where a window leaves its picture.
+    /// A pixel of zeros, read where a window reaches beyond its picture.
     pub(super) zeros: &'a [f32],
 }
 
@@ -56,8 +56,8 @@ pub(super) struct Lift<'a, L, const I: usize, const A: usize> {
     pub(super) source: Source<'a>,
     pub(super) tiles: Range<usize>,
     pub(super) panels: Panels,
-    /// The panels, and the tile that lies first in them.
     pub(super) to: Disjoint<'a>,
+    /// The first tile of the panels.
     pub(super) first: usize,
 }
 
@@ -66,7 +66,7 @@ impl<L: Linear<I, A>, const I: usize, const A: usize> Kernel for Lift<'_, L, I, 
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // Windows of inputs overlap their neighbours by two columns, which are in the cache already.
+        // Windows of inputs share two columns with the window before, which are in the cache already.
         let seen = if I == A { 2 } else { 0 };
         let channels = self.source.pictures.channels;
         let mut current = self.source.window::<I>(self.tiles.start);
@@ -84,7 +84,9 @@ impl<L: Linear<I, A>, const I: usize, const A: usize> Kernel for Lift<'_, L, I, 
                 let left = channels - channel;
                 let part = self.panels.part;
                 // SAFETY: the pointers are to pixels, of `channels` values each; the panels have room for every part of
-                // this tile, up to a whole number of panels, and no other task writes this tile's.
+                // this tile and for all lanes of the last vector, and no other task writes this tile's. The lanes beyond
+                // the channels are zero; where the last panel has a second vector that holds no channel, it isn't written:
+                // products go no further than the channels, or multiply it into columns that are never read.
                 unsafe {
                     let to = self.to.pointer().add(panel * self.panels.panel + lane);
                     let to = to.add((tile - self.first) * columns::<S>());

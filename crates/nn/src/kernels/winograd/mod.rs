@@ -1,4 +1,4 @@
-//! Winograd convolution. The page of `nn::kernels` teaches it (README.md beside this file); here are its entrances.
+//! Winograd convolution, which the page of `nn::kernels` explains (README.md beside this file).
 
 mod convolve;
 mod f2;
@@ -68,10 +68,10 @@ fn supports(g: &ConvGeometry) -> bool {
     g.kernel == [3, 3] && g.conv.stride == [1, 1] && g.conv.dilation == [1, 1] && g.conv.groups == 1
 }
 
-/// Bytes of a transformed weight gradient that a few tiles don't pay for.
+/// Bytes of a transformed weight gradient above which a few tiles don't make up for it.
 const LARGE: usize = 16 << 20;
 
-/// Channels that a layer must have on both sides.
+/// The least number of channels that a layer must have on both sides.
 const FEWEST_CHANNELS: usize = 32;
 
 /// The choice: a function of one image's geometry and the channels.
@@ -79,22 +79,22 @@ const FEWEST_CHANNELS: usize = 32;
 /// The products decide. Measured with AVX2 on one core, F(4×4) beat direct convolution wherever it saves a third of them:
 /// 28×28 images of 4 to 128 channels 2.2–3.1 times, 8×8 of 64 and 256 2.9 times, 7×7 2.1–2.3, 6×6 1.6, where F(2×2), with
 /// as many products, made 1.7–1.8. At batches of 16 that holds also when the weights are transformed at every call, down
-/// to 4×4 images of 512 channels (1.04 times). At one image of 7×7×512, bound by the memory that U comes from, direct is
+/// to 4×4 images of 512 channels (1.04 times). At one image of 7×7×512, where reading U from memory takes the time, direct is
 /// 1.15 times faster.
 ///
-/// Layers of few channels stay with direct convolution, which costs them little time: it gives an exact zero where each
-/// product has a zero factor, as when input and output gradient are nowhere both alive, and the transforms give rounding
-/// noise there. Adam takes a full step along noise.
+/// Layers of few channels are left to direct convolution, which takes little time for them: it gives an exact zero where each
+/// product has a zero factor, as where no pixel has both an input and an output gradient other than zero, while the
+/// transforms give rounding noise there. Adam takes a full step along noise.
 fn best(g: &ConvGeometry, pass: Pass) -> Option<Outputs> {
     let onto = if pass == Pass::InputGradient { g.input } else { g.output };
     if !supports(g) || g.in_channels.min(g.out_channels) < FEWEST_CHANNELS {
         return None;
     }
     let products = |outputs: &Outputs| Grid::new(onto, outputs.side()).per_image() * (outputs.side() + 2).pow(2);
-    // Of two equals, the first, which is more accurate.
     let large = 36 * 4 * g.in_channels * g.out_channels > LARGE && Grid::new(onto, 4).per_image() <= 4;
     let fewest = match pass {
         Pass::WeightGradient if large => Outputs::Two,
+        // Of equal numbers the first, whose algorithm is more accurate.
         _ => [Outputs::Two, Outputs::Four].into_iter().min_by_key(products)?,
     };
     (3 * products(&fewest) <= 2 * 9 * onto[0] * onto[1]).then_some(fewest)

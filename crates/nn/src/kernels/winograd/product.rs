@@ -5,8 +5,7 @@ use tensor::simd::{LINE, Simd};
 
 /// The left operand: panels, `panel_step` values apart.
 ///
-/// Its elements `(i, k)` are those of row `i` and column `k`. Or, `TRANSPOSED`, of row `k` and column `i`: then all of
-/// its rows are columns of one panel.
+/// Element `(i, k)` is in row `i` and column `k` of the panels or, `TRANSPOSED`, in row `k` and column `i` of a single one.
 #[derive(Clone, Copy)]
 pub(super) struct Left {
     pub(super) start: *const f32,
@@ -15,8 +14,8 @@ pub(super) struct Left {
 
 /// Rows `[0, rows)` of `c (+)= a · b`, one panel wide; `b` is `[depth, panel]`, and the rows of `c` are `step` apart.
 ///
-/// Rows are split evenly among register tiles. Each element is one chain of multiply–adds in the order of the depth,
-/// added to what `c` holds if it is to `accumulate`, whatever the tile's height: so a row's result doesn't depend on its neighbours.
+/// Rows are split evenly among register tiles. Each element is one chain of multiply–adds in the order of the depth, which is
+/// added to the present value of `c` to `accumulate`, whatever the tile's height: so a row doesn't depend on its neighbours.
 ///
 /// # Safety
 /// The operands are readable, and `c` is writable.
@@ -33,11 +32,11 @@ pub(super) unsafe fn multiply<S: Simd, const TRANSPOSED: bool>(
 ) {
     let groups = rows.div_ceil(max_rows::<S>());
     for (group, rows) in balanced(rows, max_rows::<S>()).enumerate() {
-        // SAFETY: these rows lie within what the caller vouches for.
+        // SAFETY: these are rows of the operands that the caller guarantees.
         unsafe {
             let a = Left { start: a.start.add(rows.start * if TRANSPOSED { 1 } else { columns::<S>() }), ..a };
             let c = c.add(rows.start * step);
-            // What follows in memory is the panel that is wanted next: each register tile asks for its share of it.
+            // The panel that follows in memory is needed next: each register tile prefetches its share of it.
             let next = b.wrapping_add((depth + depth * group / groups) * columns::<S>());
             for_rows!(S, rows.len(), R => {
                 register_tile::<S, R, TRANSPOSED>(s, depth, a, b, next, c, step, accumulate);
@@ -46,7 +45,7 @@ pub(super) unsafe fn multiply<S: Simd, const TRANSPOSED: bool>(
     }
 }
 
-/// Asks for what lies at `next` on the way, two cache lines now and then: many at once would wait for one another.
+/// One register tile. It prefetches from `next` on, two cache lines every few steps: many at once would wait for one another.
 ///
 /// # Safety
 /// As for `multiply`.
@@ -64,7 +63,7 @@ unsafe fn register_tile<S: Simd, const ROWS: usize, const TRANSPOSED: bool>(
     const UNROLL: usize = 4;
     let width = columns::<S>();
     let (row, along) = if TRANSPOSED { (1, width) } else { (width, 1) };
-    // SAFETY: every access lies within `ROWS` rows, `depth` steps and one panel, which the caller vouches for.
+    // SAFETY: every access lies within `ROWS` rows, `depth` steps and one panel, as the caller guarantees.
     unsafe {
         let mut acc = [[s.zero(); 2]; ROWS];
         let mut left = depth;

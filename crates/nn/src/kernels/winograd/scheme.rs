@@ -1,4 +1,4 @@
-//! What a Winograd algorithm is: five small linear maps, each applied to the columns and then to the rows of a window.
+//! A Winograd algorithm is five small linear maps, each applied to the columns and then to the rows of a window.
 
 use tensor::simd::Simd;
 
@@ -10,7 +10,7 @@ pub(super) trait Linear<const I: usize, const O: usize>: Send + Sync {
 
 /// A minimal algorithm F(M, 3) on windows of A = M + 2 values: `y = Aᵀ[(G g) ⊙ (Bᵀ d)]`.
 ///
-/// The transposed maps are what the gradient by the weights needs: `∂g = Gᵀ[(Bᵀ d) ⊙ (A ∂y)]`.
+/// The weight gradient needs the transposed maps: `∂g = Gᵀ[(Bᵀ d) ⊙ (A ∂y)]`.
 pub(super) trait Scheme<const A: usize, const M: usize>: Send + Sync {
     /// `Bᵀ`.
     type Input: Linear<A, A>;

@@ -50,7 +50,7 @@ fn difference(got: &[f32], want: &[f64]) -> f64 {
 }
 
 prop_compose! {
-    /// Sizes round the edges of tiles, outputs down to 1×1, paddings up to more than the kernel.
+    /// Sizes near multiples of a tile's, outputs down to 1×1, paddings up to more than the kernel.
     fn geometry()(
         batch in 1..3_usize,
         extra in [0..14_usize, 0..14_usize],
@@ -120,7 +120,7 @@ fn normal(len: usize, seed: u64) -> Vec<f32> {
     values(12 * len, seed).chunks(12).map(|v| v.iter().sum::<f32>() / 2.0).collect()
 }
 
-/// The largest error of `y` over its largest value, beside direct convolution's: the table of the documentation.
+/// The largest error of `y` over its largest value, for direct convolution and both sizes: the table of the documentation.
 #[test]
 #[cfg_attr(miri, ignore = "slow")]
 fn errors_are_as_documented() {

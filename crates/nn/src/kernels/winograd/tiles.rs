@@ -1,4 +1,4 @@
-//! Where the tiles of a picture lie, and pointers to their pixels.
+//! The tiles of a picture, and pointers to the pixels of their windows.
 
 /// The outputs of a batch cut into squares, numbered row by row through all its images.
 #[derive(Clone, Copy, Debug)]
@@ -39,18 +39,19 @@ pub(super) struct Pictures {
     /// `[H, W]`.
     pub(super) extent: [usize; 2],
     pub(super) channels: usize,
-    /// What a window's first pixel is shifted from the tile's first output: the padding, upwards and to the left.
+    /// From the coordinates of a tile's first output to those of its window's first pixel: minus the padding above and to the
+    /// left.
     pub(super) shift: [isize; 2],
 }
 
 impl Pictures {
-    /// Values of so many images.
+    /// Values of that many images.
     pub(super) fn len(&self, images: usize) -> usize {
         images * self.extent[0] * self.extent[1] * self.channels
     }
 
-    /// Pointers to the first channel of each pixel of a K×K window, `outside` for those that the picture doesn't have:
-    /// so a border costs no copy, and no branch where the pixels are read.
+    /// Pointers to the first channel of each pixel of a K×K window; for pixels outside the picture the pointer is `outside`.
+    /// So a border costs no copy, and no branch where the pixels are read.
     #[inline(always)]
     pub(super) fn window<const K: usize>(
         &self,

@@ -20,8 +20,8 @@ pub(super) struct WeightGradient<'a> {
     pub(super) dy: Source<'a>,
 }
 
-/// Tiles of a block. Long blocks spare the sums, 36·Cin·Cout values, a way to memory and back; short ones keep the
-/// transformed windows, 36·(Cin + Cout) values a tile, in the cache.
+/// Tiles of a block. With long blocks the sums, 36·Cin·Cout values, are read and written less often; with short ones the
+/// transformed windows, 36·(Cin + Cout) values for each tile, stay in the cache.
 const TILES: usize = 128;
 /// Tiles that a task transforms.
 const LIFTED: usize = 8;
@@ -87,7 +87,7 @@ impl WeightGradient<'_> {
     }
 }
 
-/// Where the sums over tiles lie: `[A²][Cin][Cout]`, with `Cout` filled up to whole panels.
+/// Where the sums over tiles lie: `[A²][Cin][Cout]`, with `Cout` rounded up to whole panels.
 #[derive(Clone, Copy)]
 struct Sums {
     channels: [usize; 2],
@@ -114,7 +114,7 @@ struct Outer<'a> {
     sums: Sums,
     part: usize,
     strip: usize,
-    /// Whether to add to what the sums hold.
+    /// Whether to add to the present values of the sums.
     more: bool,
 }
 

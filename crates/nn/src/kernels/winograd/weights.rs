@@ -14,8 +14,8 @@ pub(super) fn len<S: Simd>(parts: usize, [in_channels, out_channels]: [usize; 2]
     out_channels.div_ceil(columns::<S>()) * parts * part_step::<S>(in_channels)
 }
 
-/// From one of the A² parts of a panel to the next: a cache line more than it takes, as the parts of one weight, which
-/// are written together, would otherwise compete for one set of the cache.
+/// The distance between neighbouring parts of a panel, of which there are A²: a cache line more than a part's values, since
+/// the parts of one weight, which are written one after the other, would otherwise compete for one set of the cache.
 pub(super) const fn part_step<S: Simd>(in_channels: usize) -> usize {
     in_channels * columns::<S>() + LINE
 }
@@ -26,8 +26,8 @@ pub(super) struct Weights<'a> {
     pub(super) values: &'a [f32],
     /// `Cin` and `Cout`.
     pub(super) channels: [usize; 2],
-    /// The gradient by the input convolves with the layer's weights turned by 180° and with their channels exchanged:
-    /// here `values` is `[3, 3, Cout, Cin]`.
+    /// Whether `values` is `[3, 3, Cout, Cin]` and turned by 180°: the input gradient convolves with the layer's weights
+    /// like that, its source having the layer's output channels.
     pub(super) reversed: bool,
 }
 
