@@ -289,7 +289,7 @@ impl Activation {
 
     /// One image's values, given by the layer, in ONNX's order.
     #[cfg(test)]
-    pub(super) fn in_onnx_order(&self, values: &[f32]) -> Vec<f32> {
+    pub(super) fn in_onnx_order<T: Copy>(&self, values: &[T]) -> Vec<T> {
         let mut order = self.axes.concat();
         order.extend((0..self.dims.len()).filter(|&axis| self.dims[axis] == 1));
         permuted(values, &self.dims, &order)

@@ -1,4 +1,5 @@
 mod attention;
+mod axes;
 mod hostile;
 mod node_cases;
 mod norms;
