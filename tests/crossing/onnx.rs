@@ -105,7 +105,7 @@ fn filled(builder: ModelBuilder) -> Model {
 #[test]
 fn every_layer_comes_back_bit_for_bit() {
     let model = filled(all_layers());
-    let back = Model::from_onnx(&model.to_onnx().unwrap()).unwrap();
+    let back = Model::from_onnx(&model.to_onnx()).unwrap();
     for (ours, theirs) in model.layers().iter().zip(back.layers()) {
         assert_eq!(ours, theirs);
     }
@@ -145,7 +145,7 @@ fn onnx_runtime_agrees_on_what_is_written() {
         run_by_onnx_runtime().iter().for_each(|(name, model)| model.save_onnx(file(name)).unwrap());
     }
     for (name, model) in run_by_onnx_runtime() {
-        let (file, written) = (file(name), model.to_onnx().unwrap());
+        let (file, written) = (file(name), model.to_onnx());
         assert!(fs::read(&file).unwrap() == written, "{name}: another file than ONNX Runtime has run");
         let stored = Stored::open(&format!("onnxruntime/{name}.safetensors"));
         let scores = model.predict(stored.array("input").cast()).unwrap();

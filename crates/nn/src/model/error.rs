@@ -209,10 +209,6 @@ pub enum FileErrorKind {
     /// A model that can't be built.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// An ONNX file that no model can be made from.
-    #[cfg(feature = "onnx")]
-    #[error(transparent)]
-    Onnx(#[from] Box<crate::onnx::OnnxError>),
 }
 
 /// What is wrong with a file of weights.

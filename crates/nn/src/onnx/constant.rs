@@ -1,55 +1,58 @@
 //! Tensors of an ONNX file, and what is computed from them alone.
 
 use half::{bf16, f16};
-use ndarray::ArrayViewD;
+use ndarray::{ArrayD, ArrayViewD, Axis};
 
 use super::error::{NodeError, TensorError};
 use super::external::ExternalData;
 use super::schema::{DataType, TensorProto};
 
-/// An array that doesn't depend on the picture, row by row.
+/// The limit of `ndarray`, for arrays whose elements an empty dimension hides as well.
+const MOST_ELEMENTS: usize = isize::MAX as usize;
+
+/// An array that doesn't depend on the image, row by row.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Constant {
-    pub(super) shape: Vec<usize>,
-    pub(super) values: Values,
+pub(crate) struct Constant {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Values,
 }
 
-/// Numbers of either kind; whatever precision the file has them in.
+/// Floating-point numbers or integers; their precision in the file doesn't matter.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Values {
+pub(crate) enum Values {
     Floats(Vec<f32>),
     Integers(Vec<i64>),
 }
 
 impl Values {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Floats(values) => values.len(),
             Self::Integers(values) => values.len(),
         }
     }
 
-    /// The elements at these places, in their order.
+    /// The elements at these indices.
     ///
     /// # Panics
-    /// Where there is no such place.
-    pub(super) fn pick(&self, places: impl IntoIterator<Item = usize>) -> Self {
+    /// If an index is out of range.
+    pub(crate) fn pick(&self, indices: impl IntoIterator<Item = usize>) -> Self {
         match self {
-            Self::Floats(values) => Self::Floats(places.into_iter().map(|place| values[place]).collect()),
-            Self::Integers(values) => Self::Integers(places.into_iter().map(|place| values[place]).collect()),
+            Self::Floats(values) => Self::Floats(indices.into_iter().map(|index| values[index]).collect()),
+            Self::Integers(values) => Self::Integers(indices.into_iter().map(|index| values[index]).collect()),
         }
     }
 
-    /// As integers; what isn't one is rounded towards zero.
-    pub(super) fn into_integers(self) -> Vec<i64> {
+    /// As integers, rounded towards zero.
+    pub(crate) fn to_integers(&self) -> Vec<i64> {
         match self {
-            Self::Floats(values) => values.into_iter().map(|value| value as i64).collect(),
-            Self::Integers(values) => values,
+            Self::Floats(values) => values.iter().map(|&value| value as i64).collect(),
+            Self::Integers(values) => values.clone(),
         }
     }
 
     /// As floating-point numbers.
-    pub(super) fn to_floats(&self) -> Vec<f32> {
+    pub(crate) fn to_floats(&self) -> Vec<f32> {
         match self {
             Self::Floats(values) => values.clone(),
             Self::Integers(values) => values.iter().map(|&value| value as f32).collect(),
@@ -58,22 +61,22 @@ impl Values {
 }
 
 impl Constant {
-    pub(super) fn integers(values: Vec<i64>) -> Self {
+    pub(crate) fn floats(shape: &[usize], values: Vec<f32>) -> Self {
+        Self { shape: shape.to_vec(), values: Values::Floats(values) }
+    }
+
+    /// A list of integers.
+    pub(crate) fn integers(values: Vec<i64>) -> Self {
         Self { shape: vec![values.len()], values: Values::Integers(values) }
     }
 
-    /// The number of its elements, empty dimensions counted as one: a bound for every product of its extents.
-    pub(super) fn size(&self) -> usize {
-        self.shape.iter().fold(1, |product, &extent| product.saturating_mul(extent.max(1)))
-    }
-
     /// Its elements as floating-point numbers.
-    pub(super) fn to_floats(&self) -> Vec<f32> {
+    pub(crate) fn to_floats(&self) -> Vec<f32> {
         self.values.to_floats()
     }
 
-    /// Its elements as integers, if they are.
-    pub(super) fn as_integers(&self) -> Option<&[i64]> {
+    /// Its elements, if they are integers.
+    pub(crate) fn as_integers(&self) -> Option<&[i64]> {
         match &self.values {
             Values::Integers(values) => Some(values),
             Values::Floats(_) => None,
@@ -81,17 +84,77 @@ impl Constant {
     }
 
     /// Its only element.
-    pub(super) fn scalar(&self) -> Option<f32> {
+    pub(crate) fn scalar(&self) -> Option<f32> {
         match self.to_floats()[..] {
             [value] => Some(value),
             _ => None,
         }
     }
 
+    /// Its elements, at the indices that `arrange` leaves of an array of all indices.
+    fn arranged(&self, arrange: impl FnOnce(ArrayViewD<'_, usize>) -> ArrayD<usize>) -> Self {
+        let indices: Vec<usize> = (0..self.values.len()).collect();
+        let array = ArrayViewD::from_shape(&self.shape[..], &indices).expect("as many elements as the shape says");
+        let array = arrange(array);
+        Self { shape: array.shape().to_vec(), values: self.values.pick(array) }
+    }
+
+    /// The same elements under a permutation of the dimensions.
+    pub(crate) fn transposed(&self, permutation: &[usize]) -> Self {
+        self.arranged(|array| array.permuted_axes(permutation).to_owned())
+    }
+
+    /// The elements at these indices of a dimension.
+    ///
+    /// # Panics
+    /// If an index is out of range.
+    pub(crate) fn select(&self, axis: usize, indices: &[usize]) -> Self {
+        self.arranged(|array| array.select(Axis(axis), indices))
+    }
+
+    /// The shape that the two broadcast to.
+    pub(crate) fn broadcast(&self, other: &Self) -> Result<Vec<usize>, NodeError> {
+        let rank = self.shape.len().max(other.shape.len());
+        let extent =
+            |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
+        let extents = (0..rank).map(|axis| match (extent(&self.shape, axis), extent(&other.shape, axis)) {
+            (a, b) if a == b || b == 1 => Some(a),
+            (1, b) => Some(b),
+            _ => None,
+        });
+        let misfit = || NodeError::shape(format!("a constant that is broadcast with {:?}", self.shape), &other.shape);
+        extents.collect::<Option<_>>().ok_or_else(misfit)
+    }
+
+    /// f(a, b) for each element of the two, broadcast, computed in integers if both hold integers; `None` is an overflow.
+    pub(crate) fn combined(
+        &self,
+        other: &Self,
+        of_integers: impl Fn(i64, i64) -> Option<i64>,
+        of_floats: impl Fn(f32, f32) -> f32,
+    ) -> Result<Self, NodeError> {
+        let shape = self.broadcast(other)?;
+        let spread = |constant: &Self| {
+            constant.arranged(|array| array.broadcast(&shape[..]).expect("the shapes broadcast").to_owned()).values
+        };
+        let values = match (spread(self), spread(other)) {
+            (Values::Integers(a), Values::Integers(b)) => {
+                let values: Option<Vec<i64>> = a.into_iter().zip(b).map(|(a, b)| of_integers(a, b)).collect();
+                Values::Integers(values.ok_or(NodeError::Overflow)?)
+            }
+            (a, b) => {
+                Values::Floats(a.to_floats().into_iter().zip(b.to_floats()).map(|(a, b)| of_floats(a, b)).collect())
+            }
+        };
+        Ok(Self { shape, values })
+    }
+
     /// Reads a tensor of the file.
-    pub(super) fn read(tensor: &TensorProto, external: &ExternalData<'_>) -> Result<Self, NodeError> {
+    pub(crate) fn read(tensor: &TensorProto, external: &ExternalData<'_>) -> Result<Self, NodeError> {
         let error = |error| NodeError::Tensor { name: tensor.name.clone(), error };
-        let shape = shape(&tensor.dims).ok_or_else(|| error(TensorError::Shape(tensor.dims.clone())))?;
+        let shape: Option<Vec<usize>> = tensor.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
+        let shape = shape.filter(|shape| size(shape) <= MOST_ELEMENTS);
+        let shape = shape.ok_or_else(|| error(TensorError::Shape(tensor.dims.clone())))?;
         let values = match tensor.data_location {
             0 => values(tensor, &tensor.raw_data, &shape),
             _ => external.read(tensor).and_then(|bytes| values(tensor, &bytes, &shape)),
@@ -100,23 +163,21 @@ impl Constant {
     }
 }
 
-/// Extents whose product can be counted, also where an empty dimension hides it.
-fn shape(dims: &[i64]) -> Option<Vec<usize>> {
-    let shape: Vec<usize> = dims.iter().map(|&dim| usize::try_from(dim).ok()).collect::<Option<_>>()?;
-    shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim.max(1)))?;
-    Some(shape)
+/// The number of elements in an array of this shape, empty dimensions counted as one: a bound for every product of its
+/// extents. `usize::MAX` if it is larger.
+pub(crate) fn size(shape: &[usize]) -> usize {
+    shape.iter().fold(1, |product, &extent| product.saturating_mul(extent.max(1)))
 }
 
-/// The elements, from bytes where there are any, from the field of their type otherwise.
+/// A tensor's elements, from bytes if there are any, otherwise from the field of their type.
 fn values(tensor: &TensorProto, raw: &[u8], shape: &[usize]) -> Result<Values, TensorError> {
-    let elements = shape.iter().product();
-    let expect = |expected: usize, found: usize| match expected == found {
-        true => Ok(()),
-        false => Err(TensorError::Length { expected, found }),
-    };
     fn each<const N: usize, V>(raw: &[u8], number: impl Fn([u8; N]) -> V) -> Vec<V> {
         raw.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
     }
+    let elements: usize = shape.iter().product();
+    let expect = |expected: usize, found: usize| {
+        if expected == found { Ok(()) } else { Err(TensorError::Length { expected, found }) }
+    };
     let data_type = DataType::try_from(tensor.data_type).map_err(|_| TensorError::Type(tensor.data_type))?;
     let (size, listed) = match data_type {
         DataType::Undefined => return Err(TensorError::Type(tensor.data_type)),
@@ -153,59 +214,4 @@ fn values(tensor: &TensorProto, raw: &[u8], shape: &[usize]) -> Result<Values, T
         DataType::Uint8 | DataType::Bool => Values::Integers(each(raw, |[byte]: [u8; 1]| byte.into())),
         DataType::Float | DataType::Undefined => Values::Floats(each(raw, f32::from_le_bytes)),
     })
-}
-
-impl Constant {
-    /// The shape that the two broadcast to.
-    fn broadcast(&self, other: &Self) -> Option<Vec<usize>> {
-        let rank = self.shape.len().max(other.shape.len());
-        let extent =
-            |shape: &[usize], place: usize| (place + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
-        (0..rank)
-            .map(|place| match (extent(&self.shape, place), extent(&other.shape, place)) {
-                (a, b) if a == b || b == 1 => Some(a),
-                (1, b) => Some(b),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The number of elements that the two have when they are combined.
-    pub(super) fn broadcast_len(&self, other: &Self) -> Result<usize, NodeError> {
-        let shape = self.broadcast(other);
-        let product =
-            shape.and_then(|shape| shape.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim.max(1))));
-        product.ok_or_else(|| NodeError::Shape {
-            expected: format!("a constant that is broadcast with {:?}", self.shape),
-            found: other.shape.clone(),
-        })
-    }
-
-    /// a + b and its like, element by element, in integers where both are; those may overflow.
-    pub(super) fn combined(
-        &self,
-        other: &Self,
-        of_integers: impl Fn(i64, i64) -> Option<i64>,
-        of_floats: impl Fn(f32, f32) -> f32,
-    ) -> Result<Self, NodeError> {
-        let shape = self.broadcast(other).unwrap_or_default();
-        let spread = |shape_of: &[usize]| {
-            let places: Vec<usize> = (0..shape_of.iter().product()).collect();
-            let places = ArrayViewD::from_shape(shape_of, &places).expect("as many places as the shape says");
-            let whole = places.broadcast(&shape[..]).expect("the shapes broadcast");
-            whole.iter().copied().collect::<Vec<usize>>()
-        };
-        let (left, right) = (self.values.pick(spread(&self.shape)), other.values.pick(spread(&other.shape)));
-        let values = match (&left, &right) {
-            (Values::Integers(a), Values::Integers(b)) => {
-                let values: Option<Vec<i64>> = a.iter().zip(b).map(|(&a, &b)| of_integers(a, b)).collect();
-                Values::Integers(values.ok_or(NodeError::Overflow)?)
-            }
-            _ => {
-                let pairs = left.to_floats().into_iter().zip(right.to_floats());
-                Values::Floats(pairs.map(|(a, b)| of_floats(a, b)).collect())
-            }
-        };
-        Ok(Self { shape, values })
-    }
 }

@@ -1,13 +1,38 @@
 //! What can be wrong with an ONNX file.
 
+use std::fmt::Debug;
+use std::io;
+use std::path::PathBuf;
+
 use thiserror::Error;
 
-use super::operators;
 use crate::geometry::GeometryError;
 use crate::layer::LayerError;
 use crate::model::ModelError;
 
-/// An ONNX file that no model can be made from, or a model that no ONNX file can be made from.
+/// An ONNX file that can't be read.
+#[derive(Debug, Error)]
+#[error("{}: {kind}", .path.display())]
+pub struct LoadError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub kind: LoadErrorKind,
+}
+
+/// What is wrong with an ONNX file that can't be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoadErrorKind {
+    /// The file system's answer.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The content can't become a model.
+    #[error(transparent)]
+    Onnx(#[from] Box<OnnxError>),
+}
+
+/// An ONNX file whose content can't become a model.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OnnxError {
@@ -18,18 +43,18 @@ pub enum OnnxError {
     #[error("an ONNX file without a graph")]
     NoGraph,
     /// Too old a version of the operators.
-    #[error("the operators are of version {found:?} (opset), from 7 on are read")]
+    #[error("the operators are of version {found:?} (opset); versions from 7 are supported")]
     Opset {
         /// The version, if the file says one.
         found: Option<i64>,
     },
-    /// Not one picture goes in.
-    #[error("expected one input, a picture [N, C, H, W], found {}", list(.0))]
+    /// Another number of inputs than one.
+    #[error("expected one input, an image [N, C, H, W], found {}", list(.0))]
     Inputs(Vec<String>),
-    /// The picture has no fixed size, or is none.
+    /// The input is no image, or one without a fixed size.
     #[error(
-        "input `{name}`: expected a picture [N, C, H, W] of a fixed size, found [{}]; export the model with fixed \
-         height, width and channels",
+        "input `{name}`: expected an image [N, C, H, W] of a fixed size, found [{}]; export the model with fixed height, \
+         width and channels",
         .found.join(", ")
     )]
     InputShape {
@@ -38,18 +63,18 @@ pub enum OnnxError {
         /// Its dimensions: numbers, or names of those that aren't fixed.
         found: Vec<String>,
     },
-    /// No scores come out.
-    #[error("output `{name}`: expected scores [N, classes], found [N, {}]", joined(.found))]
+    /// The output isn't a row of scores.
+    #[error("output `{name}`: expected scores [N, classes], found {found}")]
     OutputShape {
         /// Its name.
         name: String,
-        /// Its shape, N left out.
-        found: Vec<usize>,
+        /// Its shape.
+        found: String,
     },
-    /// Nothing that depends on the picture comes out.
-    #[error("the output `{0}` doesn't depend on the picture")]
+    /// The output doesn't depend on the image.
+    #[error("the output `{0}` doesn't depend on the image")]
     Output(String),
-    /// A node that can't be understood.
+    /// A node that isn't supported or is wrong.
     #[error("node `{node}` ({operator}): {error}")]
     Node {
         /// Its name, or that of its output if it has none.
@@ -68,38 +93,41 @@ pub enum OnnxError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NodeError {
-    /// An operator that isn't known.
-    #[error("the operator isn't supported; these are: {}", operators::names().join(", "))]
-    Operator,
+    /// An unknown operator.
+    #[error("the operator isn't supported; these are: {}", .supported.join(", "))]
+    Operator {
+        /// The names of the supported ones, sorted.
+        supported: Vec<&'static str>,
+    },
     /// An operator of another set than ONNX's own.
     #[error("operators of the domain `{0}` aren't supported, only ONNX's own")]
     Domain(String),
-    /// A value that isn't computed, or only later.
+    /// An input that no earlier node computes.
     #[error("reads `{0}`, which no node before it computes (the nodes of a graph stand in order, without cycles)")]
     UnknownValue(String),
-    /// A value of that name is there already.
+    /// An output that an earlier node computes.
     #[error("computes `{0}`, which is computed already")]
     ValueTaken(String),
-    /// An input isn't there.
+    /// A missing input.
     #[error("its {0} is missing")]
     MissingInput(&'static str),
-    /// An input that must not depend on the picture.
-    #[error("its {input} `{name}` depends on the picture; only a constant is supported")]
+    /// An input that must not depend on the image.
+    #[error("its {input} `{name}` depends on the image; only a constant is supported")]
     NotConstant {
         /// What it is for.
         input: &'static str,
         /// Its name.
         name: String,
     },
-    /// An input that must depend on the picture.
-    #[error("its {input} `{name}` is a constant; only a value that depends on the picture is supported")]
+    /// An input that must depend on the image.
+    #[error("its {input} `{name}` is a constant; only a value that depends on the image is supported")]
     Constant {
         /// What it is for.
         input: &'static str,
         /// Its name.
         name: String,
     },
-    /// A setting that isn't understood.
+    /// An unsupported setting.
     #[error("{name} is {found}; supported: {supported}")]
     Setting {
         /// The attribute or input.
@@ -109,18 +137,18 @@ pub enum NodeError {
         /// What is supported.
         supported: &'static str,
     },
-    /// A shape that doesn't fit or can't be laid out.
-    #[error("expected {expected}, found {found:?}")]
+    /// A shape that doesn't fit, or that our layers can't compute.
+    #[error("expected {expected}, found {found}")]
     Shape {
         /// In words.
         expected: String,
         /// The shape found.
-        found: Vec<usize>,
+        found: String,
     },
-    /// What would mix the images of a batch.
+    /// Images of a batch would be mixed.
     #[error("moves or mixes the images of a batch, which must stay the first dimension")]
     Batch,
-    /// A tensor that can't be read.
+    /// An unreadable tensor.
     #[error("tensor `{name}`: {error}")]
     Tensor {
         /// Its name.
@@ -129,9 +157,9 @@ pub enum NodeError {
         error: TensorError,
     },
     /// More constants than the file's size justifies.
-    #[error("the constants computed up to here outgrow the file by far")]
+    #[error("the constants computed up to here are far larger than the file")]
     TooManyConstants,
-    /// Integers that no 64 bits hold, or a division by zero.
+    /// An integer overflow or a division by zero.
     #[error("the constants computed here overflow, or are divided by zero")]
     Overflow,
     /// A layer that can't be applied.
@@ -142,15 +170,27 @@ pub enum NodeError {
     Geometry(#[from] GeometryError),
 }
 
+impl NodeError {
+    /// An attribute or input with a value that isn't supported.
+    pub(crate) fn unsupported(name: &'static str, found: impl Debug, supported: &'static str) -> Self {
+        Self::Setting { name, found: format!("{found:?}"), supported }
+    }
+
+    /// A constant of the wrong shape.
+    pub(crate) fn shape(expected: impl Into<String>, found: &[usize]) -> Self {
+        Self::Shape { expected: expected.into(), found: format!("{found:?}") }
+    }
+}
+
 /// What is wrong with a tensor of an ONNX file.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TensorError {
-    /// Elements of a type that isn't read.
-    #[error("its elements are of type {0}; f16, bf16, f32, f64, i8, u8, i32, i64 and bool are read")]
+    /// Elements of an unsupported type.
+    #[error("its elements are of type {0}; f16, bf16, f32, f64, i8, u8, i32, i64 and bool are supported")]
     Type(i32),
-    /// A shape that no memory holds.
-    #[error("its shape {0:?} can't be meant")]
+    /// A negative extent, or more elements than can be counted.
+    #[error("its shape {0:?} is negative or too large")]
     Shape(Vec<i64>),
     /// Another number of elements than the shape says.
     #[error("its shape says {expected} bytes or numbers, {found} are there")]
@@ -160,10 +200,10 @@ pub enum TensorError {
         /// As there are.
         found: usize,
     },
-    /// A weight that is no number.
+    /// A weight that is infinite or not a number.
     #[error("it holds a value that isn't finite ({0})")]
     NotFinite(String),
-    /// Data in another file that can't be read.
+    /// Unreadable data in another file.
     #[error("its data in the file `{file}` can't be read: {problem}")]
     External {
         /// The other file's name.
@@ -173,13 +213,6 @@ pub enum TensorError {
     },
 }
 
-fn joined(shape: &[usize]) -> String {
-    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
 fn list(names: &[String]) -> String {
-    match names {
-        [] => "none".into(),
-        names => names.join(", "),
-    }
+    if names.is_empty() { "none".into() } else { names.join(", ") }
 }

@@ -1,4 +1,4 @@
-//! Tensors whose data lie in a file beside the ONNX file.
+//! Tensors whose data are in a file beside the ONNX file.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -7,12 +7,12 @@ use std::path::{Component, Path};
 use super::error::TensorError;
 use super::schema::TensorProto;
 
-/// The folder in which the other files are.
+/// The ONNX file's folder, if it came from one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ExternalData<'a>(pub(super) Option<&'a Path>);
+pub(crate) struct ExternalData<'a>(pub(super) Option<&'a Path>);
 
 impl ExternalData<'_> {
-    /// The bytes of a tensor.
+    /// The bytes of a tensor, from the file that it names.
     pub(super) fn read(&self, tensor: &TensorProto) -> Result<Vec<u8>, TensorError> {
         let entry =
             |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| &entry.value[..]);
@@ -23,7 +23,7 @@ impl ExternalData<'_> {
             Some(text) => text.parse::<u64>().map(Some).map_err(|_| error(format!("its {key} is `{text}`"))),
         };
         let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
-        let folder = self.0.ok_or_else(|| error("only the ONNX file's own bytes are there".into()))?;
+        let folder = self.0.ok_or_else(|| error("only the ONNX file's own bytes were given".into()))?;
         // A model must not read files from elsewhere.
         let inside = !file.is_empty() && Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
         if !inside {
@@ -35,7 +35,7 @@ impl ExternalData<'_> {
             let rest = size.checked_sub(offset);
             let Some(length) = rest.map(|rest| length.unwrap_or(rest)).filter(|length| Some(*length) <= rest) else {
                 let wanted = length.map_or_else(|| "all".to_string(), |length| format!("{length} bytes"));
-                return Ok(Err(error(format!("it has {size} bytes, asked for are {wanted} from byte {offset} on"))));
+                return Ok(Err(error(format!("it has {size} bytes; expected {wanted} from byte {offset} on"))));
             };
             data.seek(SeekFrom::Start(offset))?;
             let mut bytes = Vec::new();

@@ -1,47 +1,52 @@
 //! The layers that a graph becomes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use tensor::Tensor;
 
+use super::constant::Constant;
 use super::error::{NodeError, OnnxError, TensorError};
 use crate::layer::{Layer, ParameterSpec};
 use crate::model::{IMAGE, Model, ModelBuilder, ModelError, ModelInfo, Source};
 
-/// A model in the making.
-#[derive(Clone, Debug)]
-pub(super) struct Network {
+/// The layers so far.
+#[derive(Debug)]
+pub(crate) struct Network {
     input: [usize; 3],
     layers: Vec<Planned>,
     names: HashSet<String>,
 }
 
-/// A layer and its weights.
-#[derive(Clone, Debug)]
-pub(super) struct Planned {
-    pub(super) name: String,
-    pub(super) layer: Layer,
-    pub(super) inputs: Vec<Source>,
-    pub(super) weights: Vec<Tensor<f32>>,
+/// A layer and its parameters.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) name: String,
+    pub(crate) layer: Layer,
+    pub(crate) inputs: Vec<Source>,
+    pub(crate) weights: Vec<Tensor<f32>>,
     output: Vec<usize>,
 }
 
-/// Numbers for a parameter, in our layout, with the shape that they have.
+/// Numbers for a parameter, in our layout.
 #[derive(Clone, Debug)]
-pub(super) struct Weight {
-    pub(super) shape: Vec<usize>,
-    pub(super) values: Vec<f32>,
+pub(crate) struct Weight {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f32>,
 }
 
 impl Weight {
-    pub(super) fn new(shape: &[usize], values: Vec<f32>) -> Self {
+    pub(crate) fn new(shape: &[usize], values: Vec<f32>) -> Self {
         Self { shape: shape.to_vec(), values }
+    }
+
+    pub(crate) fn of(constant: &Constant) -> Self {
+        Self { shape: constant.shape.clone(), values: constant.to_floats() }
     }
 
     fn fitted(self, parameter: &ParameterSpec) -> Result<Tensor<f32>, NodeError> {
         if self.shape != parameter.shape {
             let expected = format!("a {} {:?} in our layout", parameter.name, parameter.shape);
-            return Err(NodeError::Shape { expected, found: self.shape });
+            return Err(NodeError::shape(expected, &self.shape));
         }
         match self.values.iter().find(|value| !value.is_finite()) {
             Some(value) => {
@@ -58,7 +63,7 @@ impl Network {
         Self { input, layers: Vec::new(), names: HashSet::from([IMAGE.to_string()]) }
     }
 
-    /// Layers so far.
+    /// The number of layers.
     pub(super) fn len(&self) -> usize {
         self.layers.len()
     }
@@ -69,7 +74,7 @@ impl Network {
         name: &str,
         layer: Layer,
         inputs: &[Source],
-        weights: Vec<Weight>,
+        weights: impl IntoIterator<Item = Weight>,
     ) -> Result<Source, NodeError> {
         let shapes: Vec<&[usize]> = inputs.iter().map(|&source| self.shape(source)).collect();
         let output = layer.output_shape(&shapes)?;
@@ -80,39 +85,25 @@ impl Network {
         Ok(Source::Layer(self.layers.len() - 1))
     }
 
-    /// Makes x·sigmoid(x) of the sigmoid of x, where that is the last layer.
-    pub(super) fn sigmoid_becomes_silu(&mut self, name: &str, x: Source, gate: Source) -> bool {
-        let is_last = gate == Source::Layer(self.layers.len().wrapping_sub(1));
-        let is_sigmoid = |planned: &Planned| planned.layer == Layer::Sigmoid && planned.inputs == [x];
-        if !is_last || !self.layers.last().is_some_and(is_sigmoid) {
-            return false;
+    /// A layer; the image is none.
+    pub(super) fn planned(&mut self, source: Source) -> Option<&mut Planned> {
+        match source {
+            Source::Image => None,
+            Source::Layer(index) => Some(&mut self.layers[index]),
         }
+    }
+
+    /// Puts a layer with the same inputs in the place of one without parameters.
+    pub(super) fn replace(&mut self, source: Source, name: &str, layer: Layer) {
         let name = self.free_name(name);
-        let last = self.layers.last_mut().expect("it was just looked at");
-        (last.name, last.layer) = (name, Layer::Silu);
-        true
-    }
-
-    /// Gives these numbers to a convolution or a fully connected layer without a bias, if they are one for it.
-    pub(super) fn becomes_bias(&mut self, source: Source, shape: &[usize], values: &[f32]) -> bool {
-        let Source::Layer(index) = source else { return false };
-        let planned = &mut self.layers[index];
-        let (Layer::Conv2d { out_channels: outputs, bias, .. } | Layer::Linear { out_features: outputs, bias }) =
-            &mut planned.layer
-        else {
-            return false;
-        };
-        let is_one = shape == [*outputs] && !*bias && values.iter().all(|value| value.is_finite());
-        if is_one {
-            *bias = true;
-            planned.weights.push(Tensor::new([*outputs], values.to_vec()));
+        if let Some(planned) = self.planned(source) {
+            (planned.name, planned.layer) = (name, layer);
         }
-        is_one
     }
 
-    /// The shape `[H, W, C]` of what is known to be a picture.
+    /// The shape `[H, W, C]` of what is known to be an image.
     pub(super) fn image(&self, source: Source) -> [usize; 3] {
-        self.shape(source).try_into().expect("a picture [H, W, C]")
+        self.shape(source).try_into().expect("an image [H, W, C]")
     }
 
     fn shape(&self, source: Source) -> &[usize] {
@@ -122,7 +113,7 @@ impl Network {
         }
     }
 
-    /// The name, or with a number if it is taken.
+    /// The name, with a number if it is taken.
     fn free_name(&mut self, name: &str) -> String {
         let mut free = name.to_string();
         let mut number = 1;
@@ -133,28 +124,28 @@ impl Network {
         free
     }
 
-    /// The model, its scores being given by `last`.
+    /// The model whose scores `last` gives.
     pub(super) fn build(self, last: Source, info: ModelInfo) -> Result<Model, OnnxError> {
         let end = match last {
             Source::Image => 0,
             Source::Layer(index) => index + 1,
         };
-        let mut builder = ModelBuilder::new(self.input).info(info);
-        let mut weights = HashMap::new();
         let names: Vec<String> = self.layers.iter().map(|planned| planned.name.clone()).collect();
         let name_of = |source: &Source| match *source {
             Source::Image => IMAGE,
             Source::Layer(index) => names[index].as_str(),
         };
-        // What the scores don't need, such as a softmax behind them, is left out.
+        let mut builder = ModelBuilder::new(self.input).info(info);
+        let mut weights = Vec::new();
+        // Layers after the last, such as those of a softmax, are left out.
         for planned in self.layers.into_iter().take(end) {
             let inputs: Vec<&str> = planned.inputs.iter().map(name_of).collect();
-            weights.insert(planned.name.clone(), planned.weights.into_iter());
             builder = builder.layer_from(planned.name, planned.layer, &inputs);
+            weights.extend(planned.weights);
         }
-        builder.assemble(|_, _, _, name, _| {
-            let layer = name.rsplit_once('.').map_or(name, |(layer, _)| layer);
-            let weight = weights.get_mut(layer).and_then(Iterator::next);
+        let mut weights = weights.into_iter();
+        builder.assemble(|_, _, _, name, shape| {
+            let weight = weights.next().filter(|weight| weight.shape()[..] == *shape);
             weight.ok_or_else(|| ModelError::MissingParameter(name.into()).into())
         })
     }

@@ -1,7 +1,10 @@
-//! The part of ONNX's protobuf schema that image classifiers need; fields that aren't here are passed over. Names and
-//! numbers are those of `onnx.proto` (<https://github.com/onnx/onnx/blob/main/docs/IR.md>).
+//! The part of ONNX's protobuf schema that image classifiers need; other fields are ignored. Names and numbers are those of
+//! `onnx.proto` (<https://github.com/onnx/onnx/blob/main/docs/IR.md>).
 
 use prost::Message;
+
+/// The metadata entry of files that we wrote: class names and preprocessing.
+pub(super) const INFO_KEY: &str = "glassbox";
 
 /// A model file.
 #[derive(Clone, PartialEq, Message)]
@@ -88,7 +91,7 @@ pub(super) struct AttributeProto {
     pub(super) r#type: i32,
 }
 
-/// Which field of an attribute holds its value; files of the first versions leave it out.
+/// Which field of an attribute holds its value; undefined in files of the first versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
 #[repr(i32)]
 pub(super) enum AttributeType {
@@ -103,7 +106,7 @@ pub(super) enum AttributeType {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct TensorProto {
+pub(crate) struct TensorProto {
     #[prost(int64, repeated, tag = "1")]
     pub(super) dims: Vec<i64>,
     #[prost(enumeration = "DataType", tag = "2")]
@@ -122,12 +125,12 @@ pub(super) struct TensorProto {
     pub(super) double_data: Vec<f64>,
     #[prost(message, repeated, tag = "13")]
     pub(super) external_data: Vec<EntryProto>,
-    /// 1 where the data lie in another file.
+    /// 1 if the data are in another file.
     #[prost(int32, tag = "14")]
     pub(super) data_location: i32,
 }
 
-/// The types of a tensor's elements that are read.
+/// The supported types of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
 #[repr(i32)]
 pub(super) enum DataType {

@@ -1,6 +1,6 @@
 """Writes cases.pb: the node tests that the `onnx` package generates for the operators that are read.
 
-    python generate.py Add AveragePool …        the names in src/onnx/operators/mod.rs
+    python generate.py Add AveragePool …        all names that READS lists in src/onnx
 
 cases.pb is a protobuf message: repeated Case cases = 1, with Case { string name = 1; ModelProto model = 2;
 repeated TensorProto inputs = 3; repeated TensorProto outputs = 4 }. Left out, and counted: cases of more than 50 kB, and

@@ -1,162 +1,135 @@
 //! Sums, differences, products and quotients: of two values, of a value and a constant, of two constants.
 
-use super::activation::scaled;
+use tensor::Tensor;
+
 use crate::layer::Layer;
 use crate::onnx::activation::Activation;
 use crate::onnx::constant::Constant;
+use crate::onnx::context::{Operator, Reading, Value};
 use crate::onnx::error::NodeError;
-use crate::onnx::graph::{Graph, Value};
-use crate::onnx::network::Weight;
-use crate::onnx::node::Node;
+use crate::onnx::network::{Planned, Weight};
+use crate::onnx::writing::Writing;
 
-/// Which of the four.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Arithmetic {
-    Add,
-    Sub,
-    Mul,
-    Div,
-}
+pub(crate) const READS: &[(&str, Operator)] = &[
+    ("Add", |r| apply(r, Layer::Add, i64::checked_add, |a, b| a + b, add_constant)),
+    ("Div", |r| apply(r, Layer::Div, i64::checked_div, |a, b| a / b, div_constant)),
+    ("Mul", mul),
+    ("Sub", |r| apply(r, Layer::Sub, i64::checked_sub, |a, b| a - b, sub_constant)),
+    ("Sum", sum),
+];
 
-pub(super) fn add<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    apply(node, graph, Arithmetic::Add)
-}
+/// Layers for a value and a constant; the value is the input of this index, 0 or 1.
+type WithConstant = fn(&mut Reading<'_>, usize, &Activation, &Constant) -> Result<Activation, NodeError>;
 
-pub(super) fn sub<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    apply(node, graph, Arithmetic::Sub)
-}
-
-pub(super) fn mul<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    apply(node, graph, Arithmetic::Mul)
-}
-
-pub(super) fn div<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    apply(node, graph, Arithmetic::Div)
-}
-
-/// Sum, of values that depend on the picture.
-pub(super) fn sum<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let terms: Vec<Activation> =
-        (0..node.proto.input.len()).map(|place| graph.activation(node, place, "input")).collect::<Result<_, _>>()?;
-    let whole = terms.iter().find(|whole| terms.iter().all(|x| whole.broadcasts(x)));
-    let whole = whole.ok_or_else(|| NodeError::Shape {
-        expected: "inputs that lie alike, or repeat over the largest (N left out)".into(),
-        found: terms.first().map_or_else(Vec::new, Activation::shape),
-    })?;
-    let sources: Vec<_> = terms.iter().map(|x| x.source).collect();
-    Ok(whole.of(graph.network.add(node.name(), Layer::Add, &sources, Vec::new())?).into())
-}
-
-fn apply<'a>(node: &Node<'a>, graph: &mut Graph<'a>, operation: Arithmetic) -> Result<Value, NodeError> {
-    match (graph.input(node, 0, "input A")?, graph.input(node, 1, "input B")?) {
-        (Value::Constant(a), Value::Constant(b)) => {
-            graph.charge(a.broadcast_len(&b)?)?;
-            Ok(match operation {
-                Arithmetic::Add => a.combined(&b, i64::checked_add, |a, b| a + b),
-                Arithmetic::Sub => a.combined(&b, i64::checked_sub, |a, b| a - b),
-                Arithmetic::Mul => a.combined(&b, i64::checked_mul, |a, b| a * b),
-                Arithmetic::Div => a.combined(&b, i64::checked_div, |a, b| a / b),
-            }?
-            .into())
-        }
-        (Value::Pixels(_), _) | (_, Value::Pixels(_)) => Err(NodeError::Batch),
-        (Value::Activation(a), Value::Activation(b)) => of_two(node, graph, operation, &a, &b),
-        (Value::Activation(x), Value::Constant(c)) => with_constant(node, graph, operation, &x, &c, 0),
-        (Value::Constant(c), Value::Activation(x)) => match operation {
-            Arithmetic::Add | Arithmetic::Mul => with_constant(node, graph, operation, &x, &c, 1),
-            Arithmetic::Sub => {
-                // c − x = −1·x + c.
-                let negated = scaled(graph, &x, &format!("{}.negated", node.name()), -1.0)?;
-                shift(node, graph, &negated, x.arrange(&c)?)
-            }
-            Arithmetic::Div => {
-                // c / x = x⁻¹·c.
-                let name = format!("{}.reciprocal", node.name());
-                let power = Layer::Power { exponent: -1.0 };
-                let source = graph.network.add(&name, power, &[x.source], Vec::new())?;
-                with_constant(node, graph, Arithmetic::Mul, &x.of(source), &c, 1)
-            }
-        },
-    }
-}
-
-fn of_two<'a>(
-    node: &Node<'a>,
-    graph: &mut Graph<'a>,
-    operation: Arithmetic,
-    a: &Activation,
-    b: &Activation,
+fn apply(
+    r: &mut Reading<'_>,
+    layer: Layer,
+    of_integers: fn(i64, i64) -> Option<i64>,
+    of_floats: fn(f32, f32) -> f32,
+    with_constant: WithConstant,
 ) -> Result<Value, NodeError> {
-    if operation == Arithmetic::Mul {
-        for (place, x, gate) in [(1, a, b), (0, b, a)] {
-            let is_silu = x.is_laid_out_as(gate) && graph.is_only_reader(node, place);
-            if is_silu && graph.network.sigmoid_becomes_silu(node.name(), x.source, gate.source) {
+    Ok(match (r.input(0, "input A")?, r.input(1, "input B")?) {
+        (Value::Constant(a), Value::Constant(b)) => r.combine(&a, &b, of_integers, of_floats)?.into(),
+        (Value::Activation(a), Value::Activation(b)) => of_two(r, layer, &a, &b)?.into(),
+        (Value::Activation(x), Value::Constant(c)) => with_constant(r, 0, &x, &c)?.into(),
+        (Value::Constant(c), Value::Activation(x)) => with_constant(r, 1, &x, &c)?.into(),
+    })
+}
+
+fn of_two(r: &mut Reading<'_>, layer: Layer, a: &Activation, b: &Activation) -> Result<Activation, NodeError> {
+    let whole = [(a, b), (b, a)].into_iter().find_map(|(whole, other)| whole.broadcasts(other).then_some(whole));
+    // A row of channels and an image of one channel are each repeated over the other.
+    let is_image = |x: &Activation| x.as_image().is_some() || x.as_row().is_some() && x.shape().len() == 3;
+    if whole.is_none() && !(is_image(a) && is_image(b)) {
+        return Err(b.misfit(format!("an input B that our layers broadcast over A, {a}")));
+    }
+    let source = r.layer(layer, &[a.source, b.source])?;
+    Ok(whole.map_or_else(|| r.image(source), |whole| whole.of(source)))
+}
+
+fn mul(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    if let [Value::Activation(a), Value::Activation(b)] = &r.inputs()?[..] {
+        for (index, x, gate) in [(1, a, b), (0, b, a)] {
+            let is_sigmoid = |gate: &mut Planned| gate.layer == Layer::Sigmoid && gate.inputs == [x.source];
+            if x.same_axes(gate) && r.sole_layer(index).is_some_and(is_sigmoid) {
+                r.replace(gate.source, Layer::Silu);
                 return Ok(gate.clone().into());
             }
         }
     }
-    let layer = match operation {
-        Arithmetic::Add => Layer::Add,
-        Arithmetic::Sub => Layer::Sub,
-        Arithmetic::Mul => Layer::Mul,
-        Arithmetic::Div => Layer::Div,
-    };
-    let whole = match (a.broadcasts(b), b.broadcasts(a)) {
-        (true, _) => a,
-        (false, true) => b,
-        // A row of channels and a picture of one channel, each repeated over the other.
-        (false, false)
-            if [a, b].iter().all(|x| x.as_image().is_some() || x.as_row().is_some_and(|_| x.shape().len() == 3)) =>
-        {
-            let source = graph.network.add(node.name(), layer, &[a.source, b.source], Vec::new())?;
-            return Ok(Activation::image(source, graph.network.image(source)).into());
-        }
-        (false, false) => {
-            let expected = format!("an input B that lies as A does, or repeats over it: {:?} (N left out)", a.shape());
-            return Err(NodeError::Shape { expected, found: b.shape() });
-        }
-    };
-    let source = graph.network.add(node.name(), layer, &[a.source, b.source], Vec::new())?;
-    Ok(whole.of(source).into())
+    apply(r, Layer::Mul, i64::checked_mul, |a, b| a * b, |r, _, x, c| scale(r, x, x.to_our_layout(c)?))
 }
 
-/// x stands at this place among the node's inputs.
-fn with_constant<'a>(
-    node: &Node<'a>,
-    graph: &mut Graph<'a>,
-    operation: Arithmetic,
-    x: &Activation,
-    constant: &Constant,
-    place: usize,
-) -> Result<Value, NodeError> {
-    let (shape, mut values) = x.arrange(constant)?;
-    match operation {
-        Arithmetic::Sub => values.iter_mut().for_each(|value| *value = -*value),
-        Arithmetic::Div => values.iter_mut().for_each(|value| *value = value.recip()),
-        Arithmetic::Add | Arithmetic::Mul => {}
-    }
-    match operation {
-        Arithmetic::Add | Arithmetic::Sub => {
-            if graph.is_only_reader(node, place) && graph.network.becomes_bias(x.source, &shape, &values) {
-                return Ok(x.clone().into());
-            }
-            shift(node, graph, x, (shape, values))
-        }
-        Arithmetic::Mul | Arithmetic::Div => {
-            let layer = Layer::Scale { shape: shape.clone() };
-            let source = graph.network.add(node.name(), layer, &[x.source], vec![Weight { shape, values }])?;
-            Ok(x.of(source).into())
-        }
-    }
+/// The sum of values that depend on the image.
+fn sum(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let terms = r.activations()?;
+    let whole = terms.iter().find(|whole| terms.iter().all(|x| whole.broadcasts(x)));
+    let whole = whole.ok_or_else(|| {
+        let found = terms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        NodeError::Shape { expected: "inputs that are broadcast over the largest".into(), found }
+    })?;
+    let sources: Vec<_> = terms.iter().map(|x| x.source).collect();
+    Ok(whole.of(r.layer(Layer::Add, &sources)?).into())
 }
 
-fn shift<'a>(
-    node: &Node<'a>,
-    graph: &mut Graph<'a>,
-    x: &Activation,
-    (shape, values): (Vec<usize>, Vec<f32>),
-) -> Result<Value, NodeError> {
-    let layer = Layer::Shift { shape: shape.clone() };
-    let source = graph.network.add(node.name(), layer, &[x.source], vec![Weight { shape, values }])?;
-    Ok(x.of(source).into())
+fn add_constant(r: &mut Reading<'_>, index: usize, x: &Activation, c: &Constant) -> Result<Activation, NodeError> {
+    shift_or_bias(r, index, x, x.to_our_layout(c)?)
+}
+
+fn sub_constant(r: &mut Reading<'_>, index: usize, x: &Activation, c: &Constant) -> Result<Activation, NodeError> {
+    let mut c = x.to_our_layout(c)?;
+    if index == 0 {
+        c.values.iter_mut().for_each(|value| *value = -*value);
+        return shift_or_bias(r, index, x, c);
+    }
+    // c − x = −1·x + c.
+    let negated = r.scaled("negated", x, -1.0)?;
+    shift(r, &negated, c)
+}
+
+fn div_constant(r: &mut Reading<'_>, index: usize, x: &Activation, c: &Constant) -> Result<Activation, NodeError> {
+    let mut c = x.to_our_layout(c)?;
+    if index == 0 {
+        c.values.iter_mut().for_each(|value| *value = value.recip());
+        return scale(r, x, c);
+    }
+    // c / x = x⁻¹·c.
+    let reciprocal = r.add("reciprocal", Layer::Power { exponent: -1.0 }, &[x.source], [])?;
+    scale(r, &x.of(reciprocal), c)
+}
+
+/// Adds a constant: the bias of the convolution or fully connected layer that computes this input, if it has none.
+fn shift_or_bias(r: &mut Reading<'_>, index: usize, x: &Activation, c: Weight) -> Result<Activation, NodeError> {
+    if let Some(Planned { layer, weights, .. }) = r.sole_layer(index)
+        && let Layer::Conv2d { out_channels: outputs, bias, .. } | Layer::Linear { out_features: outputs, bias } = layer
+        && !*bias
+        && c.shape == [*outputs]
+        && c.values.iter().all(|value| value.is_finite())
+    {
+        *bias = true;
+        weights.push(Tensor::new([*outputs], c.values));
+        return Ok(x.clone());
+    }
+    shift(r, x, c)
+}
+
+fn shift(r: &mut Reading<'_>, x: &Activation, c: Weight) -> Result<Activation, NodeError> {
+    Ok(x.of(r.layer_with(Layer::Shift { shape: c.shape.clone() }, x, [c])?))
+}
+
+fn scale(r: &mut Reading<'_>, x: &Activation, c: Weight) -> Result<Activation, NodeError> {
+    Ok(x.of(r.layer_with(Layer::Scale { shape: c.shape.clone() }, x, [c])?))
+}
+
+/// A layer whose parameter is broadcast over an image or a row.
+pub(crate) fn write_with_constant(w: &mut Writing<'_>, operator: &str) {
+    let rank = w.input_shape(0).len();
+    let inputs = w.with_parameters(|value| {
+        let leading = vec![1; rank - value.shape().len()];
+        match [&leading[..], value.shape()].concat()[..] {
+            [height, width, channels] => value.reshape([1, height, width, channels]).permute(&[0, 3, 1, 2]),
+            _ => value.clone(),
+        }
+    });
+    w.node(operator, &inputs, []);
 }

@@ -1,78 +1,62 @@
-//! Joining: channels of what depends on the picture, any dimension of constants.
+//! Joining along the channels of values that depend on the image, or along any dimension of constants.
 
 use std::rc::Rc;
+
+use ndarray::{ArrayD, ArrayViewD, Axis, concatenate};
 
 use crate::layer::Layer;
 use crate::onnx::activation::Activation;
 use crate::onnx::constant::{Constant, Values};
+use crate::onnx::context::{Operator, Reading, Value};
 use crate::onnx::error::NodeError;
-use crate::onnx::graph::{Graph, Value};
-use crate::onnx::node::{Node, index};
+use crate::onnx::node::resolve;
 
-/// Concat.
-pub(super) fn concat<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let inputs: Vec<Value> =
-        (0..node.proto.input.len()).map(|place| graph.input(node, place, "input")).collect::<Result<_, _>>()?;
-    let axis = node.integer("axis", 1)?;
-    let constants: Vec<Rc<Constant>> = inputs.iter().filter_map(Value::as_constant).collect();
-    if constants.len() == inputs.len() {
-        return Ok(joined(graph, &constants, axis)?.into());
+pub(crate) const READS: &[(&str, Operator)] = &[("Concat", concat)];
+
+fn concat(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let axis = r.node.integer("axis", 1)?;
+    let unsupported = |supported| NodeError::unsupported("axis", axis, supported);
+    let no_dimension = || unsupported("a dimension of the input");
+    let constants: Option<Vec<Rc<Constant>>> = r.inputs()?.iter().map(Value::as_constant).collect();
+    if let Some(constants) = constants {
+        let rank = constants.first().ok_or(NodeError::MissingInput("input"))?.shape.len();
+        return Ok(joined(r, &constants, resolve(axis, rank).ok_or_else(no_dimension)?)?.into());
     }
-    let activations: Vec<Activation> =
-        (0..inputs.len()).map(|place| graph.activation(node, place, "input")).collect::<Result<_, _>>()?;
-    let first = &activations[0];
-    let rank = first.shape().len() + 1;
-    let axis = index(axis, rank).ok_or_else(|| setting(axis, "a dimension of the input"))?;
-    if axis == 0 {
-        return Err(NodeError::Batch);
-    }
-    let sum: usize = activations.iter().map(|x| x.shape().get(axis - 1).copied().unwrap_or(0)).sum();
-    let sources: Vec<_> = activations.iter().map(|x| x.source).collect();
-    let whole = |x: &Activation| x.joined(axis - 1, sum, x.source);
-    let result =
-        whole(first).filter(|first| activations.iter().all(|x| whole(x).is_some_and(|x| first.is_laid_out_as(&x))));
-    let Some(result) = result else {
-        return Err(setting(axis as i64, "the channels of inputs that are laid out alike"));
-    };
-    let source = graph.network.add(node.name(), Layer::Concat, &sources, Vec::new())?;
-    Ok(result.of(source).into())
+    let inputs = r.activations()?;
+    let dimension = resolve(axis, inputs[0].shape().len() + 1).ok_or_else(no_dimension)?;
+    let dimension = dimension.checked_sub(1).ok_or(NodeError::Batch)?;
+    let channels = inputs.iter().map(Activation::channels).sum();
+    let outputs: Option<Vec<Activation>> = inputs.iter().map(|x| x.with_channels(dimension, channels)).collect();
+    let outputs = outputs.filter(|outputs| outputs.iter().all(|x| x.same_axes(&outputs[0])));
+    let outputs = outputs.ok_or_else(|| unsupported("the channels of inputs with the same axes"))?;
+    let sources: Vec<_> = inputs.iter().map(|x| x.source).collect();
+    Ok(outputs[0].of(r.layer(Layer::Concat, &sources)?).into())
 }
 
-fn setting(axis: i64, supported: &'static str) -> NodeError {
-    NodeError::Setting { name: "axis", found: axis.to_string(), supported }
+fn joined(r: &mut Reading<'_>, constants: &[Rc<Constant>], axis: usize) -> Result<Constant, NodeError> {
+    r.charge(constants.iter().map(|constant| constant.values.len()).sum())?;
+    if constants.iter().all(|constant| constant.as_integers().is_some()) {
+        let (shape, values) = concatenated(constants, axis, Values::to_integers)?;
+        return Ok(Constant { shape, values: Values::Integers(values) });
+    }
+    let (shape, values) = concatenated(constants, axis, Values::to_floats)?;
+    Ok(Constant { shape, values: Values::Floats(values) })
 }
 
-/// The constants along a dimension.
-fn joined(graph: &mut Graph<'_>, constants: &[Rc<Constant>], axis: i64) -> Result<Constant, NodeError> {
-    let first = constants.first().ok_or(NodeError::MissingInput("input"))?;
-    let axis = index(axis, first.shape.len()).ok_or_else(|| setting(axis, "a dimension of the input"))?;
-    graph.charge(constants.iter().map(|constant| constant.values.len()).sum())?;
-    let mut shape = first.shape.clone();
-    shape[axis] = 0;
-    for constant in constants {
-        let fits = constant.shape.len() == shape.len()
-            && (0..shape.len()).all(|place| place == axis || constant.shape[place] == shape[place]);
-        if !fits {
-            let expected = format!("a constant like {:?} but for dimension {axis}", first.shape);
-            return Err(NodeError::Shape { expected, found: constant.shape.clone() });
-        }
-        shape[axis] = shape[axis].saturating_add(constant.shape[axis]);
-    }
-    // Each constant is a row of blocks; the joined one has the first block of each, then the second.
-    let blocks: usize = shape[..axis].iter().product();
-    let parts = || {
-        (0..blocks).flat_map(|block| {
-            constants.iter().map(move |constant| {
-                let each = constant.values.len() / blocks;
-                constant.values.pick(block * each..(block + 1) * each)
-            })
-        })
+fn concatenated<T: Copy>(
+    constants: &[Rc<Constant>],
+    axis: usize,
+    elements: fn(&Values) -> Vec<T>,
+) -> Result<(Vec<usize>, Vec<T>), NodeError> {
+    let array = |constant: &Rc<Constant>| {
+        ArrayD::from_shape_vec(&constant.shape[..], elements(&constant.values))
+            .expect("as many elements as the shape says")
     };
-    let are_integers = constants.iter().all(|constant| matches!(constant.values, Values::Integers(_)));
-    let values = if are_integers {
-        Values::Integers(parts().flat_map(|part| part.into_integers()).collect())
-    } else {
-        Values::Floats(parts().flat_map(|part| part.to_floats()).collect())
-    };
-    Ok(Constant { shape, values })
+    let arrays: Vec<ArrayD<T>> = constants.iter().map(array).collect();
+    let views: Vec<ArrayViewD<'_, T>> = arrays.iter().map(|array| array.view()).collect();
+    let joined = concatenate(Axis(axis), &views).map_err(|_| {
+        let shapes: Vec<&[usize]> = constants.iter().map(|constant| &constant.shape[..]).collect();
+        NodeError::Shape { expected: format!("one shape but for dimension {axis}"), found: format!("{shapes:?}") }
+    })?;
+    Ok((joined.shape().to_vec(), joined.iter().copied().collect()))
 }

@@ -1,79 +1,62 @@
-//! Constants, and what hands its input on.
+//! Constants, and operators that return their input.
 
-use crate::onnx::constant::{Constant, Values};
+use crate::onnx::constant::{Constant, Values, size};
+use crate::onnx::context::{Operator, Reading, Value};
 use crate::onnx::error::NodeError;
-use crate::onnx::graph::{Graph, Value};
-use crate::onnx::node::Node;
 use crate::onnx::schema::DataType;
 
-/// Identity.
-pub(super) fn identity<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    graph.input(node, 0, "input")
-}
+pub(crate) const READS: &[(&str, Operator)] =
+    &[("Cast", cast), ("Constant", constant), ("ConstantOfShape", of_shape), ("Identity", |r| r.input(0, "input"))];
 
-/// Constant: a tensor, a number, or a list of numbers.
-pub(super) fn constant<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    if let Some(tensor) = node.tensor("value")? {
-        return Ok(Constant::read(tensor, &graph.external)?.into());
+/// A tensor, a number, or a list of numbers.
+fn constant(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    if let Some(tensor) = r.tensor("value")? {
+        return Ok(tensor.into());
     }
-    let (shape, values) = if let Some(value) = node.float("value_float")? {
-        (Vec::new(), Values::Floats(vec![value]))
-    } else if let Some(values) = node.integers("value_ints")? {
-        (vec![values.len()], Values::Integers(values.to_vec()))
-    } else if let Some(values) = node.floats("value_floats")? {
-        (vec![values.len()], Values::Floats(values.to_vec()))
+    let constant = if let Some(value) = r.node.float("value_float")? {
+        Constant::floats(&[], vec![value])
+    } else if let Some(values) = r.node.floats("value_floats")? {
+        Constant::floats(&[values.len()], values.to_vec())
+    } else if let Some(values) = r.node.integers("value_ints")? {
+        Constant::integers(values.to_vec())
+    } else if let Some(value) = r.node.optional_integer("value_int")? {
+        Constant { shape: Vec::new(), values: Values::Integers(vec![value]) }
     } else {
-        match node.optional_integer("value_int")? {
-            Some(value) => (Vec::new(), Values::Integers(vec![value])),
-            None => return Err(NodeError::MissingInput("value (a tensor, or numbers; strings aren't supported)")),
-        }
+        return Err(NodeError::MissingInput("value (a tensor, or numbers; strings aren't supported)"));
     };
-    Ok(Constant { shape, values }.into())
+    Ok(constant.into())
 }
 
-/// ConstantOfShape: one value everywhere, 0 unless another is given.
-pub(super) fn of_shape<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let shape = graph.integers(node, 0, "shape")?.ok_or(NodeError::MissingInput("shape"))?;
-    let unfit = || NodeError::Setting { name: "shape", found: format!("{shape:?}"), supported: "extents from 0" };
-    let extents: Vec<usize> =
-        shape.iter().map(|&extent| usize::try_from(extent).ok()).collect::<Option<_>>().ok_or_else(unfit)?;
-    let constant = Constant { shape: extents, values: Values::Floats(Vec::new()) };
-    graph.charge(constant.size())?;
-    let elements = constant.shape.iter().product();
-    let value = match node.tensor("value")? {
-        Some(tensor) => Constant::read(tensor, &graph.external)?.values,
-        None => Values::Floats(vec![0.0]),
-    };
+/// ConstantOfShape: one value everywhere, 0 by default.
+fn of_shape(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let shape = r.integers(0, "shape")?.ok_or(NodeError::MissingInput("shape"))?;
+    let extents: Option<Vec<usize>> = shape.iter().map(|&extent| usize::try_from(extent).ok()).collect();
+    let extents = extents.ok_or_else(|| NodeError::unsupported("shape", &shape, "extents from 0"))?;
+    r.charge(size(&extents))?;
+    let elements = extents.iter().product();
+    let value = r.tensor("value")?.map_or(Values::Floats(vec![0.0]), |tensor| tensor.values);
     if value.len() != 1 {
         return Err(NodeError::MissingInput("value (one number)"));
     }
-    Ok(Constant { values: value.pick(std::iter::repeat_n(0, elements)), ..constant }.into())
+    Ok(Constant { shape: extents, values: value.pick(std::iter::repeat_n(0, elements)) }.into())
 }
 
-/// Cast. What depends on the picture is floating-point, in whatever precision the model is computed.
-pub(super) fn cast<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let to = node.integer("to", 0)?;
-    let to_type = i32::try_from(to).ok().and_then(|to| DataType::try_from(to).ok());
-    let to_floats = match to_type {
+/// Cast. A value that depends on the image is floating-point, in the model's precision.
+fn cast(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let to = r.node.integer("to", 0)?;
+    let to_floats = match i32::try_from(to).ok().and_then(|to| DataType::try_from(to).ok()) {
         Some(DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16) => true,
         Some(DataType::Int32 | DataType::Int64) => false,
         _ => {
             let supported = "a floating-point type; for constants also 32 or 64 bit integers";
-            return Err(NodeError::Setting { name: "to", found: format!("type {to}"), supported });
+            return Err(NodeError::unsupported("to", format_args!("type {to}"), supported));
         }
     };
-    match graph.input(node, 0, "input")? {
-        Value::Activation(x) if to_floats => Ok(x.into()),
-        Value::Activation(_) | Value::Pixels(_) => {
-            Err(NodeError::NotConstant { input: "input", name: node.input(0).unwrap_or_default().into() })
-        }
-        Value::Constant(constant) => {
-            graph.charge(constant.values.len())?;
-            let values = match to_floats {
-                true => Values::Floats(constant.values.to_floats()),
-                false => Values::Integers(constant.values.clone().into_integers()),
-            };
-            Ok(Constant { shape: constant.shape.clone(), values }.into())
-        }
+    if let (Value::Activation(x), true) = (r.input(0, "input")?, to_floats) {
+        return Ok(x.into());
     }
+    let x = r.constant(0, "input")?;
+    r.charge(x.values.len())?;
+    let values = if to_floats { Values::Floats(x.to_floats()) } else { Values::Integers(x.values.to_integers()) };
+    Ok(Constant { shape: x.shape.clone(), values }.into())
 }

@@ -1,93 +1,80 @@
 //! Poolings.
 
-use super::window::Windows;
+use super::window::{Windows, windows};
 use crate::geometry::Padding;
 use crate::layer::Layer;
 use crate::onnx::activation::Activation;
+use crate::onnx::context::{Operator, Reading, Value};
 use crate::onnx::error::NodeError;
-use crate::onnx::graph::{Graph, Value};
-use crate::onnx::node::{Node, pair};
+use crate::onnx::proto::integer;
+use crate::onnx::writing::Writing;
 use crate::pool2d::Pool2d;
 
-/// MaxPool; its second output, the places of the largest values, is not computed.
-pub(super) fn max<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let (x, pool, _) = pooled(node, graph)?;
-    layer(node, graph, &x, Layer::MaxPool(pool))
+pub(crate) const READS: &[(&str, Operator)] =
+    &[("AveragePool", average), ("GlobalAveragePool", global_average), ("GlobalMaxPool", global_max), ("MaxPool", max)];
+
+/// MaxPool; its second output, the indices of the maxima, is not computed.
+fn max(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let (x, pool, _) = pooled(r)?;
+    let source = r.layer(Layer::MaxPool(pool), &[x.source])?;
+    Ok(r.image(source).into())
 }
 
-/// AveragePool.
-pub(super) fn average<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let (mut x, mut pool, beyond) = pooled(node, graph)?;
-    let mut count_padding = node.integer("count_include_pad", 0)? != 0;
+/// GlobalMaxPool: one window, as large as the image.
+fn global_max(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let (x, [height, width, _]) = r.image_input()?;
+    let pool = Pool2d { kernel: [height, width], stride: [1, 1], padding: Padding::default() };
+    let source = r.layer(Layer::MaxPool(pool), &[x.source])?;
+    Ok(r.image(source).into())
+}
+
+fn average(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let (mut x, mut pool, beyond) = pooled(r)?;
+    let mut count_padding = r.node.integer("count_include_pad", 0)? != 0;
     if count_padding && beyond != Padding::default() {
-        // What is beyond the padding doesn't count: the padding becomes a part of the picture.
+        // What is beyond the padding doesn't count: the padding becomes a part of the image.
         let padding = Padding {
             bottom: pool.padding.bottom - beyond.bottom,
             right: pool.padding.right - beyond.right,
             ..pool.padding
         };
         if padding != Padding::default() {
-            let name = format!("{}.pad", node.name());
-            let layer = Layer::Pad { padding, channels: [0, 0], value: 0.0 };
-            let source = graph.network.add(&name, layer, &[x.source], Vec::new())?;
-            x = Activation::image(source, graph.network.image(source));
+            let source = r.add("pad", Layer::Pad { padding, channels: [0, 0], value: 0.0 }, &[x.source], [])?;
+            x = r.image(source);
         }
         (pool.padding, count_padding) = (beyond, false);
     }
-    let [h, w, _] = graph.network.image(x.source);
-    if pool.kernel == [h, w] && pool.padding == Padding::default() {
-        return global(node, graph, &x);
+    if x.layer_shape()[..2] == pool.kernel && pool.padding == Padding::default() {
+        return global(r, &x);
     }
-    layer(node, graph, &x, Layer::AvgPool { pool, count_padding })
+    let source = r.layer(Layer::AvgPool { pool, count_padding }, &[x.source])?;
+    Ok(r.image(source).into())
 }
 
-/// GlobalAveragePool.
-pub(super) fn global_average<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let x = graph.activation(node, 0, "input")?;
-    global(node, graph, &picture(x)?)
+fn global_average(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let (x, _) = r.image_input()?;
+    global(r, &x)
 }
 
-/// GlobalMaxPool: one window, as large as the picture.
-pub(super) fn global_max<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<Value, NodeError> {
-    let x = picture(graph.activation(node, 0, "input")?)?;
-    let [height, width, _] = graph.network.image(x.source);
-    let pool = Pool2d { kernel: [height, width], stride: [1, 1], padding: Padding::default() };
-    layer(node, graph, &x, Layer::MaxPool(pool))
+/// One value for each channel, which ONNX sees as `[N, C, 1, 1]`.
+fn global(r: &mut Reading<'_>, x: &Activation) -> Result<Value, NodeError> {
+    let source = r.layer(Layer::GlobalAvgPool, &[x.source])?;
+    Ok(Activation::row(source, x.channels(), 3).into())
 }
 
-/// One value a channel, which ONNX has as `[N, C, 1, 1]`.
-fn global<'a>(node: &Node<'a>, graph: &mut Graph<'a>, x: &Activation) -> Result<Value, NodeError> {
-    let source = graph.network.add(node.name(), Layer::GlobalAvgPool, &[x.source], Vec::new())?;
-    Ok(Activation::row(source, x.shape()[0], x.shape().len()).into())
-}
-
-fn layer<'a>(node: &Node<'a>, graph: &mut Graph<'a>, x: &Activation, layer: Layer) -> Result<Value, NodeError> {
-    let source = graph.network.add(node.name(), layer, &[x.source], Vec::new())?;
-    Ok(Activation::image(source, graph.network.image(source)).into())
-}
-
-/// What ONNX sees as `[N, C, H, W]`.
-pub(super) fn picture(x: Activation) -> Result<Activation, NodeError> {
-    match x.as_image() {
-        Some(_) => Ok(x),
-        None => Err(NodeError::Shape { expected: "a picture [N, C, H, W] (N left out)".into(), found: x.shape() }),
+/// The image, the windows, and the part of their padding that only the last windows reach (`ceil_mode`).
+fn pooled(r: &mut Reading<'_>) -> Result<(Activation, Pool2d, Padding), NodeError> {
+    let (x, [height, width, _]) = r.image_input()?;
+    if r.node.integers("kernel_shape")?.is_none_or(<[i64]>::is_empty) {
+        return Err(NodeError::MissingInput("kernel_shape"));
     }
-}
-
-/// The picture, its windows, and how much of their padding only the last of them reach (`ceil_mode`).
-fn pooled<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<(Activation, Pool2d, Padding), NodeError> {
-    let x = picture(graph.activation(node, 0, "input")?)?;
-    let [height, width, _] = graph.network.image(x.source);
-    let shape = node.integers("kernel_shape")?.unwrap_or_default();
-    let kernel = pair(shape).ok_or_else(|| NodeError::Setting {
-        name: "kernel_shape",
-        found: format!("{shape:?}"),
-        supported: "two positive numbers",
-    })?;
-    node.only_ones("dilations")?;
-    let Windows { stride, mut padding, .. } = Windows::read(node, [height, width], kernel)?;
+    let kernel = r.node.pair("kernel_shape")?;
+    let Windows { stride, dilation, mut padding } = Windows::read(&r.node, [height, width], kernel)?;
+    if dilation != [1, 1] {
+        return Err(NodeError::unsupported("dilations", dilation, "1 in each dimension"));
+    }
     let mut reached = Padding::default();
-    if node.integer("ceil_mode", 0)? != 0 {
+    if r.node.integer("ceil_mode", 0)? != 0 {
         reached.bottom = beyond(height, padding.top, padding.bottom, kernel[0], stride[0]);
         reached.right = beyond(width, padding.left, padding.right, kernel[1], stride[1]);
         padding.bottom = padding.bottom.saturating_add(reached.bottom);
@@ -97,9 +84,24 @@ fn pooled<'a>(node: &Node<'a>, graph: &mut Graph<'a>) -> Result<(Activation, Poo
 }
 
 /// Pixels by which the last window reaches beyond the padding when the number of windows is rounded up. It must begin
-/// within the picture or the padding before it.
+/// within the image or the padding before it.
 fn beyond(extent: usize, before: usize, after: usize, kernel: usize, stride: usize) -> usize {
     let Some(room) = extent.saturating_add(before).saturating_add(after).checked_sub(kernel) else { return 0 };
     let last = room.div_ceil(stride).saturating_mul(stride);
     if last >= extent.saturating_add(before) { 0 } else { last - room }
+}
+
+pub(crate) fn write_max(w: &mut Writing<'_>, pool: &Pool2d) {
+    w.one_node("MaxPool", windows(pool.kernel, pool.stride, &pool.padding));
+}
+
+pub(crate) fn write_average(w: &mut Writing<'_>, pool: &Pool2d, count_padding: bool) {
+    let mut settings = windows(pool.kernel, pool.stride, &pool.padding);
+    settings.push(integer("count_include_pad", count_padding.into()));
+    w.one_node("AveragePool", settings);
+}
+
+pub(crate) fn write_global_average(w: &mut Writing<'_>) {
+    let mean = w.inner_node("mean", "GlobalAveragePool", &w.inputs(), []);
+    w.outer_node("row", "Flatten", &mean, []);
 }

@@ -7,12 +7,12 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// Pixels `[N, C, H, W]` of a picture that counts from 0.
+/// Pixels `[N, C, H, W]` of an image that counts from 0.
 fn pixels([n, c, h, w]: [usize; 4]) -> ndarray::Array4<f64> {
     ndarray::Array4::from_shape_fn([n, c, h, w], |(n, i, y, x)| (((n * c + i) * h + y) * w + x) as f64)
 }
 
-fn close(found: &(Vec<usize>, Vec<f32>), expected: &ndarray::Array4<f64>) {
+fn close<D: ndarray::Dimension>(found: &(Vec<usize>, Vec<f32>), expected: &ndarray::Array<f64, D>) {
     assert_eq!(found.0, expected.shape());
     for (&found, &expected) in found.1.iter().zip(expected) {
         approx::assert_relative_eq!(f64::from(found), expected, epsilon = 1e-5, max_relative = 1e-5);
@@ -70,6 +70,48 @@ fn places_are_chosen_by_means_and_maxima_of_channels() {
     let expected = ndarray::Array4::from_shape_fn(shape, |(n, c, h, w)| x[[n, c, h, w]] * gate(n, h, w));
     let weight = tensor("weight", &[1, 2, 1, 1], &[0.05, -0.02]);
     close(&computed(shape, nodes, vec![weight]).unwrap(), &expected);
+}
+
+#[test]
+fn a_row_is_added_to_an_image_of_one_pixel() {
+    let shape = [2, 3, 2, 2];
+    let x = pixels(shape);
+    let expected = ndarray::Array2::from_shape_fn([2, 2], |(n, d)| {
+        let sum = |c: usize| (0..4).map(|p| x[[n, c, p / 2, p % 2]]).sum::<f64>() / 4.0 + x[[n, c, 1, 1]];
+        (0..3).map(|c| sum(c) * (2 * c + d) as f64).sum::<f64>()
+    });
+    for terms in [["mean", "max"], ["max", "mean"]] {
+        let nodes = vec![
+            node("GlobalAveragePool", "mean", &["x"], "mean"),
+            node("GlobalMaxPool", "max", &["x"], "max"),
+            node("Add", "add", &terms, "sum"),
+            node("Flatten", "flatten", &["sum"], "row"),
+            node("MatMul", "matmul", &["row", "weight"], "y"),
+        ];
+        let weight = tensor("weight", &[3, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+        close(&computed(shape, nodes, vec![weight]).unwrap(), &expected);
+    }
+}
+
+#[test]
+fn pixels_are_multiplied_as_a_sequence() {
+    let nodes = vec![
+        node("Reshape", "sequence", &["x", "joined"], "a"),
+        ints(node("Transpose", "tokens", &["a"], "b"), "perm", &[0, 2, 1]),
+        node("MatMul", "matmul", &["b", "weight"], "c"),
+        ints(node("Transpose", "back", &["c"], "d"), "perm", &[0, 2, 1]),
+        node("Reshape", "image", &["d", "whole"], "y"),
+    ];
+    let constants = vec![
+        list("joined", &[2, 3, -1]),
+        list("whole", &[2, 2, 2, 3]),
+        tensor("weight", &[3, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]),
+    ];
+    let x = pixels([2, 3, 2, 3]);
+    let expected = ndarray::Array4::from_shape_fn([2, 2, 2, 3], |(n, d, h, w)| {
+        (0..3).map(|c| x[[n, c, h, w]] * (2 * c + d) as f64).sum::<f64>()
+    });
+    close(&computed([2, 3, 2, 3], nodes, constants).unwrap(), &expected);
 }
 
 #[test]

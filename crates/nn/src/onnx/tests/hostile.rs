@@ -1,4 +1,4 @@
-//! Files that are damaged, foreign or made to do harm: an error that names the node, and nothing else.
+//! Files that are damaged, foreign or hostile give an error that names the node, and nothing else.
 
 use proptest::prelude::*;
 use prost::Message;
@@ -10,7 +10,7 @@ use crate::onnx::schema::{
 };
 use crate::{Layer, Model};
 
-/// `[1, 2, 3, 3]` through a convolution of one pixel and a mean, to three classes; then as `change` would have it.
+/// `[1, 2, 3, 3]` through a convolution of one pixel and a mean to three classes, changed by `change`.
 fn file(change: impl FnOnce(&mut GraphProto)) -> ModelProto {
     let mut graph = GraphProto {
         node: vec![
@@ -78,24 +78,23 @@ fn shapes_that_no_memory_holds_are_refused() {
     let huge = 1 << 40;
     says(&error(|graph| graph.input[0] = input(&[1, 2, huge, huge])), &["input `x`", "1099511627776"]);
     says(&error(|graph| graph.input[0] = input(&[1, 2, -3, 3])), &["input `x`", "-3"]);
-    says(
-        &error(|graph| graph.initializer[0].dims = vec![huge, huge, 1, 1]),
-        &["node `c`", "tensor `w`", "can't be meant"],
-    );
-    says(&error(|graph| graph.initializer[0].dims = vec![huge, 2, 1, 1]), &["node `c`", "tensor `w`", "6 are there"]);
-    says(&error(|graph| graph.initializer[0].dims = vec![-3, 2, 1, 1]), &["tensor `w`", "can't be meant"]);
+    let tensor = |dims| error(|graph| graph.initializer[0].dims = dims);
+    says(&tensor(vec![huge, huge, 1, 1]), &["node `c`", "tensor `w`", "negative or too large"]);
+    says(&tensor(vec![0, 1 << 62, 2, 1]), &["node `c`", "tensor `w`", "negative or too large"]);
+    says(&tensor(vec![huge, 2, 1, 1]), &["node `c`", "tensor `w`", "6 are there"]);
+    says(&tensor(vec![-3, 2, 1, 1]), &["tensor `w`", "negative or too large"]);
     let padded = error(|graph| {
         let ints = vec![huge, huge, huge, huge];
         graph.node[0].attribute = vec![AttributeProto { name: "pads".into(), ints, ..AttributeProto::default() }];
     });
     says(&padded, &["node `c`", "too large"]);
-    // A picture of three by three between margins of ten thousand, for one output.
+    // An image of three by three between margins of ten thousand, for one output.
     let margins = error(|graph| {
         let ints = |name: &str, ints| AttributeProto { name: name.into(), ints, ..AttributeProto::default() };
         graph.node[0].attribute = vec![ints("pads", vec![10_000; 4]), ints("strides", vec![20_003; 2])];
     });
     says(&margins, &["node `c` (Conv)", "[20003, 20003, 2] on the way", "at most 1048576"]);
-    // Each node doubles what the one before it has; nothing depends on the picture.
+    // Each node doubles the constant of the one before it.
     let doubled = error(|graph| {
         let constants = (0..60).map(|i| {
             let (from, to) = (format!("k{i}"), format!("k{}", i + 1));
@@ -107,7 +106,20 @@ fn shapes_that_no_memory_holds_are_refused() {
         graph.node.splice(0..0, constants);
         graph.node[60].input[1] = "k60".into();
     });
-    says(&doubled, &["(Concat)", "outgrow the file"]);
+    says(&doubled, &["(Concat)", "far larger than the file"]);
+}
+
+#[test]
+fn constants_that_do_not_fit_each_other_are_refused() {
+    for operator in ["Clip", "Add", "Max", "Pow"] {
+        let unfit = error(|graph| {
+            graph.initializer[0] = tensor("w", &[3, 2, 1, 2], &[0.5; 12]);
+            graph.initializer.push(tensor("b", &[5], &[0.5; 5]));
+            graph.node.insert(0, node(operator, "k", &["w", "b"], "k"));
+            graph.node[1].input[1] = "k".into();
+        });
+        says(&unfit, &["node `k`", "a constant that is broadcast with [3, 2, 1, 2], found [5]"]);
+    }
 }
 
 #[test]
@@ -211,7 +223,7 @@ fn rich() -> Vec<u8> {
         .layer("flat", Layer::Flatten)
         .layer("drop", Layer::Dropout { probability: 0.5 })
         .layer("fc", Layer::linear(3));
-    model.build(1).unwrap().to_onnx().unwrap()
+    model.build(1).unwrap().to_onnx()
 }
 
 proptest! {

@@ -8,9 +8,10 @@ mod parts;
 use tensor::Tensor;
 
 use super::OnnxError;
-use super::constant::{Constant, Values};
+use super::constant::Constant;
+use super::context::Value;
 use super::external::ExternalData;
-use super::graph::{self, Value};
+use super::reader::{self, before_softmax};
 use super::schema::{
     DataType, DimensionProto, GraphProto, ModelProto, NodeProto, ShapeProto, TensorProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
@@ -23,45 +24,40 @@ type Computed = Result<(Vec<usize>, Vec<f32>), OnnxError>;
 
 const NO_FILES: ExternalData<'static> = ExternalData(None);
 
-/// A graph's first output, as ONNX lays it out, computed with its one input, a batch of pictures.
-fn on_pictures(model: &ModelProto, graph: &GraphProto, input: &Constant) -> Computed {
-    let pixels = input.to_floats();
-    let output = &graph.output[0].name;
-    let scores = graph::before_softmax(graph, output);
-    let (_, Value::Activation(picture)) = graph::read(model, graph, &graph.input[0].name, NO_FILES, 0)? else {
-        return Err(OnnxError::Output(output.clone()));
-    };
-    let read = |output| match graph::read(model, graph, output, NO_FILES, 1 << 20)? {
-        (reading, Value::Activation(result)) => Ok((reading, result)),
+/// A graph's first output, as ONNX lays it out, computed with its one input, a batch of images.
+fn on_images(model: &ModelProto, graph: &GraphProto, input: &Constant) -> Computed {
+    let output = &graph.output[0].name[..];
+    let read = |output, bytes| match reader::read(model, graph, output, NO_FILES, bytes)? {
+        (graph, Value::Activation(result)) => Ok((graph.network, result)),
         _ => Err(OnnxError::Output(output.into())),
     };
-    let (mut reading, mut result) = read(scores)?;
+    let (_, image) = read(&graph.input[0].name, 0)?;
+    let scores = before_softmax(graph, output);
+    let (mut network, mut result) = read(scores, 1 << 20)?;
     let is_left_out = scores != output && result.shape().len() == 1;
     if scores != output && !is_left_out {
-        (reading, result) = read(output)?;
+        (network, result) = read(output, 1 << 20)?;
     }
-    let last = reading.network.add("row", Layer::Flatten, &[result.source], Vec::new());
-    let last = last.map_err(|_| OnnxError::Output(output.clone()))?;
-    let image = reading.network.image(Source::Image);
-    let model = reading.network.build(last, ModelInfo::default())?;
+    let last = network.add("row", Layer::Flatten, &[result.source], []);
+    let last = last.map_err(|_| OnnxError::Output(output.into()))?;
+    let [h, w, c] = network.image(Source::Image);
+    let model = network.build(last, ModelInfo::default())?;
 
-    let each = pixels.len() / input.shape[0];
-    let mut batch = Vec::with_capacity(pixels.len());
-    for pixels in pixels.chunks_exact(each) {
-        let shape = [&[1], &input.shape[1..]].concat();
-        let one = Constant { shape, values: Values::Floats(pixels.to_vec()) };
-        batch.extend(picture.arrange(&one).expect("a picture over itself").1);
-    }
-    let [h, w, c] = image;
-    let scores_found = model.predict(Tensor::new([input.shape[0], h, w, c], batch))?;
-    let scores_found = match &graph.node[0].op_type[..] {
-        "Softmax" if is_left_out => crate::ops::softmax(tensor::Tape::new().leaf(scores_found)).value().clone(),
-        "LogSoftmax" if is_left_out => crate::ops::log_softmax(&tensor::Tape::new().leaf(scores_found)).value().clone(),
-        _ => scores_found,
+    let batch = input.shape[0];
+    let values = input.to_floats();
+    let ours = values.chunks_exact(values.len() / batch).flat_map(|values| {
+        let one = Constant::floats(&[&[1], &input.shape[1..]].concat(), values.to_vec());
+        image.to_our_layout(&one).expect("an image over itself").values
+    });
+    let scores = model.predict(Tensor::new([batch, h, w, c], ours.collect::<Vec<f32>>()))?;
+    let scores = match &graph.node[0].op_type[..] {
+        "Softmax" if is_left_out => crate::ops::softmax(tensor::Tape::new().leaf(scores)).value().clone(),
+        "LogSoftmax" if is_left_out => crate::ops::log_softmax(&tensor::Tape::new().leaf(scores)).value().clone(),
+        _ => scores,
     };
-    let each = scores_found.len() / input.shape[0];
-    let values = scores_found.as_slice().chunks_exact(each).flat_map(|row| result.in_onnx_order(row)).collect();
-    Ok(([&[input.shape[0]], &result.shape()[..]].concat(), values))
+    let rows = scores.as_slice().chunks_exact(scores.len() / batch);
+    let values = rows.flat_map(|row| result.in_onnx_order(row)).collect();
+    Ok(([&[batch], &result.shape()[..]].concat(), values))
 }
 
 pub(super) fn input(extents: &[i64]) -> ValueInfoProto {

@@ -2,10 +2,11 @@
 
 use prost::Message;
 
-use super::{Computed, NO_FILES, on_pictures};
+use super::{Computed, NO_FILES, on_images};
 use crate::onnx::OnnxError;
 use crate::onnx::constant::Constant;
-use crate::onnx::graph::{self, Value};
+use crate::onnx::context::Value;
+use crate::onnx::reader;
 use crate::onnx::schema::{
     DataType, DimensionProto, GraphProto, ModelProto, ShapeProto, TensorProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
@@ -34,31 +35,31 @@ fn array(tensor: &TensorProto) -> Option<Constant> {
 }
 
 impl Case {
-    /// The graph with its inputs but for this many of the first as constants.
-    fn graph(&self, pictures: usize) -> GraphProto {
+    /// The graph with its inputs as constants, but for this many of the first.
+    fn graph(&self, images: usize) -> GraphProto {
         let mut graph = self.model.graph.clone().unwrap();
-        graph.initializer.extend(self.inputs.iter().skip(pictures).cloned());
-        if pictures == 0 {
-            // A picture that nothing reads.
+        graph.initializer.extend(self.inputs.iter().skip(images).cloned());
+        if images == 0 {
+            // An image that nothing reads.
             let dim = vec![DimensionProto { dim_value: Some(1), dim_param: None }; 2];
             let tensor = TensorTypeProto { elem_type: DataType::Float.into(), shape: Some(ShapeProto { dim }) };
             let r#type = Some(TypeProto { tensor_type: Some(tensor) });
-            graph.input = vec![ValueInfoProto { name: "picture".into(), r#type }];
+            graph.input = vec![ValueInfoProto { name: "image".into(), r#type }];
         }
         graph
     }
 
-    /// Computed with the first input as a batch of pictures: shape and values.
-    fn on_pictures(&self) -> Option<Computed> {
+    /// Computed with the first input as a batch of images: shape and values.
+    fn on_images(&self) -> Option<Computed> {
         let graph = self.graph(1);
         let input = array(self.inputs.first()?)?;
-        Some(on_pictures(&self.model, &graph, &input))
+        Some(on_images(&self.model, &graph, &input))
     }
 
     /// Computed from constants alone.
     fn on_constants(&self) -> Computed {
         let graph = self.graph(0);
-        match graph::read(&self.model, &graph, &graph.output[0].name, NO_FILES, 1 << 20)? {
+        match reader::read(&self.model, &graph, &graph.output[0].name, NO_FILES, 1 << 20)? {
             (_, Value::Constant(constant)) => Ok((constant.shape.clone(), constant.to_floats())),
             _ => Err(OnnxError::Output(String::new())),
         }
@@ -83,9 +84,10 @@ fn nodes_compute_what_onnx_says_or_are_refused() {
     let (mut right, mut wrong) = (Vec::new(), Vec::new());
     for case in &cases {
         let is_read = |tensor: &TensorProto| DataType::try_from(tensor.data_type).is_ok();
-        let computed: Vec<_> = match case.inputs.iter().chain(&case.outputs).all(is_read) {
-            true => case.on_pictures().into_iter().chain([case.on_constants()]).collect(),
-            false => Vec::new(),
+        let computed: Vec<_> = if case.inputs.iter().chain(&case.outputs).all(is_read) {
+            case.on_images().into_iter().chain([case.on_constants()]).collect()
+        } else {
+            Vec::new()
         };
         for refused in computed.iter().filter_map(|result| result.as_ref().err()) {
             println!("{}: {refused}", case.name);

@@ -14,7 +14,7 @@ fn channels_first(from: &str, to: &str) -> NodeProto {
 
 const SHAPE: [usize; 4] = [2, 4, 2, 3];
 
-/// Pixels `[N, C, H, W]` of a picture that counts from 0, normalised over what `set` says of each.
+/// Pixels `[N, C, H, W]` of an image that counts from 0, each normalised over the pixels that `set` gives for it.
 fn normalized(set: impl Fn([usize; 4], [usize; 4]) -> bool) -> Vec<f64> {
     let [n, c, h, w] = SHAPE;
     let places: Vec<[usize; 4]> =

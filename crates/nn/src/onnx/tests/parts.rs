@@ -1,7 +1,7 @@
-//! Parts of pictures: cut out, put together, moved and mirrored, as exported networks have it.
+//! Parts of images: cut out, joined, moved and mirrored, as in exported networks.
 
-use super::{Computed, input, node, on_pictures, tensor};
-use crate::onnx::constant::{Constant, Values};
+use super::{Computed, input, node, on_images, tensor};
+use crate::onnx::constant::Constant;
 use crate::onnx::schema::{
     AttributeProto, DataType, GraphProto, ModelProto, NodeProto, OperatorSetProto, TensorProto, ValueInfoProto,
 };
@@ -27,7 +27,7 @@ pub(super) fn ints(mut node: NodeProto, name: &str, ints: &[i64]) -> NodeProto {
     node
 }
 
-/// What `y` is, computed with a picture of this shape that counts its pixels from 0.
+/// What `y` is, computed with an image of this shape whose pixels count from 0.
 pub(super) fn computed(shape: [usize; 4], nodes: Vec<NodeProto>, initializer: Vec<TensorProto>) -> Computed {
     let graph = GraphProto {
         node: nodes,
@@ -39,7 +39,7 @@ pub(super) fn computed(shape: [usize; 4], nodes: Vec<NodeProto>, initializer: Ve
     let opset = OperatorSetProto { domain: String::new(), version: 17 };
     let model = ModelProto { opset_import: vec![opset], ..ModelProto::default() };
     let pixels = (0..shape.iter().product::<usize>()).map(|i| i as f32).collect();
-    on_pictures(&model, &graph, &Constant { shape: shape.to_vec(), values: Values::Floats(pixels) })
+    on_images(&model, &graph, &Constant::floats(&shape, pixels))
 }
 
 /// `[N, C, H, W]`, pixel by pixel.
@@ -48,7 +48,7 @@ fn literal(shape: [usize; 4], pixel: impl Fn([usize; 4]) -> f32) -> (Vec<usize>,
     (shape.to_vec(), values)
 }
 
-/// The number of a pixel in a picture of this shape.
+/// The number of a pixel in an image of this shape.
 fn number([_, c, h, w]: [usize; 4]) -> impl Fn([usize; 4]) -> f32 {
     move |[n, i, y, x]| (((n * c + i) * h + y) * w + x) as f32
 }
@@ -150,7 +150,7 @@ fn edges_are_repeated_and_mirrored() {
         assert_eq!(padded(mode, &pads).unwrap(), expected, "{mode}");
     }
     let error = padded("reflect", &[0, 0, 3, 0, 0, 0, 0, 0]).unwrap_err().to_string();
-    assert!(error.contains("node `pad` (Pad)") && error.contains("less than the picture has"), "{error}");
+    assert!(error.contains("node `pad` (Pad)") && error.contains("less than the image has"), "{error}");
     let error = padded("edge", &[0, 0, 1 << 40, 0, 0, 0, 0, 0]).unwrap_err().to_string();
     assert!(error.contains("node `pad` (Pad)") && error.contains("pads is [0, 0, 1099511627776"), "{error}");
 }

@@ -1,26 +1,24 @@
-//! Attributes and tensors.
+//! Attributes and tensors that are written.
 
-use tensor::Tensor;
-
-use crate::onnx::schema::{AttributeProto, AttributeType, DataType, TensorProto};
+use super::schema::{AttributeProto, AttributeType, DataType, TensorProto};
 
 fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: kind.into(), ..AttributeProto::default() }
 }
 
-pub(super) fn integer(name: &str, value: i64) -> AttributeProto {
+pub(crate) fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto { i: Some(value), ..attribute(name, AttributeType::Int) }
 }
 
-pub(super) fn integers(name: &str, values: &[usize]) -> AttributeProto {
+pub(crate) fn integers(name: &str, values: &[usize]) -> AttributeProto {
     AttributeProto { ints: values.iter().map(|&value| value as i64).collect(), ..attribute(name, AttributeType::Ints) }
 }
 
-pub(super) fn float(name: &str, value: f64) -> AttributeProto {
+pub(crate) fn float(name: &str, value: f64) -> AttributeProto {
     AttributeProto { f: Some(value as f32), ..attribute(name, AttributeType::Float) }
 }
 
-pub(super) fn text(name: &str, value: &str) -> AttributeProto {
+pub(crate) fn text(name: &str, value: &str) -> AttributeProto {
     AttributeProto { s: Some(value.into()), ..attribute(name, AttributeType::String) }
 }
 
@@ -44,9 +42,4 @@ pub(super) fn list(name: String, values: &[i64]) -> TensorProto {
         raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         ..TensorProto::default()
     }
-}
-
-/// A tensor of the model as it is.
-pub(super) fn tensor(name: String, value: &Tensor<f32>) -> TensorProto {
-    floats(name, value.shape(), value.as_slice())
 }

@@ -1,0 +1,147 @@
+//! What a layer may write into a graph.
+
+use tensor::Tensor;
+
+use super::proto::{floats, list};
+use super::schema::{AttributeProto, GraphProto, NodeProto};
+
+/// A layer that is written. Its output is the value of its name, an image `[N, C, H, W]` or a row `[N, C]`; what else it needs
+/// is named after it and a part: `layer/part`.
+#[derive(Debug)]
+pub(crate) struct Writing<'a> {
+    pub(super) name: &'a str,
+    pub(super) inputs: Vec<&'a str>,
+    pub(super) input_shapes: Vec<&'a [usize]>,
+    pub(super) parameters: Vec<(&'a str, &'a Tensor<f32>)>,
+    pub(super) graph: &'a mut GraphProto,
+}
+
+impl<'a> Writing<'a> {
+    /// The values that the layer reads.
+    pub(crate) fn inputs(&self) -> Vec<&'a str> {
+        self.inputs.clone()
+    }
+
+    /// Our shape of an input: `[H, W, C]` or `[C]`.
+    pub(crate) fn input_shape(&self, index: usize) -> &'a [usize] {
+        self.input_shapes[index]
+    }
+
+    /// Writes the parameters, each as `layout` gives it; the names of the layer's inputs and of these.
+    pub(crate) fn with_parameters(&mut self, layout: impl Fn(&Tensor<f32>) -> Tensor<f32>) -> Vec<&'a str> {
+        let mut inputs = self.inputs();
+        for &(name, value) in &self.parameters {
+            let value = layout(value);
+            self.graph.initializer.push(floats(name.into(), value.shape(), value.as_slice()));
+            inputs.push(name);
+        }
+        inputs
+    }
+
+    /// Writes a constant with one number; its name.
+    pub(crate) fn number(&mut self, part: &str, value: f64) -> String {
+        let name = self.part_name(part);
+        self.graph.initializer.push(floats(name.clone(), &[], &[value as f32]));
+        name
+    }
+
+    /// Writes a constant with a list of integers; its name.
+    pub(crate) fn list(&mut self, part: &str, values: &[i64]) -> String {
+        let name = self.part_name(part);
+        self.graph.initializer.push(list(name.clone(), values));
+        name
+    }
+
+    /// Writes the layer as one node of its inputs and its parameters.
+    pub(crate) fn one_node(&mut self, operator: &str, attributes: impl Into<Vec<AttributeProto>>) {
+        let inputs = self.with_parameters(Tensor::clone);
+        self.node(operator, &inputs, attributes);
+    }
+
+    /// Writes a node that computes the layer's output.
+    pub(crate) fn node(&mut self, operator: &str, inputs: &[&str], attributes: impl Into<Vec<AttributeProto>>) {
+        self.named(self.name, self.name, operator, inputs, attributes);
+    }
+
+    /// Writes a node that computes a part; its output.
+    pub(crate) fn part(
+        &mut self,
+        part: &str,
+        operator: &str,
+        inputs: &[&str],
+        attributes: impl Into<Vec<AttributeProto>>,
+    ) -> String {
+        let name = self.part_name(part);
+        self.named(&name, &name, operator, inputs, attributes);
+        name
+    }
+
+    /// Writes the node that a reader takes for the layer, although it only computes a part; its output.
+    pub(crate) fn inner_node(
+        &mut self,
+        part: &str,
+        operator: &str,
+        inputs: &[&str],
+        attributes: impl Into<Vec<AttributeProto>>,
+    ) -> String {
+        let output = self.part_name(part);
+        self.named(self.name, &output, operator, inputs, attributes);
+        output
+    }
+
+    /// Writes a node behind an inner one, which computes the layer's output from that part.
+    pub(crate) fn outer_node(
+        &mut self,
+        part: &str,
+        operator: &str,
+        input: &str,
+        attributes: impl Into<Vec<AttributeProto>>,
+    ) {
+        let name = self.part_name(part);
+        self.named(&name, self.name, operator, &[input], attributes);
+    }
+
+    /// Writes nodes of two inputs that join all inputs from the first to the last. Rows beside images become `[N, C, 1, 1]`.
+    pub(crate) fn fold(&mut self, operator: &str) {
+        let rank = self.input_shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
+        let mut aligned: Vec<String> = Vec::with_capacity(self.inputs.len());
+        for (index, input) in self.inputs().into_iter().enumerate() {
+            if self.input_shapes[index].len() == rank {
+                aligned.push(input.into());
+                continue;
+            }
+            let axes = self.list(&format!("{index}.axes"), &[2, 3]);
+            aligned.push(self.part(&index.to_string(), "Unsqueeze", &[input, &axes], []));
+        }
+        let [first, inner @ .., last] = &aligned[..] else {
+            return self.node("Identity", &[&aligned[0]], []);
+        };
+        let mut joined = first.clone();
+        for (index, input) in inner.iter().enumerate() {
+            joined = self.part(&format!("sum.{}", index + 1), operator, &[&joined, input], []);
+        }
+        self.node(operator, &[&joined, last], []);
+    }
+
+    fn part_name(&self, part: &str) -> String {
+        format!("{}/{part}", self.name)
+    }
+
+    fn named(
+        &mut self,
+        name: &str,
+        output: &str,
+        operator: &str,
+        inputs: &[&str],
+        attributes: impl Into<Vec<AttributeProto>>,
+    ) {
+        self.graph.node.push(NodeProto {
+            op_type: operator.into(),
+            name: name.into(),
+            input: inputs.iter().map(ToString::to_string).collect(),
+            output: vec![output.into()],
+            attribute: attributes.into(),
+            domain: String::new(),
+        });
+    }
+}
