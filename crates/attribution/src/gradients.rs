@@ -1,4 +1,4 @@
-//! Gradients that were computed once.
+//! The cache of gradients.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,11 +9,11 @@ use crate::error::ExplainError;
 use crate::pass::Pass;
 use crate::rules::{Deconv, Guided};
 
-/// Targets whose gradients are kept at one time: enough to compare a few classes, without holding on to every layer's
-/// gradient for each class of a large model.
-const KEPT: usize = 4;
+/// Limit on cached targets: enough to compare a few classes, without the gradients of every layer for each class of a large
+/// model.
+const LIMIT: usize = 4;
 
-/// The rules whose gradients are kept.
+/// The rules whose gradients are cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
     Exact,
@@ -31,36 +31,30 @@ impl Reading {
     }
 }
 
-/// How far from the image a place is: 0 for the image, i + 1 for the layer at place i.
-pub(crate) fn depth(place: Source) -> usize {
-    match place {
+/// 0 for the image, i + 1 for the layer with index i.
+pub(crate) fn depth(source: Source) -> usize {
+    match source {
         Source::Image => 0,
         Source::Layer(layer) => layer + 1,
     }
 }
 
-/// What a backward pass brought to one place.
-pub(crate) struct Backward<T: Real> {
-    pub(crate) gradient: Tensor<T>,
-    pub(crate) coverage: BTreeMap<&'static str, Coverage>,
-}
-
-/// The gradients of the targets asked about last.
+/// The gradients of the targets that were used last.
 #[derive(Debug, Default)]
 pub(crate) struct GradientCache<T: Real> {
-    /// The latest last.
-    entries: VecDeque<Entry<T>>,
+    /// In the order of their last use.
+    entries: VecDeque<Backward<T>>,
     passes: usize,
 }
 
-/// The gradients of one target under one rule.
-#[derive(Debug)]
-struct Entry<T: Real> {
+/// The gradients of one target under one rule that have been computed so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Backward<T: Real> {
     rule: Reading,
     seed: Tensor<T>,
     /// By depth.
     gradients: BTreeMap<usize, Tensor<T>>,
-    coverage: BTreeMap<&'static str, Coverage>,
+    pub(crate) coverage: BTreeMap<&'static str, Coverage>,
 }
 
 impl<T: Real> GradientCache<T> {
@@ -73,61 +67,69 @@ impl<T: Real> GradientCache<T> {
         self.entries.len()
     }
 
-    /// The gradients used last, by depth.
-    pub(crate) fn latest_gradients(&self) -> impl DoubleEndedIterator<Item = (usize, &Tensor<T>)> {
-        self.entries.iter().next_back().into_iter().flat_map(|entry| &entry.gradients).map(|(&depth, g)| (depth, g))
+    fn remove(&mut self, rule: Reading, seed: &Tensor<T>) -> Option<Backward<T>> {
+        let index = self.entries.iter().position(|entry| entry.rule == rule && entry.seed == *seed)?;
+        self.entries.remove(index)
     }
 
-    /// What `rule` lets through to `to` from ∂S/∂logits = `seed`.
-    pub(crate) fn backward(
-        &mut self,
-        pass: &Pass<'_, T>,
-        rule: Reading,
-        to: Source,
-        seed: &Tensor<T>,
-    ) -> Result<Backward<T>, ExplainError> {
-        let known = self.entries.iter().position(|entry| entry.rule == rule && entry.seed == *seed);
-        let mut entry = known.and_then(|place| self.entries.remove(place)).unwrap_or_else(|| Entry {
-            rule,
-            seed: seed.clone(),
-            gradients: BTreeMap::new(),
-            coverage: BTreeMap::new(),
-        });
-        if !entry.gradients.contains_key(&depth(to)) {
-            let begun = entry.gradients.is_empty();
-            entry.reach(pass, to)?;
-            self.passes += usize::from(begun);
+    /// The cached gradients of a target under a rule.
+    pub(crate) fn get(&mut self, rule: Reading, seed: &Tensor<T>) -> Option<Backward<T>> {
+        let cached = self.remove(rule, seed)?;
+        self.entries.push_back(cached.clone());
+        Some(cached)
+    }
+
+    /// Caches gradients that took this number of backward passes.
+    pub(crate) fn insert(&mut self, mut computed: Backward<T>, passes: usize) {
+        // Another thread may have computed the same target's gradients at other depths in the meantime.
+        if let Some(cached) = self.remove(computed.rule, &computed.seed) {
+            computed.gradients.extend(cached.gradients);
         }
-        let gradient = entry.gradients[&depth(to)].clone();
-        let coverage = entry.coverage.clone();
-        self.entries.push_back(entry);
-        if self.entries.len() > KEPT {
+        self.entries.push_back(computed);
+        if self.entries.len() > LIMIT {
             self.entries.pop_front();
         }
-        Ok(Backward { gradient, coverage })
+        self.passes += passes;
     }
 }
 
-impl<T: Real> Entry<T> {
-    /// Carries the gradients on to `to`, and keeps those of all maps on the way. An exact pass goes on from the layer
-    /// nearest the image that it has reached and that is a cut of the graph; the others begin anew, since their rules
-    /// judge the whole way.
-    fn reach(&mut self, pass: &Pass<'_, T>, to: Source) -> Result<(), ExplainError> {
+impl<T: Real> Backward<T> {
+    pub(crate) fn new(rule: Reading, seed: &Tensor<T>) -> Self {
+        Self { rule, seed: seed.clone(), gradients: BTreeMap::new(), coverage: BTreeMap::new() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gradients.is_empty()
+    }
+
+    /// The gradient with respect to the image or a layer's output, if it has been computed.
+    pub(crate) fn at(&self, source: Source) -> Option<&Tensor<T>> {
+        self.gradients.get(&depth(source))
+    }
+
+    /// The computed gradients and their depths, from the logits towards the image.
+    pub(crate) fn logits_first(&self) -> impl Iterator<Item = (usize, &Tensor<T>)> {
+        self.gradients.iter().rev().map(|(&depth, gradient)| (depth, gradient))
+    }
+
+    /// Computes the gradient at `to`, and those of all maps on the way. An exact pass continues from the computed layer nearest
+    /// the image that is a cut of the graph; the other rules start at the logits, since they check the whole path.
+    pub(crate) fn reach(&mut self, pass: &Pass<'_, T>, to: Source) -> Result<(), ExplainError> {
         let reached = self.gradients.iter().find(|&(&depth, _)| depth > 0 && pass.is_cut(depth - 1));
         let (from, output, seed) = match (self.rule, reached) {
             (Reading::Exact, Some((&depth, gradient))) => (depth, pass.var(Source::Layer(depth - 1)), gradient.clone()),
             _ => (pass.model.layers().len() + 1, &pass.forward().logits, self.seed.clone()),
         };
-        let maps = |place: &Source| match (self.rule, *place) {
+        let is_map = |source: &Source| match (self.rule, *source) {
             (Reading::Exact, Source::Layer(layer)) => pass.model.layers()[layer].output_shape.len() == 3,
             _ => false,
         };
         let between = (depth(to)..from).map(|depth| depth.checked_sub(1).map_or(Source::Image, Source::Layer));
-        let wanted: Vec<Source> = between.filter(|place| *place == to || maps(place)).collect();
-        let vars: Vec<_> = wanted.iter().map(|&place| pass.var(place)).collect();
+        let wanted: Vec<Source> = between.filter(|source| *source == to || is_map(source)).collect();
+        let vars: Vec<_> = wanted.iter().map(|&source| pass.var(source)).collect();
         let gradients = on_pool(|| pass.tape().backward_from(output, seed, self.rule.rule(), vars))?;
-        for place in wanted {
-            self.gradients.insert(depth(place), gradients[pass.var(place)].clone());
+        for source in wanted {
+            self.gradients.insert(depth(source), gradients[pass.var(source)].clone());
         }
         self.coverage.clone_from(gradients.coverage());
         Ok(())
@@ -157,7 +159,7 @@ mod tests {
         pass.guided_grad_cam("relu2", 1).unwrap();
         pass.guided_backprop(1).unwrap();
         assert_eq!(pass.backward_passes(), 2, "one more, under another rule");
-        // The same score said otherwise is the same target.
+        // Equal coefficients make equal targets.
         pass.grad_cam("relu1", Target::several([1])).unwrap();
         pass.grad_cam("relu1", [1, 1]).unwrap();
         assert_eq!(pass.backward_passes(), 2);
@@ -167,10 +169,9 @@ mod tests {
         assert_eq!(pass.backward_passes(), 4);
     }
 
-    /// Whether asked for from the image up or from the logits down, in one piece or carried on, around the skip connection:
-    /// the bits are the same.
+    /// In one pass down to the image, or continued from layer to layer, skip connection included: the bits are the same.
     #[test]
-    fn a_pass_carried_on_gives_the_same_bits() {
+    fn a_continued_pass_gives_the_same_bits() {
         let model = model();
         let (down, up) = (Explainer::new(&model).observe(images(2)), Explainer::new(&model).observe(images(2)));
         let (down, up) = (down.unwrap(), up.unwrap());
@@ -183,16 +184,16 @@ mod tests {
     }
 
     #[test]
-    fn cuts_are_the_layers_that_everything_passes() {
+    fn cuts_are_the_layers_that_every_path_passes() {
         let model = model();
         let pass = Explainer::new(&model).observe(images(1)).unwrap();
         let cuts: Vec<bool> = (0..model.layers().len()).map(|layer| pass.is_cut(layer)).collect();
-        // conv2 runs beside the skip connection from relu1 to sum.
+        // The skip connection from relu1 to sum goes around conv2.
         assert_eq!(cuts, [true, true, false, true, true, true, true, true]);
     }
 
     #[test]
-    fn gradients_of_few_targets_are_kept() {
+    fn gradients_of_few_targets_are_cached() {
         let model = model();
         let pass = Explainer::new(&model).observe(images(1)).unwrap();
         for step in 0..20 {
@@ -201,6 +202,6 @@ mod tests {
         let nodes = pass.tape().nodes().len();
         pass.grad_cam("relu1", 1).unwrap();
         assert_eq!(pass.tape().nodes().len(), nodes, "a target leaves nothing on the tape");
-        assert_eq!(pass.cache_len(), super::KEPT);
+        assert_eq!(pass.cache_len(), super::LIMIT);
     }
 }

@@ -1,10 +1,12 @@
-//! What one forward pass left behind, and the gradients drawn from it.
+//! One forward pass, and the gradients computed from it.
 
 mod asked;
 #[cfg(test)]
+mod shared;
+#[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use nn::{Forward, Mode, Model, Real, Source};
 use tensor::{Rule, Tape, Tensor, on_pool};
@@ -14,15 +16,15 @@ pub(crate) use asked::{of_image, softmax};
 use crate::error::ExplainError;
 use crate::explanation::Explanation;
 use crate::geometry::Cells;
-use crate::gradients::GradientCache;
+use crate::gradients::{GradientCache, Reading};
 use crate::rules::coverage_in_words;
 use crate::saliency::Saliency;
 use crate::target::{Target, ranked};
 
-/// One forward pass, kept whole: every explanation is the same tape, read backwards under some rule.
+/// One forward pass with all its values: every explanation reads the same tape backwards, under some rule.
 ///
-/// A pass serves the images of one batch, each as if it were alone. Gradients are kept for the targets asked about last,
-/// so that all methods and all layers share one backward pass for a target.
+/// The images of a batch don't influence one another. Gradients are cached for the last few targets, so all methods and all
+/// layers share one backward pass per target. Several threads can use a pass at once.
 #[derive(Debug)]
 pub struct Pass<'m, T: Real = f32> {
     pub(crate) model: &'m Model<T>,
@@ -34,12 +36,12 @@ pub struct Pass<'m, T: Real = f32> {
     cache: Mutex<GradientCache<T>>,
 }
 
-/// A class and how likely the model holds it.
+/// A class and its probability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
     /// The class.
     pub class: usize,
-    /// Its name, or its number if it has none.
+    /// Its name, or its index if it has none.
     pub name: String,
     /// Its probability, the softmax of the logits.
     pub probability: f64,
@@ -53,7 +55,7 @@ pub enum LayerRef<'a> {
     Last,
     /// The layer of this name.
     Name(&'a str),
-    /// The layer at this place in [`Model::layers`].
+    /// The layer with this index in [`Model::layers`].
     Index(usize),
 }
 
@@ -115,7 +117,7 @@ impl<'m, T: Real> Pass<'m, T> {
         &self.probabilities
     }
 
-    /// The tape, for backward passes of one's own.
+    /// The tape, for custom backward passes.
     #[must_use]
     pub fn tape(&self) -> &Tape<T> {
         &self.tape
@@ -159,26 +161,26 @@ impl<'m, T: Real> Pass<'m, T> {
         self.resolve(&target.into())?.scores(self.logits(), &self.every_image())
     }
 
-    /// The layers whose outputs have positions, in order: what the class-activation family can look at.
+    /// The layers whose outputs have positions, in order: those that the class-activation family applies to.
     #[must_use]
     pub fn spatial_layers(&self) -> Vec<&'m str> {
         let spatial = self.model.layers().iter().filter(|node| node.output_shape.len() == 3);
         spatial.map(|node| node.name.as_str()).collect()
     }
 
-    /// How many backward passes were run so far. One that was carried on from where an earlier one stopped counts as the
-    /// same.
+    /// The number of backward passes run so far. A pass that continues an earlier one isn't counted again.
     #[must_use]
     pub fn backward_passes(&self) -> usize {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).passes()
+        self.cache().passes()
     }
 
     #[cfg(test)]
     pub(crate) fn cache_len(&self) -> usize {
-        self.cache.lock().unwrap().len()
+        self.cache().len()
     }
 
-    /// Where the cells of a layer lie on the input, and what they read of it.
+    /// Where the cells of a layer lie on the input, and which pixels they read; `None` if that isn't known, as behind a layer
+    /// that enlarges the picture.
     ///
     /// # Errors
     /// Where there is no such layer, or its output has no positions.
@@ -195,14 +197,15 @@ impl<'m, T: Real> Pass<'m, T> {
         layer: impl Into<LayerRef<'a>>,
         target: impl Into<Target<T>>,
     ) -> Result<Tensor<T>, ExplainError> {
-        let layer = self.layer(layer.into())?;
-        self.exact_gradient(Source::Layer(layer), &self.seed(&target.into())?)
+        let layer = Source::Layer(self.layer(layer.into())?);
+        let backward = self.backward(Reading::Exact, layer, &self.seed(&target.into())?)?;
+        Ok(backward.at(layer).expect("computed").clone())
     }
 
-    /// What arrives at the image under a backward rule of one's own.
+    /// The gradient at the image under a custom backward rule.
     ///
     /// # Errors
-    /// Where the rule can't be applied to the model, or the target doesn't fit.
+    /// If the rule can't be applied to the model, or the target doesn't fit.
     pub fn under_rule(
         &self,
         rule: &dyn Rule<T>,

@@ -6,6 +6,7 @@ use nn::{Real, Source};
 use crate::error::ExplainError;
 use crate::explanation::Explanation;
 use crate::geometry::Cells;
+use crate::gradients::Reading;
 use crate::heatmap::{Heatmap, Placement};
 use crate::methods::{grad_cam, grad_cam_plus_plus, hires_cam, layer_cam, xgrad_cam};
 use crate::pass::{LayerRef, Pass, of_image};
@@ -95,12 +96,14 @@ impl<T: Real> Pass<'_, T> {
         target: impl Into<Target<T>>,
     ) -> Result<Explanation<Heatmap<T>>, ExplainError> {
         let (layer, target) = (self.spatial(layer.into())?, target.into());
-        let gradients = self.exact_gradient(Source::Layer(layer), &self.seed(&target)?)?;
+        let backward = self.backward(Reading::Exact, Source::Layer(layer), &self.seed(&target)?)?;
+        let gradients = backward.at(Source::Layer(layer)).expect("computed");
         let features = self.var(Source::Layer(layer)).value();
         let map = |image| {
-            let gradients = of_image(&gradients, image);
+            let gradients = of_image(gradients, image);
             let zero = gradients.iter().all(|g| g.is_zero());
-            self.heatmap(image, layer, method.map(of_image(features, image), gradients), zero)
+            let map = self.heatmap(image, layer, method.map(of_image(features, image), gradients), zero);
+            Heatmap { verdict: self.traced(map.verdict, image, &backward), ..map }
         };
         Ok(Explanation {
             method: method.name(),

@@ -4,6 +4,7 @@ use nn::{Real, Source};
 
 use crate::error::ExplainError;
 use crate::explanation::Explanation;
+use crate::gradients::Reading;
 use crate::pass::Pass;
 use crate::saliency::Saliency;
 use crate::target::Target;
@@ -18,8 +19,8 @@ impl<T: Real> Pass<'_, T> {
     /// Where the target doesn't fit.
     pub fn gradient(&self, target: impl Into<Target<T>>) -> Result<Explanation<Saliency<T>>, ExplainError> {
         let target = target.into();
-        let gradient = self.exact_gradient(Source::Image, &self.seed(&target)?)?;
-        Ok(self.input_level("gradient", &target, self.saliencies(&gradient, &gradient)))
+        let backward = self.backward(Reading::Exact, Source::Image, &self.seed(&target)?)?;
+        Ok(self.input_level("gradient", &target, self.saliencies_by(&backward, |_, g| g)))
     }
 
     /// x ⊙ ∂S/∂x, `[H, W, C]`: each value's part of the score, to first order from a zero image (Shrikumar, Greenside,
@@ -32,9 +33,8 @@ impl<T: Real> Pass<'_, T> {
     /// Where the target doesn't fit.
     pub fn input_x_gradient(&self, target: impl Into<Target<T>>) -> Result<Explanation<Saliency<T>>, ExplainError> {
         let target = target.into();
-        let gradient = self.exact_gradient(Source::Image, &self.seed(&target)?)?;
-        let product = self.input().clone().zip(&gradient, |x, g| x * g);
-        Ok(self.input_level("input × gradient", &target, self.saliencies(&product, &gradient)))
+        let backward = self.backward(Reading::Exact, Source::Image, &self.seed(&target)?)?;
+        Ok(self.input_level("input × gradient", &target, self.saliencies_by(&backward, |x, g| x * g)))
     }
 
     /// An explanation of the image's own values.

@@ -31,13 +31,13 @@ impl<T: Real> Pass<'_, T> {
         rule: Reading,
         target: &Target<T>,
     ) -> Result<Explanation<Saliency<T>>, ExplainError> {
-        let result = self.backward(rule, Source::Image, &self.seed(target)?)?;
+        let backward = self.backward(rule, Source::Image, &self.seed(target)?)?;
         Ok(Explanation {
             method,
             target: target.to_string(),
             layers: Vec::new(),
-            coverage: Some(coverage_in_words(&result.coverage)),
-            maps: self.saliencies(&result.gradient, &result.gradient),
+            coverage: Some(coverage_in_words(&backward.coverage)),
+            maps: self.saliencies_by(&backward, |_, g| g),
         })
     }
 }

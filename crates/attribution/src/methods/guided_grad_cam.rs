@@ -32,10 +32,13 @@ impl<T: Real> Pass<'_, T> {
         let product = both.map(|(image, (guided, heatmap))| {
             let place = heatmap.positive_over_input(Placement::Stretched).insert_axis(Axis(2));
             let product = self.saliency(image, guided.values * &place, false);
-            match heatmap.verdict {
-                Verdict::Evidence { .. } | Verdict::Flat { .. } => product,
+            match (heatmap.verdict, guided.verdict) {
+                (Verdict::Evidence { .. } | Verdict::Flat { .. }, verdict @ Verdict::NonFinite { .. }) => {
+                    Saliency { verdict, ..product }
+                }
+                (Verdict::Evidence { .. } | Verdict::Flat { .. }, _) => product,
                 // Nothing to guide by: Grad-CAM's verdict says why.
-                verdict => Saliency { verdict, ..product },
+                (verdict, _) => Saliency { verdict, ..product },
             }
         });
         Ok(Explanation {

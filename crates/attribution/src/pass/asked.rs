@@ -1,6 +1,6 @@
-//! What methods ask of a pass.
+//! What the methods need of a pass.
 
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use ndarray::{Array2, Array3, ArrayView3, Ix3};
 use nn::{Real, Source};
@@ -9,7 +9,7 @@ use tensor::{Tensor, Var};
 use super::{LayerRef, Pass};
 use crate::error::ExplainError;
 use crate::geometry::Cells;
-use crate::gradients::{Backward, Reading, depth};
+use crate::gradients::{Backward, GradientCache, Reading, depth};
 use crate::heatmap::Heatmap;
 use crate::saliency::Saliency;
 use crate::target::{Resolved, Target};
@@ -17,7 +17,7 @@ use crate::variants::Variants;
 use crate::verdict::{Arose, Values, Verdict};
 
 impl<T: Real> Pass<'_, T> {
-    /// Variants of an image to come.
+    /// `count` variants of an image.
     pub(crate) fn variants(&self, image: usize, count: usize) -> Variants<'_, T> {
         Variants { image, original: of_image(self.input(), image), count }
     }
@@ -36,12 +36,12 @@ impl<T: Real> Pass<'_, T> {
         target.resolve(self.model, self.logits())
     }
 
-    /// ∂S/∂logits, `[N, classes]`: what a backward pass begins with.
+    /// ∂S/∂logits, `[N, classes]`: the seed of a backward pass.
     pub(crate) fn seed(&self, target: &Target<T>) -> Result<Tensor<T>, ExplainError> {
         self.resolve(target)?.seed(self.logits(), &self.every_image())
     }
 
-    /// The place of a layer.
+    /// The index of a layer.
     pub(crate) fn layer(&self, layer: LayerRef<'_>) -> Result<usize, ExplainError> {
         match layer {
             LayerRef::Last => self.model.last_spatial_layer().ok_or_else(|| self.not_spatial(0)),
@@ -51,7 +51,7 @@ impl<T: Real> Pass<'_, T> {
         }
     }
 
-    /// The place of a layer whose output has positions.
+    /// The index of a layer whose output has positions.
     pub(crate) fn spatial(&self, layer: LayerRef<'_>) -> Result<usize, ExplainError> {
         let layer = self.layer(layer)?;
         match self.model.layers()[layer].output_shape.len() {
@@ -71,30 +71,37 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// The output of a layer, `[N, …]`, or the image.
-    pub(crate) fn var(&self, place: Source) -> &Var<T> {
-        match place {
+    pub(crate) fn var(&self, source: Source) -> &Var<T> {
+        match source {
             Source::Image => &self.forward.input,
             Source::Layer(layer) => self.forward.activation(layer),
         }
     }
 
-    /// ∂S/∂f by the chain rule.
-    pub(crate) fn exact_gradient(&self, place: Source, seed: &Tensor<T>) -> Result<Tensor<T>, ExplainError> {
-        Ok(self.backward(Reading::Exact, place, seed)?.gradient)
-    }
-
-    /// What a rule lets through to a layer's output, or to the image.
+    /// The gradients of a target under a rule, `to` included.
     pub(crate) fn backward(&self, rule: Reading, to: Source, seed: &Tensor<T>) -> Result<Backward<T>, ExplainError> {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.backward(self, rule, to, seed)
+        let cached = self.cache().get(rule, seed);
+        let mut backward = cached.unwrap_or_else(|| Backward::new(rule, seed));
+        if backward.at(to).is_none() {
+            let passes = usize::from(backward.is_empty());
+            backward.reach(self, to)?;
+            self.cache().insert(backward.clone(), passes);
+        }
+        Ok(backward)
     }
 
-    /// A map of a layer's cells, and what it says.
+    /// Locks the cache. Compute nothing under this lock: a worker thread that waits for a parallel loop may run another task
+    /// meanwhile, and that task may want the lock.
+    pub(super) fn cache(&self) -> MutexGuard<'_, GradientCache<T>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A map of a layer's cells with its verdict.
     pub(crate) fn heatmap(&self, image: usize, layer: usize, values: Array2<T>, zero_gradient: bool) -> Heatmap<T> {
         self.heatmap_of(image, self.cells[layer], values, zero_gradient)
     }
 
-    /// A map of cells that lie so, and what it says.
+    /// A map of these cells with its verdict.
     pub(crate) fn heatmap_of(
         &self,
         image: usize,
@@ -108,10 +115,19 @@ impl<T: Real> Pass<'_, T> {
         Heatmap { values, verdict, cells, input: [height, width], crop: self.model.info().crop }
     }
 
-    /// Maps of the image's own values `[N, H, W, C]`, and what they say; `gradient` is what they were made from.
+    /// Maps `[N, H, W, C]` of the images' values with their verdicts; `gradient` is what they were computed from.
     pub(crate) fn saliencies(&self, values: &Tensor<T>, gradient: &Tensor<T>) -> Vec<Saliency<T>> {
         let zero = |image| of_image(gradient, image).iter().all(|g| g.is_zero());
         (0..self.images()).map(|image| self.saliency_of(image, values, zero(image))).collect()
+    }
+
+    /// Maps of `f(x, g)`, where g is the gradient at the image x.
+    pub(crate) fn saliencies_by(&self, backward: &Backward<T>, f: impl Fn(T, T) -> T) -> Vec<Saliency<T>> {
+        let gradient = backward.at(Source::Image).expect("computed");
+        let maps = self.saliencies(&self.input().clone().zip(gradient, f), gradient).into_iter().enumerate();
+        let traced =
+            |(image, map): (usize, Saliency<T>)| Saliency { verdict: self.traced(map.verdict, image, backward), ..map };
+        maps.map(traced).collect()
     }
 
     /// The map of one image among `[N, H, W, C]`.
@@ -125,25 +141,35 @@ impl<T: Real> Pass<'_, T> {
         Saliency { values, verdict }
     }
 
-    /// Where infinity or NaN first arose for an image: on the way forward, or else on a way back.
+    /// Where infinity or NaN first arose for an image on the forward pass.
     fn first_non_finite(&self, image: usize) -> Option<Arose> {
-        let broken = |values: &Tensor<T>| {
-            let each = values.len() / self.images();
-            values.as_slice()[image * each..][..each].iter().any(|v| !v.is_finite())
-        };
-        if broken(self.input()) {
+        if self.is_broken(self.input(), image) {
             return Some(Arose::Image);
         }
-        let layer = (0..self.model.layers().len()).find(|&layer| broken(self.forward.activation(layer).value()));
-        if let Some(layer) = layer {
-            return Some(Arose::Output(self.layer_name(layer)));
-        }
-        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = cache.latest_gradients().rev().find(|(_, gradient)| broken(gradient))?.0;
-        Some(place.checked_sub(1).map_or(Arose::Image, |layer| Arose::Gradient(self.layer_name(layer))))
+        let mut layers = 0..self.model.layers().len();
+        let broken = layers.find(|&layer| self.is_broken(self.forward.activation(layer).value(), image))?;
+        Some(Arose::Output(self.layer_name(broken)))
     }
 
-    /// Whether everything that reads the image or a layer before this one does so through this layer.
+    /// Completes the verdict on a map of gradients: if infinity or NaN didn't arise on the forward pass, it names where they
+    /// first arose on the backward pass.
+    pub(crate) fn traced(&self, verdict: Verdict, image: usize, backward: &Backward<T>) -> Verdict {
+        let Verdict::NonFinite { arose: None } = verdict else { return verdict };
+        let first = backward.logits_first().find(|(_, gradient)| self.is_broken(gradient, image));
+        let arose = |depth: usize| match depth.checked_sub(1) {
+            Some(layer) => Arose::Gradient(self.layer_name(layer)),
+            None => Arose::Image,
+        };
+        Verdict::NonFinite { arose: first.map(|(depth, _)| arose(depth)) }
+    }
+
+    /// Whether one image's part of `[N, …]` contains infinity or NaN.
+    fn is_broken(&self, values: &Tensor<T>, image: usize) -> bool {
+        let each = values.len() / self.images();
+        values.as_slice()[image * each..][..each].iter().any(|v| !v.is_finite())
+    }
+
+    /// Whether every path from the image to the logits passes this layer.
     pub(crate) fn is_cut(&self, layer: usize) -> bool {
         let later = &self.model.layers()[layer + 1..];
         later.iter().flat_map(|node| &node.inputs).all(|&source| depth(source) > layer)

@@ -5,7 +5,7 @@ use crate::verdict::{Arose, Verdict};
 use crate::{Explainer, silent};
 use std::ops::ControlFlow;
 
-/// A pass answers from several threads, and so does what it is made of.
+/// A pass and its parts can be used from several threads.
 #[test]
 fn what_threads_share_can_be_shared() {
     fn shared<T: Send + Sync>() {}
@@ -46,7 +46,7 @@ fn a_weight_that_is_not_a_number_is_traced_to_its_layer() {
 #[test]
 fn a_gradient_that_overflows_is_traced_to_its_layer() {
     let mut model = model().cast::<f32>();
-    // Small, then large again: what goes forward stays within bounds, what comes back is large twice over.
+    // Scaled down, then up again: forward, the values stay in range; backward, both large factors multiply.
     for (name, factor) in [("conv1.weight", 1e-20), ("conv2.weight", 1e20), ("fc.weight", 1e25)] {
         let scaled = model.parameter(name).unwrap().clone().map(|w| w * factor);
         model.set_parameter(name, scaled).unwrap();
@@ -61,7 +61,7 @@ fn a_gradient_that_overflows_is_traced_to_its_layer() {
 #[test]
 fn saturation_and_opposition_have_names() {
     let mut model = model();
-    // Far above six, ReLU6 passes nothing back.
+    // Far above six, ReLU6 has gradient zero.
     model.set_parameter("conv2.bias", Tensor::full([4], 100.0)).unwrap();
     let pass = Explainer::new(&model).observe(images(1)).unwrap();
     assert_eq!(pass.grad_cam("relu1", 0).unwrap()[0].verdict(), &Verdict::ZeroGradient);
@@ -117,18 +117,19 @@ fn long_methods_report_and_stop() {
     assert!(pass.smooth_grad(0, Noise { samples: 0, ..noise }, silent).is_err());
 }
 
-/// The convolutions are spoilt once the forward pass is done: what still comes out right didn't run them again.
+/// The convolutions' weights are replaced by NaN after the forward pass: a method that still gives the right map didn't run
+/// them again.
 #[test]
 fn one_forward_and_one_backward_pass_a_class_give_six_methods_at_all_layers() {
     let model = model();
-    let mut spoilt = model.clone();
+    let mut broken = model.clone();
     for weight in ["conv1.weight", "conv2.weight"] {
         let nothing = model.parameter(weight).unwrap().clone().map(|_| f64::NAN);
-        spoilt.set_parameter(weight, nothing).unwrap();
+        broken.set_parameter(weight, nothing).unwrap();
     }
     let explainer = Explainer::new(&model);
     let [expected, mut pass] = [(), ()].map(|()| explainer.observe(images(2)).unwrap());
-    pass.model = &spoilt;
+    pass.model = &broken;
     for class in 0..model.classes() {
         for layer in pass.spatial_layers() {
             for family in Family::ALL {

@@ -1,0 +1,78 @@
+//! One pass asked by several threads at once.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use ndarray::Array3;
+use nn::{Layer, Model};
+use rayon::prelude::*;
+use tensor::Tensor;
+
+use super::Pass;
+use crate::Explainer;
+use crate::testing::wave;
+
+/// Classes of the model; more than a pass keeps gradients for.
+const CLASSES: usize = 8;
+
+/// Convolutions large enough that their backward passes are cut into tasks.
+fn model() -> Model<f32> {
+    Model::builder([32, 32, 3])
+        .layer("conv1", Layer::conv(16, 3))
+        .layer("relu1", Layer::Relu)
+        .layer("conv2", Layer::conv(32, 3))
+        .layer("relu2", Layer::Relu)
+        .layer("gap", Layer::GlobalAvgPool)
+        .layer("fc", Layer::linear(CLASSES))
+        .build(5)
+        .unwrap()
+}
+
+fn image() -> Tensor<f32> {
+    wave([1, 32, 32, 3], 2.0)
+}
+
+/// The gradient for a class, or what guided backpropagation makes of it.
+fn asked(pass: &Pass<'_>, question: usize) -> Array3<f32> {
+    let class = question % CLASSES;
+    let explanation = if question < CLASSES { pass.gradient(class) } else { pass.guided_backprop(class) };
+    explanation.unwrap().single().raw().to_owned()
+}
+
+/// Runs `test`; ends the process with a message where it takes longer than a minute, since a deadlock fails no test.
+fn within_a_minute(test: impl FnOnce() + Send + 'static) {
+    let (done, finished) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        test();
+        let _ = done.send(());
+    });
+    if finished.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        eprintln!("threads that share a pass wait for each other");
+        std::process::abort();
+    }
+    thread.join().unwrap();
+}
+
+#[test]
+fn threads_and_pools_of_any_size_get_the_same_bits() {
+    within_a_minute(|| {
+        let model = model();
+        let alone = Explainer::new(&model).observe(image()).unwrap();
+        let expected: Vec<Array3<f32>> = (0..2 * CLASSES).map(|question| asked(&alone, question)).collect();
+        for threads in 1..=4 {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pass = Explainer::new(&model).observe(image()).unwrap();
+            let check = &|question: usize| assert_eq!(asked(&pass, question), expected[question], "{threads} threads");
+            std::thread::scope(|scope| {
+                for start in 0..threads {
+                    scope.spawn(move || (0..2 * CLASSES).for_each(|i| check((i + start) % (2 * CLASSES))));
+                }
+                scope
+                    .spawn(|| pool.install(|| (0..4 * CLASSES).into_par_iter().for_each(|i| check(i % (2 * CLASSES)))));
+                // The global pool, in which threads outside any pool have their work done.
+                (0..4 * CLASSES).into_par_iter().for_each(|i| check(i % (2 * CLASSES)));
+            });
+            pool.scope(|scope| (0..2 * CLASSES).for_each(|i| scope.spawn(move |_| check(i))));
+        }
+    });
+}
