@@ -13,7 +13,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nn::kernels::conv::{Algorithm, Pass, Prepared, choose, weight_gradient};
-use nn::{Conv2d, ConvGeometry};
+use nn::{ConvGeometry, Convolution};
 use tensor::simd::tier;
 
 struct Case {
@@ -22,20 +22,20 @@ struct Case {
     /// Height and width, Cin, Cout.
     sizes: [usize; 3],
     kernel: usize,
-    conv: Conv2d,
+    conv: Convolution,
 }
 
 fn cases() -> Vec<Case> {
     let case = |name, batch, sizes, kernel, conv| Case { name, batch, sizes, kernel, conv };
-    let same = Conv2d::same();
+    let same = Convolution::same();
     vec![
-        case("a", 16, [224, 3, 64], 7, Conv2d::default().stride(2).padding(3)),
+        case("a", 16, [224, 3, 64], 7, Convolution::default().stride(2).padding(3)),
         case("b", 16, [56, 64, 64], 3, same),
         case("c", 16, [28, 128, 128], 3, same),
         case("d", 16, [14, 256, 256], 3, same),
         case("e", 16, [7, 512, 512], 3, same),
-        case("f", 16, [56, 64, 256], 1, Conv2d::default()),
-        case("g", 16, [14, 1024, 256], 1, Conv2d::default()),
+        case("f", 16, [56, 64, 256], 1, Convolution::default()),
+        case("g", 16, [14, 1024, 256], 1, Convolution::default()),
         case("h", 16, [112, 32, 32], 3, same.groups(32)),
         case("i", 16, [14, 512, 512], 3, same.groups(512)),
         case("j1", 32, [28, 1, 32], 3, same),

@@ -12,9 +12,10 @@ use std::time::Instant;
 
 use image::RgbImage;
 use nn::data::{Augmentation, Crop, Dataset, FolderSettings, ImageFolder, Loader, Scatter, Unreadable, fashion_mnist};
+use nn::layers::{BatchNorm, Conv2d, GlobalAvgPool, Linear, MaxPool, Relu};
 use nn::optim::Sgd;
 use nn::train::train_step;
-use nn::{Layer, Model, ModelInfo};
+use nn::{Model, ModelInfo};
 use rayon::prelude::*;
 
 const SHAPE: [usize; 3] = [64, 64, 3];
@@ -75,15 +76,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut builder = Model::builder(SHAPE);
     for (number, channels) in (1..).zip([32, 32, 64, 64]) {
         builder = builder
-            .layer(format!("conv{number}"), Layer::conv(channels, 3).without_bias())
-            .layer(format!("bn{number}"), Layer::batch_norm())
-            .layer(format!("relu{number}"), Layer::Relu);
+            .layer(format!("conv{number}"), Conv2d::new(channels, 3).without_bias())
+            .layer(format!("bn{number}"), BatchNorm::new())
+            .layer(format!("relu{number}"), Relu);
         if number < 4 {
-            builder = builder.layer(format!("pool{number}"), Layer::max_pool(2));
+            builder = builder.layer(format!("pool{number}"), MaxPool::new(2));
         }
     }
     let info = ModelInfo { normalization: Some(normalization.clone()), ..ModelInfo::default() };
-    let mut model = builder.layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(10)).info(info).build(1)?;
+    let mut model = builder.layer("gap", GlobalAvgPool).layer("fc", Linear::new(10)).info(info).build(1)?;
     let mut optimizer = Sgd::new(0.05, 0.9);
     let augmentation = Augmentation { flip: true, shift: 4, brightness: 0.2, ..Augmentation::default() };
     let loader = Loader::new(&pictures, &normalization, BATCH).shuffled(1).augmented(&augmentation, 1)?;

@@ -2,9 +2,10 @@
 
 use std::alloc::System;
 
+use nn::Model;
+use nn::layers::{BatchNorm, Conv2d, GlobalAvgPool, Linear, MaxPool, Relu};
 use nn::optim::Sgd;
 use nn::train::train_step;
-use nn::{Layer, Model};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tensor::Tensor;
 
@@ -16,16 +17,16 @@ const BATCH: usize = 16;
 /// The bytes that each of eight training steps asks for.
 fn asked_for(threads: usize) -> Vec<usize> {
     let mut model = Model::builder([28, 28, 1])
-        .layer("conv1", Layer::conv(32, 3))
-        .layer("relu1", Layer::Relu)
-        .layer("conv2", Layer::conv(64, 3).without_bias())
-        .layer("bn2", Layer::batch_norm())
-        .layer("relu2", Layer::Relu)
-        .layer("pool", Layer::max_pool(2))
-        .layer("conv3", Layer::conv(64, 3))
-        .layer("relu3", Layer::Relu)
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(10))
+        .layer("conv1", Conv2d::new(32, 3))
+        .layer("relu1", Relu)
+        .layer("conv2", Conv2d::new(64, 3).without_bias())
+        .layer("bn2", BatchNorm::new())
+        .layer("relu2", Relu)
+        .layer("pool", MaxPool::new(2))
+        .layer("conv3", Conv2d::new(64, 3))
+        .layer("relu3", Relu)
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(10))
         .build(1)
         .unwrap();
     let images = Tensor::from_fn([BATCH, 28, 28, 1], |i| (i as f32 * 0.1).sin());

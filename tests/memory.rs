@@ -4,7 +4,8 @@ use std::alloc::System;
 
 use attribution::methods::Family;
 use attribution::{Explainer, Target};
-use nn::{Layer, Model};
+use nn::Model;
+use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tensor::Tensor;
 
@@ -13,12 +14,12 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn model() -> Model {
     Model::builder([12, 12, 1])
-        .layer("conv1", Layer::conv(4, 3))
-        .layer("relu1", Layer::Relu)
-        .layer("conv2", Layer::conv(8, 3))
-        .layer("relu2", Layer::Relu)
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(10))
+        .layer("conv1", Conv2d::new(4, 3))
+        .layer("relu1", Relu)
+        .layer("conv2", Conv2d::new(8, 3))
+        .layer("relu2", Relu)
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(10))
         .build(1)
         .unwrap()
 }

@@ -6,9 +6,10 @@ use std::process::Command;
 
 use attribution::Explainer;
 use nn::data::{Scatter, fashion_mnist};
+use nn::layers::{BatchNorm, Clip, Conv2d, Dropout, GlobalAvgPool, Linear, MaxPool, Relu};
 use nn::optim::Sgd;
 use nn::train::{Trainer, Training};
-use nn::{Layer, Model, ModelBuilder, ModelInfo};
+use nn::{Model, ModelBuilder, ModelInfo};
 use tensor::Tensor;
 use tensor::simd::Tier;
 
@@ -18,19 +19,19 @@ type Bits = (Vec<(u64, u64)>, Vec<u8>, Vec<Vec<u32>>);
 /// Convolutions with few channels, at a stride, depthwise, and by Winograd.
 fn network(input: [usize; 3]) -> ModelBuilder {
     Model::builder(input)
-        .layer("conv1", Layer::conv(16, 3).without_bias())
-        .layer("bn1", Layer::batch_norm())
-        .layer("relu1", Layer::Relu)
-        .layer("pool1", Layer::max_pool(2))
-        .layer("conv2", Layer::conv(32, 3).stride(2))
-        .layer("relu2", Layer::Relu)
-        .layer("depthwise", Layer::conv(32, 3).groups(32))
-        .layer("relu3", Layer::relu6())
-        .layer("conv3", Layer::conv(32, 3))
-        .layer("relu4", Layer::Relu)
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("drop", Layer::Dropout { probability: 0.2 })
-        .layer("fc", Layer::linear(10))
+        .layer("conv1", Conv2d::new(16, 3).without_bias())
+        .layer("bn1", BatchNorm::new())
+        .layer("relu1", Relu)
+        .layer("pool1", MaxPool::new(2))
+        .layer("conv2", Conv2d::new(32, 3).stride(2))
+        .layer("relu2", Relu)
+        .layer("depthwise", Conv2d::new(32, 3).groups(32))
+        .layer("relu3", Clip::RELU6)
+        .layer("conv3", Conv2d::new(32, 3))
+        .layer("relu4", Relu)
+        .layer("gap", GlobalAvgPool)
+        .layer("drop", Dropout { probability: 0.2 })
+        .layer("fc", Linear::new(10))
 }
 
 fn on<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {

@@ -4,7 +4,8 @@ use attribution::methods::{Family, IntegratedGradients, Noise, Occlusion, Rise};
 use attribution::rules::Guided;
 use attribution::{Baseline, ExplainError, Explainer, Pass, Target, silent};
 use ndarray::ArrayView;
-use nn::{Conv2d, Layer, Model, Pool2d, Real};
+use nn::layers::{Add, AvgPool, BatchNorm, Clip, Conv2d, Flatten, GlobalAvgPool, Linear, MaxPool, Relu, Tanh};
+use nn::{Convolution, Layer, Model, Pool2d, Real};
 use proptest::prelude::*;
 use tensor::{Element, Tensor};
 
@@ -44,36 +45,36 @@ fn noise<T: Element>(shape: &[usize], seed: u64) -> Tensor<T> {
 
 impl Architecture {
     fn model<T: Real>(&self) -> Model<T> {
-        let rectifier = || if self.relu6 { Layer::relu6() } else { Layer::Relu };
+        let rectifier = || if self.relu6 { Layer::from(Clip::RELU6) } else { Relu.into() };
         let padding = usize::from(!self.valid);
-        let conv = |out_channels, stride| Layer::Conv2d {
+        let conv = |out_channels, stride| Conv2d {
             out_channels,
             kernel: [3, 3],
-            conv: Conv2d::default().padding(padding).stride(stride),
+            conv: Convolution::default().padding(padding).stride(stride),
             bias: true,
         };
         let mut builder = Model::builder(INPUT).layer("conv1", conv(6, 1));
         if self.batch_norm {
-            builder = builder.layer("bn1", Layer::batch_norm());
+            builder = builder.layer("bn1", BatchNorm::new());
         }
         builder = builder.layer("relu1", rectifier());
         match self.pool {
-            1 => builder = builder.layer("pool", Layer::max_pool(2)),
+            1 => builder = builder.layer("pool", MaxPool::new(2)),
             2 => {
                 let pool = Pool2d { kernel: [2, 2], stride: [1, 1], padding: Default::default() };
-                builder = builder.layer("pool", Layer::AvgPool { pool, count_padding: true });
+                builder = builder.layer("pool", AvgPool { pool, count_padding: true });
             }
             _ => {}
         }
         builder = builder.layer("conv2", conv(7, self.stride)).layer("relu2", rectifier());
         if self.residual {
             builder = builder
-                .layer("conv3", Layer::conv(7, 3))
-                .layer_from("sum", Layer::Add, &["relu2", "conv3"])
+                .layer("conv3", Conv2d::new(7, 3))
+                .layer_from("sum", Add, &["relu2", "conv3"])
                 .layer("relu3", rectifier());
         }
-        builder = builder.layer("pooled", if self.gap { Layer::GlobalAvgPool } else { Layer::Flatten });
-        let mut model = builder.layer("fc", Layer::linear(4)).build(self.seed).unwrap().cast::<T>();
+        builder = builder.layer("pooled", if self.gap { Layer::from(GlobalAvgPool) } else { Flatten.into() });
+        let mut model = builder.layer("fc", Linear::new(4)).build(self.seed).unwrap().cast::<T>();
         for (index, name) in (0..).zip(names(&model)) {
             let value = noise::<T>(model.parameter(&name).unwrap().shape(), self.seed ^ index);
             let value = match name.rsplit('.').next() {
@@ -274,10 +275,10 @@ fn each_of_sixteen_images_gets_the_map_that_it_gets_alone() {
 #[test]
 fn integrated_gradients_approach_completeness() {
     let smooth = Model::builder(INPUT)
-        .layer("conv", Layer::conv(4, 3))
-        .layer("tanh", Layer::Tanh)
-        .layer("flat", Layer::Flatten)
-        .layer("fc", Layer::linear(3))
+        .layer("conv", Conv2d::new(4, 3))
+        .layer("tanh", Tanh)
+        .layer("flat", Flatten)
+        .layer("fc", Linear::new(3))
         .build(5)
         .unwrap()
         .cast::<f64>();

@@ -6,86 +6,91 @@ use std::path::{Path, PathBuf};
 use attribution::methods::Family;
 use attribution::{Explainer, Heatmap};
 use nn::data::Normalization;
-use nn::ops::Interpolation;
+use nn::layers::{
+    Add, AvgPool, BatchNorm, ChannelMax, ChannelMean, Clip, Concat, Conv2d, ConvTranspose2d, Div, Dropout, Elu, Erf,
+    Flatten, Gelu, GlobalAvgPool, GroupNorm, HardSigmoid, Interpolation, LayerNorm, LeakyRelu, Linear, MaxPool, Mul,
+    PRelu, Pad, Power, Relu, Resize, Scale, Select, Shift, Sigmoid, Silu, Softmax, Softplus, Sub, Tanh, Unflatten,
+};
 use nn::zoo::{BatchNorms, Head, Net, efficientnet_lite0};
-use nn::{Conv2d, ConvTranspose2d, Layer, Model, ModelBuilder, ModelInfo, Naming, Padding, Pool2d};
+use nn::{Convolution, Model, ModelBuilder, ModelInfo, Naming, Padding, Pool2d, TransposedConvolution};
 use tensor::Tensor;
 
 use crate::support::{Stored, reference, relative_error};
 
 /// Every kind of layer, with paddings, strides and groups that tell dimensions apart.
 fn all_layers() -> ModelBuilder {
-    let conv = Conv2d { padding: Padding { top: 0, bottom: 1, left: 2, right: 3 }, ..Conv2d::default().groups(2) };
+    let conv =
+        Convolution { padding: Padding { top: 0, bottom: 1, left: 2, right: 3 }, ..Convolution::default().groups(2) };
     let pool = Pool2d { kernel: [3, 2], stride: [2, 1], padding: Padding { top: 1, bottom: 0, left: 0, right: 1 } };
-    let transposed = ConvTranspose2d {
-        conv: Conv2d {
+    let transposed = TransposedConvolution {
+        conv: Convolution {
             padding: Padding { top: 1, bottom: 0, left: 0, right: 1 },
-            ..Conv2d::default().stride(2).groups(3)
+            ..Convolution::default().stride(2).groups(3)
         },
         output_padding: [1, 0],
     };
-    let transposed = Layer::ConvTranspose2d { out_channels: 6, kernel: [3, 2], transposed, bias: true };
+    let transposed = ConvTranspose2d { out_channels: 6, kernel: [3, 2], transposed, bias: true };
     let around = Padding { top: 1, bottom: 0, left: 0, right: 2 };
-    let select = |axis, places: &[usize]| Layer::Select { axis, places: places.to_vec() };
-    let resize = |interpolation| Layer::Resize { size: [3, 11], interpolation };
+    let select = |axis, places: &[usize]| Select { axis, indices: places.to_vec() };
+    let resize = |interpolation| Resize { size: [3, 11], interpolation };
     let classes = vec!["cat".into(), "dog".into(), "newt".into()];
     let normalization = Normalization::new(vec![0.1; 4], vec![0.3; 4]).unwrap();
     Model::builder([14, 12, 4])
-        .layer("pad", Layer::Pad { padding: around, channels: [0, 0], value: 0.5 })
-        .layer("conv", Layer::Conv2d { out_channels: 6, kernel: [3, 2], conv, bias: true })
-        .layer("bn", Layer::BatchNorm { epsilon: 1e-3, momentum: 0.01 })
-        .layer("silu", Layer::Silu)
-        .layer("groups", Layer::GroupNorm { groups: 3, epsilon: 1e-4 })
-        .layer("prelu", Layer::PRelu)
-        .layer("pool", Layer::MaxPool(pool))
-        .layer("leaky", Layer::LeakyRelu { slope: 0.2 })
-        .layer("mean", Layer::AvgPool { pool, count_padding: true })
-        .layer("plain", Layer::conv(6, 3).without_bias())
-        .layer("relu", Layer::Relu)
+        .layer("pad", Pad { padding: around, channels: [0, 0], value: 0.5 })
+        .layer("conv", Conv2d { out_channels: 6, kernel: [3, 2], conv, bias: true })
+        .layer("bn", BatchNorm { epsilon: 1e-3, momentum: 0.01 })
+        .layer("silu", Silu)
+        .layer("groups", GroupNorm { groups: 3, epsilon: 1e-4 })
+        .layer("prelu", PRelu)
+        .layer("pool", MaxPool(pool))
+        .layer("leaky", LeakyRelu { slope: 0.2 })
+        .layer("mean", AvgPool { pool, count_padding: true })
+        .layer("plain", Conv2d::new(6, 3).without_bias())
+        .layer("relu", Relu)
         .layer("up", transposed)
-        .layer("gelu", Layer::Gelu { tanh: false })
-        .layer("gelu_tanh", Layer::Gelu { tanh: true })
-        .layer("elu", Layer::Elu { alpha: 0.7 })
+        .layer("gelu", Gelu { tanh: false })
+        .layer("gelu_tanh", Gelu { tanh: true })
+        .layer("elu", Elu { alpha: 0.7 })
         .layer("linear", resize(Interpolation::Bilinear { align_corners: true }))
-        .layer("softplus", Layer::Softplus)
+        .layer("softplus", Softplus)
         .layer("cubic", resize(Interpolation::Bicubic { align_corners: false }))
-        .layer("nearest", Layer::Resize { size: [6, 22], interpolation: Interpolation::Nearest })
-        .layer("mean2", Layer::AvgPool { pool: Pool2d::square(2).stride(1), count_padding: false })
-        .layer("scale", Layer::Scale { shape: vec![6] })
-        .layer("shift", Layer::Shift { shape: vec![5, 21, 6] })
-        .layer("pixel_norm", Layer::LayerNorm { epsilon: 1e-6 })
-        .layer("erf", Layer::Erf)
-        .layer("clip", Layer::relu6())
-        .layer("wider", Layer::Pad { padding: Padding::default(), channels: [1, 2], value: 0.25 })
+        .layer("nearest", Resize { size: [6, 22], interpolation: Interpolation::Nearest })
+        .layer("mean2", AvgPool { pool: Pool2d::square(2).stride(1), count_padding: false })
+        .layer("scale", Scale { shape: vec![6] })
+        .layer("shift", Shift { shape: vec![5, 21, 6] })
+        .layer("pixel_norm", LayerNorm { epsilon: 1e-6 })
+        .layer("erf", Erf)
+        .layer("clip", Clip::RELU6)
+        .layer("wider", Pad { padding: Padding::default(), channels: [1, 2], value: 0.25 })
         .layer("channels", select(2, &[3, 1, 8, 0, 5, 5]))
         .layer("lines", select(0, &[4, 0, 2, 3, 1]))
         .layer("columns", select(1, &[0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]))
-        .layer("where", Layer::ChannelMean)
-        .layer_from("most", Layer::ChannelMax, &["columns"])
-        .layer_from("squeeze", Layer::GlobalAvgPool, &["columns"])
-        .layer("excite", Layer::linear(6))
-        .layer("line", Layer::Unflatten { shape: [1, 6, 1] })
-        .layer("over_channels", Layer::conv(1, 3))
-        .layer("row", Layer::Flatten)
-        .layer("attention", Layer::Softmax)
+        .layer("where", ChannelMean)
+        .layer_from("most", ChannelMax, &["columns"])
+        .layer_from("squeeze", GlobalAvgPool, &["columns"])
+        .layer("excite", Linear::new(6))
+        .layer("line", Unflatten { shape: [1, 6, 1] })
+        .layer("over_channels", Conv2d::new(1, 3))
+        .layer("row", Flatten)
+        .layer("attention", Softmax)
         .layer("some", select(0, &[5, 4, 3, 2, 1, 0]))
-        .layer("gate", Layer::HardSigmoid { slope: 0.2, offset: 0.5 })
-        .layer_from("se", Layer::Mul, &["columns", "gate"])
-        .layer_from("difference", Layer::Sub, &["se", "squeeze"])
-        .layer("sigmoid", Layer::Sigmoid)
-        .layer_from("quotient", Layer::Div, &["difference", "sigmoid"])
-        .layer_from("both", Layer::Concat, &["quotient", "columns", "where", "most"])
-        .layer("flat", Layer::Flatten)
-        .layer("bn_flat", Layer::batch_norm())
-        .layer("row_norm", Layer::LayerNorm { epsilon: 1e-5 })
-        .layer("squares", Layer::Power { exponent: 2.0 })
-        .layer("tanh", Layer::Tanh)
-        .layer("drop", Layer::Dropout { probability: 0.3 })
-        .layer("fc1", Layer::linear(7))
-        .layer_from("fc2", Layer::linear(7).without_bias(), &["drop"])
-        .layer_from("sum", Layer::Add, &["fc1", "fc2"])
-        .layer_from("rows", Layer::Concat, &["sum", "fc1"])
-        .layer("fc", Layer::linear(3))
+        .layer("gate", HardSigmoid { slope: 0.2, offset: 0.5 })
+        .layer_from("se", Mul, &["columns", "gate"])
+        .layer_from("difference", Sub, &["se", "squeeze"])
+        .layer("sigmoid", Sigmoid)
+        .layer_from("quotient", Div, &["difference", "sigmoid"])
+        .layer_from("both", Concat, &["quotient", "columns", "where", "most"])
+        .layer("flat", Flatten)
+        .layer("bn_flat", BatchNorm::new())
+        .layer("row_norm", LayerNorm { epsilon: 1e-5 })
+        .layer("squares", Power { exponent: 2.0 })
+        .layer("tanh", Tanh)
+        .layer("drop", Dropout { probability: 0.3 })
+        .layer("fc1", Linear::new(7))
+        .layer_from("fc2", Linear::new(7).without_bias(), &["drop"])
+        .layer_from("sum", Add, &["fc1", "fc2"])
+        .layer_from("rows", Concat, &["sum", "fc1"])
+        .layer("fc", Linear::new(3))
         .info(ModelInfo { classes, normalization: Some(normalization), ..ModelInfo::default() })
 }
 
@@ -128,13 +133,13 @@ fn the_zoo_comes_back_bit_for_bit() {
 /// The models whose files ONNX Runtime has run: `tests/run_onnxruntime.py` stores its scores beside them.
 fn run_by_onnx_runtime() -> Vec<(&'static str, Model)> {
     let small = Model::builder([16, 16, 3])
-        .layer("conv", Layer::conv(8, 3).stride(2).without_bias())
-        .layer("bn", Layer::batch_norm())
-        .layer("relu", Layer::Relu)
-        .layer("dw", Layer::conv(8, 3).groups(8))
-        .layer_from("add", Layer::Add, &["dw", "relu"])
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(5));
+        .layer("conv", Conv2d::new(8, 3).stride(2).without_bias())
+        .layer("bn", BatchNorm::new())
+        .layer("relu", Relu)
+        .layer("dw", Conv2d::new(8, 3).groups(8))
+        .layer_from("add", Add, &["dw", "relu"])
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(5));
     vec![("all_layers", filled(all_layers())), ("residual", filled(small))]
 }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use attribution::rules::{Deconv, Guided};
-use nn::ops::{
-    ChannelStatistics, Gelu, Interpolation, NetworkOps, batch_norm_evaluation, batch_norm_training, conv_transpose2d,
-    cross_entropy,
+use nn::layers::{
+    Apply, AvgPool, BatchNorm, ChannelStatistics, Clip, Conv2d, ConvTranspose2d, Elu, Gelu, GlobalAvgPool,
+    Interpolation, LeakyRelu, Linear, MaxPool, Relu, Resize, Sigmoid, Silu, Softmax, Softplus, batch_norm_training,
 };
-use nn::{Conv2d, ConvTranspose2d, Padding, Pool2d, Real};
+use nn::losses::{cross_entropy, log_softmax};
+use nn::{Convolution, Padding, Pool2d, Real, TransposedConvolution};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use tensor::{Exact, Rule, Tape, Tensor, Var};
@@ -103,33 +104,46 @@ impl Case<'_> {
         match family {
             "conv2d" => {
                 let [top, bottom, left, right] = self.numbers("pad_tblr").try_into().unwrap();
-                let conv = Conv2d {
+                let conv = Convolution {
                     stride: self.pair("stride"),
                     padding: Padding { top, bottom, left, right },
                     dilation: self.pair("dilation"),
                     groups: self.number("groups") as usize,
                 };
-                self.check::<T>(&["x", "w", "b"], |v| v[0].conv2d_with_bias(&v[1], &v[2], conv));
+                self.check::<T>(&["x", "w", "b"], |v| {
+                    v[0].apply_with(Conv2d::of(v[1].shape(), conv).with_bias(), &[&v[1], &v[2]])
+                });
             }
             "convtranspose2d" => {
                 let [stride, padding, dilation, groups, output_padding] =
                     ["stride", "padding", "dilation", "groups", "output_padding"].map(|s| self.number(s) as usize);
-                let conv = Conv2d::default().stride(stride).padding(padding).dilation(dilation).groups(groups);
-                let transposed = ConvTranspose2d { conv, output_padding: [output_padding; 2] };
-                self.check::<T>(&["x", "w", "b"], |v| conv_transpose2d(&v[0], &v[1], Some(&v[2]), transposed));
+                let conv = Convolution::default().stride(stride).padding(padding).dilation(dilation).groups(groups);
+                let transposed = TransposedConvolution { conv, output_padding: [output_padding; 2] };
+                self.check::<T>(&["x", "w", "b"], |v| {
+                    let (out_channels, kernel) = (v[2].value().len(), [v[1].shape()[0], v[1].shape()[1]]);
+                    let layer = ConvTranspose2d { out_channels, kernel, transposed, bias: true };
+                    v[0].apply_with(layer, &[&v[1], &v[2]])
+                });
             }
-            "linear" => self.check::<T>(&["x", "w", "b"], |v| v[0].linear(&v[1], &v[2])),
-            "maxpool" => self.check::<T>(&["x"], |v| v[0].max_pool(self.pool())),
-            "avgpool" => self.check::<T>(&["x"], |v| v[0].avg_pool(self.pool(), self.flag("count_include_pad"))),
-            "gap" => self.check::<T>(&["x"], |v| v[0].global_avg_pool()),
-            "softmax" => self.check::<T>(&["x"], |v| v[0].softmax()),
-            "log_softmax_large" => self.check::<T>(&["x"], |v| v[0].log_softmax()),
+            "linear" => {
+                self.check::<T>(&["x", "w", "b"], |v| v[0].apply_with(Linear::new(v[2].value().len()), &[&v[1], &v[2]]))
+            }
+            "maxpool" => self.check::<T>(&["x"], |v| v[0].apply(MaxPool(self.pool()))),
+            "avgpool" => self.check::<T>(&["x"], |v| {
+                v[0].apply(AvgPool { pool: self.pool(), count_padding: self.flag("count_include_pad") })
+            }),
+            "gap" => self.check::<T>(&["x"], |v| v[0].apply(GlobalAvgPool)),
+            "softmax" => self.check::<T>(&["x"], |v| v[0].apply(Softmax)),
+            "log_softmax_large" => self.check::<T>(&["x"], |v| log_softmax(&v[0])),
             "cross_entropy" => {
                 let smoothing = self.settings["label_smoothing"].as_f64().unwrap_or(0.0);
                 self.check::<T>(&["x"], |v| cross_entropy(&v[0], &self.numbers("labels"), smoothing));
             }
             "batchnorm_eval" => self.check::<T>(&["x", "gamma", "beta"], |v| {
-                batch_norm_evaluation(&v[0], &v[1], &v[2], &self.statistics(0), self.number("eps"))
+                let ChannelStatistics { mean, variance } = self.statistics(0);
+                let [mean, variance] = [mean, variance].map(|statistic| v[0].tape().leaf(statistic));
+                let layer = BatchNorm { epsilon: self.number("eps"), momentum: 0.1 };
+                v[0].apply_with(layer, &[&v[1], &v[2], &mean, &variance])
             }),
             "batchnorm_train" => self.check::<T>(&["x", "gamma", "beta"], |v| {
                 let (y, batch) = batch_norm_training(&v[0], &v[1], &v[2], self.number("eps"));
@@ -139,29 +153,31 @@ impl Case<'_> {
                 self.compare("running_var1", &running.variance);
                 y
             }),
-            "relu6" => self.check::<T>(&["x"], |v| v[0].mul_scalar(4.0).relu6()), // 4x reaches both bounds
-            "guided_relu" => self.check_under::<T>(&Guided, &["x"], |v| v[0].relu()),
-            "guided_relu6" => self.check_under::<T>(&Guided, &["x"], |v| v[0].relu6()),
-            "deconv_relu" => self.check_under::<T>(&Deconv, &["x"], |v| v[0].relu()),
-            "act_relu" => self.check::<T>(&["x"], |v| v[0].relu()),
-            "act_leaky_relu" => self.check::<T>(&["x"], |v| v[0].leaky_relu(0.01)),
-            "act_elu" => self.check::<T>(&["x"], |v| v[0].elu(1.0)),
-            "act_gelu_erf" => self.check::<T>(&["x"], |v| v[0].gelu(Gelu { tanh: false })),
-            "act_gelu_tanh" => self.check::<T>(&["x"], |v| v[0].gelu(Gelu { tanh: true })),
-            "act_softplus" => self.check::<T>(&["x"], |v| v[0].softplus()),
-            "act_silu" => self.check::<T>(&["x"], |v| v[0].silu()),
-            "act_sigmoid" => self.check::<T>(&["x"], |v| v[0].sigmoid()),
+            "relu6" => self.check::<T>(&["x"], |v| v[0].mul_scalar(4.0).apply(Clip::RELU6)), // 4x reaches both bounds
+            "guided_relu" => self.check_under::<T>(&Guided, &["x"], |v| v[0].apply(Relu)),
+            "guided_relu6" => self.check_under::<T>(&Guided, &["x"], |v| v[0].apply(Clip::RELU6)),
+            "deconv_relu" => self.check_under::<T>(&Deconv, &["x"], |v| v[0].apply(Relu)),
+            "act_relu" => self.check::<T>(&["x"], |v| v[0].apply(Relu)),
+            "act_leaky_relu" => self.check::<T>(&["x"], |v| v[0].apply(LeakyRelu { slope: 0.01 })),
+            "act_elu" => self.check::<T>(&["x"], |v| v[0].apply(Elu { alpha: 1.0 })),
+            "act_gelu_erf" => self.check::<T>(&["x"], |v| v[0].apply(Gelu { tanh: false })),
+            "act_gelu_tanh" => self.check::<T>(&["x"], |v| v[0].apply(Gelu { tanh: true })),
+            "act_softplus" => self.check::<T>(&["x"], |v| v[0].apply(Softplus)),
+            "act_silu" => self.check::<T>(&["x"], |v| v[0].apply(Silu)),
+            "act_sigmoid" => self.check::<T>(&["x"], |v| v[0].apply(Sigmoid)),
             "act_tanh" => self.check::<T>(&["x"], |v| v[0].tanh()),
             "bilinear" => {
                 let interpolation = Interpolation::Bilinear { align_corners: self.flag("align_corners") };
-                self.check::<T>(&["x"], |v| v[0].resize(self.pair("out"), interpolation));
+                self.check::<T>(&["x"], |v| v[0].apply(Resize { size: self.pair("out"), interpolation }));
             }
             "bicubic_aa_false" => {
                 assert_eq!(self.number("a"), -0.75);
                 let interpolation = Interpolation::Bicubic { align_corners: self.flag("align_corners") };
-                self.check::<T>(&["x"], |v| v[0].resize(self.pair("out"), interpolation));
+                self.check::<T>(&["x"], |v| v[0].apply(Resize { size: self.pair("out"), interpolation }));
             }
-            "nearest_up" => self.check::<T>(&["x"], |v| v[0].resize(self.pair("out"), Interpolation::Nearest)),
+            "nearest_up" => self.check::<T>(&["x"], |v| {
+                v[0].apply(Resize { size: self.pair("out"), interpolation: Interpolation::Nearest })
+            }),
             _ => panic!("no operation is known for the case {}", self.name),
         }
     }

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nn::{Conv2d, Layer, Model, ModelBuilder};
+use nn::layers::{Conv2d, Flatten, GlobalAvgPool, Linear, MaxPool, Relu};
+use nn::{Convolution, Model, ModelBuilder};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use tensor::Tensor;
@@ -89,29 +90,29 @@ pub(crate) fn network(name: &str) -> Model<f32> {
 /// conv3×3(8) – ReLU – conv3×3(12) stride 2 – ReLU – max pool 2 – conv3×3(16) – ReLU – GAP – FC(5), on `[30, 22, 3]`.
 fn gapnet() -> ModelBuilder {
     Model::builder([30, 22, 3])
-        .layer("conv1", Layer::conv(8, 3))
-        .layer("relu1", Layer::Relu)
-        .layer("conv2", Layer::conv(12, 3).stride(2))
-        .layer("relu2", Layer::Relu)
-        .layer("pool", Layer::max_pool(2))
-        .layer("conv3", Layer::conv(16, 3))
-        .layer("relu3", Layer::Relu)
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(5))
+        .layer("conv1", Conv2d::new(8, 3))
+        .layer("relu1", Relu)
+        .layer("conv2", Conv2d::new(12, 3).stride(2))
+        .layer("relu2", Relu)
+        .layer("pool", MaxPool::new(2))
+        .layer("conv3", Conv2d::new(16, 3))
+        .layer("relu3", Relu)
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(5))
 }
 
 /// Two 'valid' convolutions, each followed by ReLU and max pool 2, then flatten and two FC layers, on `[28, 28, 1]`.
 fn flatnet() -> ModelBuilder {
-    let conv = |out_channels| Layer::Conv2d { out_channels, kernel: [3, 3], conv: Conv2d::default(), bias: true };
+    let conv = |out_channels| Conv2d { out_channels, kernel: [3, 3], conv: Convolution::default(), bias: true };
     Model::builder([28, 28, 1])
         .layer("conv1", conv(6))
-        .layer("relu1", Layer::Relu)
-        .layer("pool1", Layer::max_pool(2))
+        .layer("relu1", Relu)
+        .layer("pool1", MaxPool::new(2))
         .layer("conv2", conv(10))
-        .layer("relu2", Layer::Relu)
-        .layer("pool2", Layer::max_pool(2))
-        .layer("flatten", Layer::Flatten)
-        .layer("fc1", Layer::linear(32))
-        .layer("relu3", Layer::Relu)
-        .layer("fc2", Layer::linear(10))
+        .layer("relu2", Relu)
+        .layer("pool2", MaxPool::new(2))
+        .layer("flatten", Flatten)
+        .layer("fc1", Linear::new(32))
+        .layer("relu3", Relu)
+        .layer("fc2", Linear::new(10))
 }

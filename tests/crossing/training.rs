@@ -1,5 +1,6 @@
 //! Losses, gradients and trajectories of training against values computed with PyTorch.
 
+use nn::losses::cross_entropy;
 use nn::optim::{Adam, Optimizer, Sgd};
 use nn::train::train_step;
 use nn::{Mode, Model, Real};
@@ -19,7 +20,7 @@ fn check_gradients<T: Real>(name: &str, tolerance: f64) {
     let (images, labels) = batch::<T>(&stored, 0);
     let tape = Tape::new();
     let forward = model.forward(&tape, images, Mode::Training { seed: 0 }).unwrap();
-    let loss = nn::ops::cross_entropy(&forward.logits, &labels, 0.0);
+    let loss = cross_entropy(&forward.logits, &labels, 0.0);
     let mut wanted: Vec<_> = forward.trained(&model).map(|(_, var)| var.clone()).collect();
     wanted.extend([forward.input.clone(), forward.logits.clone()]);
     let gradients = tape.backward(&loss, &Exact, &wanted).unwrap();

@@ -1,28 +1,32 @@
-//! What can stand in the way of an explanation.
+//! Errors. Each message contains its cause, so none has a [`source`](std::error::Error::source) of its own.
 
 use nn::ModelError;
 use tensor::BackwardError;
 use thiserror::Error;
 
 use crate::photo::PhotoError;
+use crate::rules::Refusal;
 
 /// An explanation that can't be given.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ExplainError {
-    /// A layer, a class or an image shape that the model doesn't have.
+    /// A layer, a class or an image shape that doesn't fit the model.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A backward rule that has no meaning for this model.
+    /// A backward rule that can't be applied to the model.
     #[error(transparent)]
     Rule(#[from] BackwardError),
+    /// An operation of the model that a full gradient has no formula for.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// A picture that doesn't fit the model.
     #[error(transparent)]
     Photo(#[from] PhotoError),
-    /// The model doesn't say how a picture's bytes become its input.
+    /// A model without a normalization: it isn't known how a picture's bytes become its input.
     #[error("the model has no normalization, so a picture can't become its input: give a tensor, already preprocessed")]
     NoNormalization,
-    /// No image at all.
+    /// An empty batch.
     #[error("there is no image to explain")]
     NoImages,
     /// CAM on a model that doesn't end in global average pooling and one fully connected layer.
@@ -34,31 +38,31 @@ pub enum ExplainError {
         /// The last layers.
         found: String,
     },
-    /// A layer whose output has no positions, so that there is no map of it.
+    /// A layer whose output has no positions, and so no map.
     #[error(
         "the output of layer `{layer}` has no positions ({shape:?} for each image); layers that have: {}",
         spatial.join(", ")
     )]
     NotSpatial {
-        /// Its name.
+        /// The layer.
         layer: String,
-        /// One image's output.
+        /// The shape of one image's output.
         shape: Vec<usize>,
         /// The layers whose outputs are `[H, W, C]`.
         spatial: Vec<String>,
     },
-    /// No layer where one or more are needed.
+    /// A mean over no layers.
     #[error("a mean over layers needs at least one layer")]
     NoLayers,
-    /// A class number out of range.
+    /// A class index out of range.
     #[error("there is no class {class}: the model has {classes}, numbered from 0")]
     Class {
-        /// The number asked for.
+        /// The index.
         class: usize,
-        /// How many there are.
+        /// The number of classes.
         classes: usize,
     },
-    /// Not one class for each image.
+    /// A list of classes of another length than the batch.
     #[error("{found} classes for {expected} images: give one class for all, or one for each image")]
     TargetLength {
         /// Images observed.
@@ -78,13 +82,13 @@ pub enum ExplainError {
         rows: usize,
         /// Classes.
         classes: usize,
-        /// The shape of what it gave.
+        /// The shape of its result.
         found: Vec<usize>,
     },
-    /// A baseline, mask or window that doesn't fit.
+    /// A setting out of range, or a baseline, mask or window that doesn't fit.
     #[error("{0}")]
     Setting(String),
-    /// The caller asked to stop.
+    /// The progress callback stopped the method.
     #[error("stopped after {done} of {total}")]
     Cancelled {
         /// Images run so far.

@@ -12,14 +12,15 @@ use crate::photo::Photo;
 ///
 /// ```
 /// use attribution::Explainer;
-/// use nn::{Layer, Model};
+/// use nn::Model;
+/// use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
 /// use tensor::Tensor;
 ///
 /// let model = Model::builder([16, 16, 1])
-///     .layer("conv1", Layer::conv(8, 3))
-///     .layer("relu1", Layer::Relu)
-///     .layer("gap", Layer::GlobalAvgPool)
-///     .layer("fc", Layer::linear(3))
+///     .layer("conv1", Conv2d::new(8, 3))
+///     .layer("relu1", Relu)
+///     .layer("gap", GlobalAvgPool)
+///     .layer("fc", Linear::new(3))
 ///     .build(7)?;
 /// let image = Tensor::from_fn([16, 16, 1], |i| (i as f32).sin());
 ///

@@ -1,15 +1,16 @@
 //! Where a layer's cells lie on the picture.
 
 use nn::data::Rect;
-use nn::{Layer, Model, Padding, Real, Source};
+use nn::layers::Reach;
+use nn::{Model, Padding, Real, Source};
 
-/// Where the cells of a feature map lie on the model's input, as kernels, strides and paddings say. Each pair is
+/// Where the cells of a feature map lie on the model's input, computed from kernels, strides and paddings. Each pair is
 /// `[down, right]`, in pixels; pixel i covers the interval [i, i + 1].
 ///
-/// Along an axis, cell i is centred at `first + i·stride`, and reads the pixels `[begin + i·stride, end + i·stride)`: the
-/// image's own cells are its pixels (first = ½, stride 1, begin = 0, end = 1), and a window of k taps at dilation d, stride
-/// s, with p pixels of padding before it, turns them into (Araujo, Norris and Sim, *Computing Receptive Fields of
-/// Convolutional Neural Networks*, 2019)
+/// Along an axis, cell i is centred at `first + i·stride` and reads the pixels `[begin + i·stride, end + i·stride)`. The
+/// cells of the image are its pixels (first = ½, stride 1, begin = 0, end = 1). A window of k taps at dilation d and
+/// stride s, with p pixels of padding before it, maps these numbers to (Araujo, Norris and Sim, *Computing Receptive
+/// Fields of Convolutional Neural Networks*, 2019)
 ///
 /// ```text
 /// first' = first + ((k − 1)·d/2 − p)·stride
@@ -23,7 +24,7 @@ pub struct Cells {
     end: [i64; 2],
 }
 
-/// Pixels that no picture's edges are apart, nor its cells: strides multiply from layer to layer.
+/// Limit on strides and offsets, in pixels, far above any picture. Strides multiply from layer to layer.
 const FAR: i64 = 1 << 31;
 
 impl Cells {
@@ -36,19 +37,19 @@ impl Cells {
         [0, 1].map(|axis| self.first[axis] + (cell[axis] * self.stride[axis]) as f64)
     }
 
-    /// Steps between neighbouring cells.
+    /// The distance between neighbouring cells.
     #[must_use]
     pub fn stride(&self) -> [usize; 2] {
         self.stride
     }
 
-    /// The height and width of what a cell reads, padding included.
+    /// The height and width of a cell's receptive field, padding included.
     #[must_use]
     pub fn receptive_field(&self) -> [usize; 2] {
         [0, 1].map(|axis| (self.end[axis] - self.begin[axis]) as usize)
     }
 
-    /// What a cell reads of a picture `[H, W]`: its receptive field, less what lies in the padding.
+    /// The pixels of a picture `[H, W]` that a cell reads: its receptive field without the padding.
     #[must_use]
     pub fn reads(&self, cell: [usize; 2], picture: [usize; 2]) -> Rect {
         let edge = |edge: [i64; 2]| {
@@ -60,12 +61,12 @@ impl Cells {
         Rect { top, left, height: bottom - top, width: right - left }
     }
 
-    /// The place among a layer's cells, as a fraction, of a point of the picture.
+    /// The fractional cell index of a point of the picture.
     pub(crate) fn cell_at(&self, axis: usize, point: f64) -> f64 {
         (point - self.first[axis]) / self.stride[axis] as f64
     }
 
-    /// `None` where the cells would lie beyond any picture.
+    /// The cells of a layer with these windows; `None` if a number exceeds [`FAR`].
     fn windowed(self, kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2], padding: &Padding) -> Option<Self> {
         let before = [padding.top as i64, padding.left as i64];
         let step = self.stride.map(|stride| stride as i64);
@@ -79,20 +80,20 @@ impl Cells {
         cells.on_pictures()
     }
 
-    /// `None` where they lie beyond any picture.
+    /// `None` if a number exceeds [`FAR`].
     fn on_pictures(self) -> Option<Self> {
         let mut edges = self.begin.into_iter().chain(self.end).chain(self.stride.map(|stride| stride as i64));
         edges.all(|edge| edge.abs() <= FAR).then_some(self)
     }
 
-    /// Rows or columns at even distances; `None` for others.
-    fn selected(mut self, axis: usize, places: &[usize]) -> Option<Self> {
-        let (start, step) = match *places {
+    /// The cells of selected rows or columns; `None` if these aren't evenly spaced.
+    fn selected(mut self, axis: usize, indices: &[usize]) -> Option<Self> {
+        let (start, step) = match *indices {
             [start] => (start, 1),
             [start, next, ..] => (start, next.checked_sub(start).filter(|&step| step > 0)?),
             [] => return None,
         };
-        let is_even = places.windows(2).all(|pair| pair[0] + step == pair[1]);
+        let is_even = indices.windows(2).all(|pair| pair[0] + step == pair[1]);
         let offset = start.saturating_mul(self.stride[axis]).min(FAR as usize) as i64;
         self.first[axis] += offset as f64;
         self.begin[axis] += offset;
@@ -101,7 +102,8 @@ impl Cells {
         self.on_pictures().filter(|_| is_even)
     }
 
-    /// Two branches that meet: the cells read what either reads, and lie between.
+    /// The cells where two branches meet: each reads what either branch's cell reads, and lies midway between the two.
+    /// `None` if the strides differ.
     fn joined(self, other: Self) -> Option<Self> {
         (self.stride == other.stride).then(|| Self {
             first: [0, 1].map(|a| f64::midpoint(self.first[a], other.first[a])),
@@ -111,29 +113,25 @@ impl Cells {
         })
     }
 
-    /// The cells of each layer; `None` where the output has no positions, branches of different strides meet,
-    /// the picture was enlarged before, or the cells would lie beyond any picture.
+    /// The cells of each layer; `None` if the output has no positions, branches of different strides meet before it, an
+    /// earlier layer enlarges the picture, or a number exceeds [`FAR`].
     pub(crate) fn of_layers<T: Real>(model: &Model<T>) -> Vec<Option<Self>> {
         let mut cells: Vec<Option<Self>> = Vec::with_capacity(model.layers().len());
         for node in model.layers() {
-            // What has no positions, such as the factors of squeeze-and-excitation, is the same at each.
+            // An input without positions, such as the factors of squeeze-and-excitation, is the same at every position.
             let mut inputs = node.inputs.iter().filter_map(|source| match *source {
                 Source::Image => Some(Some(Self::PIXELS)),
                 Source::Layer(index) => (model.layers()[index].output_shape.len() == 3).then_some(cells[index]),
             });
             let first = inputs.next().flatten();
             let merged = inputs.fold(first, |a, b| a?.joined(b?));
-            let here = merged.and_then(|cells| match &node.layer {
-                Layer::Conv2d { kernel, conv, .. } => {
-                    cells.windowed(*kernel, conv.stride, conv.dilation, &conv.padding)
+            let here = merged.and_then(|cells| match node.layer.kind().reach() {
+                Reach::SamePlace => (node.output_shape.len() == 3).then_some(cells),
+                Reach::Window { kernel, stride, dilation, padding } => {
+                    cells.windowed(kernel, stride, dilation, &padding)
                 }
-                Layer::MaxPool(pool) | Layer::AvgPool { pool, .. } => {
-                    cells.windowed(pool.kernel, pool.stride, [1, 1], &pool.padding)
-                }
-                Layer::Pad { padding, .. } => cells.windowed([1, 1], [1, 1], [1, 1], padding),
-                Layer::Select { axis: axis @ (0 | 1), places } => cells.selected(*axis, places),
-                Layer::ConvTranspose2d { .. } | Layer::Resize { .. } => None,
-                _ => (node.output_shape.len() == 3).then_some(cells),
+                Reach::Selected { axis, indices } => cells.selected(axis, indices),
+                _ => None,
             });
             cells.push(here);
         }
@@ -145,9 +143,10 @@ impl Cells {
 mod tests {
     use super::*;
     use crate::testing::wave;
-    use nn::{Conv2d, Mode, Pool2d};
+    use nn::layers::{AvgPool, Conv2d, GlobalAvgPool, Linear, Select};
+    use nn::{Convolution, Layer, Pool2d};
     use proptest::prelude::*;
-    use tensor::{Exact, Tape, Tensor};
+    use tensor::{Exact, Tensor};
 
     const PICTURE: [usize; 2] = [23, 19];
 
@@ -159,22 +158,22 @@ mod tests {
             if pooling {
                 let [top, left] = kernel.map(|k| (k - 1).min(1));
                 let padding = Padding { top, left, ..Padding::default() };
-                Layer::AvgPool { pool: Pool2d { kernel, stride, padding }, count_padding: true }
+                AvgPool { pool: Pool2d { kernel, stride, padding }, count_padding: true }.into()
             } else {
                 let [top, bottom, left, right] = padding;
-                let conv = Conv2d { stride, dilation, padding: Padding { top, bottom, left, right }, groups: 1 };
-                Layer::Conv2d { out_channels: 1, kernel, conv, bias: false }
+                let conv = Convolution { stride, dilation, padding: Padding { top, bottom, left, right }, groups: 1 };
+                Conv2d { out_channels: 1, kernel, conv, bias: false }.into()
             }
         }
     }
 
-    /// All weights are one, so that a cell's gradient is positive at every pixel it reads.
+    /// All weights are one, so a cell's gradient is positive at every pixel that it reads.
     fn network(layers: &[Layer], end: &[Layer]) -> Option<Model<f64>> {
         let mut builder = Model::builder([PICTURE[0], PICTURE[1], 1]);
         for (index, layer) in layers.iter().chain(end).enumerate() {
             builder = builder.layer(index.to_string(), layer.clone());
         }
-        let mut model = builder.layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(1)).build(0).ok()?.cast();
+        let mut model = builder.layer("gap", GlobalAvgPool).layer("fc", Linear::new(1)).build(0).ok()?.cast();
         let names: Vec<String> = model.parameters().iter().map(|p| p.name.clone()).collect();
         for name in names {
             let ones = Tensor::full(model.parameter(&name).unwrap().shape(), 1.0);
@@ -185,13 +184,13 @@ mod tests {
 
     /// The gradient of one cell of a layer with respect to the picture, `[H, W]`.
     fn pixels_of(model: &Model<f64>, layer: usize, cell: [usize; 2]) -> Tensor<f64> {
-        let tape = Tape::new();
-        let forward = model.forward(&tape, wave([1, PICTURE[0], PICTURE[1], 1], 0.0), Mode::Evaluation).unwrap();
+        let forward = model.record(wave([1, PICTURE[0], PICTURE[1], 1], 0.0)).unwrap();
         let output = forward.activation(layer);
         let mut seed = Tensor::zeros(output.shape());
         let width = output.shape()[2];
         seed.make_mut()[cell[0] * width + cell[1]] = 1.0;
-        tape.backward_from(output, seed, &Exact, [&forward.input]).unwrap().take(&forward.input).unwrap()
+        let mut gradients = forward.tape().backward_from(output, seed, &Exact, [forward.input()]).unwrap();
+        gradients.take(forward.input()).unwrap()
     }
 
     proptest! {
@@ -208,14 +207,10 @@ mod tests {
             let expected = cells.reads(cell, PICTURE);
             let found = Rect::enclosing(read);
             prop_assert!(found.is_none_or(|found| found.intersection(&expected) == found));
-            // Between dilated taps and between steps longer than the window there are holes; and at the border cells that
+            // Dilation, or a stride longer than the window, leaves pixels that no cell reads; at the border, the cells that
             // would read a pixel may be missing.
             let dense = layers.iter().all(|layer| {
-                let (kernel, stride, dilation) = match layer {
-                    Layer::Conv2d { conv, kernel, .. } => (kernel, conv.stride, conv.dilation),
-                    Layer::AvgPool { pool, .. } => (&pool.kernel, pool.stride, [1, 1]),
-                    _ => unreachable!(),
-                };
+                let Reach::Window { kernel, stride, dilation, .. } = layer.kind().reach() else { unreachable!() };
                 dilation == [1, 1] && (0..2).all(|axis| stride[axis] <= kernel[axis])
             });
             let [height, width] = cells.receptive_field();
@@ -230,16 +225,16 @@ mod tests {
 
     #[test]
     fn strides_beyond_any_picture_have_no_cells() {
-        let conv = Conv2d::default().stride(1 << 20);
-        let far = Layer::Conv2d { out_channels: 1, kernel: [1, 1], conv, bias: false };
+        let conv = Convolution::default().stride(1 << 20);
+        let far = Layer::from(Conv2d { out_channels: 1, kernel: [1, 1], conv, bias: false });
         let cells = Cells::of_layers(&network(&[far.clone(), far.clone(), far.clone(), far], &[]).unwrap());
         assert!(cells[0].is_some() && cells[1..].iter().all(Option::is_none));
     }
 
     #[test]
-    fn rows_and_columns_that_are_selected_read_what_they_did() {
-        let conv = Layer::Conv2d { out_channels: 1, kernel: [3, 3], conv: Conv2d::default(), bias: false };
-        let select = |axis, places: &[usize]| Layer::Select { axis, places: places.to_vec() };
+    fn selected_rows_and_columns_keep_their_receptive_fields() {
+        let conv = Conv2d::new(1, 3).padding(0).without_bias().into();
+        let select = |axis, indices: &[usize]| Layer::from(Select { axis, indices: indices.to_vec() });
         let layers = [conv, select(0, &[4, 6, 8, 10]), select(1, &[7, 10]), select(2, &[0, 0]), select(1, &[1, 0])];
         let model = network(&layers, &[]).unwrap();
         let cells = Cells::of_layers(&model);

@@ -112,13 +112,14 @@ impl<T: Real> Backward<T> {
         self.gradients.iter().rev().map(|(&depth, gradient)| (depth, gradient))
     }
 
-    /// Computes the gradient at `to`, and those of all maps on the way. An exact pass continues from the computed layer nearest
-    /// the image that is a cut of the graph; the other rules start at the logits, since they check the whole path.
+    /// Computes the gradient at `to`, and those of all maps on the way. An exact pass continues from the computed layer
+    /// nearest the image that is a cut of the graph; the other rules start at the logits, since they check the whole
+    /// path.
     pub(crate) fn reach(&mut self, pass: &Pass<'_, T>, to: Source) -> Result<(), ExplainError> {
         let reached = self.gradients.iter().find(|&(&depth, _)| depth > 0 && pass.is_cut(depth - 1));
         let (from, output, seed) = match (self.rule, reached) {
             (Reading::Exact, Some((&depth, gradient))) => (depth, pass.var(Source::Layer(depth - 1)), gradient.clone()),
-            _ => (pass.model.layers().len() + 1, &pass.forward().logits, self.seed.clone()),
+            _ => (pass.model.layers().len() + 1, pass.forward().logits(), self.seed.clone()),
         };
         let is_map = |source: &Source| match (self.rule, *source) {
             (Reading::Exact, Source::Layer(layer)) => pass.model.layers()[layer].output_shape.len() == 3,

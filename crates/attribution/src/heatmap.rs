@@ -4,7 +4,7 @@ use image::RgbImage;
 use ndarray::{Array2, ArrayView2};
 use nn::Real;
 use nn::data::Crop;
-use nn::ops::Tap;
+use nn::layers::Tap;
 
 use crate::framing::Framing;
 use crate::geometry::Cells;
@@ -126,7 +126,8 @@ mod tests {
     use crate::verdict::Values;
     use crate::{Explainer, silent};
     use ndarray::array;
-    use nn::{Conv2d, Layer, Model};
+    use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
+    use nn::{Convolution, Model};
     use tensor::Tensor;
 
     fn map(values: Array2<f32>) -> Heatmap {
@@ -163,14 +164,14 @@ mod tests {
     /// stretching it puts the corner cell half a receptive field too far out.
     #[test]
     fn geometry_puts_evidence_where_it_came_from() {
-        let valid = |out_channels| Layer::Conv2d { out_channels, kernel: [5, 5], conv: Conv2d::default(), bias: true };
+        let valid = |out_channels| Conv2d { out_channels, kernel: [5, 5], conv: Convolution::default(), bias: true };
         let mut model = Model::builder([24, 24, 1])
             .layer("conv1", valid(1))
             .layer("conv2", valid(1))
             .layer("conv3", valid(1))
-            .layer("relu", Layer::Relu)
-            .layer("gap", Layer::GlobalAvgPool)
-            .layer("fc", Layer::linear(1))
+            .layer("relu", Relu)
+            .layer("gap", GlobalAvgPool)
+            .layer("fc", Linear::new(1))
             .build(0)
             .unwrap();
         for conv in ["conv1", "conv2", "conv3"] {

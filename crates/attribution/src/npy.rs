@@ -1,7 +1,7 @@
-//! Arrays as NumPy's `.npy` files, so that raw maps can be studied elsewhere.
+//! Arrays as NumPy's `.npy` files, for use of raw maps in other programs.
 //!
 //! The format is that of `numpy.lib.format`: a magic string, a version, a Python dictionary of type, order and shape, and
-//! the elements. Written is version 1.0.
+//! the elements. Files are written in version 1.0.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,27 +13,27 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// The magic string and the two bytes of the version.
 const PREFIX: usize = MAGIC.len() + 2;
 
-/// Why an `.npy` file couldn't be read or written.
+/// An `.npy` file that couldn't be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NpyError {
     /// The file couldn't be opened or read.
-    #[error("{}: can't be read: {source}", path.display())]
+    #[error("{}: can't be read: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// The system's error.
+        error: io::Error,
     },
-    /// The file couldn't be written; nothing of it was left behind.
-    #[error("{}: can't be written: {source}", path.display())]
+    /// The file couldn't be written. No part of it is left behind.
+    #[error("{}: can't be written: {error}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// The system's error.
+        error: io::Error,
     },
-    /// The file doesn't begin as `.npy` files do.
+    /// The file isn't an `.npy` file.
     #[error("{}: expected an .npy file, but {found}", path.display())]
     Foreign {
         /// The file.
@@ -41,30 +41,30 @@ pub enum NpyError {
         /// What is wrong with its header.
         found: &'static str,
     },
-    /// The elements are neither `<f4` nor `<f8` (little-endian floats), or the order isn't C's.
+    /// The elements are neither `<f4` nor `<f8` (little-endian floats), or not in C order.
     #[error("{}: expected '<f4' or '<f8' elements in C order, found {found}", path.display())]
     Elements {
         /// The file.
         path: PathBuf,
-        /// The type and the order in the header.
+        /// The header's type and order.
         found: String,
     },
-    /// The array hasn't got three axes, all of them longer than zero.
+    /// The array doesn't have exactly three axes, or one of them is empty.
     #[error("{}: expected an array [height, width, channels], found {found:?}", path.display())]
     Shape {
         /// The file.
         path: PathBuf,
-        /// The shape in the header.
+        /// The header's shape.
         found: Vec<usize>,
     },
-    /// The file is shorter or longer than its header says.
+    /// The file's length doesn't match its header.
     #[error("{}: the header announces {shape:?}, {expected} bytes of elements; found {found}", path.display())]
     Length {
         /// The file.
         path: PathBuf,
-        /// The shape in the header.
+        /// The header's shape.
         shape: Vec<usize>,
-        /// Bytes that this shape takes.
+        /// Bytes that this shape needs.
         expected: u128,
         /// Bytes that follow the header.
         found: usize,
@@ -74,30 +74,28 @@ pub enum NpyError {
 /// Writes an array of any shape, C order, `<f4`. The file appears whole or not at all.
 ///
 /// # Errors
-///
-/// [`NpyError::Write`] if the system refuses.
+/// [`NpyError::Write`] if the file can't be written.
 pub fn write_npy<D: Dimension>(path: impl AsRef<Path>, array: ArrayView<'_, f32, D>) -> Result<(), NpyError> {
     let path = path.as_ref();
     let axes: Vec<String> = array.shape().iter().map(|axis| format!("{axis},")).collect();
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", axes.join(" "));
-    // The data begins at a multiple of 64 bytes, the header ends with a newline.
+    // The data starts at a multiple of 64 bytes; the header ends with a newline.
     let length = (PREFIX + 2 + header.len() + 1).next_multiple_of(64) - PREFIX - 2;
     let mut bytes = [MAGIC, &[1, 0], &(length as u16).to_le_bytes()].concat();
     bytes.extend(format!("{header:<width$}\n", width = length - 1).as_bytes());
     bytes.extend(array.iter().flat_map(|value| value.to_le_bytes()));
-    write_whole(path, &bytes).map_err(|source| NpyError::Write { path: path.to_owned(), source })
+    write_whole(path, &bytes).map_err(|error| NpyError::Write { path: path.to_owned(), error })
 }
 
 /// Reads an array `[H, W, C]` of f32 or f64 (rounded to f32), C order.
 ///
-/// Nothing is allocated on the word of the header: what it announces is compared with the file's length first.
+/// The size in the header is compared with the file's length before anything is allocated.
 ///
 /// # Errors
-///
-/// One [`NpyError`] for each way in which the file isn't that, naming it and saying what was found.
+/// If the file can't be read or isn't such an array.
 pub fn read_npy(path: impl AsRef<Path>) -> Result<Array3<f32>, NpyError> {
     let path = path.as_ref();
-    let bytes = std::fs::read(path).map_err(|source| NpyError::Read { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|error| NpyError::Read { path: path.to_owned(), error })?;
     parse(path, &bytes)
 }
 
@@ -126,14 +124,14 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Array3<f32>, NpyError> {
     Ok(Array3::from_shape_vec((height, width, channels), elements).expect("the length was compared with the shape"))
 }
 
-/// What the header's dictionary says.
+/// The header's dictionary.
 struct Header<'a> {
     kind: &'a str,
     fortran: bool,
     shape: Vec<usize>,
 }
 
-/// The header and the data after it.
+/// The header and the data behind it.
 fn split(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), &'static str> {
     let rest = bytes.strip_prefix(MAGIC).ok_or("it doesn't start with \\x93NUMPY")?;
     let (text, data) = match *rest {

@@ -8,7 +8,7 @@ mod tests;
 
 use std::sync::Mutex;
 
-use nn::{Forward, Mode, Model, Real, Source};
+use nn::{Model, Real, Recorded, Source};
 use tensor::{Rule, Tape, Tensor, on_pool};
 
 pub(crate) use asked::{of_image, softmax};
@@ -28,8 +28,7 @@ use crate::target::{Target, ranked};
 #[derive(Debug)]
 pub struct Pass<'m, T: Real = f32> {
     pub(crate) model: &'m Model<T>,
-    tape: Tape<T>,
-    forward: Forward<T>,
+    forward: Recorded<T>,
     /// `[N, classes]`.
     probabilities: Tensor<T>,
     cells: Vec<Option<Cells>>,
@@ -79,12 +78,11 @@ impl From<usize> for LayerRef<'_> {
 
 impl<'m, T: Real> Pass<'m, T> {
     pub(crate) fn new(model: &'m Model<T>, images: Tensor<T>) -> Result<Self, ExplainError> {
-        let tape = Tape::new();
-        let forward = model.forward(&tape, images, Mode::Evaluation)?;
-        let mut probabilities = forward.logits.value().clone();
+        let forward = model.record(images)?;
+        let mut probabilities = forward.logits().value().clone();
         probabilities.make_mut().chunks_exact_mut(model.classes()).for_each(softmax);
         let cells = Cells::of_layers(model);
-        Ok(Self { model, tape, forward, probabilities, cells, cache: Mutex::default() })
+        Ok(Self { model, forward, probabilities, cells, cache: Mutex::default() })
     }
 
     /// The model.
@@ -102,13 +100,13 @@ impl<'m, T: Real> Pass<'m, T> {
     /// The model's input, `[N, H, W, C]`.
     #[must_use]
     pub fn input(&self) -> &Tensor<T> {
-        self.forward.input.value()
+        self.forward.input().value()
     }
 
     /// The scores before the softmax, `[N, classes]`.
     #[must_use]
     pub fn logits(&self) -> &Tensor<T> {
-        self.forward.logits.value()
+        self.forward.logits().value()
     }
 
     /// The softmax of the scores, `[N, classes]`.
@@ -120,19 +118,19 @@ impl<'m, T: Real> Pass<'m, T> {
     /// The tape, for custom backward passes.
     #[must_use]
     pub fn tape(&self) -> &Tape<T> {
-        &self.tape
+        self.forward.tape()
     }
 
     /// The variables of the forward pass: input, logits, the output of every layer.
     #[must_use]
-    pub fn forward(&self) -> &Forward<T> {
+    pub fn forward(&self) -> &Recorded<T> {
         &self.forward
     }
 
     /// The `k` likeliest classes of the only image, likeliest first.
     ///
     /// # Panics
-    /// Where several images were observed; see [`top_of`](Self::top_of).
+    /// If several images were observed; see [`top_of`](Self::top_of).
     #[must_use]
     pub fn top(&self, k: usize) -> Vec<Prediction> {
         assert_eq!(self.images(), 1, "{} images were observed: ask for `top_of` one of them", self.images());
@@ -142,7 +140,7 @@ impl<'m, T: Real> Pass<'m, T> {
     /// The `k` likeliest classes of one image, likeliest first.
     ///
     /// # Panics
-    /// Where there is no such image.
+    /// If there is no such image.
     #[must_use]
     pub fn top_of(&self, image: usize, k: usize) -> Vec<Prediction> {
         let classes = self.model.classes();
@@ -156,7 +154,7 @@ impl<'m, T: Real> Pass<'m, T> {
     /// The target's score S of each image.
     ///
     /// # Errors
-    /// Where the target doesn't fit the model or the batch.
+    /// If the target doesn't fit the model or the batch.
     pub fn scores(&self, target: impl Into<Target<T>>) -> Result<Vec<T>, ExplainError> {
         self.resolve(&target.into())?.scores(self.logits(), &self.every_image())
     }
@@ -179,11 +177,11 @@ impl<'m, T: Real> Pass<'m, T> {
         self.cache().len()
     }
 
-    /// Where the cells of a layer lie on the input, and which pixels they read; `None` if that isn't known, as behind a layer
-    /// that enlarges the picture.
+    /// Where the cells of a layer lie on the input, and which pixels they read; `None` if that isn't known, as behind a
+    /// layer that enlarges the picture.
     ///
     /// # Errors
-    /// Where there is no such layer, or its output has no positions.
+    /// If there is no such layer, or its output has no positions.
     pub fn cells<'a>(&self, layer: impl Into<LayerRef<'a>>) -> Result<Option<Cells>, ExplainError> {
         Ok(self.cells[self.spatial(layer.into())?])
     }
@@ -191,7 +189,7 @@ impl<'m, T: Real> Pass<'m, T> {
     /// The gradient ∂S/∂f of the score with respect to a layer's output `[N, …]`.
     ///
     /// # Errors
-    /// Where there is no such layer, or the target doesn't fit.
+    /// If there is no such layer, or the target doesn't fit.
     pub fn gradient_at<'a>(
         &self,
         layer: impl Into<LayerRef<'a>>,
@@ -212,8 +210,8 @@ impl<'m, T: Real> Pass<'m, T> {
         target: impl Into<Target<T>>,
     ) -> Result<Explanation<Saliency<T>>, ExplainError> {
         let target = target.into();
-        let (seed, input) = (self.seed(&target)?, &self.forward.input);
-        let mut gradients = on_pool(|| self.tape.backward_from(&self.forward.logits, seed, rule, [input]))?;
+        let (seed, input) = (self.seed(&target)?, self.forward.input());
+        let mut gradients = on_pool(|| self.tape().backward_from(self.forward.logits(), seed, rule, [input]))?;
         let gradient = gradients.take(input).expect("asked for");
         Ok(Explanation {
             method: rule.name(),

@@ -1,15 +1,15 @@
-//! What lies on the tape between an image and a score.
+//! The part of a tape between the image and the score.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use nn::Real;
-use tensor::{BackwardError, Exact, Gradients, Node, NodeId, Rule, Tensor, Var};
+use tensor::{BackwardError, Exact, Gradients, Nature, Node, NodeId, Rule, Tensor, Var};
 
 use crate::error::ExplainError;
 use crate::pass::Pass;
 
-/// The nodes that are computed from `source`, and itself.
+/// `source` and all nodes that are computed from it.
 pub(crate) fn computed_from<T: Real>(nodes: &[Arc<Node<T>>], source: NodeId) -> BTreeSet<NodeId> {
     let mut found = BTreeSet::from([source]);
     for node in nodes {
@@ -20,7 +20,22 @@ pub(crate) fn computed_from<T: Real>(nodes: &[Arc<Node<T>>], source: NodeId) -> 
     found
 }
 
-/// Every value between two, `input` first and `output` last, in the order of the tape.
+/// What kind of function an operation is of the inputs that vary while its other inputs are constant. [`Nature::Other`]
+/// where its own nature says nothing about these: a product of two inputs that both vary, a convolution whose kernel
+/// varies.
+pub(crate) fn nature_in<T: Real>(node: &Node<T>, varies: impl Fn(NodeId) -> bool) -> Nature {
+    let nature = node.any_op().nature();
+    let varying: Vec<usize> =
+        node.input_ids().enumerate().filter(|(_, id)| varies(*id)).map(|(input, _)| input).collect();
+    let applies = match nature {
+        Nature::Moves | Nature::Linear => true,
+        Nature::Multilinear => varying.len() == 1,
+        _ => varying == [0],
+    };
+    if applies { nature } else { Nature::Other }
+}
+
+/// Every value on a path from `input` to `output`, these two included, in the order of the tape.
 pub(crate) fn values_between<T: Real>(input: &Var<T>, output: &Var<T>) -> Vec<Var<T>> {
     let nodes = input.tape().nodes();
     let from_input = computed_from(&nodes, input.id());
@@ -34,7 +49,7 @@ pub(crate) fn values_between<T: Real>(input: &Var<T>, output: &Var<T>) -> Vec<Va
     reached.iter().map(kept).collect()
 }
 
-/// Every value between the image and the logits, and ∂S/∂value.
+/// Every value on a path from the image to the logits, and ∂S/∂value.
 pub(crate) struct Path<T: Real> {
     /// In the order of the tape: the image first, the logits last.
     pub(crate) values: Vec<Var<T>>,
@@ -42,7 +57,7 @@ pub(crate) struct Path<T: Real> {
 }
 
 impl<T: Real> Path<T> {
-    /// What a rule brings to every value between two, from ∂S/∂output = `seed`.
+    /// The gradients under a rule at every value from `input` to `output`, starting with ∂S/∂output = `seed`.
     pub(crate) fn under(
         rule: &dyn Rule<T>,
         [input, output]: [&Var<T>; 2],
@@ -51,6 +66,11 @@ impl<T: Real> Path<T> {
         let values = values_between(input, output);
         let gradients = input.tape().backward_from(output, seed.clone(), rule, &values)?;
         Ok(Self { values, gradients })
+    }
+
+    /// Whether a node is on a path from the image to the logits.
+    pub(crate) fn contains(&self, id: NodeId) -> bool {
+        self.values.binary_search_by_key(&id, |value| value.id()).is_ok()
     }
 
     /// ∂S/∂value.
@@ -62,6 +82,6 @@ impl<T: Real> Path<T> {
 impl<T: Real> Pass<'_, T> {
     /// The exact gradient everywhere between the image and the logits, from ∂S/∂logits = `seed`.
     pub(crate) fn path(&self, seed: &Tensor<T>) -> Result<Path<T>, ExplainError> {
-        Ok(Path::under(&Exact, [&self.forward().input, &self.forward().logits], seed)?)
+        Ok(Path::under(&Exact, [self.forward().input(), self.forward().logits()], seed)?)
     }
 }

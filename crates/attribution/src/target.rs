@@ -1,4 +1,4 @@
-//! What is explained: a score, made from the logits.
+//! What is explained: a score computed from the logits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::error::ExplainError;
 /// One class of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// The class of this number.
+    /// The class with this index.
     Index(usize),
-    /// The class of this name (or number).
+    /// The class with this name, or with this index written as a number.
     Name(String),
-    /// The one with the highest score, image by image.
+    /// The class with the highest score, for each image.
     Top,
 }
 
@@ -39,16 +39,16 @@ impl From<String> for Class {
 
 /// The score S that is explained, a function of the logits of each image.
 ///
-/// A method takes anything that can become a target: a class by number or name (for all images of the batch), or a list
-/// with one class for each image. The rest has a constructor:
+/// Methods accept anything that converts into a target: a class index or name (for all images of the batch), or a list with
+/// one class for each image. Other targets have constructors:
 ///
 /// ```
 /// use attribution::Target;
 /// let everywhere: Target = 3.into();
 /// let by_name: Target = "coat".into();
 /// let each: Target = [3, 1].into();                                   // the first image's class, the second's
-/// let against: Target = Target::from(3).negated();                    // the counterfactual of Grad-CAM
-/// let rather: Target = Target::contrast("coat", "shirt");             // why the one rather than the other
+/// let against: Target = Target::from(3).negated();                    // Grad-CAM's counterfactual
+/// let rather: Target = Target::contrast("coat", "shirt");             // why one rather than the other
 /// let both: Target = Target::several(["coat", "shirt"]);              // the sum of the two scores
 /// let own: Target = Target::function(|logits| logits.tanh().pick(3)); // anything: [N, classes] → [N]
 /// ```
@@ -81,19 +81,19 @@ impl<T: Real> Target<T> {
         Self(Kind::Scores(classes.into_iter().map(|class| (1.0, class.into())).collect()))
     }
 
-    /// S^for − S^against: what speaks for the one class rather than for the other.
+    /// S_class − S_against: the evidence for one class rather than another.
     #[must_use]
     pub fn contrast(class: impl Into<Class>, against: impl Into<Class>) -> Self {
         Self(Kind::Scores(vec![(1.0, class.into()), (-1.0, against.into())]))
     }
 
-    /// −S: what speaks against it; the counterfactual explanation of Selvaraju et al. 2017, §3.3.
+    /// −S: the evidence against the target, the counterfactual explanation of Selvaraju et al. 2017, §3.3.
     #[must_use]
     pub fn negated(self) -> Self {
         Self(Kind::Negated(Box::new(self)))
     }
 
-    /// Any function of the logits, `[N, classes]` → `[N]`; a row's score may depend on that row alone.
+    /// Any function of the logits, `[N, classes]` → `[N]`. The score of a row must depend on no other row.
     #[must_use]
     pub fn function(f: impl Fn(&Var<T>) -> Var<T> + Send + Sync + 'static) -> Self {
         Self(Kind::Function(Arc::new(f)))
@@ -139,16 +139,16 @@ impl<T: Real> Target<T> {
     }
 }
 
-/// The numbers' places, largest number first; the earlier of two equal ones first, and what isn't a number last.
+/// The indices of the scores, highest score first. Equal scores keep their order; NaN comes last.
 pub(crate) fn ranked<T: Real>(scores: &[T]) -> Vec<usize> {
     let score =
-        |place: usize| Some(scores[place].as_f64()).filter(|score| !score.is_nan()).unwrap_or(f64::NEG_INFINITY);
-    let mut places: Vec<usize> = (0..scores.len()).collect();
-    places.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
-    places
+        |index: usize| Some(scores[index].as_f64()).filter(|score| !score.is_nan()).unwrap_or(f64::NEG_INFINITY);
+    let mut indices: Vec<usize> = (0..scores.len()).collect();
+    indices.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
+    indices
 }
 
-/// A target whose classes are known.
+/// A target for certain images, with class indices looked up.
 pub(crate) enum Resolved<T: Real> {
     /// Coefficients of the logits, `[N, classes]`.
     Linear(Tensor<T>),
@@ -156,7 +156,7 @@ pub(crate) enum Resolved<T: Real> {
 }
 
 impl<T: Real> Resolved<T> {
-    /// ∂S/∂logits, `[M, classes]`, for logits of that shape, whose rows belong to these images.
+    /// ∂S/∂logits, `[M, classes]`, for logits of that shape; row i belongs to image `images[i]`.
     pub(crate) fn seed(&self, logits: &Tensor<T>, images: &[usize]) -> Result<Tensor<T>, ExplainError> {
         match self {
             Self::Linear(coefficients) => {
@@ -173,13 +173,13 @@ impl<T: Real> Resolved<T> {
         }
     }
 
-    /// The scores S, `[M]`, for logits `[M, classes]` whose rows belong to these images.
+    /// The scores S, `[M]`, for logits `[M, classes]`; row i belongs to image `images[i]`.
     pub(crate) fn scores(&self, logits: &Tensor<T>, images: &[usize]) -> Result<Vec<T>, ExplainError> {
         match self {
             Self::Linear(coefficients) => {
-                let score = |(place, &image)| {
-                    // A logit that the target leaves out doesn't count, be it infinite.
-                    let terms = row(coefficients, image).iter().zip(row(logits, place)).filter(|(c, _)| !c.is_zero());
+                let score = |(index, &image)| {
+                    // A coefficient of zero leaves its logit out, even an infinite one.
+                    let terms = row(coefficients, image).iter().zip(row(logits, index)).filter(|(c, _)| !c.is_zero());
                     pairwise_sum(&terms.map(|(&c, &y)| c * y).collect::<Vec<_>>())
                 };
                 Ok(images.iter().enumerate().map(score).collect())
@@ -263,9 +263,9 @@ impl<T: Real> fmt::Display for Target<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Scores(terms) => {
-                for (place, (coefficient, class)) in terms.iter().enumerate() {
+                for (index, (coefficient, class)) in terms.iter().enumerate() {
                     let sign = if *coefficient < 0.0 { " − " } else { " + " };
-                    write!(f, "{}{class}", if place == 0 { "" } else { sign })?;
+                    write!(f, "{}{class}", if index == 0 { "" } else { sign })?;
                 }
                 Ok(())
             }
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_say_what_they_are() {
+    fn targets_are_described() {
         let said = |target: Target| target.to_string();
         assert_eq!(said(3.into()), "3");
         assert_eq!(said(Target::contrast("coat", "bag").negated()), "−(coat − bag)");
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_ranks_last() {
+    fn nan_ranks_last() {
         assert_eq!(ranked(&[f32::NAN, 1.0, 2.0, 1.0, f32::NEG_INFINITY]), [2, 1, 3, 0, 4]);
     }
 }

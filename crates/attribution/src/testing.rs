@@ -1,6 +1,7 @@
 //! Small networks for tests.
 
-use nn::{Layer, Model, ModelBuilder, Pool2d};
+use nn::layers::{Add, Clip, Conv2d, GlobalAvgPool, Linear, MaxPool, Relu};
+use nn::{Model, ModelBuilder, Pool2d};
 use tensor::{Element, Shape, Tensor};
 
 /// One image's input.
@@ -9,14 +10,14 @@ pub(crate) const INPUT: [usize; 3] = [9, 8, 2];
 /// Two convolutions beside one another and one after, max pooling, GAP → FC.
 pub(crate) fn residual() -> ModelBuilder {
     Model::builder(INPUT)
-        .layer("conv1", Layer::conv(4, 3))
-        .layer("relu1", Layer::Relu)
-        .layer("conv2", Layer::conv(4, 3))
-        .layer_from("sum", Layer::Add, &["relu1", "conv2"])
-        .layer("relu2", Layer::relu6())
-        .layer("pool", Layer::MaxPool(Pool2d::square(2)))
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(3))
+        .layer("conv1", Conv2d::new(4, 3))
+        .layer("relu1", Relu)
+        .layer("conv2", Conv2d::new(4, 3))
+        .layer_from("sum", Add, &["relu1", "conv2"])
+        .layer("relu2", Clip::RELU6)
+        .layer("pool", MaxPool(Pool2d::square(2)))
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(3))
 }
 
 pub(crate) fn model() -> Model<f64> {

@@ -2,19 +2,19 @@
 //!
 //! Along one axis of `n` cells stretched to `m`, the centre of output cell `i` lies at
 //!
-//! * half-pixel: `(i + ½) · n / m − ½`, held within `[0, n − 1]`: cells are areas, and the map covers the picture edge
-//!   to edge (OpenCV's `INTER_LINEAR`, PyTorch's `align_corners=False`);
-//! * corners: `i · (n − 1) / (m − 1)`: cells are points, and the first and the last of both grids coincide
-//!   (PyTorch's `align_corners=True`).
+//! * half-pixel: `(i + ½) · n / m − ½`, clamped to `[0, n − 1]`. Cells are areas, and the map covers the picture edge to
+//!   edge (OpenCV's `INTER_LINEAR`, PyTorch's `align_corners=False`).
+//! * corners: `i · (n − 1) / (m − 1)`. Cells are points, and the first and the last of both grids coincide (PyTorch's
+//!   `align_corners=True`).
 //!
-//! The value there is interpolated between the two nearest cells, along each axis in turn. Shrinking reads the same two
-//! cells (no anti-aliasing).
+//! The value is interpolated between the two nearest cells, along each axis in turn, also where the map is shrunk (without
+//! anti-aliasing).
 
 use ndarray::{Array2, ArrayView2};
 use nn::Real;
-use nn::ops::{Interpolation, Tap};
+use nn::layers::{Interpolation, Tap};
 
-/// How the cells of the two grids lie on one another.
+/// How the cells of the two grids are aligned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Alignment {
     /// Cells are areas; both grids cover the same rectangle.
@@ -26,10 +26,9 @@ pub enum Alignment {
 
 /// The map `[h, w]` resized to `[height, width]`.
 ///
-/// A constant stays that constant, and a linear ramp stays linear away from the border.
+/// A constant map keeps its value, and a linear ramp stays linear away from the border.
 ///
 /// # Panics
-///
 /// If the map has no cell.
 #[must_use]
 pub fn upsample<T: Real>(map: ArrayView2<T>, height: usize, width: usize, alignment: Alignment) -> Array2<T> {
@@ -39,7 +38,7 @@ pub fn upsample<T: Real>(map: ArrayView2<T>, height: usize, width: usize, alignm
     resample(map, &bilinear.taps(h, height), &bilinear.taps(w, width))
 }
 
-/// The map `[h, w]` read at `[rows, columns]` places.
+/// The map `[h, w]` interpolated at these rows and columns.
 pub(crate) fn resample<T: Real>(map: ArrayView2<T>, rows: &[Tap<T>], columns: &[Tap<T>]) -> Array2<T> {
     let wide = Array2::from_shape_fn((map.nrows(), columns.len()), |(y, x)| columns[x].read(|at| map[[y, at]]));
     Array2::from_shape_fn((rows.len(), columns.len()), |(y, x)| rows[y].read(|at| wide[[at, x]]))
@@ -51,7 +50,7 @@ mod tests {
     use ndarray::array;
     use proptest::prelude::*;
 
-    /// The definition, cell by cell: a weighted mean of all cells, each weighted by its hat function.
+    /// The definition: a mean of all cells, each weighted by its hat function.
     fn literal(map: &Array2<f64>, height: usize, width: usize, corners: bool) -> Array2<f64> {
         let (h, w) = map.dim();
         let source = |i: usize, n: usize, m: usize| {
@@ -83,7 +82,7 @@ mod tests {
             for (a, b) in ours.iter().zip(&wanted) {
                 prop_assert!((a - b).abs() <= 1e-12 * 10.0, "{a} and {b}");
             }
-            // In f32 each of the three blends rounds thrice.
+            // In f32, each of the three interpolations rounds three times.
             let single = upsample(map.mapv(|v| v as f32).view(), height, width, alignment);
             for (a, b) in single.iter().zip(&wanted) {
                 prop_assert!((f64::from(*a) - b).abs() <= 16.0 * f64::from(f32::EPSILON) * 10.0, "{a} and {b}");

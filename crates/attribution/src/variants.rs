@@ -9,10 +9,10 @@ use tensor::{Exact, Keep, Tape, Tensor};
 use crate::error::ExplainError;
 use crate::target::Resolved;
 
-/// Variants run at one time.
+/// Variants in one batch.
 const BATCH: usize = 16;
 
-/// How far a method has come that runs the model many times.
+/// The progress of a method that runs the model many times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Images run so far.
@@ -21,21 +21,21 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// A progress function that says nothing and never stops.
+/// A progress callback that does nothing and never stops the method.
 pub fn silent(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
 /// Variants of an image, or of a layer's output for it.
 pub(crate) struct Variants<'v, T> {
-    /// The image's place in the batch.
+    /// The image's index in the batch.
     pub(crate) image: usize,
-    /// What they are variants of, `[h, w, C]`, contiguous.
+    /// The original, `[h, w, C]`, contiguous.
     pub(crate) original: ArrayView3<'v, T>,
     pub(crate) count: usize,
 }
 
-/// Runs variants, and tells the caller, who may stop it.
+/// Runs variants in batches and reports progress to the caller, who can stop it.
 pub(crate) struct Runner<'a, F> {
     progress: &'a mut F,
     done: usize,
@@ -56,8 +56,8 @@ impl<'a, F: FnMut(Progress) -> ControlFlow<()>> Runner<'a, F> {
         }
     }
 
-    /// The target's score for each variant, which `write(k, values)` turns `values`, the original's, into; `run` gives the
-    /// logits `[M, classes]` of a batch `[M, h, w, C]`.
+    /// The target's score for each variant. `write(k, values)` turns a copy of the original into variant k, and `run`
+    /// computes the logits `[M, classes]` of a batch `[M, h, w, C]`.
     pub(crate) fn scores<T: Real>(
         &mut self,
         target: &Resolved<T>,
@@ -74,7 +74,7 @@ impl<'a, F: FnMut(Progress) -> ControlFlow<()>> Runner<'a, F> {
         Ok(scores)
     }
 
-    /// The gradient ∂S/∂x, `[H, W, C]`, at each variant of an image, handed to `take` in their order.
+    /// Computes the gradient ∂S/∂x, `[H, W, C]`, at each variant of an image, and passes them to `take` in order.
     pub(crate) fn gradients<T: Real>(
         &mut self,
         model: &Model<T>,
@@ -91,12 +91,12 @@ impl<'a, F: FnMut(Progress) -> ControlFlow<()>> Runner<'a, F> {
             let mut gradients = tape.backward_from(&forward.logits, seed, &Exact, [&forward.input])?;
             let gradients = gradients.take(&forward.input).expect("asked for");
             let each = gradients.as_slice().chunks_exact(variants.original.len());
-            each.enumerate().for_each(|(place, gradient)| take(first + place, gradient));
+            each.enumerate().for_each(|(index, gradient)| take(first + index, gradient));
             Ok(())
         })
     }
 
-    /// Hands the variants on as batches `[M, h, w, C]`, each with the place of its first.
+    /// Calls `run` with batches `[M, h, w, C]` of variants, and the index of each batch's first.
     fn batches<T: Real>(
         &mut self,
         variants: &Variants<'_, T>,
@@ -108,9 +108,9 @@ impl<'a, F: FnMut(Progress) -> ControlFlow<()>> Runner<'a, F> {
         for first in (0..variants.count).step_by(BATCH) {
             let size = BATCH.min(variants.count - first);
             let mut batch = Tensor::scratch([size, h, w, c]);
-            for (place, values) in batch.make_mut().chunks_exact_mut(original.len()).enumerate() {
+            for (index, values) in batch.make_mut().chunks_exact_mut(original.len()).enumerate() {
                 values.copy_from_slice(original);
-                write(first + place, values);
+                write(first + index, values);
             }
             run(first, batch)?;
             self.advance(size)?;

@@ -1,36 +1,36 @@
-//! What a map says, in words: an outcome, never a blank picture.
+//! What a map shows, in words, so that none is blank without a reason.
 
 use std::fmt;
 
-/// What a map says.
+/// What a map shows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// It singles out places.
+    /// Some positions have larger values than others.
     Evidence {
         /// The largest value.
         max: f64,
     },
-    /// No value is positive: nothing speaks for the target here. What speaks against it is shown by the map of the negated
-    /// target ([`Target::negated`](crate::Target::negated)).
+    /// No value is positive: there is no evidence for the target here. The map of the negated target
+    /// ([`Target::negated`](crate::Target::negated)) shows the evidence against it.
     NonPositive {
         /// The smallest value.
         min: f64,
     },
-    /// The same value everywhere: it doesn't say where.
+    /// The value is the same everywhere.
     Flat {
         /// That value.
         value: f64,
     },
-    /// The target's gradient vanishes here: nothing that lies on the way lets a small change through.
+    /// The target's gradient is zero here, because the units between here and the score are saturated.
     ZeroGradient,
-    /// Values that aren't numbers, or are infinite.
+    /// Some values are NaN or infinite.
     NonFinite {
-        /// Where they arose first; `None` if in the map's own arithmetic, which then overflowed.
+        /// Where the first of them arose; `None` if the map's own arithmetic overflowed.
         arose: Option<Arose>,
     },
 }
 
-/// Where a value that isn't finite arose first.
+/// Where the first value that isn't finite arose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arose {
     /// In the image.
@@ -42,13 +42,13 @@ pub enum Arose {
 }
 
 impl Verdict {
-    /// Whether there is something to show.
+    /// Whether it is [`Evidence`](Self::Evidence).
     #[must_use]
     pub fn is_evidence(&self) -> bool {
         matches!(self, Self::Evidence { .. })
     }
 
-    /// The verdict on a map of which only the positive part counts.
+    /// The verdict on a map whose positive values alone are evidence.
     pub(crate) fn on_map(values: &Values, zero_gradient: bool, arose: impl FnOnce() -> Option<Arose>) -> Self {
         match values.of_any_sign(zero_gradient, arose) {
             Self::Evidence { max } if max <= 0.0 => Self::NonPositive { min: values.min },
@@ -56,13 +56,13 @@ impl Verdict {
         }
     }
 
-    /// The verdict on a map whose negative values count too.
+    /// The verdict on a map whose negative values are evidence too.
     pub(crate) fn on_signed(values: &Values, zero_gradient: bool, arose: impl FnOnce() -> Option<Arose>) -> Self {
         values.of_any_sign(zero_gradient, arose)
     }
 }
 
-/// What a verdict is made of.
+/// What a verdict is based on.
 pub(crate) struct Values {
     min: f64,
     max: f64,
@@ -92,7 +92,7 @@ impl Values {
     }
 }
 
-/// Four digits: `36.93`, `0.002500`; where that would take many zeros, `1.200e-7`.
+/// Four significant digits: `36.93`, `0.002500`; with an exponent instead of many zeros: `1.200e-7`.
 fn short(value: f64) -> String {
     match value.abs().log10().floor() {
         _ if value == 0.0 => "0".into(),
@@ -107,15 +107,15 @@ impl fmt::Display for Verdict {
             Self::Evidence { max } => write!(f, "evidence, at most {}", short(*max)),
             Self::NonPositive { min } => write!(
                 f,
-                "nothing speaks for it here: every value is zero or negative, down to {}; \
-                 the negated target shows what speaks against it",
+                "no evidence for the target here: every value is zero or negative, down to {}; \
+                 the negated target shows the evidence against it",
                 short(*min)
             ),
             Self::Flat { value } => {
-                write!(f, "flat: the value is {} everywhere, so it doesn't say where", short(*value))
+                write!(f, "flat: the value is {} everywhere", short(*value))
             }
             Self::ZeroGradient => f.write_str(
-                "zero gradient: no small change here changes the score (the units on the way are saturated)",
+                "zero gradient: no small change here changes the score (the units in between are saturated)",
             ),
             Self::NonFinite { arose: Some(arose) } => write!(f, "not finite: infinity or NaN first arose in {arose}"),
             Self::NonFinite { arose: None } => f.write_str("not finite: the map's own arithmetic overflowed"),

@@ -38,11 +38,13 @@ fn sections(chapter: &str) -> Vec<String> {
     sections
 }
 
-/// The names that a module's source hands on to its users.
+/// What a module's source exports, except how layers are described and applied, and errors.
 fn exports(module: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(module).join("mod.rs");
     let source = fs::read_to_string(path).unwrap();
     let uses = source.split("\npub use ").skip(1).map(|rest| rest.split(';').next().unwrap());
+    let others = ["apply", "error", "kind", "layer", "parameter", "refusal", "run"];
+    let uses = uses.filter(|path| !others.contains(&path.split("::").next().unwrap()));
     let names = uses.flat_map(|path| path.rsplit("::").next().unwrap().split([',', '{', '}']));
     names.map(|name| name.trim().to_string()).filter(|name| !name.is_empty()).collect()
 }
@@ -64,7 +66,8 @@ fn methods_of_a_pass() -> Vec<String> {
 fn links() -> Vec<String> {
     let modules = [
         ("tensor/src/ops", "tensor::ops"),
-        ("nn/src/ops", "nn::ops"),
+        ("nn/src/layers", "nn::layers"),
+        ("nn/src/losses", "nn::losses"),
         ("attribution/src/methods", "crate::methods"),
         ("attribution/src/rules", "crate::rules"),
     ];

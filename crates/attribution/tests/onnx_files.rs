@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use nn::{Layer, Model};
+use nn::Model;
+use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
 
 /// Standard output of a run that succeeds, standard error of one that fails.
 fn glassbox(folder: &Path, arguments: &[&str]) -> Result<String, String> {
@@ -17,10 +18,10 @@ fn glassbox(folder: &Path, arguments: &[&str]) -> Result<String, String> {
 /// A network for grey pictures of 28×28, without names and normalization.
 fn network() -> Model {
     let net = Model::builder([28, 28, 1])
-        .layer("conv", Layer::conv(6, 3).stride(2))
-        .layer("relu", Layer::Relu)
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(10));
+        .layer("conv", Conv2d::new(6, 3).stride(2))
+        .layer("relu", Relu)
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(10));
     net.build(5).unwrap()
 }
 

@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 
 use image::{Rgb, RgbImage};
 use nn::data::{Crop, Normalization};
-use nn::{Layer, Model, ModelInfo};
+use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
+use nn::{Model, ModelInfo};
 
 fn glassbox(folder: &Path, arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
@@ -39,12 +40,12 @@ fn start() -> Model {
         ..ModelInfo::default()
     };
     Model::builder([24, 24, 3])
-        .layer("conv1", Layer::conv(8, 5).stride(2))
-        .layer("relu1", Layer::Relu)
-        .layer("conv2", Layer::conv(16, 3))
-        .layer("relu2", Layer::Relu)
-        .layer("pool", Layer::GlobalAvgPool)
-        .layer("scores", Layer::linear(7))
+        .layer("conv1", Conv2d::new(8, 5).stride(2))
+        .layer("relu1", Relu)
+        .layer("conv2", Conv2d::new(16, 3))
+        .layer("relu2", Relu)
+        .layer("pool", GlobalAvgPool)
+        .layer("scores", Linear::new(7))
         .info(info)
         .build(1)
         .unwrap()

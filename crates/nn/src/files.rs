@@ -1,44 +1,43 @@
-//! Files that are either whole or absent.
+//! Atomic writing of files.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes `bytes` beside `path` under a temporary name, then renames: a crash or a full disk leaves the file that was
-/// there before.
+use tempfile::Builder;
+
+/// The names of temporary files begin and end with these.
+const PREFIX: &str = ".glassbox-";
+const SUFFIX: &str = ".part";
+
+/// Writes `bytes` to a temporary file in the folder of `path`, then renames it to `path`. If the process is killed or the disk
+/// is full, an existing file at `path` stays as it was.
 ///
 /// # Errors
-/// Where the file can't be written.
+/// If the file can't be written; then no temporary file is left.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
-    let mut part = OsString::from(".");
-    part.push(name);
-    part.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(part);
-    let write = || {
-        let mut file = File::create(&part)?;
-        file.write_all(bytes)?;
-        // On the disk before it takes the other's name: the file system may not keep the two in order.
-        file.sync_all()?;
-        fs::rename(&part, path)
+    let (Some(folder), Some(_)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"));
     };
-    write().inspect_err(|_| {
-        // What failed is the write; that the remains can't be removed either adds nothing.
-        let _ = fs::remove_file(&part);
-    })
+    // Created like any other file: one by `tempfile` itself could be read by its owner alone.
+    let mut part = Builder::new().prefix(PREFIX).suffix(SUFFIX).make_in(folder, |path| File::create_new(path))?;
+    part.as_file_mut().write_all(bytes)?;
+    // The file system may not keep the order of writing and renaming.
+    part.as_file().sync_all()?;
+    part.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
-/// Removes from a folder what [`write_whole`] had begun to write there when its process was killed. No other process may be
-/// writing there.
+/// Removes from a folder the temporary files that [`write_whole`] left there when its process was killed. No other process may
+/// be writing to the folder.
 ///
 /// # Errors
-/// Where the folder can't be listed, or such a file not be removed.
+/// If the folder can't be listed, or a file can't be removed.
 pub fn remove_parts(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with('.') && name.ends_with(".part") {
+        if name.starts_with(PREFIX) && name.ends_with(SUFFIX) {
             fs::remove_file(&path)?;
         }
     }
@@ -59,16 +58,29 @@ mod tests {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }
 
+    #[cfg(unix)]
     #[test]
-    fn beginnings_are_removed_and_nothing_else() {
+    fn the_file_has_the_permissions_of_any_other() {
+        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        for name in [".map.npy.17.part", ".hidden", "map.part", "map.npy"] {
+        let [ours, other] = ["ours", "other"].map(|name| folder.path().join(name));
+        write_whole(&ours, b"bytes").unwrap();
+        fs::write(&other, b"bytes").unwrap();
+        let [ours, other] = [ours, other].map(|path| fs::metadata(path).unwrap().permissions().mode());
+        assert_eq!(ours, other);
+    }
+
+    #[test]
+    fn only_temporary_files_of_ours_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let others = [".film.part", ".glassbox-notes", ".hidden", "film.part", "map.npy"];
+        for name in others.iter().chain(&[".glassbox-a7Bz09.part"]) {
             fs::write(folder.path().join(name), b"bytes").unwrap();
         }
         remove_parts(folder.path()).unwrap();
         let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [".hidden", "map.npy", "map.part"]);
+        assert_eq!(left, others);
         assert!(remove_parts(&folder.path().join("absent")).is_err());
     }
 

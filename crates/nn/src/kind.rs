@@ -1,8 +1,8 @@
-//! What files seem to be.
+//! Recognising files by their content.
 
 use std::fmt;
 
-/// What a file seems to be, by its first bytes; for errors that say more than what it isn't.
+/// The kind of a file, recognised by its first bytes, for error messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -10,13 +10,13 @@ pub enum FileKind {
     Safetensors,
     /// An ONNX file.
     Onnx,
-    /// Something else, in words: `a PNG picture`.
+    /// Another kind, in words: `a PNG picture`.
     Other(&'static str),
-    /// Nothing that is known here.
+    /// An unknown kind.
     Unknown,
 }
 
-/// First bytes, where they begin, and whose they are.
+/// Offset of a signature, the signature, and the kind of file.
 const SIGNATURES: [(usize, &[u8], &str); 13] = [
     (0, b"\x89PNG", "a PNG picture"),
     (0, b"\xFF\xD8\xFF", "a JPEG picture"),
@@ -25,16 +25,16 @@ const SIGNATURES: [(usize, &[u8], &str); 13] = [
     (0, b"BM", "a BMP picture"),
     (0, b"II*\0", "a TIFF picture"),
     (0, b"MM\0*", "a TIFF picture"),
-    (4, b"ftyp", "a HEIC or AVIF picture, or a film"),
+    (4, b"ftyp", "a HEIC or AVIF picture, or a video"),
     (0, b"PK\x03\x04", "a ZIP archive, as PyTorch saves weights"),
-    (0, b"\x80\x02", "a pickle of Python's"),
+    (0, b"\x80\x02", "a Python pickle"),
     (0, b"\x89HDF", "an HDF5 file, as Keras saves"),
     (0, b"\x93NUMPY", "a NumPy array"),
     (0, b"\x1F\x8B", "a gzip file"),
 ];
 
 impl FileKind {
-    /// What a file that begins so seems to be; a hundred bytes are enough.
+    /// The kind of the file that begins with these bytes; the first hundred are enough.
     #[must_use]
     pub fn of(start: &[u8]) -> Self {
         let signed =
@@ -43,7 +43,7 @@ impl FileKind {
         match (SIGNATURES.iter().find(signed), start) {
             (_, []) => Self::Other("an empty file"),
             (Some(&(_, _, kind)), _) => Self::Other(kind),
-            // The length of a header of JSON, or the version of the format.
+            // The length of the JSON header; the version of ONNX's format.
             (_, [_, _, _, _, _, 0, 0, 0, b'{', ..]) => Self::Safetensors,
             (_, [0x08, 1..=31, ..]) => Self::Onnx,
             _ if start.iter().all(printable) => Self::Other("text"),
@@ -58,7 +58,7 @@ impl fmt::Display for FileKind {
             Self::Safetensors => "a safetensors file",
             Self::Onnx => "an ONNX file",
             Self::Other(kind) => kind,
-            Self::Unknown => "none of the kinds of files known here",
+            Self::Unknown => "an unknown kind of file",
         })
     }
 }

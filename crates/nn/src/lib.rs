@@ -2,7 +2,7 @@
 //!
 //! # Where to read on
 //!
-//! Each operation of [`ops`] has its formula beside its code. The book derives them at leisure:
+//! Each operation of [`layers`] has its formula beside its code. The book derives them at leisure:
 //!
 //! - [Convolution](../attribution/book/chapter_04_convolution/index.html), by index algebra and as a matrix product, up to the
 //!   weight gradient at any stride; [`kernels`] tells how it is made fast
@@ -12,33 +12,28 @@
 //! - [Activations](../attribution/book/chapter_08_relu/index.html)
 //! - [Resizing](../attribution/book/chapter_10_upsampling/index.html)
 
-mod conv_transpose2d;
 pub mod data;
 pub mod files;
 mod geometry;
 pub mod im2col;
-pub mod init;
 pub mod kernels;
 mod kind;
-mod layer;
+pub mod layers;
 mod layout;
+pub mod losses;
 mod model;
 #[cfg(feature = "onnx")]
 pub mod onnx;
-pub mod ops;
 pub mod optim;
-mod pool2d;
 mod real;
 pub mod train;
 pub mod zoo;
 
-pub use conv_transpose2d::ConvTranspose2d;
-pub use geometry::{Conv2d, ConvGeometry, GeometryError, Padding, window_output};
+pub use geometry::{ConvGeometry, Convolution, GeometryError, Padding, Pool2d, PoolGeometry, TransposedConvolution};
 pub use kind::FileKind;
-pub use layer::{Layer, LayerError, ParameterSpec};
+pub use layers::{BatchStatistics, Layer, LayerError, Mode, ParameterSpec};
 pub use model::{
-    Algorithms, BatchStatistics, FileError, FileErrorKind, Forward, GapHead, LayerSummary, Mode, Model, ModelBuilder,
-    ModelError, ModelInfo, ModelNode, Naming, Parameter, Source, Summary, WeightError, WeightLayout,
+    Algorithms, FileError, FileErrorKind, Forward, GapHead, LayerSummary, Model, ModelBuilder, ModelError, ModelInfo,
+    ModelNode, Naming, Parameter, Recorded, Source, Summary, TensorError, WeightError, WeightLayout,
 };
-pub use pool2d::{Pool2d, PoolGeometry};
 pub use real::Real;

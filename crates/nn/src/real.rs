@@ -133,18 +133,20 @@ fn packed(w: &Tensor<f32>, transposed: bool) -> Arc<Packed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Conv2d, Layer, Model};
+    use crate::layers::{Conv2d, GlobalAvgPool, Linear};
+    use crate::{Convolution, Model};
 
     #[test]
     fn pictures_of_two_sizes_share_the_prepared_weights() {
         let model = Model::<f32>::builder([28, 28, 32])
-            .layer("conv", Layer::conv(32, 3))
-            .layer("gap", Layer::GlobalAvgPool)
-            .layer("fc", Layer::linear(10))
+            .layer("conv", Conv2d::new(32, 3))
+            .layer("gap", GlobalAvgPool)
+            .layer("fc", Linear::new(10))
             .build(1)
             .unwrap();
         let larger = model.with_size([56, 48]).unwrap();
-        let geometry = |size: [usize; 2]| Conv2d::same().geometry(&[1, size[0], size[1], 32], &[3, 3, 32, 32]).unwrap();
+        let geometry =
+            |size: [usize; 2]| Convolution::same().geometry(&[1, size[0], size[1], 32], &[3, 3, 32, 32]).unwrap();
         for pass in [Pass::Forward, Pass::InputGradient] {
             let one = prepared(&geometry([28, 28]), pass, model.parameter("conv.weight").unwrap());
             let other = prepared(&geometry([56, 48]), pass, larger.parameter("conv.weight").unwrap());

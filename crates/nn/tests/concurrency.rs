@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nn::{Layer, Model};
+use nn::Model;
+use nn::layers::{Conv2d, GlobalAvgPool};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tensor::Tensor;
@@ -33,8 +34,8 @@ fn watch() {
 /// A convolution whose weights are so many that several threads prepare them.
 fn model(seed: u64) -> Model {
     let channels = [192, 224, 256][seed as usize % 3];
-    let builder = Model::builder([4, 4, 192]).layer("conv", Layer::conv(channels, 3));
-    builder.layer("gap", Layer::GlobalAvgPool).build(seed).unwrap()
+    let builder = Model::builder([4, 4, 192]).layer("conv", Conv2d::new(channels, 3));
+    builder.layer("gap", GlobalAvgPool).build(seed).unwrap()
 }
 
 /// Callers of a model at once.

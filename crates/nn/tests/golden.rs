@@ -110,14 +110,14 @@ fn resumed(checkpoint: &str, model: &mut Model, optimizer: impl Optimizer<f32>) 
 }
 
 #[test]
-fn a_training_by_sgd_goes_on_from_its_checkpoint() {
+fn a_training_by_sgd_is_resumed_from_its_checkpoint() {
     let mut model = Model::load(path("start.safetensors")).unwrap();
     assert!(resumed("sgd.checkpoint.safetensors", &mut model, Sgd::new(0.125, 0.5)) == file("sgd.end.safetensors"));
 }
 
 /// All but the last layer is frozen. Adam divides, so the second step's loss is rounded; it isn't compared.
 #[test]
-fn a_training_by_adam_goes_on_from_its_checkpoint() {
+fn a_training_by_adam_is_resumed_from_its_checkpoint() {
     let mut model = Model::load(path("start.safetensors")).unwrap();
     model.freeze_up_to("flat").unwrap();
     let adam = Adam::with(AdamSettings { weight_decay: 0.25, ..AdamSettings::new(0.125) });

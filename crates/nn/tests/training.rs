@@ -1,4 +1,4 @@
-//! What a training does besides stepping: freezing, stopping, its own losses, and going on where it was.
+//! Trainings: freezing, early ends, custom losses, and resuming.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nn::data::{Augmentation, Dataset, LabelledImages, fashion_mnist};
-use nn::ops::cross_entropy;
+use nn::layers::{BatchNorm, Conv2d, Dropout, GlobalAvgPool, Linear, Relu};
+use nn::losses::cross_entropy;
 use nn::optim::{Adam, Sgd};
 use nn::train::{BEST, Ended, LAST, TrainError, Trained, Trainer, Training, evaluate, range_test};
-use nn::{Layer, Model, ModelInfo};
+use nn::{Model, ModelInfo};
 use tensor::Tensor;
 
 fn images(count: usize) -> LabelledImages {
@@ -24,14 +25,14 @@ fn model() -> Model {
         ..ModelInfo::default()
     };
     Model::builder([28, 28, 1])
-        .layer("conv1", Layer::conv(6, 3).stride(2).without_bias())
-        .layer("bn1", Layer::batch_norm())
-        .layer("relu1", Layer::Relu)
-        .layer("conv2", Layer::conv(8, 3).stride(2))
-        .layer("relu2", Layer::Relu)
-        .layer("drop", Layer::Dropout { probability: 0.1 })
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(10))
+        .layer("conv1", Conv2d::new(6, 3).stride(2).without_bias())
+        .layer("bn1", BatchNorm::new())
+        .layer("relu1", Relu)
+        .layer("conv2", Conv2d::new(8, 3).stride(2))
+        .layer("relu2", Relu)
+        .layer("drop", Dropout { probability: 0.1 })
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(10))
         .info(info)
         .build(3)
         .unwrap()
@@ -79,16 +80,16 @@ fn settings_outside_their_range_are_named() {
     let none = images.subset(&[]);
     let error = Trainer::new(settings, Sgd::new(0.1, 0.9)).fit(&mut model(), &none).unwrap_err();
     assert!(error.to_string().starts_with("there are no images"), "{error}");
-    // Epochs without end, of which only the first is run.
+    // Endlessly many epochs, of which only the first is run.
     let endless = Training { epochs: usize::MAX, ..settings };
     let stop = |_: &_, _: &Model| ControlFlow::Break(());
     let trained = Trainer::new(endless, Sgd::new(0.1, 0.9)).on_epoch(stop).fit(&mut model(), &images).unwrap();
     assert_eq!((trained.ended, trained.step, trained.steps), (Ended::Stopped, 1, usize::MAX));
 }
 
-/// Four images learnt by heart while others are validated with: the validation stops getting better.
+/// A model overfits four images, so that the validation on others stops improving.
 #[test]
-fn patience_ends_a_training_that_gets_no_better() {
+fn patience_ends_a_training_that_no_longer_improves() {
     let (mut model, images, validation) = (model(), images(4), fashion_mnist::test().subset(&[0, 1, 2, 3, 4, 5, 6, 7]));
     let training = Training { epochs: 200, patience: Some(3), weight_average: None, ..training() };
     let trained = Trainer::new(training, Adam::new(0.1)).validation(&validation).fit(&mut model, &images).unwrap();
@@ -103,7 +104,7 @@ fn patience_ends_a_training_that_gets_no_better() {
 }
 
 #[test]
-fn a_loss_of_ones_own_replaces_cross_entropy() {
+fn a_custom_loss_replaces_cross_entropy() {
     let images = images(64);
     let train = |trainer: Trainer<'_>| {
         let mut model = model();
@@ -125,7 +126,7 @@ fn a_loss_of_ones_own_replaces_cross_entropy() {
 }
 
 #[test]
-fn a_number_that_is_none_is_traced_to_its_layer() {
+fn a_value_that_is_not_finite_is_traced_to_its_layer() {
     let images = images(64);
     let message = |mut model: Model, training: Training| {
         let trained = Trainer::new(training, Sgd::new(0.1, 0.9)).fit(&mut model, &images);
@@ -168,7 +169,7 @@ fn the_range_test_sees_the_loss_fall_and_then_diverge() {
 
 const FOLDER: &str = "NN_TRAINING_TEST_FOLDER";
 
-/// The training that is killed: a checkpoint after each step.
+/// The training that is killed, with a checkpoint after each step.
 fn train_in(folder: &Path) -> Result<(Model, Trained), TrainError> {
     let (mut model, images, validation) = (model(), images(96), fashion_mnist::test().subset(&[0, 1, 2, 3]));
     let augmentation = Augmentation { shift: 2, flip: true, mixup: 0.2, ..Augmentation::default() };
@@ -179,7 +180,7 @@ fn train_in(folder: &Path) -> Result<(Model, Trained), TrainError> {
     Ok((model, trained))
 }
 
-/// Not a test of its own: the process that the next test starts and kills.
+/// Not a test, but the process that the next test starts and kills.
 #[test]
 fn child() {
     if let Some(folder) = std::env::var_os(FOLDER) {
@@ -203,11 +204,11 @@ fn killed_twenty_times_it_ends_with_the_same_bits() {
     let (mut kills, mut delay) = (0, 40);
     while kills < 20 {
         let mut child = child_in(parts.path()).spawn().unwrap();
-        // Delays that neither follow the steps nor each other.
+        // Delays in no relation to the steps.
         delay = (delay * 29 + 17) % 101;
         std::thread::sleep(Duration::from_millis(10 + delay));
         if let Some(status) = child.try_wait().unwrap() {
-            // At its end before it could be killed: then from the beginning, so that all kills strike a training.
+            // It ended before it could be killed. It starts again, so that every kill interrupts a training.
             assert!(status.success());
             let ended = parts.path().join("end.safetensors");
             assert!(fs::read(&ended).unwrap() == fs::read(whole.path().join("end.safetensors")).unwrap());
@@ -230,7 +231,7 @@ fn killed_twenty_times_it_ends_with_the_same_bits() {
 }
 
 #[test]
-fn stopped_and_gone_on_with_it_is_the_same_training() {
+fn a_stopped_and_resumed_training_is_the_same() {
     let (images, folder) = (images(96), tempfile::tempdir().unwrap());
     let trainer = || Trainer::new(training(), Sgd::new(0.1, 0.9)).checkpoints(folder.path());
     let mut whole = model();
@@ -256,7 +257,7 @@ fn checkpoints_of_other_trainings_and_damaged_ones_are_refused() {
     let message = |training, images: &LabelledImages, model: &mut Model| {
         let before = model.clone();
         let error = trainer(training).resume().fit(model, images).unwrap_err().to_string();
-        assert_eq!(*model, before, "what is refused changes nothing");
+        assert_eq!(*model, before, "a refused checkpoint changes nothing");
         assert!(error.contains(LAST), "{error}");
         error
     };
@@ -270,15 +271,15 @@ fn checkpoints_of_other_trainings_and_damaged_ones_are_refused() {
     let sgd = Trainer::new(training(), Sgd::new(0.1, 0.9)).checkpoints(folder.path()).resume();
     assert!(sgd.fit(&mut model(), &images).unwrap_err().to_string().contains("belongs to no layer"));
 
-    // Every header byte changed, and every few bytes cut off: an error, or the same training from the same place.
+    // With bytes of the header changed or the end cut off there is an error, or the same training is resumed.
     let header = u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
     let mut refused = 0;
-    for place in (0..8 + header).step_by(37) {
+    for index in (0..8 + header).step_by(37) {
         let mut bad = good.clone();
-        bad[place] ^= 0x15;
+        bad[index] ^= 0x15;
         fs::write(&path, &bad).unwrap();
         refused += usize::from(trainer(training()).resume().fit(&mut model(), &images).is_err());
-        fs::write(&path, &good[..place]).unwrap();
+        fs::write(&path, &good[..index]).unwrap();
         message(training(), &images, &mut model());
     }
     assert!(refused > 20, "{refused}");
@@ -295,9 +296,9 @@ fn where_no_checkpoint_can_be_written_the_last_one_stays_whole() {
     let good = fs::read(folder.path().join(LAST)).unwrap();
     let gone = folder.path().join("gone");
     let error = Trainer::new(training(), Adam::new(0.1)).checkpoints(&gone).fit(&mut model(), &images).unwrap_err();
-    assert!(error.to_string().contains("gone") && matches!(error, TrainError::Checkpoint(_)), "{error}");
+    assert!(error.to_string().contains("gone") && matches!(error, TrainError::Best(_)), "{error}");
 
-    // A disk that is full after some kilobytes.
+    // A limit on the size of files stands for a full disk.
     #[cfg(unix)]
     {
         let child = child_in(folder.path());
@@ -305,14 +306,14 @@ fn where_no_checkpoint_can_be_written_the_last_one_stays_whole() {
         fs::remove_file(folder.path().join(BEST)).unwrap();
         let command =
             format!("trap '' XFSZ; ulimit -f 4; exec '{}' {arguments}", child.get_program().to_str().unwrap());
-        // A training of 96 images refuses the checkpoint of 32, so this one begins in a folder of its own.
+        // In a separate folder, since a training of 96 images refuses the checkpoint of one of 32.
         let full = tempfile::tempdir().unwrap();
         fs::write(full.path().join("kept"), &good).unwrap();
         let output = Command::new("sh").args(["-c", &command]).env(FOLDER, full.path()).output().unwrap();
         assert!(!output.status.success());
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(said.contains("File too large") && said.contains("checkpoint"), "{said}");
-        assert_eq!(fs::read_dir(full.path()).unwrap().count(), 1, "nothing half-written is left");
+        assert_eq!(fs::read_dir(full.path()).unwrap().count(), 1, "no temporary file is left");
     }
     assert!(fs::read(folder.path().join(LAST)).unwrap() == good);
 }

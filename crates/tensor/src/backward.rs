@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::element::Element;
 use crate::node::{Node, NodeId};
-use crate::op::{Grads, Wanted};
+use crate::op::{Grads, Nature, Wanted};
 use crate::tape::{Tape, Var};
 use crate::tensor::Tensor;
 
@@ -25,11 +25,14 @@ pub trait Rule<T: Element>: Sync {
     ///
     /// # Errors
     /// With the reason why the rule can't be applied: an operation for which it isn't defined, for example.
-    fn check(&self, path: &[Arc<Node<T>>]) -> Result<(), String> {
+    fn check(&self, path: &[Arc<Node<T>>]) -> Result<(), Reason> {
         let _ = path;
         Ok(())
     }
 }
+
+/// Why a [`Rule`] can't be applied: an error of the rule's own type.
+pub type Reason = Box<dyn std::error::Error + Send + Sync>;
 
 /// The chain rule, unchanged.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,7 +49,7 @@ impl<T: Element> Rule<T> for Exact {
 }
 
 /// A backward pass that can't be run.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BackwardError {
     /// The rule refuses the operations on the path.
@@ -54,14 +57,16 @@ pub enum BackwardError {
     Refused {
         /// The rule's name.
         rule: &'static str,
-        /// Why it refuses them.
-        reason: String,
+        /// The error that [`Rule::check`] returned. It is part of this error's message, and so not its source.
+        reason: Reason,
     },
 }
 
 /// The operations of one name on the path of a backward pass, and how many of them the rule replaced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Coverage {
+    /// What kind of function the first of them is.
+    pub nature: Nature,
     /// Operations on the path.
     pub total: usize,
     /// Operations whose product the rule replaced.
@@ -200,19 +205,21 @@ impl<T: Element> Tape<T> {
             if !flags.contains(&true) {
                 continue;
             }
-            let coverage = coverage.entry(node.any_op().name()).or_default();
+            let op = node.any_op();
+            let unseen = || Coverage { nature: op.nature(), total: 0, replaced: 0 };
+            let coverage = coverage.entry(op.name()).or_insert_with(unseen);
             coverage.total += 1;
             let answer = rule.vjp(node, &upstream, Wanted::new(&flags));
             let replaced = answer.is_some();
             coverage.replaced += usize::from(replaced);
-            let grads = answer.unwrap_or_else(|| node.any_op().vjp(node, upstream, Wanted::new(&flags)));
-            let (name, found, inputs) = (node.any_op().name(), grads.0.len(), flags.len());
+            let grads = answer.unwrap_or_else(|| op.vjp(node, upstream, Wanted::new(&flags)));
+            let (name, found, inputs) = (op.name(), grads.0.len(), flags.len());
             assert_eq!(found, inputs, "{name}: gradients for {found} inputs of {inputs}");
             let handed_on = flags.iter().zip(&grads.0).map(|(&flag, gradient)| flag && gradient.is_some()).collect();
             steps.insert(id, Step { replaced, handed_on });
             for ((input, flag), gradient) in node.inputs.iter().zip(flags).zip(grads.0) {
                 if let (true, Some(gradient)) = (flag, gradient) {
-                    assert_eq!(gradient.shape(), &input.shape, "{}: a gradient of another shape", node.any_op().name());
+                    assert_eq!(gradient.shape(), &input.shape, "{name}: a gradient of another shape");
                     let sum = match pending.remove(&input.id) {
                         Some(other) => other.zip(&gradient, |a, b| a + b),
                         None => gradient,
@@ -254,6 +261,8 @@ fn path<T: Element>(nodes: &[Arc<Node<T>>], output: NodeId, wanted: impl Fn(Node
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error as _;
+
     use super::*;
     use crate::ops::Exp;
 
@@ -321,7 +330,7 @@ mod tests {
         fn vjp(&self, node: &Node<f64>, upstream: &Tensor<f64>, _: Wanted<'_>) -> Option<Grads<f64>> {
             node.op::<Exp>().map(|_| Grads::one(upstream.clone()))
         }
-        fn check(&self, path: &[Arc<Node<f64>>]) -> Result<(), String> {
+        fn check(&self, path: &[Arc<Node<f64>>]) -> Result<(), Reason> {
             if path.iter().any(|node| node.op::<Exp>().is_some()) { Ok(()) } else { Err("no exp".into()) }
         }
     }
@@ -331,8 +340,8 @@ mod tests {
         let (tape, x) = tape_and_x();
         let y = x.exp().exp() * x.exp();
         let gradients = tape.backward(&y, &Flat, [&x]).unwrap();
-        assert_eq!(gradients.coverage()["exp"], Coverage { total: 3, replaced: 3 });
-        assert_eq!(gradients.coverage()["mul"], Coverage { total: 1, replaced: 0 });
+        assert_eq!(gradients.coverage()["exp"], Coverage { nature: Nature::Smooth, total: 3, replaced: 3 });
+        assert_eq!(gradients.coverage()["mul"], Coverage { nature: Nature::Multilinear, total: 1, replaced: 0 });
     }
 
     #[test]
@@ -340,6 +349,7 @@ mod tests {
         let (tape, x) = tape_and_x();
         let error = tape.backward(&(&x * &x), &Flat, [&x]).unwrap_err();
         assert_eq!(error.to_string(), "the rule `flat` can't be applied: no exp");
+        assert!(error.source().is_none(), "the cause is in the message");
     }
 
     /// A sum of two inputs that returns a gradient for the first alone.

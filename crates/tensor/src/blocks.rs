@@ -41,7 +41,7 @@ pub(crate) fn for_each_row<T: Send>(data: &mut [T], width: usize, f: impl Fn(usi
 ///
 /// # Panics
 /// If an operand is shorter than `y`.
-pub(crate) fn update<T: Element, const K: usize>(y: &mut [T], operands: [&[T]; K], f: impl Fn(T, [T; K]) -> T + Sync) {
+pub fn update<T: Element, const K: usize>(y: &mut [T], operands: [&[T]; K], f: impl Fn(T, [T; K]) -> T + Sync) {
     for_each_part(y, BLOCK, |block, y| {
         vectorized(
             #[inline(always)]

@@ -64,7 +64,7 @@ mod threads;
 
 pub use {approx, ndarray};
 
-pub use backward::{BackwardError, Coverage, Exact, Gradients, Rule, Step};
+pub use backward::{BackwardError, Coverage, Exact, Gradients, Reason, Rule, Step};
 pub use broadcast::broadcast;
 pub use channel_sums::channel_sums;
 pub use element::Element;
@@ -72,7 +72,7 @@ pub use gradcheck::{Gradcheck, GradcheckError, Worst, gradcheck};
 #[cfg(feature = "graph")]
 pub use graph::Graph;
 pub use node::{Node, NodeId};
-pub use op::{Grads, Linearity, Needs, Op, Wanted};
+pub use op::{Grads, Nature, Needs, Op, Wanted};
 pub use shape::{MAX_RANK, Shape, ShapeError};
 pub use sum::pairwise_sum;
 pub use tape::{Keep, Tape, Var};

@@ -60,21 +60,66 @@ pub trait Op<T: Element>: Any + Debug + Send + Sync {
         Needs::ALL
     }
 
-    /// How the output depends on the inputs.
-    fn linearity(&self) -> Linearity {
-        Linearity::Nonlinear
+    /// What kind of function it is; by default one that the chain rule alone can read.
+    fn nature(&self) -> Nature {
+        Nature::Other
     }
 }
 
-/// How an operation's output depends on each of its inputs while the others are held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Linearity {
-    /// y = Ax + b, as in a convolution, or a product of two inputs.
-    Affine,
-    /// Affine on each of finitely many regions, as in ReLU or max pooling.
-    PiecewiseLinear,
-    /// Anything else.
-    Nonlinear,
+/// What kind of function an operation is.
+///
+/// Everything that reads a tape by another rule than the chain rule asks for this: rules about ReLUs, relevance
+/// propagation, the biases of a full gradient, bounds on rounding errors. Each refuses the natures that it has no formula
+/// for, and [`Other`](Self::Other) always.
+///
+/// Unless it mentions several inputs, a nature describes y = f(x) as a function of the first input, x, while the others (a
+/// kernel, slopes) are constant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Nature {
+    /// Each element of y is an element of an input, and which one doesn't depend on their values: a reshape, a slice, a
+    /// concatenation. Nothing is rounded.
+    Moves,
+    /// Each element of y is an element of x, chosen by their values, f(c·x) = c·f(x) for c > 0: a maximum. Nothing is
+    /// rounded.
+    Chooses,
+    /// f(a·x + b·x′) = a·f(x) + b·f(x′), in all inputs together: a sum, a mean, a resize.
+    Linear,
+    /// Linear in each input while the others are constant: a product.
+    Multilinear,
+    /// y = A·x + b, where A and b don't depend on x: a convolution, a batch norm in evaluation.
+    Affine {
+        /// The index of the input that is b, with an element for each index of the last axis; the operation may have been
+        /// recorded without it. `None` if b isn't an input.
+        bias: Option<usize>,
+    },
+    /// y = min(max(x, `min`), `max`), element by element: a ReLU, with bounds 0 and ∞, or a clip. Rules about ReLUs replace
+    /// its vector–Jacobian product.
+    Rectifier {
+        /// The lower bound.
+        min: f64,
+        /// The upper bound.
+        max: f64,
+    },
+    /// y = a·x where x > 0 and y = b·x elsewhere, element by element, with slopes a and b that don't depend on x: a leaky
+    /// ReLU, an absolute value. Rules about ReLUs refuse it.
+    Bends,
+    /// A curved function of each element, differentiable except perhaps at single points: a sigmoid. Rules about ReLUs
+    /// refuse it.
+    Smooth,
+    /// Anything else: a softmax, a normalization by the input's own statistics, several steps in one.
+    Other,
+}
+
+impl Nature {
+    /// Whether f(c·x) = c·f(x) for every c > 0: whether the whole output scales with the input.
+    #[must_use]
+    pub fn is_homogeneous(self) -> bool {
+        match self {
+            Self::Moves | Self::Chooses | Self::Linear | Self::Multilinear | Self::Bends => true,
+            Self::Rectifier { min, max } => [min, max].iter().all(|&bound| bound == 0.0 || bound.is_infinite()),
+            Self::Affine { .. } | Self::Smooth | Self::Other => false,
+        }
+    }
 }
 
 /// The inputs whose gradients are wanted.
@@ -172,9 +217,5 @@ impl<T: Element> Op<T> for Leaf {
 
     fn needs(&self) -> Needs {
         Needs::NONE
-    }
-
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
     }
 }

@@ -1,4 +1,4 @@
-//! Completeness of the gradient: at every cut, what flows through it and the biases behind it make up the score.
+//! Completeness of the gradient: at every cut, f·∂S/∂f and the contributions of the biases behind it add up to the score.
 
 use nn::Real;
 use tensor::{NodeId, Tensor, Var};
@@ -10,28 +10,29 @@ use crate::error::ExplainError;
 use crate::methods::{bias_gradient, passed_on};
 use crate::pass::Pass;
 use crate::path::Path;
+use crate::rules::Refusal;
 use crate::target::Target;
 
 const IDENTITY: &str = "Σ f·∂S/∂f + Σ b·∂S/∂b = S";
-const MEANING: &str = "the gradient explains the whole score: what flows through here, and the biases behind it";
+const MEANING: &str = "the gradient accounts for the whole score: f·∂S/∂f at this layer, and the biases behind it";
 
-/// What one value on the path adds to the sums, for each image.
+/// The terms of one value on the path, for each image.
 struct Entry {
     layer: String,
-    /// Σ f·∂S/∂f, and the sum of the magnitudes.
+    /// Σ f·∂S/∂f, and the sum of the terms' magnitudes.
     flows: Vec<[f64; 2]>,
-    /// Σ b·∂S/∂b, likewise.
+    /// Σ b·∂S/∂b, and the sum of the terms' magnitudes.
     adds: Vec<[f64; 2]>,
-    /// How far the roundings of its operation can put the sums off.
+    /// A bound on the error of the sums by its operation's rounding.
     gap: Vec<f64>,
-    /// How far those can where the gradients of several readers meet here.
+    /// A bound on their error by adding up the gradients of several readers.
     meeting: Vec<f64>,
-    /// Whether everything flows through it.
+    /// Whether every path to the logits passes it.
     cut: bool,
 }
 
 impl<T: Real> Pass<'_, T> {
-    /// For the image, and for every cut of the network.
+    /// For the image and every cut of the network.
     pub(super) fn certify_completeness(&self, target: &Target<T>) -> Result<Vec<Certificate>, ExplainError> {
         let certificate =
             |layer: Option<String>, finding| Certificate { identity: IDENTITY, meaning: MEANING, layer, finding };
@@ -44,19 +45,19 @@ impl<T: Real> Pass<'_, T> {
                 let checked = |(layer, residual)| certificate(Some(layer), Finding::Checked(residual));
                 Ok(cuts.into_iter().map(checked).collect())
             }
-            Err(reason) => inapplicable(reason),
+            Err(refusal) => inapplicable(refusal.to_string()),
         }
     }
 }
 
-/// Every value that all of the score flows through, other than the logits, and the residual of the worst image there.
-pub(super) fn cuts<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<(String, Residual)>, String> {
+/// Every cut of the network but the logits, with the residual of the worst image there.
+pub(super) fn cuts<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<(String, Residual)>, Refusal> {
     let entries = entries(path, images)?;
     // Σ y·∂S/∂y at the logits y: the score itself, for a sum of scores.
     let scores = &entries.last().expect("the logits lie on the path").flows;
-    let residual = |(place, entry): (usize, &Entry)| {
+    let residual = |(index, entry): (usize, &Entry)| {
         let of_image = |image: usize| {
-            let behind = &entries[place + 1..];
+            let behind = &entries[index + 1..];
             let gaps =
                 entry.meeting[image] + behind.iter().map(|later| later.gap[image] + later.meeting[image]).sum::<f64>();
             let [mut left, mut magnitude] = entry.flows[image];
@@ -66,7 +67,7 @@ pub(super) fn cuts<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<(String
             });
             let [right, size] = scores[image];
             magnitude += size;
-            // These sums are in double precision, pairwise.
+            // The sums themselves are pairwise, in double precision.
             Residual::new::<T>(left, right, magnitude, gaps + gamma::<f64>(64) * magnitude)
         };
         (entry.layer.clone(), (0..images).map(of_image).reduce(Residual::worse).expect("a pass has images"))
@@ -74,20 +75,20 @@ pub(super) fn cuts<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<(String
     Ok(entries[..entries.len() - 1].iter().enumerate().filter(|(_, entry)| entry.cut).map(residual).collect())
 }
 
-fn entries<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<Entry>, String> {
+fn entries<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<Entry>, Refusal> {
     let pairs = |values: &Tensor<T>, gradient: &Tensor<T>| {
         let products = values.cast::<f64>().zip(&gradient.cast(), |v, g| v * g);
         let sizes = products.clone().map(f64::abs);
         by_image(&products, images).into_iter().zip(by_image(&sizes, images)).map(|(a, b)| [a, b]).collect()
     };
     let ids: Vec<Vec<NodeId>> = path.values.iter().map(|value| value.node().input_ids().collect()).collect();
-    let entry = |(place, value): (usize, &Var<T>)| {
+    let entry = |(index, value): (usize, &Var<T>)| {
         let gradient = path.gradient(value);
-        let added = if place == 0 { None } else { bias_gradient(value, &gradient)? };
+        let added = if index == 0 { None } else { bias_gradient(path, value)? };
         let ones = added.as_ref().map(|added| Tensor::full(added.shape(), T::one()));
-        let gap = if place == 0 { vec![0.0; images] } else { gap(value, &gradient, images)? };
-        // Nothing later reads anything earlier.
-        let cut = ids[place + 1..].iter().flatten().all(|&id| id >= value.id() || !on_path(path, id));
+        let gap = if index == 0 { vec![0.0; images] } else { gap(value, &gradient, images)? };
+        // No later value reads an earlier one.
+        let cut = ids[index + 1..].iter().flatten().all(|&id| id >= value.id() || !path.contains(id));
         Ok(Entry {
             layer: value.node().label().unwrap_or_else(|| value.node().any_op().name()).to_string(),
             flows: pairs(value.value(), &gradient),
@@ -100,11 +101,7 @@ fn entries<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<Entry>, String>
     path.values.iter().enumerate().map(entry).collect()
 }
 
-fn on_path<T: Real>(path: &Path<T>, id: NodeId) -> bool {
-    path.values.binary_search_by_key(&id, |value| value.id()).is_ok()
-}
-
-/// What rounding can do where the gradients of several readers of a value are added up.
+/// A bound on the error of the sums by adding up the gradients of several readers of a value.
 fn meeting<T: Real>(path: &Path<T>, value: &Var<T>, images: usize) -> Vec<f64> {
     let mut readers = Vec::new();
     for reader in &path.values {
@@ -115,8 +112,8 @@ fn meeting<T: Real>(path: &Path<T>, value: &Var<T>, images: usize) -> Vec<f64> {
     let mut sums = vec![0.0; images];
     if readers.len() > 1 {
         for (reader, input) in &readers {
-            let handed = passed_on(reader, *input, &path.gradient(reader));
-            let sizes = by_image(&handed.zip(value.value(), |g, f| (g * f).abs()), images);
+            let gradient = passed_on(reader, *input, &path.gradient(reader));
+            let sizes = by_image(&gradient.zip(value.value(), |g, f| (g * f).abs()), images);
             sums.iter_mut().zip(sizes).for_each(|(sum, size)| *sum += gamma::<T>(readers.len() - 1) * size);
         }
     }

@@ -1,8 +1,8 @@
-//! One number is wrong, on the way forward, on the way back, in a map or in a weight: the certificates that it bears on notice,
-//! and no other.
+//! With one wrong number, in a value, a gradient, a map or a weight, the certificates that depend on it fail, and no
+//! others.
 
-use nn::ops::{Clip, GlobalAvgPool, Linear, NetworkOps, Relu, batch_norm_evaluation};
-use nn::{Conv2d, Pool2d};
+use nn::Convolution;
+use nn::layers::{Apply, BatchNorm, Clip, Conv2d, GlobalAvgPool, Linear, MaxPool, Relu};
 use tensor::ops::Add;
 use tensor::{Exact, Grads, Node, NodeId, Op, Rule, Tape, Tensor, Var, Wanted};
 
@@ -14,44 +14,45 @@ use crate::rules::{AlphaBeta, Epsilon, Guided, Layers, Lrp};
 use crate::testing::{images, model, wave};
 use crate::{Explainer, Target};
 
-/// How wrong a number is, where all are about 1.
+/// The error of a number, where all are about 1.
 const OFF: f64 = 1e-9;
 
 const OPERATIONS: [&str; 9] = ["conv1", "norm", "relu", "pool", "conv2", "sum", "clip", "gap", "fc"];
 
-/// A small network of these operations: the image and the logits. The value at a place of one of them may be wrong.
+/// A small network of these operations: the image and the logits. `fault` names an operation and the index of its wrong
+/// value.
 fn network(fault: Option<(&str, usize)>) -> [Var<f64>; 2] {
     let tape = Tape::new();
     let leaf = |shape: &[usize], phase| tape.leaf(wave(shape, phase));
     let image = leaf(&[1, 9, 8, 2], 1.0);
     let (w1, b1, w2, b2) = (leaf(&[3, 3, 2, 4], 2.0), leaf(&[4], 3.0), leaf(&[3, 3, 4, 4], 4.0), leaf(&[4], 5.0));
     let (gamma, beta, w3, b3) = (leaf(&[4], 6.0), leaf(&[4], 7.0), leaf(&[4, 3], 8.0), leaf(&[3], 9.0));
-    let running = nn::ops::ChannelStatistics { mean: wave([4], 10.0), variance: Tensor::full([4], 1.5) };
-    let conv = Conv2d::same();
+    let (mean, variance) = (leaf(&[4], 10.0), tape.leaf(Tensor::full([4], 1.5)));
+    let conv = Conv2d::new(4, 3);
 
-    let conv1 = image.conv2d_with_bias(&w1, &b1, conv);
-    let conv1 = computed::<Conv2d>("conv1", conv1, &[&image, &w1, &b1], fault);
-    let norm = batch_norm_evaluation(&conv1, &gamma, &beta, &running, 1e-5).labelled("norm");
-    let relu = computed::<Relu>("relu", norm.relu(), &[&norm], fault);
-    let pool = relu.max_pool(Pool2d::square(2)).labelled("pool");
-    let conv2 = pool.conv2d_with_bias(&w2, &b2, conv);
-    let conv2 = computed::<Conv2d>("conv2", conv2, &[&pool, &w2, &b2], fault);
+    let conv1 = image.apply_with(conv, &[&w1, &b1]);
+    let conv1 = computed::<Convolution>("conv1", conv1, &[&image, &w1, &b1], fault);
+    let norm = conv1.apply_with(BatchNorm::new(), &[&gamma, &beta, &mean, &variance]).labelled("norm");
+    let relu = computed::<Relu>("relu", norm.apply(Relu), &[&norm], fault);
+    let pool = relu.apply(MaxPool::new(2)).labelled("pool");
+    let conv2 = pool.apply_with(conv, &[&w2, &b2]);
+    let conv2 = computed::<Convolution>("conv2", conv2, &[&pool, &w2, &b2], fault);
     let sum = computed::<Add>("sum", pool.add(&conv2), &[&pool, &conv2], fault);
-    let clip = computed::<Clip>("clip", sum.clip(Clip { min: 0.0, max: 1.0 }), &[&sum], fault);
-    let gap = computed::<GlobalAvgPool>("gap", clip.global_avg_pool(), &[&clip], fault);
-    [image, computed::<Linear>("fc", gap.linear(&w3, &b3), &[&gap, &w3, &b3], fault)]
+    let clip = computed::<Clip>("clip", sum.apply(Clip { min: 0.0, max: 1.0 }), &[&sum], fault);
+    let gap = computed::<GlobalAvgPool>("gap", clip.apply(GlobalAvgPool), &[&clip], fault);
+    [image, computed::<Linear>("fc", gap.apply_with(Linear::new(3), &[&w3, &b3]), &[&gap, &w3, &b3], fault)]
 }
 
-/// The operation under its name; where the fault is its, the same operation with one value computed wrongly.
+/// The labelled operation; with one wrong value if it is the faulty one.
 fn computed<O: Op<f64> + Clone>(
     name: &'static str,
     right: Var<f64>,
     inputs: &[&Var<f64>],
     fault: Option<(&str, usize)>,
 ) -> Var<f64> {
-    let Some((_, place)) = fault.filter(|(faulty, _)| *faulty == name) else { return right.labelled(name) };
+    let Some((_, index)) = fault.filter(|(faulty, _)| *faulty == name) else { return right.labelled(name) };
     let mut value = right.value().clone();
-    value.make_mut()[place] += OFF;
+    value.make_mut()[index] += OFF;
     right.tape().record(right.node().op::<O>().unwrap().clone(), inputs, value).labelled(name)
 }
 
@@ -59,17 +60,17 @@ fn seed() -> Tensor<f64> {
     Tensor::new([1, 3], vec![0.0, 1.0, 0.0])
 }
 
-/// The place of the largest magnitude.
+/// The index of the largest magnitude.
 fn largest(values: &Tensor<f64>) -> usize {
-    let places = values.as_slice().iter().enumerate();
-    places.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap().0
+    let values = values.as_slice().iter().enumerate();
+    values.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap().0
 }
 
 fn named<'p>(path: &'p Path<f64>, name: &str) -> &'p Var<f64> {
     path.values.iter().find(|value| value.node().label() == Some(name)).unwrap()
 }
 
-/// For each cut its place among the operations, the image's being 0, and whether the gradient is complete there.
+/// For each cut, its position among the operations (0 for the image), and whether the gradient is complete there.
 fn complete(path: &Path<f64>) -> Vec<(usize, bool)> {
     let place = |layer: &str| OPERATIONS.iter().position(|name| *name == layer).map_or(0, |place| place + 1);
     let found: Vec<_> = cuts(path, 1).unwrap().iter().map(|(layer, found)| (place(layer), found.holds())).collect();
@@ -82,7 +83,7 @@ fn complete(path: &Path<f64>) -> Vec<(usize, bool)> {
 }
 
 #[test]
-fn a_wrong_value_is_noticed_before_it_and_not_behind() {
+fn a_wrong_value_is_noticed_at_earlier_cuts_and_not_at_later_ones() {
     let ends = network(None);
     let path = Path::under(&Exact, ends.each_ref(), &seed()).unwrap();
     assert!(complete(&path).iter().all(|(_, holds)| *holds));
@@ -98,14 +99,14 @@ fn a_wrong_value_is_noticed_before_it_and_not_behind() {
         for (cut, holds) in complete(&wrong) {
             assert_eq!(holds, cut >= at, "{name} is wrong, cut {cut}");
         }
-        // An activation hands on all that arrives, whatever its value; so does z⁺, whatever the convolution's sum was.
+        // An activation passes on all relevance, whatever its value; z⁺ does, whatever the convolution's sum.
         let activation = name == "clip";
         assert_eq!(conserved(&epsilon, &ends), activation, "{name} is wrong");
         assert_eq!(conserved(&z_plus, &ends), activation || name.starts_with("conv"), "{name} is wrong");
     }
 }
 
-/// The chain rule, but for one value that one ReLU hands back.
+/// The chain rule, but for one element of one ReLU's gradient.
 struct Slip {
     node: NodeId,
     place: usize,
@@ -126,7 +127,7 @@ impl Rule<f64> for Slip {
 }
 
 #[test]
-fn a_wrong_gradient_is_noticed_from_there_on() {
+fn a_wrong_gradient_is_noticed_from_there_down() {
     let ends = network(None);
     let path = Path::under(&Exact, ends.each_ref(), &seed()).unwrap();
     let (norm, relu) = (named(&path, "norm"), named(&path, "relu"));
@@ -134,7 +135,7 @@ fn a_wrong_gradient_is_noticed_from_there_on() {
     for (cut, holds) in complete(&Path::under(&slip, ends.each_ref(), &seed()).unwrap()) {
         assert_eq!(holds, cut >= 3, "cut {cut}");
     }
-    // A whole rule that isn't the chain rule: complete only behind the last activation.
+    // Under a rule that isn't the chain rule, the gradient is complete only behind the last activation.
     for (cut, holds) in complete(&Path::under(&Guided, ends.each_ref(), &seed()).unwrap()) {
         assert_eq!(holds, cut >= 7, "guided, cut {cut}");
     }
@@ -167,16 +168,16 @@ fn another_weight_than_the_tape_s_is_noticed() {
     pass.model = &other;
     let failed: Vec<_> = pass.certify(1).unwrap().into_iter().filter(|found| found.holds() == Some(false)).collect();
     let identities: Vec<_> = failed.iter().map(|found| found.identity).collect();
-    assert_eq!(identities, ["CAM = Z · Grad-CAM", "mean CAM + b = S"], "the rest asks the tape alone");
+    assert_eq!(identities, ["CAM = Z · Grad-CAM", "mean CAM + b = S"], "the others depend on the tape alone");
 }
 
-/// Without an activation the derivative is the same all along the way, and nothing is left to estimate.
+/// Without an activation the derivative is constant along the path, so the quadrature has no error.
 #[test]
 fn integrated_gradients_of_another_network_are_noticed() {
     let linear = nn::Model::builder([6, 5, 2])
-        .layer("conv", nn::Layer::conv(3, 3))
-        .layer("gap", nn::Layer::GlobalAvgPool)
-        .layer("fc", nn::Layer::linear(2))
+        .layer("conv", Conv2d::new(3, 3))
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(2))
         .build(1)
         .unwrap()
         .cast::<f64>();

@@ -1,4 +1,4 @@
-//! What holds on a head of global average pooling and one fully connected layer.
+//! Identities for a head of global average pooling and one fully connected layer.
 
 use ndarray::{Array2, Axis};
 use nn::{GapHead, Real, Source};
@@ -11,14 +11,14 @@ use crate::heatmap::Heatmap;
 use crate::pass::{Pass, of_image};
 use crate::target::Target;
 
-/// The identities, and what they say.
+/// The identities and their meanings.
 const IDENTITIES: [(&str, &str); 3] = [
     (
         "CAM = Z · Grad-CAM",
         "Grad-CAM generalises CAM: before the ReLU, the two maps differ by the number of positions, Z",
     ),
-    ("HiResCAM = Grad-CAM", "the gradient is the same in every position, so that its mean loses nothing"),
-    ("mean CAM + b = S", "the map is the score, spread over positions; only the bias lies nowhere"),
+    ("HiResCAM = Grad-CAM", "the gradient is the same at every position, so its mean loses nothing"),
+    ("mean CAM + b = S", "the map is the score, spread over positions; only the bias has no position"),
 ];
 
 impl<T: Real> Pass<'_, T> {
@@ -30,19 +30,19 @@ impl<T: Real> Pass<'_, T> {
             Some(head) => Ok(self.gap_head_residuals(head, target, &self.gap_head_maps(head, target)?)?),
         };
         let layer = head.map(|head| self.model().layers()[head.features].name.clone());
-        let certificate = |(place, (identity, meaning)): (usize, (&'static str, &'static str))| Certificate {
+        let certificate = |(index, (identity, meaning)): (usize, (&'static str, &'static str))| Certificate {
             identity,
             meaning,
             layer: layer.clone(),
             finding: match &findings {
-                Ok(residuals) => Finding::Checked(residuals[place]),
+                Ok(residuals) => Finding::Checked(residuals[index]),
                 Err(reason) => Finding::Inapplicable { reason: reason.clone() },
             },
         };
         Ok(IDENTITIES.into_iter().enumerate().map(certificate).collect())
     }
 
-    /// CAM, Grad-CAM and HiResCAM where the head begins.
+    /// CAM, Grad-CAM and HiResCAM at the head's input.
     pub(super) fn gap_head_maps(
         &self,
         head: GapHead,
@@ -52,7 +52,7 @@ impl<T: Real> Pass<'_, T> {
         Ok([self.cam(target())?, self.grad_cam(head.features, target())?, self.hires_cam(head.features, target())?])
     }
 
-    /// Of each identity the worst cell of the worst image.
+    /// For each identity, the residual of the worst cell of the worst image.
     pub(super) fn gap_head_residuals(
         &self,
         head: GapHead,
@@ -65,7 +65,7 @@ impl<T: Real> Pass<'_, T> {
         let classes = self.model().classes();
         let weight = parameter("weight").expect("a fully connected layer has weights").as_slice();
         let features = self.var(Source::Layer(head.features)).value();
-        // Of the worst image so far.
+        // Those of the worst image so far.
         let mut worst: Option<[Residual; 3]> = None;
         for image in 0..self.images() {
             let coefficients = &seed.as_slice()[image * classes..][..classes];
@@ -81,7 +81,7 @@ impl<T: Real> Pass<'_, T> {
                 f.map_axis(Axis(2), |f| f.iter().zip(&weights).map(|(f, w)| (f.as_f64() * w).abs()).sum());
             let (positions, channels) = (terms.len(), weights.len());
             let chosen = coefficients.iter().filter(|c| !c.is_zero()).count();
-            // On either side: the weights of K classes added up, and a sum of products over channels. On one: a sum over
+            // Both sides: a sum of the weights of K classes, and a sum of products over channels. One side: a sum over
             // positions, a division or two, a bias.
             let roundings = gamma::<T>(2 * (2 * chosen + channels) + positions + 4);
             let per_cell = |left: &Array2<f64>, right: &Array2<f64>, terms: &Array2<f64>| {

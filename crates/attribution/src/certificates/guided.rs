@@ -1,4 +1,4 @@
-//! What guided backpropagation conserves: nothing.
+//! Guided backpropagation conserves nothing.
 
 use nn::Real;
 use tensor::pairwise_sum;

@@ -12,10 +12,10 @@ use crate::target::Target;
 use crate::variants::silent;
 
 impl<T: Real> Pass<'_, T> {
-    /// The identity holds for the integral; what is computed is a quadrature. Its error is at most the total variation of the
-    /// derivative along the way times the discrepancy of the points (Koksma's inequality), and of the variation the points
-    /// show only a part: where the derivative swings out and back between two of them, they don't see it. So what is allowed
-    /// rests on the assumption that it doesn't ([`Completeness::quadrature`]).
+    /// The identity holds for the integral, but a quadrature is computed. Its error is at most the total variation of the
+    /// derivative along the path times the discrepancy of the points (Koksma's inequality). The points show only a part
+    /// of that variation, since they miss a derivative that swings out and back between two of them. So the allowed error
+    /// is an estimate, which assumes that there is no such swing ([`Completeness::quadrature`]).
     pub(super) fn certify_integrated_gradients(&self, target: &Target<T>) -> Result<Certificate, ExplainError> {
         let settings = IntegratedGradients::default();
         let (maps, completeness) = self.integrated_gradients(target.clone(), &settings, silent)?;

@@ -1,8 +1,8 @@
-//! Certificates: what theory says must hold, checked at run time on this model and this image.
+//! Certificates: identities from theory, checked at run time on this model and this image.
 //!
-//! An identity has two sides that the arithmetic computes in different ways. [`Pass::certify`] computes both and says how far
-//! they are apart: in ulps of the magnitude of what was added up ([`Residual`]), beside the most that rounding can account
-//! for. Where an identity doesn't apply it says why.
+//! The two sides of an identity are computed in different ways. [`Pass::certify`] computes both, and gives their
+//! difference in ulps of the sum of the magnitudes of all terms ([`Residual`]), together with a bound on the rounding
+//! errors. Where an identity doesn't apply it gives the reason.
 
 mod completeness;
 #[cfg(test)]
@@ -25,34 +25,33 @@ use crate::target::{Resolved, Target};
 
 pub use residual::Residual;
 
-/// An identity, and what was found.
+/// An identity and the result of its check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Certificate {
     /// The identity, as a formula.
     pub identity: &'static str,
-    /// What it says, in words.
+    /// Its meaning, in words.
     pub meaning: &'static str,
-    /// The layer it was checked at; `None` where it speaks of the whole model.
+    /// The layer at which it was checked; `None` if it is about the whole model.
     pub layer: Option<String>,
-    /// What was found.
+    /// The result.
     pub finding: Finding,
 }
 
-/// What was found of an identity.
+/// The result of checking an identity.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
-    /// It was checked; of a batch, the image with the largest residual in relation to what is allowed.
+    /// It was checked. The residual is that of the image of the batch that comes nearest to its bound.
     Checked(Residual),
-    /// Likewise, but what is allowed is an estimate: a residual within it is what is to be expected, one beyond it proves
-    /// nothing.
+    /// It was checked against an estimate, not a bound: a residual beyond it proves nothing.
     Estimated(Residual),
-    /// It says nothing of this model or target.
+    /// It doesn't apply to this model or target.
     Inapplicable {
         /// Why.
         reason: String,
     },
-    /// Nothing is conserved, and no identity is claimed: what arrived, and what there was.
+    /// There is no identity, because nothing is conserved.
     Unconserved {
         /// Σ x·g at the image.
         arrived: f64,
@@ -62,7 +61,7 @@ pub enum Finding {
 }
 
 impl Certificate {
-    /// Whether what must hold holds; `None` where nothing must, or where it is only estimated how far it must.
+    /// Whether the identity holds; `None` if there is none, or only an estimate of its rounding errors.
     #[must_use]
     pub fn holds(&self) -> Option<bool> {
         match &self.finding {
@@ -73,9 +72,9 @@ impl Certificate {
 }
 
 impl<T: Real> Pass<'_, T> {
-    /// Checks what theory says of this model and these images, for a class or a sum of classes: see the certificates' own
-    /// pages of the book, [what is conserved](crate::book::chapter_12_conservation) and
-    /// [class activation maps](crate::book::chapter_09_cam).
+    /// Checks the identities that hold for this model and these images, for a class or a sum of classes. They are derived
+    /// in the book: [what is conserved](crate::book::chapter_12_conservation) and [class activation
+    /// maps](crate::book::chapter_09_cam).
     ///
     /// | identity | applies to |
     /// | --- | --- |
@@ -83,11 +82,11 @@ impl<T: Real> Pass<'_, T> {
     /// | HiResCAM = Grad-CAM | a GAP → FC head |
     /// | mean CAM + bias = S | a GAP → FC head |
     /// | Σ f·∂S/∂f + Σ b·∂S/∂b = S | every cut of the network, the image among them |
-    /// | Σ R + what was kept = S | layer-wise relevance propagation |
+    /// | Σ R + kept = S | layer-wise relevance propagation |
     /// | Σ IG = S(x) − S(x₀) | every model, up to the quadrature, whose error is estimated |
     ///
     /// # Errors
-    /// Where the target doesn't fit.
+    /// If the target doesn't fit.
     pub fn certify(&self, target: impl Into<Target<T>>) -> Result<Vec<Certificate>, ExplainError> {
         let target = target.into();
         let mut certificates = self.certify_gap_head(&target)?;

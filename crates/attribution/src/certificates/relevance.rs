@@ -1,7 +1,7 @@
 //! Conservation of relevance.
 
 use nn::Real;
-use tensor::{BackwardError, Tensor, Var};
+use tensor::{Tensor, Var};
 
 use super::residual::gamma;
 use super::rounding::{by_image, gap, products};
@@ -10,27 +10,27 @@ use crate::error::ExplainError;
 use crate::methods::bias_gradient;
 use crate::pass::Pass;
 use crate::path::Path;
-use crate::rules::{Epsilon, Lrp, LrpOnTape};
+use crate::rules::{Epsilon, Lrp, LrpOnTape, Refusal};
 use crate::target::Target;
 
 const IDENTITIES: [(&str, &str); 2] = [
-    ("Σ R + kept = S (LRP-ε)", "no relevance is lost: what the image doesn't get, biases and stabilizers keep"),
+    ("Σ R + kept = S (LRP-ε)", "no relevance is lost: biases and stabilizers keep what the image doesn't get"),
     (
         "Σ R + kept = S (LRP by depth)",
-        "likewise, with ε above, z⁺ in the convolutions, and zᴮ or the flat rule at the image",
+        "the same with ε in the fully connected layers, z⁺ in the convolutions, and zᴮ or the flat rule at the image",
     ),
 ];
 
 impl<T: Real> Pass<'_, T> {
     pub(super) fn certify_relevance(&self, target: &Target<T>) -> Result<Vec<Certificate>, ExplainError> {
         let (linear, seed, ends) =
-            (self.is_linear(target)?, self.seed(target)?, [&self.forward().input, &self.forward().logits]);
+            (self.is_linear(target)?, self.seed(target)?, [self.forward().input(), self.forward().logits()]);
         let rules = [Lrp::everywhere(Epsilon::default()), Lrp::by_depth(self.model())];
         let certificate = |((identity, meaning), lrp): ((&'static str, &'static str), Lrp<T>)| {
             let finding = match conservation(&lrp, ends, &seed) {
                 _ if !linear => Finding::Inapplicable { reason: "the target isn't a sum of scores".into() },
                 Ok(residual) => Finding::Checked(residual),
-                Err(reason) => Finding::Inapplicable { reason },
+                Err(refused) => Finding::Inapplicable { reason: refused.to_string() },
             };
             Certificate { identity, meaning, layer: None, finding }
         };
@@ -38,21 +38,20 @@ impl<T: Real> Pass<'_, T> {
     }
 }
 
-/// The worst image's residual between the image and the logits, or why there is none.
+/// The worst image's residual between the image and the logits.
 pub(super) fn conservation<T: Real>(
     lrp: &Lrp<T>,
     [input, logits]: [&Var<T>; 2],
     seed: &Tensor<T>,
-) -> Result<Residual, String> {
+) -> Result<Residual, ExplainError> {
     let (tape, images) = (input.tape(), input.shape()[0]);
-    let in_words = |refused: BackwardError| refused.to_string();
-    let rule = lrp.on(tape, input).map_err(in_words)?;
-    let path = Path::under(&rule, [input, logits], seed).map_err(in_words)?;
+    let rule = lrp.on(tape, input)?;
+    let path = Path::under(&rule, [input, logits], seed)?;
     let (image, operations) = path.values.split_first().expect("the image lies on the path");
     let mut sums = Sums::new(images);
     sums.add(&rule.relevance(image.value(), path.gradient(image)).cast());
     for value in operations {
-        if let Some((kept, gap)) = operation(&rule, value, &path.gradient(value), images)? {
+        if let Some((kept, gap)) = operation(&rule, &path, value, images)? {
             sums.add(&kept.cast());
             sums.allow(&gap);
         }
@@ -61,24 +60,23 @@ pub(super) fn conservation<T: Real>(
     let scores = by_image(&score, images).into_iter().zip(by_image(&score.map(f64::abs), images));
     let residuals = scores.enumerate().map(|(image, (right, size))| {
         let magnitude = sums.sizes[image] + size;
-        // These sums are in double precision, pairwise.
+        // The sums themselves are pairwise, in double precision.
         let allowed = sums.allowed[image] + gamma::<f64>(64) * magnitude;
         Residual::new::<T>(sums.totals[image], right, magnitude, allowed)
     });
     Ok(residuals.reduce(Residual::worse).expect("a pass has images"))
 }
 
-/// What an operation keeps, and the most that its roundings can put the balance off; `None` where it is read as part of
-/// another.
+/// The relevance that an operation keeps, and a bound on its rounding errors; `None` if it is folded into another.
 type Balance<T> = Option<(Tensor<T>, Vec<f64>)>;
 
 fn operation<T: Real>(
     rule: &LrpOnTape<T>,
+    path: &Path<T>,
     value: &Var<T>,
-    gradient: &Tensor<T>,
     images: usize,
-) -> Result<Balance<T>, String> {
-    let node = value.node();
+) -> Result<Balance<T>, Refusal> {
+    let (node, gradient) = (value.node(), path.gradient(value));
     if rule.is_folded(node.id()) {
         return Ok(None);
     }
@@ -88,13 +86,13 @@ fn operation<T: Real>(
         return Ok(Some((layer_rule.kept(&layer, &upstream), gap)));
     }
     if rule.passes_all(node) {
-        // g·y/x: a quotient and a product.
+        // g·y/x is a quotient and a product.
         let sizes = by_image(&gradient.clone().zip(node.output(), |g, y| (g * y).abs()), images);
         let gap = sizes.into_iter().map(|size| gamma::<T>(2) * size).collect();
         return Ok(Some((Tensor::zeros(node.shape()), gap)));
     }
-    let kept = bias_gradient(value, gradient)?.unwrap_or_else(|| Tensor::zeros(node.shape()));
-    Ok(Some((kept, gap(value, gradient, images)?)))
+    let kept = bias_gradient(path, value)?.unwrap_or_else(|| Tensor::zeros(node.shape()));
+    Ok(Some((kept, gap(value, &gradient, images)?)))
 }
 
 /// Sums for each image.

@@ -1,46 +1,46 @@
-//! How far the two sides of an identity are apart.
+//! The difference between the two sides of an identity.
 
 use nn::Real;
 use serde::Serialize;
 
-/// The two sides of an identity, and how far they are apart.
+/// The two sides of an identity, and their difference.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Residual {
     /// The left side.
     pub left: f64,
     /// The right side.
     pub right: f64,
-    /// The sum of the absolute values of all terms that were added up for either side.
+    /// The sum of the absolute values of all terms of both sides.
     pub magnitude: f64,
-    /// |left − right| in ulps of the magnitude: the distance of the two floating-point numbers, in the model's precision,
-    /// between which the magnitude lies.
+    /// |left − right| in ulps of the magnitude. An ulp is the distance between the two neighbouring floating-point numbers of
+    /// the model's precision between which the magnitude lies.
     pub ulps: f64,
-    /// The most ulps that rounding can account for; for integrated gradients an estimate of what the quadrature can, too.
+    /// A bound on the rounding errors, in ulps; for integrated gradients it includes an estimate of the quadrature's error.
     pub allowed: f64,
 }
 
 impl Residual {
-    /// From the sides, the magnitude, and the error that is allowed, as a number like the sides.
+    /// From the two sides, the magnitude, and the allowed error in the same unit.
     pub(crate) fn new<T: Real>(left: f64, right: f64, magnitude: f64, allowed: f64) -> Self {
         let ulp = ulp::<T>(magnitude);
         Self { left, right, magnitude, ulps: (left - right).abs() / ulp, allowed: allowed / ulp }
     }
 
-    /// Whether the sides agree as far as they must. Never, where one of them isn't a number.
+    /// Whether the difference is within the bound; never if a side is NaN.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.ulps <= self.allowed
     }
 
-    /// The one that uses more of what it is allowed.
+    /// The one that comes nearer to its bound, or is further beyond it.
     pub(crate) fn worse(self, other: Self) -> Self {
         let share = |r: &Self| if r.ulps == 0.0 { 0.0 } else { r.ulps / r.allowed };
-        // What isn't a number is worst.
+        // NaN is worst.
         if share(&self).is_nan() || share(&other) <= share(&self) { self } else { other }
     }
 }
 
-/// The distance of neighbouring numbers of type T at the size of `x`: ε · 2^⌊log₂ x⌋.
+/// The distance between neighbouring numbers of type T at `x`: ε · 2^⌊log₂ x⌋.
 fn ulp<T: Real>(x: f64) -> f64 {
     let least = T::min_positive_value().as_f64();
     T::epsilon().as_f64() * x.max(least).log2().floor().exp2()
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_never_holds() {
+    fn nan_never_holds() {
         let good = Residual::new::<f32>(1.0, 1.0, 1.0, 0.0);
         let bad = Residual::new::<f32>(f64::NAN, 1.0, 1.0, 1.0);
         assert!(good.holds() && !bad.holds());

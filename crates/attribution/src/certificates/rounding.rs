@@ -1,93 +1,97 @@
-//! How much rounding can make of what theory says is nothing.
+//! Bounds on rounding errors.
 //!
-//! Let y = fl(A x + b) be what an operation computed, and g_x = fl(Aᵀ g_y) what it handed back. By the definition of the
-//! transpose, ⟨y, g_y⟩ = ⟨x, g_x⟩ + ⟨b, g_y⟩ but for the rounding of y and of g_x. A sum of n products in any order is off by
-//! γₙ times the sum of their magnitudes (Higham 2002, §3.1), so the gap is at most
+//! Let y = fl(A x + b) be an operation's output and g_x = fl(Aᵀ g_y) its input gradient. By the definition of the
+//! transpose, ⟨y, g_y⟩ = ⟨x, g_x⟩ + ⟨b, g_y⟩ but for the rounding of y and of g_x. The error of a sum of n products, in
+//! any order, is at most γₙ times the sum of their magnitudes (Higham 2002, §3.1), so the gap is at most
 //!
 //! ```text
 //! (γ_forward + γ_backward) · Σⱼ Aⱼ |gⱼ|,     Aⱼ = Σᵢ |aᵢⱼ xᵢ| + |bⱼ|
 //! ```
 //!
-//! and since what one operation hands back is what the next one is given, the gaps of all operations add up to the gap
-//! between the score and what arrived. Nothing in this grows with depth but the number of operations.
+//! and since one operation's input gradient is the next one's output gradient, the gaps of all operations add up to the gap
+//! between the score and Σ x·g at the image. With depth, only the number of operations grows.
 
 use nn::Real;
 use nn::kernels::conv::{Algorithm, Pass as Way, choose};
-use nn::ops::{
-    AvgPool, BatchNormEvaluation, ChannelMax, Clip, GlobalAvgPool, LeakyRelu, MaxPool, PRelu, Relu, avg_pool,
-    global_avg_pool,
-};
-use tensor::ops::{Abs, Add, Concat, Neg, Permute, Pick, Reshape, Select, Slice, Sub};
-use tensor::{Element, Tape, Tensor, Var};
+use nn::layers::{Apply, AvgPool, BatchNormEvaluation, GlobalAvgPool};
+use tensor::ops::{Add, Neg, Sub};
+use tensor::{Element, Nature, Node, Tape, Tensor, Var};
 
 use super::residual::gamma;
-use crate::methods::{is_smooth, passed_on};
-use crate::rules::{Epsilon, Inputs, LrpRule, Products};
+use crate::methods::passed_on;
+use crate::rules::{Epsilon, Inputs, LrpRule, Operation, Products, Refusal};
 
-/// The most that ⟨y, g⟩ − ⟨x, g_x⟩ − ⟨b, g⟩ can be of one operation, for each image.
+/// A bound on |⟨y, g⟩ − ⟨x, g_x⟩ − ⟨b, g⟩| for one operation, for each image.
 ///
 /// # Errors
-/// Names the operation if its roundings aren't counted.
-pub(super) fn gap<T: Real>(value: &Var<T>, gradient: &Tensor<T>, images: usize) -> Result<Vec<f64>, String> {
-    let node = value.node();
+/// [`Refusal::UnknownRounding`], if there is no bound for the operation.
+pub(super) fn gap<T: Real>(value: &Var<T>, gradient: &Tensor<T>, images: usize) -> Result<Vec<f64>, Refusal> {
+    let (node, nature) = (value.node(), value.node().any_op().nature());
     if let Some(layer) = Products::of(node, None) {
         let upstream = gradient.reshape(layer.output().shape());
         return Ok(products(&layer, &Epsilon(0.0), &upstream, images));
     }
-    if is_smooth(value) {
-        // b = y·g − x·g_x: two products and a difference.
-        let passed = passed_on(value, 0, gradient).zip(node.input(0), |g, x| g * x);
-        let sizes = gradient.clone().zip(node.output(), |g, y| g * y).zip(&passed, |a, b| a.abs() + b.abs());
-        return Ok(by_image(&sizes, images).into_iter().map(|sum| gamma::<T>(2) * sum).collect());
-    }
-    let absolute = |x: &Tensor<T>| x.clone().map(T::abs);
-    let weighted = |terms: &Tensor<T>, roundings: usize| {
-        let sums = by_image(&terms.clone().zip(gradient, |m, g| m * g.abs()), images);
-        sums.into_iter().map(|sum| gamma::<T>(roundings) * sum).collect()
+    // A, and the number of roundings forward and back.
+    let (terms, roundings) = match nature {
+        // The gradient of a copied element is the sum of its copies' gradients.
+        Nature::Moves | Nature::Chooses => (absolute(node.output()), most_copies(value).saturating_sub(1)),
+        // The bound times the gradient.
+        Nature::Rectifier { .. } => (absolute(node.output()), usize::from(!nature.is_homogeneous())),
+        // The slope times x, and the slope times the gradient.
+        Nature::Bends => (absolute(node.output()), 2),
+        Nature::Smooth => {
+            // b = y·g − x·g_x: two products and a difference.
+            let passed = passed_on(value, 0, gradient).zip(node.input(0), |g, x| g * x);
+            let sizes = gradient.clone().zip(node.output(), |g, y| g * y).zip(&passed, |a, b| a.abs() + b.abs());
+            return Ok(by_image(&sizes, images).into_iter().map(|sum| gamma::<T>(2) * sum).collect());
+        }
+        _ => sums(node).ok_or_else(|| Refusal::UnknownRounding(Operation::of(node)))?,
     };
-    Ok(if let Some(norm) = node.op::<BatchNormEvaluation<T>>() {
+    if roundings == 0 {
+        return Ok(vec![0.0; images]);
+    }
+    let sums = by_image(&terms.zip(gradient, |m, g| m * g.abs()), images);
+    Ok(sums.into_iter().map(|sum| gamma::<T>(roundings) * sum).collect())
+}
+
+/// A, and the number of roundings forward and back, of some operations that compute sums.
+fn sums<T: Real>(node: &Node<T>) -> Option<(Tensor<T>, usize)> {
+    let input = || Tape::new().leaf(absolute(node.input(0)));
+    if node.op::<Neg>().is_some() {
+        Some((absolute(node.output()), 0))
+    } else if node.op::<Add>().is_some() || node.op::<Sub>().is_some() {
+        Some((absolute(node.output()), 1))
+    } else if let Some(pool) = node.op::<AvgPool>() {
+        let means = input().apply(*pool);
+        Some((means.value().clone(), 2 * pool.pool.kernel.iter().product::<usize>() + 2))
+    } else if node.op::<GlobalAvgPool>().is_some() {
+        let positions = node.input_shape(0)[1] * node.input_shape(0)[2];
+        Some((input().apply(GlobalAvgPool).value().clone(), positions + 3))
+    } else {
         // y = (x − μ)·a + β, with a = γ·r rounded: 4 roundings; c = β − a·μ: 3; back: 2.
+        let norm = node.op::<BatchNormEvaluation<T>>()?;
         let [factor, shift] = norm.affine(node.input(1), node.input(2));
         let (a, c, beta) = (factor.as_slice(), shift.as_slice(), node.input(2).as_slice());
         let terms = Tensor::from_fn(node.shape(), |i| {
             let (x, k) = (node.input(0).as_slice()[i], i % a.len());
             (x * a[k]).abs() + (c[k] - beta[k]).abs() + beta[k].abs() + c[k].abs()
         });
-        weighted(&terms, 9)
-    } else if node.op::<Add>().is_some() || node.op::<Sub>().is_some() || node.op::<Clip>().is_some() {
-        // A sum; of a clip, its bound times the gradient.
-        weighted(&absolute(node.output()), 1)
-    } else if node.op::<LeakyRelu>().is_some() || node.op::<PRelu>().is_some() {
-        weighted(&absolute(node.output()), 2)
-    } else if let Some(pool) = node.op::<MaxPool>() {
-        // On the way back, the gradients of the windows that a value won are added up.
-        let windows = pool.pool.kernel.iter().zip(pool.pool.stride).map(|(k, s)| k.div_ceil(s)).product::<usize>();
-        weighted(&absolute(node.output()), windows - 1)
-    } else if let Some(pool) = node.op::<AvgPool>() {
-        let terms = avg_pool(&Tape::new().leaf(absolute(node.input(0))), pool.pool, pool.count_padding);
-        weighted(terms.value(), 2 * pool.pool.kernel.iter().product::<usize>() + 2)
-    } else if node.op::<GlobalAvgPool>().is_some() {
-        let positions = node.input_shape(0)[1] * node.input_shape(0)[2];
-        let terms = global_avg_pool(&Tape::new().leaf(absolute(node.input(0))));
-        weighted(terms.value(), positions + 3)
-    } else if is_exact(value) {
-        vec![0.0; images]
-    } else {
-        let name = node.label().map(|label| format!(" of layer `{label}`")).unwrap_or_default();
-        return Err(format!("nobody has counted the roundings of the {}{name}", node.any_op().name()));
-    })
-}
-
-/// Operations that choose and move numbers, and round none.
-fn is_exact<T: Real>(value: &Var<T>) -> bool {
-    let node = value.node();
-    macro_rules! is {
-        ($($op:ty),+) => { $(node.op::<$op>().is_some())||+ };
+        Some((terms, 9))
     }
-    is!(Abs, ChannelMax, Concat, Neg, Permute, Pick, Relu, Reshape, Select, Slice)
 }
 
-/// The gap of a layer of products that `rule` reads: between R and what is handed on and kept.
+/// The largest number of output elements that are copies of one input element: the operation's transpose, applied to ones.
+fn most_copies<T: Real>(value: &Var<T>) -> usize {
+    let ones = Tensor::full(value.shape(), T::one());
+    let copies = (0..value.node().input_count()).map(|input| passed_on(value, input, &ones));
+    copies.flat_map(|counts| counts.as_slice().iter().map(|count| count.as_f64() as usize).max()).max().unwrap_or(0)
+}
+
+fn absolute<T: Real>(x: &Tensor<T>) -> Tensor<T> {
+    x.clone().map(T::abs)
+}
+
+/// A bound on the difference between R and the relevance that a layer's inputs get and its outputs keep under `rule`.
 pub(super) fn products<T: Real>(
     layer: &Products<T>,
     rule: &dyn LrpRule<T>,
@@ -95,8 +99,7 @@ pub(super) fn products<T: Real>(
     images: usize,
 ) -> Vec<f64> {
     let [forward, backward] = layer.terms();
-    let absolute = |x: &Tensor<T>| x.clone().map(T::abs);
-    // What is kept is a few products and quotients of each output.
+    // The kept relevance is a few products and quotients of each output.
     let mut gaps: Vec<f64> = by_image(&absolute(&rule.kept(layer, upstream)), images);
     gaps.iter_mut().for_each(|kept| *kept *= gamma::<T>(8));
     for part in rule.parts(layer, upstream) {
@@ -107,7 +110,7 @@ pub(super) fn products<T: Real>(
                 pixel.iter_mut().zip(offset.as_slice()).for_each(|(sum, &b)| *sum += b);
             }
         }
-        // The sums forward and back; the quotient, the product with x, the sum of the parts, and batch norm's own steps.
+        // The sums forward and back, the quotient, the product with x, the sum of the parts, and batch norm's own steps.
         let sums = by_image(&terms.zip(&s, |terms, s| terms * s), images);
         let beyond = winograd(layer, [&x, &w, &s], images);
         for (gap, (sum, beyond)) in gaps.iter_mut().zip(sums.into_iter().zip(beyond)) {
@@ -117,8 +120,8 @@ pub(super) fn products<T: Real>(
     gaps
 }
 
-/// Winograd's sums are not those of the definition: each of its results is off by 2 (n + 16) ε of the largest product, which
-/// is what the kernels' own tests hold it to. `[x, w, s]` are magnitudes.
+/// A bound for Winograd's algorithm, whose sums aren't those of the definition: each result is off by at most 2 (n + 16)
+/// ε of the largest product, as the kernels' tests require. `[x, w, s]` are magnitudes.
 fn winograd<T: Real>(layer: &Products<T>, [x, w, s]: [&Tensor<T>; 3], images: usize) -> Vec<f64> {
     let chosen = |way| matches!(choose(layer.geometry(), way), Algorithm::Winograd2 | Algorithm::Winograd4);
     let uses = |way| T::NAME == f32::NAME && chosen(way);
@@ -146,4 +149,28 @@ pub(super) fn by_image<T: Real>(values: &Tensor<T>, images: usize) -> Vec<f64> {
 /// The sum, in double precision.
 fn wide_sum<T: Real>(values: &[T]) -> f64 {
     tensor::pairwise_sum(&values.iter().map(|v| v.as_f64()).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::wave;
+    use nn::Pool2d;
+    use nn::layers::{Apply, ChannelMax, Flatten, MaxPool};
+    use tensor::ops::concat;
+
+    #[test]
+    fn copies_of_an_element_are_counted() {
+        let tape = Tape::<f64>::new();
+        let x = tape.leaf(wave([1, 5, 5, 2], 0.0));
+        let overlapping = Pool2d { kernel: [3, 3], stride: [1, 1], padding: Default::default() };
+        // The largest element is the maximum of all nine windows.
+        let peak = tape.leaf(Tensor::from_fn([1, 5, 5, 1], |i| if i == 12 { 1.0 } else { 0.0 }));
+        assert_eq!(most_copies(&x.select(1, &[4, 0, 4, 4])), 3);
+        assert_eq!(most_copies(&peak.apply(MaxPool(overlapping))), 9);
+        assert_eq!(
+            [x.apply(Flatten), x.apply(ChannelMax), concat(&[&x, &peak], 3)].map(|y| most_copies(&y)),
+            [1, 1, 1]
+        );
+    }
 }

@@ -1,6 +1,9 @@
 //! All certificates that apply hold on random architectures, and fail where something is wrong.
 
-use nn::{Conv2d, Layer, Model, Pool2d, Real};
+use nn::layers::{
+    Add, AvgPool, BatchNorm, Clip, Concat, Conv2d, Flatten, GlobalAvgPool, LeakyRelu, Linear, MaxPool, Relu, Silu,
+};
+use nn::{Convolution, Layer, Model, Pool2d, Real};
 use proptest::prelude::*;
 
 use super::{Certificate, Finding};
@@ -33,43 +36,43 @@ const INPUT: [usize; 3] = [12, 10, 2];
 impl Architecture {
     fn model<T: Real>(&self) -> Model<T> {
         let rectifier = || match self.rectifier {
-            0 => Layer::Relu,
-            1 => Layer::relu6(),
-            2 => Layer::Clip { min: -0.5, max: 0.5 },
-            _ => Layer::LeakyRelu { slope: 0.1 },
+            0 => Layer::from(Relu),
+            1 => Clip::RELU6.into(),
+            2 => Clip { min: -0.5, max: 0.5 }.into(),
+            _ => LeakyRelu { slope: 0.1 }.into(),
         };
         let conv = |out_channels, stride| {
-            let conv = Conv2d::default().padding(usize::from(!self.valid)).stride(stride);
-            Layer::Conv2d { out_channels, kernel: [3, 3], conv, bias: true }
+            let conv = Convolution::default().padding(usize::from(!self.valid)).stride(stride);
+            Conv2d { out_channels, kernel: [3, 3], conv, bias: true }
         };
         let mut builder = Model::builder(INPUT).layer("conv1", conv(4, 1));
         if self.batch_norm {
-            builder = builder.layer("bn1", Layer::batch_norm());
+            builder = builder.layer("bn1", BatchNorm::new());
         }
         builder = builder.layer("relu1", rectifier());
         let overlapping = Pool2d { kernel: [3, 3], stride: [1, 1], padding: Default::default() };
         match self.pool {
-            1 => builder = builder.layer("pool", Layer::max_pool(2)),
-            2 => builder = builder.layer("pool", Layer::MaxPool(overlapping)),
-            3 => builder = builder.layer("pool", Layer::AvgPool { pool: overlapping, count_padding: true }),
+            1 => builder = builder.layer("pool", MaxPool::new(2)),
+            2 => builder = builder.layer("pool", MaxPool(overlapping)),
+            3 => builder = builder.layer("pool", AvgPool { pool: overlapping, count_padding: true }),
             _ => {}
         }
         builder = builder.layer("conv2", conv(5, self.stride));
-        builder = match self.batch_norm {
-            // Behind the activation, where it isn't part of a convolution.
-            true => builder.layer("relu2", rectifier()).layer("bn2", Layer::batch_norm()),
-            false => builder.layer("relu2", rectifier()),
-        };
+        builder = builder.layer("relu2", rectifier());
+        if self.batch_norm {
+            // Behind the activation, so that it can't be folded into a convolution.
+            builder = builder.layer("bn2", BatchNorm::new());
+        }
         if self.residual {
             let from = if self.batch_norm { "bn2" } else { "relu2" };
             builder = builder
-                .layer("conv3", Layer::conv(5, 3))
+                .layer("conv3", Conv2d::new(5, 3))
                 .layer("relu3", rectifier())
-                .layer_from("sum", Layer::Add, &[from, "relu3", "conv3"])
-                .layer_from("both", Layer::Concat, &["sum", from]);
+                .layer_from("sum", Add, &[from, "relu3", "conv3"])
+                .layer_from("both", Concat, &["sum", from]);
         }
-        builder = builder.layer("pooled", if self.gap { Layer::GlobalAvgPool } else { Layer::Flatten });
-        let mut model = builder.layer("fc", Layer::linear(3)).build(self.phase.to_bits()).unwrap().cast::<T>();
+        builder = builder.layer("pooled", if self.gap { Layer::from(GlobalAvgPool) } else { Flatten.into() });
+        let mut model = builder.layer("fc", Linear::new(3)).build(self.phase.to_bits()).unwrap().cast::<T>();
         let names: Vec<String> = model.parameters().iter().map(|p| p.name.clone()).collect();
         for (index, name) in names.iter().enumerate().filter(|(_, n)| n.contains("bn") || n.contains("bias")) {
             let noise = wave::<T>(model.parameter(name).unwrap().shape(), self.phase + index as f64);
@@ -89,7 +92,7 @@ impl Architecture {
     }
 }
 
-/// The certificates that were checked; all of them must hold.
+/// The number of certificates that were checked; all of them must hold.
 fn checked(certificates: &[Certificate]) -> Result<usize, TestCaseError> {
     let mut count = 0;
     for certificate in certificates {
@@ -101,7 +104,7 @@ fn checked(certificates: &[Certificate]) -> Result<usize, TestCaseError> {
     Ok(count)
 }
 
-/// In both precisions all that applies holds.
+/// In both precisions, all certificates that apply hold.
 fn certified(architecture: &Architecture) -> Result<(), TestCaseError> {
     for certificates in [architecture.certificates::<f64>(), architecture.certificates::<f32>()] {
         let of_head = certificates.iter().filter(|c| c.identity.contains("CAM") && c.holds().is_some()).count();
@@ -115,7 +118,7 @@ fn certified(architecture: &Architecture) -> Result<(), TestCaseError> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
-    fn what_applies_holds_on_random_architectures(architecture in architecture()) {
+    fn certificates_hold_on_random_architectures(architecture in architecture()) {
         certified(&architecture)?;
     }
 }
@@ -123,7 +126,7 @@ proptest! {
 /// With and without a head of pooling, a skip connection, batch norm, stride and padding, in every combination; each kind of
 /// activation and pooling among them.
 #[test]
-fn what_applies_holds_on_every_combination() {
+fn certificates_hold_on_every_combination() {
     for number in 0..32 {
         let has = |bit: usize| number >> bit & 1 == 1;
         let architecture = Architecture {
@@ -164,9 +167,9 @@ fn integrated_gradients_are_complete_as_far_as_their_points_show() {
     }
 }
 
-/// Without the biases, or with a rule that isn't the exact one, the sums don't match.
+/// Without the biases, the sums don't match.
 #[test]
-fn what_does_not_hold_is_told_from_what_does() {
+fn a_wrong_sum_is_far_beyond_the_bound() {
     let architecture = Architecture {
         phase: 5.0,
         gap: true,
@@ -192,7 +195,7 @@ fn what_does_not_hold_is_told_from_what_does() {
 }
 
 #[test]
-fn what_does_not_apply_says_why() {
+fn certificates_that_do_not_apply_give_the_reason() {
     let reasons = |model: &Model<f64>, target: Target<f64>| -> Vec<String> {
         let pass = Explainer::new(model).observe(wave([1, 9, 8, 2], 1.0)).unwrap();
         let inapplicable = |certificate: Certificate| match certificate.finding {
@@ -203,8 +206,8 @@ fn what_does_not_apply_says_why() {
     };
     let of_function = reasons(&model(), Target::function(|y| y.tanh().pick(1)));
     assert_eq!(of_function, vec!["the target isn't a sum of scores"; 6]);
-    let smooth = Model::builder([9, 8, 2]).layer("conv", Layer::conv(3, 3)).layer("silu", Layer::Silu);
-    let smooth = smooth.layer("flatten", Layer::Flatten).layer("fc", Layer::linear(2)).build(1).unwrap().cast();
+    let smooth = Model::builder([9, 8, 2]).layer("conv", Conv2d::new(3, 3)).layer("silu", Silu);
+    let smooth = smooth.layer("flatten", Flatten).layer("fc", Linear::new(2)).build(1).unwrap().cast();
     let found = reasons(&smooth, 1.into());
     assert!(found[..3].iter().all(|reason| reason.contains("doesn't end in global average pooling")));
     assert!(found[3..].iter().all(|reason| reason.contains("silu of layer `silu`")), "{found:?}");

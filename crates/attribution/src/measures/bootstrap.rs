@@ -1,13 +1,13 @@
-//! How far a mean over images can be trusted.
+//! Confidence intervals of means over images.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-/// Samples drawn with replacement.
+/// Number of samples drawn with replacement.
 const RESAMPLES: usize = 1000;
 
-/// A mean, and where it would likely lie had other images been drawn.
+/// A mean and its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
     /// The mean.
@@ -18,11 +18,12 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The mean of the values, with its confidence interval by the percentile bootstrap: 1000 samples as large as the original
-/// are drawn from it with replacement, and of their means the (1 − level)/2 quantile and its counterpart are taken (nearest
-/// rank). The same seed gives the same interval. (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, §13.3.)
+/// The mean of the values, with its confidence interval by the percentile bootstrap: 1000 samples as large as the
+/// original are drawn from it with replacement, and the interval ends at the (1 − level)/2 and (1 + level)/2 quantiles of
+/// their means (nearest rank). The same seed gives the same interval. (Efron and Tibshirani, *An Introduction to the
+/// Bootstrap*, 1993, §13.3.)
 ///
-/// `None` for no values. Of values that are all equal the interval is a point, however few they are.
+/// `None` without values. For equal values, however few, the interval has width zero.
 ///
 /// # Panics
 /// If `level` isn't in (0, 1).
@@ -48,14 +49,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_one_and_equal_values() {
+    fn no_value_one_value_and_equal_values() {
         assert_eq!(bootstrap(&[], 0.95, 0), None);
         for values in [&[0.25; 7][..], &[0.25]] {
             assert_eq!(bootstrap(values, 0.95, 0), Some(Interval { mean: 0.25, low: 0.25, high: 0.25 }));
         }
     }
 
-    /// The mean of n values deviates by σ/√n, and 95 % of a normal distribution lie within 1.96 deviations.
+    /// The mean of n values has a standard deviation of σ/√n, and 95 % of a normal distribution lie within 1.96 of them.
     #[test]
     fn the_interval_is_that_of_the_normal_approximation() {
         let values: Vec<f64> = (0..2000).map(|i| f64::from(u8::from(i % 4 == 0))).collect();

@@ -2,37 +2,36 @@
 //!
 //! Zhou, Khosla, Lapedriza, Oliva, Torralba, "Learning Deep Features for Discriminative Localization", CVPR 2016, §3.2:
 //! keep the pixels above 20 % of the map's maximum, take their largest connected component, and draw the box around it. The
-//! object counts as found where intersection over union with the true box exceeds one half.
+//! object counts as found if the intersection over union with the true box exceeds one half.
 
 use ndarray::{Array2, ArrayView2};
 use nn::data::Rect;
 
 use super::peak;
 
-/// The share of the maximum above which a pixel belongs to the object: 20 % (Zhou et al. 2016, §3.2).
+/// The fraction of the maximum above which a pixel belongs to the object: 20 % (Zhou et al. 2016, §3.2).
 pub const CAM_THRESHOLD: f32 = 0.20;
 /// The same in Selvaraju et al., "Grad-CAM", ICCV 2017, §4.1: 15 %.
 pub const GRAD_CAM_THRESHOLD: f32 = 0.15;
-/// A box is a hit where its intersection over union with the truth exceeds this.
+/// A box is a hit if its intersection over union with the true box exceeds this.
 pub const BOX_HIT: f64 = 0.5;
 
 /// The box around the largest connected component of the pixels above `threshold` · maximum.
 ///
-/// Pixels that touch by a side or by a corner are connected (8-connected), as in the contours of OpenCV by which such boxes
-/// are commonly drawn. Of components with equally many pixels the one met first, row by row, is taken. `None` for a map
-/// that singles out no place, see the [module](super).
+/// Pixels that share a side or a corner are connected (8-connected), as in OpenCV's contours, with which such boxes are
+/// commonly drawn. Of components of equal size, the first in row-major order is taken. `None` for a map without a
+/// [peak](super).
 ///
 /// # Panics
-///
 /// If `threshold` isn't in `[0, 1)`.
 #[must_use]
 pub fn estimated_box(map: ArrayView2<f32>, threshold: f32) -> Option<Rect> {
-    assert!((0.0..1.0).contains(&threshold), "a threshold is a share of the maximum in [0, 1), found {threshold}");
+    assert!((0.0..1.0).contains(&threshold), "the threshold must be in [0, 1), found {threshold}");
     let least = threshold * peak(map)?;
-    let mut waiting = map.mapv(|value| value > least);
+    let mut unvisited = map.mapv(|value| value > least);
     let mut largest: Vec<(usize, usize)> = Vec::new();
     for (row, column) in ndarray::indices(map.dim()) {
-        let component = take_component(&mut waiting, (row, column));
+        let component = take_component(&mut unvisited, (row, column));
         if component.len() > largest.len() {
             largest = component;
         }
@@ -40,34 +39,32 @@ pub fn estimated_box(map: ArrayView2<f32>, threshold: f32) -> Option<Rect> {
     Rect::enclosing(largest)
 }
 
-/// The pixels of `waiting` that are connected with `start`, itself included; they no longer wait.
-fn take_component(waiting: &mut Array2<bool>, start: (usize, usize)) -> Vec<(usize, usize)> {
+/// Removes the component of `start` from `unvisited`; its pixels.
+fn take_component(unvisited: &mut Array2<bool>, start: (usize, usize)) -> Vec<(usize, usize)> {
     let mut component = Vec::new();
     let mut reached = 0;
-    visit(waiting, start, &mut component);
+    visit(unvisited, start, &mut component);
     while let Some(&(row, column)) = component.get(reached) {
         reached += 1;
         for y in row.saturating_sub(1)..=row + 1 {
             for x in column.saturating_sub(1)..=column + 1 {
-                visit(waiting, (y, x), &mut component);
+                visit(unvisited, (y, x), &mut component);
             }
         }
     }
     component
 }
 
-fn visit(waiting: &mut Array2<bool>, pixel: (usize, usize), component: &mut Vec<(usize, usize)>) {
-    if waiting.get_mut(pixel).is_some_and(std::mem::take) {
+fn visit(unvisited: &mut Array2<bool>, pixel: (usize, usize), component: &mut Vec<(usize, usize)>) {
+    if unvisited.get_mut(pixel).is_some_and(std::mem::take) {
         component.push(pixel);
     }
 }
 
-/// Intersection over union of the [`estimated_box`] with the true one, in `[0, 1]`; a hit above [`BOX_HIT`].
-///
-/// 0 for a map that singles out no place, see the [module](super).
+/// Intersection over union of the [`estimated_box`] with the true one, in `[0, 1]`; a hit above [`BOX_HIT`]. 0 for a map
+/// without a [peak](super).
 ///
 /// # Panics
-///
 /// If `threshold` isn't in `[0, 1)`.
 #[must_use]
 pub fn box_score(map: ArrayView2<f32>, truth: &Rect, threshold: f32) -> f64 {
@@ -128,7 +125,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "found 1.5")]
-    fn a_threshold_is_a_share() {
+    fn a_threshold_is_a_fraction() {
         let _ = estimated_box(Array2::zeros((2, 2)).view(), 1.5);
     }
 

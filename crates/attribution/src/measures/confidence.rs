@@ -1,4 +1,4 @@
-//! Average drop and increase: does the network still see the class in what the map keeps?
+//! Average drop and increase in confidence: does the network still see the class in the part that the map keeps?
 
 use ndarray::Array2;
 use nn::Real;
@@ -8,23 +8,23 @@ use crate::baseline::Baseline;
 use crate::error::ExplainError;
 use crate::pass::Pass;
 
-/// The probability of a class in an image, and in what its map keeps of it.
+/// The probability of a class for an image, and for the part of it that its map keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Confidence {
-    /// Y: the whole image's.
+    /// Y, for the whole image.
     pub whole: f64,
-    /// O: that of the image seen through its map.
+    /// O, for the image seen through its map.
     pub kept: f64,
 }
 
 impl Confidence {
-    /// max(0, Y − O) / Y, in [0, 1]: over many images its mean is the *average drop*; less is better. 0 where Y = 0.
+    /// max(0, Y − O) / Y, in [0, 1]; 0 if Y = 0. Its mean over images is the *average drop*; lower is better.
     #[must_use]
     pub fn drop(&self) -> f64 {
         if self.whole > 0.0 { (self.whole - self.kept).max(0.0) / self.whole } else { 0.0 }
     }
 
-    /// Whether O > Y: the share of such images is the *increase in confidence*; more is better.
+    /// Whether O > Y. The fraction of such images is the *increase in confidence*; higher is better.
     #[must_use]
     pub fn increased(&self) -> bool {
         self.kept > self.whole
@@ -32,15 +32,16 @@ impl Confidence {
 }
 
 impl<T: Real> Pass<'_, T> {
-    /// The confidence in each image's class with the whole image and with what its map `[H, W]`, of values in [0, 1], keeps:
-    /// at a pixel where the map is m, (1 − m) · baseline + m · image. (Chattopadhay, Sarkar, Howlader and Balasubramanian,
+    /// The confidence in each image's class, for the whole image and for the part that its map `[H, W]`, with values in
+    /// [0, 1], keeps: (1 − m) · baseline + m · image, at a pixel where the map is m. (Chattopadhay, Sarkar, Howlader and
+    /// Balasubramanian,
     /// *Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep Convolutional Networks*, 2018, §4.1, where the
     /// image is multiplied by the map: the baseline is black.)
     ///
-    /// A map that keeps everything scores best here whatever it shows: read it beside the others.
+    /// A map that keeps everything scores best, whatever it shows: read this measure together with others.
     ///
     /// # Errors
-    /// Where maps, classes or baseline don't fit.
+    /// If the maps, classes or baseline don't fit.
     pub fn confidence(
         &self,
         maps: &[Array2<T>],
@@ -73,7 +74,7 @@ mod tests {
     use crate::testing::{INPUT, images, model};
 
     #[test]
-    fn drop_and_increase_of_pairs_made_by_hand() {
+    fn drop_and_increase_of_given_pairs() {
         let pair = |whole, kept| Confidence { whole, kept };
         assert_eq!((pair(0.8, 0.6).drop(), pair(0.8, 0.6).increased()), ((0.8 - 0.6) / 0.8, false));
         assert_eq!((pair(0.5, 0.75).drop(), pair(0.5, 0.75).increased()), (0.0, true));

@@ -1,4 +1,4 @@
-//! Deletion and insertion: does the network lose, and find, the class where the map says that it lies?
+//! Deletion and insertion: does the class disappear, and appear, with the pixels that the map marks?
 
 use std::ops::ControlFlow;
 
@@ -11,13 +11,13 @@ use crate::error::ExplainError;
 use crate::pass::{Pass, softmax};
 use crate::variants::{Progress, Runner, Variants};
 
-/// How pixels are taken away or put back.
+/// How pixels are removed or restored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Perturbation<T: Real = f32> {
-    /// Steps from none of the pixels to all.
+    /// Number of steps from no changed pixel to all.
     pub steps: usize,
-    /// What stands in the place of a pixel that isn't there. The paper takes grey for deletion and a blurred image for
-    /// insertion; the default is black.
+    /// The source of missing pixels. The paper uses grey for deletion and a blurred image for insertion; the default is
+    /// black.
     pub baseline: Baseline<T>,
 }
 
@@ -27,12 +27,12 @@ impl<T: Real> Default for Perturbation<T> {
     }
 }
 
-/// The probability of a class as the share of the pixels changed goes from 0 to 1 in equal steps.
+/// The probability of a class, while the fraction of changed pixels grows from 0 to 1 in equal steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve(Vec<f64>);
 
 impl Curve {
-    /// The probabilities, first with no pixel changed and last with all.
+    /// The probabilities, from no changed pixel to all.
     #[must_use]
     pub fn probabilities(&self) -> &[f64] {
         &self.0
@@ -48,15 +48,15 @@ impl Curve {
 }
 
 impl<T: Real> Pass<'_, T> {
-    /// Deletion: the probability of each image's class while its pixels are replaced by the baseline, those first where its
-    /// map `[H, W]` is largest. (Petsiuk, Das and Saenko, *RISE: Randomized Input Sampling for Explanation of Black-box
-    /// Models*, 2018, §4.2.)
+    /// Deletion: the probability of each image's class while its pixels are replaced by the baseline, in order of
+    /// decreasing values of its map `[H, W]`. (Petsiuk, Das and Saenko, *RISE: Randomized Input Sampling for Explanation
+    /// of Black-box Models*, 2018, §4.2.)
     ///
-    /// Of pixels with equal values the one further up, then further left, goes first; what isn't a number goes last. The
-    /// model sees pictures unlike any that it was trained on: compare methods by it, not networks.
+    /// Pixels of equal value are replaced in row-major order, and those of value NaN last. The model sees pictures unlike
+    /// those that it was trained on: use the curve to compare methods, not networks.
     ///
     /// # Errors
-    /// Without steps, where maps, classes or baseline don't fit, or when `progress` breaks it off.
+    /// If `steps` is zero, the maps, classes or baseline don't fit, or `progress` stops it.
     pub fn deletion(
         &self,
         maps: &[Array2<T>],
@@ -68,8 +68,8 @@ impl<T: Real> Pass<'_, T> {
         self.curves(maps, classes, settings.steps, progress, |image| (self.values_of(image), baseline.as_slice()))
     }
 
-    /// Insertion: the probability of each image's class while its pixels appear on the baseline, in the same order as under
-    /// [`deletion`](Self::deletion).
+    /// Insertion: the probability of each image's class while its pixels replace those of the baseline, in the same order
+    /// as in [`deletion`](Self::deletion).
     ///
     /// # Errors
     /// As for [`deletion`](Self::deletion).
@@ -84,7 +84,7 @@ impl<T: Real> Pass<'_, T> {
         self.curves(maps, classes, settings.steps, progress, |image| (baseline.as_slice(), self.values_of(image)))
     }
 
-    /// The curves from the first picture to the second that `ends` gives for each image.
+    /// The curves from the first to the second picture of `ends`, for each image.
     fn curves<'v>(
         &'v self,
         maps: &[Array2<T>],
@@ -117,14 +117,14 @@ impl<T: Real> Pass<'_, T> {
         maps.iter().enumerate().map(curve).collect()
     }
 
-    /// The probabilities `[M, classes]` that the model gives other images.
+    /// The model's probabilities `[M, classes]` for other images.
     pub(super) fn probabilities_of(&self, images: Tensor<T>) -> Result<Tensor<T>, nn::ModelError> {
         let mut scores = self.model.predict(images)?;
         scores.make_mut().chunks_exact_mut(self.model.classes()).for_each(softmax);
         Ok(scores)
     }
 
-    /// Whether there is a map as large as the model's input for each image.
+    /// Checks that there is one map for each image, as large as the model's input.
     pub(super) fn check_maps(&self, maps: &[Array2<T>]) -> Result<(), ExplainError> {
         let [height, width, _] = self.model.input_shape();
         let fits = maps.len() == self.images() && maps.iter().all(|map| map.dim() == (height, width));
@@ -136,7 +136,7 @@ impl<T: Real> Pass<'_, T> {
     }
 }
 
-/// The pixels' places, largest value first.
+/// The pixel indices, largest value first.
 fn order<T: Real>(map: &Array2<T>) -> Vec<usize> {
     crate::target::ranked(&map.iter().copied().collect::<Vec<_>>())
 }
@@ -152,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn areas_of_curves_made_by_hand() {
+    fn areas_of_given_curves() {
         assert_eq!(Curve(vec![1.0, 1.0, 1.0]).area(), 1.0);
         assert_eq!(Curve(vec![1.0, 0.0]).area(), 0.5);
         assert_eq!(Curve(vec![1.0, 0.0, 0.0, 0.0, 0.0]).area(), 0.125);
     }
 
-    /// Each picture of a curve made anew: pixels are sorted by value, and a share of them replaced.
+    /// Each picture of a curve, computed by itself: pixels are sorted by value, and a fraction of them is replaced.
     #[test]
     fn each_step_replaces_the_strongest_pixels_that_are_left() {
         let model = model();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_pixels_go_row_by_row_and_what_is_no_number_last() {
+    fn equal_pixels_go_row_by_row_and_nan_last() {
         let map = ndarray::array![[1.0, f64::NAN, 2.0], [2.0, 1.0, 1.0]];
         assert_eq!(order(&map), [2, 3, 0, 4, 5, 1]);
     }

@@ -8,10 +8,10 @@ use nn::data::Rect;
 
 use super::peak;
 
-/// The share of the map's positive part that lies in the box, in `[0, 1]`.
+/// The fraction of the map's positive part that lies in the box, in `[0, 1]`.
 ///
-/// 0 for a map that singles out no place, see the [module](super); a *nearly* constant map scores the share of the picture
-/// that the box covers, which is chance.
+/// 0 for a map without a [peak](super). A *nearly* constant map scores what chance does: the fraction of the picture that
+/// the box covers.
 #[must_use]
 pub fn energy_in_box(map: ArrayView2<f32>, truth: &Rect) -> f64 {
     if peak(map).is_none() {
@@ -37,15 +37,15 @@ mod tests {
     const TRUTH: Rect = Rect { top: 2, left: 3, height: 4, width: 5 };
 
     #[test]
-    fn exact_on_maps_made_by_hand() {
+    fn exact_on_given_maps() {
         let inside = Array2::from_shape_fn((8, 10), |(y, x)| f32::from(u8::from(TRUTH.contains(y, x))));
         assert_eq!(energy_in_box(inside.view(), &TRUTH), 1.0);
         assert_eq!(energy_in_box((1.0 - &inside).view(), &TRUTH), 0.0);
         // 20 pixels of 3 inside, 60 of 1 outside.
         assert_eq!(energy_in_box((2.0 * &inside + 1.0).view(), &TRUTH), 0.5);
-        // What is negative is no evidence, on either side.
+        // Negative values are no evidence, inside or outside.
         assert_eq!(energy_in_box((2.0 * &inside - 1.0).view(), &TRUTH), 1.0);
-        // A box may reach over the edge.
+        // A box may extend beyond the map.
         let mut corner = Array2::zeros((8, 10));
         corner[[7, 9]] = 1.0;
         corner[[0, 0]] = 3.0;

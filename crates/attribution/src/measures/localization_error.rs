@@ -1,11 +1,11 @@
-//! Localisation as a contest scores it: the right class *and* the right box, among a few guesses.
+//! Top-k localisation error: among a few guesses, one must have the right class *and* the right box.
 
 use nn::data::Rect;
 
 use super::BOX_HIT;
 
-/// Whether none of the guesses is right, of which each is a class and the [box](super::estimated_box) of that class's map:
-/// right is the image's own class with a box whose intersection over union with the true one exceeds one half.
+/// Whether no guess is right. A guess is a class and the [box](super::estimated_box) of that class's map; it is right if
+/// the class is the image's own and the intersection over union with the true box exceeds one half.
 ///
 /// With the k likeliest classes as guesses this is the top-k localisation error of an image. (Russakovsky et al., *ImageNet
 /// Large Scale Visual Recognition Challenge*, 2015, §4.2; Zhou et al. 2016, §3.2, Table 2; Selvaraju et al. 2017, §4.1.)
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     const TRUTH: Rect = Rect { top: 2, left: 3, height: 4, width: 6 };
-    /// Shares two thirds of its rows, and half of them.
+    /// Boxes with three quarters and with half of its rows.
     const NEAR: Rect = Rect { height: 3, ..TRUTH };
     const HALF: Rect = Rect { height: 2, ..TRUTH };
 

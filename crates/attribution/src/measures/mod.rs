@@ -1,17 +1,17 @@
-//! How good an explanation is: where it points, whether the network agrees, and whether it depends on what it should.
+//! Measures of how good an explanation is.
 //!
 //! | question | measures |
 //! | --- | --- |
-//! | Does it say where the object is? | [`pointing_game`], [`energy_in_box`], [`box_score`], [`localization_error`] |
+//! | Does the map show where the object is? | [`pointing_game`], [`energy_in_box`], [`box_score`], [`localization_error`] |
 //! | Does the network agree? | [`Pass::deletion`](crate::Pass::deletion), [`Pass::insertion`](crate::Pass::insertion), [`Pass::confidence`](crate::Pass::confidence) |
 //! | Does it depend on the weights, and on the class? | [`cascade`], compared by [`rank_correlation`] and [`ssim`] |
-//! | How sure is the figure, and what would anything score? | [`bootstrap`], [`centred_gaussian`], [`noise`] |
+//! | How certain is a figure, and what do trivial maps score? | [`bootstrap`], [`centred_gaussian`], [`noise`] |
 //!
-//! Measures against a box take a map `[h, w]` and a box in the *same* pixels: a map at a layer's size is upsampled to the
-//! picture's first. Only the positive part of a map counts as evidence there.
+//! Measures against a box take a map `[h, w]` and a box in the *same* pixels: upsample a layer's map to the picture
+//! first. Only the positive part of the map counts as evidence.
 //!
-//! A map that singles out no place says nothing, and scores as a miss against every box: one with no pixel, with a value
-//! that is not finite, with the same value everywhere, or with none above zero.
+//! A map has no *peak* if it is empty, has the same value everywhere, has no positive value, or has a value that isn't
+//! finite. Such a map is a miss against every box.
 
 mod baselines;
 mod bootstrap;
@@ -39,16 +39,16 @@ pub use ssim::ssim;
 
 use ndarray::ArrayView2;
 
-/// The largest value of a map that singles out a place, see the [module](self).
+/// The largest value of a map; `None` if it has no peak, see the [module](self).
 fn peak(map: ArrayView2<f32>) -> Option<f32> {
     let mut values = map.iter().copied();
     let first = values.next()?;
     let (least, most) = values.fold((first, first), |(least, most), v| (v.min(least), v.max(most)));
-    // `min` and `max` pass over NaN, so finiteness is asked of every value.
+    // `min` and `max` ignore NaN, so every value is checked.
     (map.iter().all(|v| v.is_finite()) && least < most && most > 0.0).then_some(most)
 }
 
-/// The maps that every measure scores as a miss, for the tests of each.
+/// Maps without a peak, for tests.
 #[cfg(test)]
 fn silent_maps() -> Vec<ndarray::Array2<f32>> {
     use ndarray::Array2;

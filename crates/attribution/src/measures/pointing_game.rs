@@ -10,9 +10,8 @@ use super::peak;
 /// Whether the map's maximum lies in the box, or within `tolerance` pixels of it (Euclidean distance between the centres
 /// of pixels).
 ///
-/// The paper allows 15 pixels, on photographs; on small pictures use 0. Where several pixels share the maximum, all of them
-/// have to lie there: a plateau that reaches beyond the object doesn't point at it. A map that singles out no place is a
-/// miss, see the [module](super).
+/// The paper allows 15 pixels, on photographs; use 0 for small pictures. If several pixels share the maximum, all of them
+/// must lie there: a plateau that extends beyond the object doesn't point at it. A map without a [peak](super) is a miss.
 #[must_use]
 pub fn pointing_game(map: ArrayView2<f32>, truth: &Rect, tolerance: usize) -> bool {
     let near = |row: usize, column: usize| {
@@ -24,7 +23,7 @@ pub fn pointing_game(map: ArrayView2<f32>, truth: &Rect, tolerance: usize) -> bo
     truth.area() > 0 && map.indexed_iter().all(|((row, column), &value)| value < most || near(row, column))
 }
 
-/// From pixel `i` to the nearest in `first .. end`.
+/// The distance from pixel `i` to the nearest in `first..end`.
 fn distance(i: usize, first: usize, end: usize) -> usize {
     first.saturating_sub(i).max((i + 1).saturating_sub(end))
 }
@@ -77,7 +76,7 @@ mod tests {
     }
 
     proptest! {
-        /// As the paper's code does it: a disc around the maximum, and a look at every pixel of the box.
+        /// As in the paper's code: every pixel of the box is compared with a disc around the maximum.
         #[test]
         fn agrees_with_the_definition((row, column) in (0usize..8, 0usize..10), tolerance in 0usize..8) {
             let literal = (0..8).flat_map(|y| (0..10).map(move |x| (y, x))).any(|(y, x)| {

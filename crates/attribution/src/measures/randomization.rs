@@ -1,17 +1,17 @@
-//! Does the map depend on what the network has learned?
+//! Does the map depend on the network's weights?
 
 use nn::{Model, ModelError, Real, Source};
 
-/// The model with more and more of what it has learned forgotten: first the last layer that has weights drawn anew, then
-/// that and the one before, and so on down to the image; each with the name of the layer that was drawn last.
+/// Copies of the model in which more and more layers have random weights: first the last layer with weights, then also
+/// the one before it, and so on down to the image. Each comes with the name of the layer that was randomised last.
 ///
-/// A method whose map stays the same explains something else than the network: the picture's edges, say. (Adebayo, Gilmer,
-/// Muelly, Goodfellow, Hardt and Kim, *Sanity Checks for Saliency Maps*, 2018, §4.1: cascading parameter randomisation.)
-/// Compare the maps by [`rank_correlation`](super::rank_correlation) and [`ssim`](super::ssim).
+/// A method whose map doesn't change explains something other than the network, such as the picture's edges. (Adebayo,
+/// Gilmer, Muelly, Goodfellow, Hardt and Kim, *Sanity Checks for Saliency Maps*, 2018, §4.1: cascading parameter
+/// randomisation.) Compare the maps by [`rank_correlation`](super::rank_correlation) and [`ssim`](super::ssim).
 ///
-/// Weights are drawn as for a new model ([`ModelBuilder::build`](nn::ModelBuilder::build)), though with the complement of
-/// the seed, so that no model gets back the weights that its training began with, and resembles still; a batch normalisation
-/// forgets its running statistics too.
+/// Weights are drawn as for a new model ([`ModelBuilder::build`](nn::ModelBuilder::build)), but from the complement of
+/// `seed`: a model trained from that seed still resembles its initial weights, and must not get them back. Batch norms
+/// lose their running statistics too.
 ///
 /// # Errors
 /// None for a model that was built or loaded.
@@ -19,21 +19,21 @@ pub fn cascade<T: Real>(
     model: &Model<T>,
     seed: u64,
 ) -> Result<impl ExactSizeIterator<Item = (String, Model<T>)>, ModelError> {
-    let fresh = anew(model, !seed)?;
+    let untrained = untrained(model, !seed)?;
     let layer_of = |parameter: &str| parameter.rsplit_once('.').map_or("", |(layer, _)| layer).to_string();
     let mut layers: Vec<String> = model.parameters().iter().map(|parameter| layer_of(&parameter.name)).collect();
     layers.dedup();
-    let mut forgetting = model.clone();
+    let mut randomized = model.clone();
     Ok(layers.into_iter().rev().map(move |layer| {
-        for parameter in fresh.parameters().iter().filter(|parameter| layer_of(&parameter.name) == layer) {
-            forgetting.set_parameter(&parameter.name, parameter.value.clone()).expect("the same layers");
+        for parameter in untrained.parameters().iter().filter(|parameter| layer_of(&parameter.name) == layer) {
+            randomized.set_parameter(&parameter.name, parameter.value.clone()).expect("the same layers");
         }
-        (layer, forgetting.clone())
+        (layer, randomized.clone())
     }))
 }
 
-/// The same layers with weights that have learned nothing.
-fn anew<T: Real>(model: &Model<T>, seed: u64) -> Result<Model<T>, ModelError> {
+/// The same layers with random weights.
+fn untrained<T: Real>(model: &Model<T>, seed: u64) -> Result<Model<T>, ModelError> {
     let layers = model.layers();
     let name = |source: &Source| match *source {
         Source::Image => "input",
@@ -50,11 +50,11 @@ fn anew<T: Real>(model: &Model<T>, seed: u64) -> Result<Model<T>, ModelError> {
 mod tests {
     use super::*;
     use crate::testing::residual;
-    use nn::Layer;
+    use nn::layers::{BatchNorm, GlobalAvgPool, Linear};
     use tensor::Tensor;
 
     #[test]
-    fn layers_are_forgotten_from_the_head_down() {
+    fn layers_are_randomized_from_the_head_down() {
         let mut model = residual().build(3).unwrap();
         for parameter in ["conv1.bias", "conv2.bias"] {
             model.set_parameter(parameter, Tensor::full([4], 7.0)).unwrap();
@@ -63,21 +63,21 @@ mod tests {
         let names: Vec<&str> = steps.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["fc", "conv2", "conv1"]);
         let fresh = residual().build(!5).unwrap();
-        for (forgotten, (_, step)) in (1..).zip(&steps) {
+        for (count, (_, step)) in (1..).zip(&steps) {
             for parameter in step.parameters() {
                 let layer = parameter.name.split('.').next().unwrap();
-                let source = if names[..forgotten].contains(&layer) { &fresh } else { &model };
-                assert_eq!(Some(&parameter.value), source.parameter(&parameter.name), "{forgotten} {}", parameter.name);
+                let source = if names[..count].contains(&layer) { &fresh } else { &model };
+                assert_eq!(Some(&parameter.value), source.parameter(&parameter.name), "{count} {}", parameter.name);
             }
         }
         assert_eq!(steps[2].1, fresh);
     }
 
     #[test]
-    fn running_statistics_are_forgotten_with_their_layer() {
+    fn running_statistics_are_reset_with_their_layer() {
         let layers = |seed| {
-            let builder = Model::builder([4, 4, 1]).layer("bn", Layer::batch_norm()).layer("gap", Layer::GlobalAvgPool);
-            builder.layer("fc", Layer::linear(2)).build(seed).unwrap()
+            let builder = Model::builder([4, 4, 1]).layer("bn", BatchNorm::new()).layer("gap", GlobalAvgPool);
+            builder.layer("fc", Linear::new(2)).build(seed).unwrap()
         };
         let mut model = layers(1);
         model.set_parameter("bn.running_mean", Tensor::full([1], 3.0)).unwrap();

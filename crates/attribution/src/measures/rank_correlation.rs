@@ -1,31 +1,30 @@
-//! Whether two maps order the pixels alike.
+//! Spearman's rank correlation of two maps.
 
 use ndarray::ArrayView2;
 
-/// Spearman's rank correlation of two maps `[h, w]`, in [−1, 1]: the correlation of the pixels' ranks, where pixels with
-/// equal values share the mean of their ranks. `None` where a map has the same value everywhere, since it orders nothing, or
-/// one that isn't a number.
+/// The rank correlation of two maps `[h, w]`, in [−1, 1]: the correlation of the pixels' ranks, where pixels with equal
+/// values get the mean of their ranks. `None` if a map has the same value everywhere, and so no order, or contains NaN.
 ///
-/// By it Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim compare maps before and after weights are randomised (*Sanity
+/// Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim compare maps before and after weights are randomised with it (*Sanity
 /// Checks for Saliency Maps*, 2018, §3).
 ///
 /// # Panics
 /// If the maps differ in shape.
 #[must_use]
 pub fn rank_correlation(a: ArrayView2<f32>, b: ArrayView2<f32>) -> Option<f64> {
-    assert_eq!(a.dim(), b.dim(), "maps of one shape are compared");
+    assert_eq!(a.dim(), b.dim(), "the maps must have the same shape");
     if a.iter().chain(b.iter()).any(|v| v.is_nan()) {
         return None;
     }
     let [a, b] = [a, b].map(|map| ranks(&map.iter().copied().collect::<Vec<_>>()));
-    // All ranks together are 0 + 1 + … + (n − 1), shared or not.
+    // The sum of the ranks is 0 + 1 + … + (n − 1), with or without ties.
     let mean = (a.len() as f64 - 1.0) / 2.0;
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>();
     let scale = (product(&a, &a) * product(&b, &b)).sqrt();
     (scale > 0.0).then(|| product(&a, &b) / scale)
 }
 
-/// The rank of each value, from 0; equal ones share the mean of theirs.
+/// The rank of each value, from 0; equal values get the mean of their ranks.
 fn ranks(values: &[f32]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_unstable_by(|&i, &j| values[i].total_cmp(&values[j]));
@@ -47,7 +46,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn any_rising_function_keeps_it_and_a_falling_one_turns_it_round() {
+    fn increasing_functions_keep_it_and_decreasing_ones_negate_it() {
         let map = Array2::from_shape_fn((8, 10), |(y, x)| ((7 * y + 3 * x) % 11) as f32 - 5.0);
         let correlation = |other: Array2<f32>| rank_correlation(map.view(), other.view()).unwrap();
         assert!((correlation(map.mapv(|v| v.powi(3))) - 1.0).abs() < 1e-12);
@@ -55,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn ties_share_their_rank() {
+    fn ties_get_their_mean_rank() {
         assert_eq!(ranks(&[3.0, -0.0, 1.0, 0.0, 3.0, 3.0]), [4.0, 0.5, 2.0, 0.5, 4.0, 4.0]);
         // Ranks 0.5 0.5 2.5 2.5 and 0 2 1 3: 2.0 / √(4 · 5).
         let found = rank_correlation(array![[1.0, 1.0, 2.0, 2.0]].view(), array![[1.0, 3.0, 2.0, 4.0]].view());
@@ -63,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_orders_nothing_has_none() {
+    fn constant_maps_and_nan_have_none() {
         let (some, flat) = (array![[1.0f32, 2.0]], array![[3.0f32, 3.0]]);
         assert_eq!(rank_correlation(some.view(), flat.view()), None);
         assert_eq!(rank_correlation(some.view(), array![[f32::NAN, 1.0]].view()), None);
@@ -71,7 +70,7 @@ mod tests {
     }
 
     proptest! {
-        /// A pixel's rank: how many lie below it, and half of those beside it.
+        /// A pixel's rank: the number of smaller values, plus half the number of other equal ones.
         #[test]
         fn agrees_with_counting(a in prop::collection::vec(-3i8..4, 12), b in prop::collection::vec(-3i8..4, 12)) {
             let rank = |values: &[i8], i: usize| {
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "maps of one shape")]
+    #[should_panic(expected = "the same shape")]
     fn other_shapes_panic() {
         let _ = rank_correlation(Array2::zeros((2, 2)).view(), Array2::zeros((2, 3)).view());
     }

@@ -1,33 +1,34 @@
-//! Whether two maps look alike.
+//! The structural similarity of two maps.
 
 use ndarray::{Array2, ArrayView2};
 
 /// Pixels along each side of the window.
 const WINDOW: usize = 11;
-/// The Gaussian window's deviation, pixels.
+/// The Gaussian window's standard deviation, in pixels.
 const DEVIATION: f64 = 1.5;
-/// Keep the quotient apart from 0/0: C₁ = (K₁L)², C₂ = (K₂L)², with the range L = 1.
+/// K₁ and K₂ of C₁ = (K₁L)² and C₂ = (K₂L)², which keep the quotient away from 0/0; the range L is 1.
 const K: [f64; 2] = [0.01, 0.03];
 
-/// The mean structural similarity of two maps `[h, w]` with values in [0, 1], in [−1, 1]; 1 where they are the same.
+/// The mean structural similarity of two maps `[h, w]` with values in [0, 1]: a number in [−1, 1], and 1 for equal maps.
 ///
 /// ```text
 /// SSIM = (2 μₐμ_b + C₁)(2 σ_ab + C₂) / ((μₐ² + μ_b² + C₁)(σₐ² + σ_b² + C₂))
 /// ```
 ///
-/// with means, variances and covariance under a Gaussian window of 11 × 11 pixels and deviation 1.5, averaged over all
-/// places where the window lies within the map; a map with fewer pixels along a side has a window that small. (Wang, Bovik,
-/// Sheikh and Simoncelli, *Image Quality Assessment: From Error Visibility to Structural Similarity*, 2004, eq. 13.)
+/// with means, variances and covariance under a Gaussian window of 11 × 11 pixels and standard deviation 1.5, averaged
+/// over all positions of the window within the map; along a shorter side, the window is as long as that side. (Wang,
+/// Bovik, Sheikh and Simoncelli, *Image Quality Assessment: From Error Visibility to Structural Similarity*, 2004, eq.
+/// 13.)
 ///
-/// Two maps that are empty nearly everywhere are alike by this measure whatever they show: read it beside the
+/// Two maps that are zero nearly everywhere are similar by this measure whatever they show: read it together with the
 /// [rank correlation](super::rank_correlation).
 ///
 /// # Panics
 /// If the maps differ in shape, or have no pixel.
 #[must_use]
 pub fn ssim(a: ArrayView2<f32>, b: ArrayView2<f32>) -> f64 {
-    assert_eq!(a.dim(), b.dim(), "maps of one shape are compared");
-    assert!(!a.is_empty(), "maps without a pixel can't be compared");
+    assert_eq!(a.dim(), b.dim(), "the maps must have the same shape");
+    assert!(!a.is_empty(), "the maps must have a pixel");
     let [a, b] = [a, b].map(|map| map.mapv(f64::from));
     let [mean_a, mean_b] = [&a, &b].map(windowed);
     let [aa, bb, ab] = [(&a, &a), (&b, &b), (&a, &b)].map(|(a, b)| windowed(&(a * b)));
@@ -40,7 +41,7 @@ pub fn ssim(a: ArrayView2<f32>, b: ArrayView2<f32>) -> f64 {
     ndarray::indices(mean_a.dim()).into_iter().map(at).sum::<f64>() / mean_a.len() as f64
 }
 
-/// The mean under the window at every place where it lies within the map: along the rows, then along the columns.
+/// The mean under the window at each of its positions within the map: along the rows, then along the columns.
 fn windowed(map: &Array2<f64>) -> Array2<f64> {
     let (h, w) = map.dim();
     let [rows, columns] = [h, w].map(window);
@@ -52,7 +53,7 @@ fn windowed(map: &Array2<f64>) -> Array2<f64> {
     Array2::from_shape_fn((out_h, out_w), |(y, x)| sum(&rows, &|i| wide[[y + i, x]]))
 }
 
-/// The window's weights along a side of `extent` pixels; their sum is 1.
+/// The window's weights along a side of `extent` pixels, with sum 1.
 fn window(extent: usize) -> Vec<f64> {
     let side = WINDOW.min(extent);
     let weight = |i: usize| (-0.5 * ((i as f64 - (side - 1) as f64 / 2.0) / DEVIATION).powi(2)).exp();
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_map_is_one_and_constants_compare_their_means() {
+    fn equal_maps_have_one_and_constants_compare_their_means() {
         let map = waves(20, 14, 0.0);
         assert!((ssim(map.view(), map.view()) - 1.0).abs() < 1e-12);
         // Without variance, (2ab + C₁) / (a² + b² + C₁).
@@ -83,7 +84,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20))]
 
-        /// Every window whole, with weights in two dimensions.
+        /// Every window separately, with weights in two dimensions.
         #[test]
         fn agrees_with_the_definition(h in 1usize..16, w in 1usize..16, phase in 0.0f32..6.0) {
             let (a, b) = (waves(h, w, 0.0), waves(h, w, phase));

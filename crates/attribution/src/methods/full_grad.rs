@@ -1,21 +1,17 @@
 //! FullGrad: the gradient of the image and of every bias.
 
 use ndarray::{Array2, Axis};
-use nn::ops::{
-    AvgPool, BatchNormEvaluation, ChannelMax, Clip, Elu, Erf, Gelu, GlobalAvgPool, LeakyRelu, Linear, MaxPool, PRelu,
-    Power, Relu, Resize, Sigmoid, Silu, Softplus,
-};
-use nn::{Conv2d, ConvTranspose2d, Real};
-use tensor::ops::{
-    Abs, Add, AddScalar, Concat, Mean, Mul, MulScalar, Neg, Pad, Permute, Pick, Reshape, Select, Slice, Sub, Sum, Tanh,
-};
-use tensor::{Exact, Tape, Tensor, Var};
+use nn::Real;
+use nn::layers::BatchNormEvaluation;
+use tensor::ops::{Add, AddScalar, Pad};
+use tensor::{Exact, Nature, Node, Tape, Tensor, Var};
 
 use crate::error::ExplainError;
 use crate::explanation::Explanation;
 use crate::heatmap::Heatmap;
 use crate::pass::{Pass, of_image};
-use crate::path::Path;
+use crate::path::{Path, nature_in};
+use crate::rules::{Operation, Refusal};
 use crate::target::Target;
 use crate::upsample::{Alignment, upsample};
 
@@ -52,87 +48,71 @@ impl<T: Real> FullGradient<T> {
     }
 }
 
-/// Whether a node is of one of these operations.
-macro_rules! is {
-    ($node:ident: $($op:ty),+) => { $($node.op::<$op>().is_some())||+ };
-}
-
-/// What an operation adds that doesn't scale with its input, b ⊙ ∂S/∂y place by place: `None` where it adds nothing.
+/// The contribution b ⊙ ∂S/∂y of what an operation adds to a multiple of its input; `None` if it adds nothing.
 ///
-/// A convolution (transposed or not) and a fully connected layer add their bias; batch norm in evaluation, y = a·x + c, adds
-/// c; padding adds what it puts round the picture; ReLU6 adds its bound where it is saturated, and ReLU nothing. A smooth
-/// activation y = f(x) adds f(x) − f′(x)·x, so that there the parts add up whatever f is.
+/// A convolution (transposed or not) and a fully connected layer add their bias, a sum the terms that don't depend on the
+/// image, batch norm in evaluation, y = a·x + c, adds c, padding its constant, and ReLU6 its bound where it is saturated;
+/// ReLU adds nothing. A smooth activation y = f(x) adds f(x) − f′(x)·x, so that the contributions add up whatever f is.
 ///
 /// # Errors
-/// Names the operation if it isn't known what it adds.
-pub(crate) fn bias_gradient<T: Real>(value: &Var<T>, gradient: &Tensor<T>) -> Result<Option<Tensor<T>>, String> {
-    let node = value.node();
-    let by_channel = |bias: &Tensor<T>| {
-        let bias = bias.as_slice();
-        Tensor::from_fn(gradient.shape(), |i| bias[i % bias.len()] * gradient.as_slice()[i])
-    };
-    if is!(node: Conv2d, ConvTranspose2d, Linear) {
-        return Ok((node.input_count() == 3).then(|| by_channel(node.input(2))));
+/// [`Refusal::UnknownBias`], if it isn't known what the operation adds.
+pub(crate) fn bias_gradient<T: Real>(path: &Path<T>, value: &Var<T>) -> Result<Option<Tensor<T>>, Refusal> {
+    let (node, gradient) = (value.node(), path.gradient(value));
+    let refused = || Refusal::UnknownBias(Operation::of(node));
+    Ok(match nature_in(node, |id| path.contains(id)) {
+        Nature::Moves | Nature::Linear => match node.input_ids().position(|id| !path.contains(id)) {
+            None => None,
+            Some(input) if node.op::<Add>().is_some() => {
+                Some(Tensor::from(&gradient.view() * &node.input(input).view()))
+            }
+            Some(_) => return Err(refused()),
+        },
+        nature if nature.is_homogeneous() => None,
+        Nature::Affine { bias: Some(input) } => {
+            (input < node.input_count()).then(|| by_channel(node.input(input), &gradient))
+        }
+        Nature::Affine { bias: None } => Some(shift(node, gradient).ok_or_else(refused)?),
+        Nature::Rectifier { min, max } => {
+            let (min, max) = (T::from_f64(min), T::from_f64(max));
+            let bound = |x: T| {
+                if x <= min {
+                    min
+                } else if x >= max {
+                    max
+                } else {
+                    T::zero()
+                }
+            };
+            Some(node.input(0).clone().zip(&gradient, |x, g| bound(x) * g))
+        }
+        Nature::Smooth => {
+            let passed = passed_on(value, 0, &gradient).zip(node.input(0), |g, x| g * x);
+            Some(gradient.zip(node.output(), |g, y| g * y).zip(&passed, |whole, linear| whole - linear))
+        }
+        _ => return Err(refused()),
+    })
+}
+
+/// b ⊙ ∂S/∂y of an affine operation y = A·x + b whose b isn't an input.
+fn shift<T: Real>(node: &Node<T>, gradient: Tensor<T>) -> Option<Tensor<T>> {
+    if let Some(AddScalar { addend }) = node.op() {
+        return Some(gradient.map(|g| g * T::from_f64(*addend)));
     }
-    if node.op::<Add>().is_some() && by_parameter(value) {
-        return Ok(Some(Tensor::from(&gradient.view() * &node.input(1).view())));
-    }
-    if node.op::<Mul>().is_some() && by_parameter(value) {
-        return Ok(None);
-    }
-    if let Some(AddScalar { addend }) = node.op::<AddScalar>() {
-        return Ok(Some(gradient.clone().map(|g| g * T::from_f64(*addend))));
-    }
-    if let Some(Pad { widths }) = node.op::<Pad>() {
+    if let Some(Pad { widths }) = node.op() {
         let inside = Tape::new().leaf(node.input(0).clone()).pad(widths, T::zero());
         let around = node.output().clone().zip(inside.value(), |y, x| y - x);
-        return Ok(Some(gradient.clone().zip(&around, |g, b| g * b)));
+        return Some(gradient.zip(&around, |g, b| g * b));
     }
-    if let Some(norm) = node.op::<BatchNormEvaluation<T>>() {
-        let [_, shift] = norm.affine(node.input(1), node.input(2));
-        return Ok(Some(by_channel(&shift)));
-    }
-    if let Some(clip) = node.op::<Clip>() {
-        let (min, max) = (T::from_f64(clip.min), T::from_f64(clip.max));
-        let bound = |x: T| {
-            if x <= min {
-                min
-            } else if x >= max {
-                max
-            } else {
-                T::zero()
-            }
-        };
-        return Ok(Some(node.input(0).clone().zip(gradient, |x, g| bound(x) * g)));
-    }
-    if is_smooth(value) {
-        let passed = passed_on(value, 0, gradient).zip(node.input(0), |g, x| g * x);
-        return Ok(Some(
-            gradient.clone().zip(node.output(), |g, y| g * y).zip(&passed, |whole, linear| whole - linear),
-        ));
-    }
-    let homogeneous = is!(node: Relu, LeakyRelu, PRelu, MaxPool, ChannelMax, AvgPool, GlobalAvgPool, Resize)
-        || is!(node: Abs, Add, Concat, Mean, MulScalar, Neg, Permute, Pick, Reshape, Select, Slice, Sub, Sum);
-    if homogeneous {
-        return Ok(None);
-    }
-    let name = node.label().map(|label| format!(" of layer `{label}`")).unwrap_or_default();
-    Err(format!("it isn't known what the {}{name} adds to what it is given", node.any_op().name()))
+    let [_, shift] = node.op::<BatchNormEvaluation<T>>()?.affine(node.input(1), node.input(2));
+    Some(by_channel(&shift, &gradient))
 }
 
-/// Whether the second input is a parameter: it has no dimension of images, and is repeated over them.
-fn by_parameter<T: Real>(value: &Var<T>) -> bool {
-    let node = value.node();
-    node.input(1).shape().len() < node.output().shape().len()
+/// b ⊙ ∂S/∂y, for b `[C]` and ∂S/∂y `[…, C]`.
+fn by_channel<T: Real>(bias: &Tensor<T>, gradient: &Tensor<T>) -> Tensor<T> {
+    Tensor::from_fn(gradient.shape(), |i| bias.as_slice()[i % bias.len()] * gradient.as_slice()[i])
 }
 
-/// Whether it is a function of each element that bends.
-pub(crate) fn is_smooth<T: Real>(value: &Var<T>) -> bool {
-    let node = value.node();
-    is!(node: Elu, Erf, Gelu, Power, Sigmoid, Silu, Softplus, Tanh)
-}
-
-/// What an operation hands on to one of its inputs from ∂S/∂y = `gradient`.
+/// The gradient of one of an operation's inputs, given ∂S/∂y = `gradient`.
 pub(crate) fn passed_on<T: Real>(value: &Var<T>, input: usize, gradient: &Tensor<T>) -> Tensor<T> {
     let id = value.node().input_ids().nth(input).expect("an input of this node");
     let input = value.tape().var(id).expect("an explaining tape keeps every value");
@@ -161,7 +141,7 @@ impl<T: Real> Path<T> {
         let input = image.value().clone().zip(&self.gradient(image), |x, g| x * g);
         let mut biases = Vec::new();
         for value in rest {
-            let added = bias_gradient(value, &self.gradient(value)).map_err(ExplainError::Setting)?;
+            let added = bias_gradient(self, value)?;
             let layer = value.node().label().unwrap_or_else(|| value.node().any_op().name()).to_string();
             biases.extend(added.map(|values| BiasGradient { layer, values }));
         }

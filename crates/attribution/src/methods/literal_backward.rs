@@ -1,7 +1,8 @@
 //! The gradient, guided backpropagation and the deconvolutional network again, in loops, through a whole network.
 
 use ndarray::Array3;
-use nn::{Layer, Model};
+use nn::Model;
+use nn::layers::{Clip, Conv2d, GlobalAvgPool, Linear, Relu};
 use tensor::Tensor;
 
 use crate::testing::wave;
@@ -13,12 +14,12 @@ const BOUND: f64 = 0.4;
 /// Convolution, ReLU, convolution, a ReLU with an upper bound, global average pooling, one fully connected layer.
 fn network() -> Model<f64> {
     let mut model = Model::builder(SIZE)
-        .layer("conv1", Layer::conv(4, 3))
-        .layer("relu1", Layer::Relu)
-        .layer("conv2", Layer::conv(5, 3))
-        .layer("relu2", Layer::Clip { min: 0.0, max: BOUND })
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(3))
+        .layer("conv1", Conv2d::new(4, 3))
+        .layer("relu1", Relu)
+        .layer("conv2", Conv2d::new(5, 3))
+        .layer("relu2", Clip { min: 0.0, max: BOUND })
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(3))
         .build(4)
         .unwrap()
         .cast();

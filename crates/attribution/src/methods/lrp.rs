@@ -21,9 +21,9 @@ impl<T: Real> Pass<'_, T> {
     /// # Errors
     /// Where the rules have no reading for the model, name a layer that it doesn't have, or the target doesn't fit.
     pub fn lrp(&self, target: impl Into<Target<T>>, lrp: &Lrp<T>) -> Result<Explanation<Saliency<T>>, ExplainError> {
-        let (target, input) = (target.into(), &self.forward().input);
+        let (target, input) = (target.into(), self.forward().input());
         let rule = lrp.on(self.tape(), input)?;
-        let (logits, seed) = (&self.forward().logits, self.seed(&target)?);
+        let (logits, seed) = (self.forward().logits(), self.seed(&target)?);
         let mut gradients = on_pool(|| self.tape().backward_from(logits, seed, &rule, [input]))?;
         let arrived = gradients.take(input).expect("asked for");
         let relevance = rule.relevance(self.input(), arrived);

@@ -53,7 +53,7 @@ pub use cam::cam;
 pub use eigen_cam::eigen_cam;
 pub use family::Family;
 pub use full_grad::{BiasGradient, FullGradient};
-pub(crate) use full_grad::{bias_gradient, is_smooth, passed_on};
+pub(crate) use full_grad::{bias_gradient, passed_on};
 pub use grad_cam::grad_cam;
 pub use grad_cam_plus_plus::grad_cam_plus_plus;
 pub use hires_cam::hires_cam;

@@ -73,7 +73,7 @@ impl<T: Real> Pass<'_, T> {
     /// The output of a layer, `[N, …]`, or the image.
     pub(crate) fn var(&self, source: Source) -> &Var<T> {
         match source {
-            Source::Image => &self.forward.input,
+            Source::Image => self.forward.input(),
             Source::Layer(layer) => self.forward.activation(layer),
         }
     }
@@ -90,8 +90,8 @@ impl<T: Real> Pass<'_, T> {
         Ok(backward)
     }
 
-    /// Locks the cache. Compute nothing under this lock: a worker thread that waits for a parallel loop may run another task
-    /// meanwhile, and that task may want the lock.
+    /// Locks the cache. Compute nothing under this lock: a worker thread that waits for a parallel loop may run another
+    /// task meanwhile, and that task may want the lock.
     pub(super) fn cache(&self) -> MutexGuard<'_, GradientCache<T>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -122,7 +122,7 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// Maps of `f(x, g)`, where g is the gradient at the image x.
-    pub(crate) fn saliencies_by(&self, backward: &Backward<T>, f: impl Fn(T, T) -> T) -> Vec<Saliency<T>> {
+    pub(crate) fn saliencies_by(&self, backward: &Backward<T>, f: impl Fn(T, T) -> T + Sync) -> Vec<Saliency<T>> {
         let gradient = backward.at(Source::Image).expect("computed");
         let maps = self.saliencies(&self.input().clone().zip(gradient, f), gradient).into_iter().enumerate();
         let traced =
@@ -151,8 +151,8 @@ impl<T: Real> Pass<'_, T> {
         Some(Arose::Output(self.layer_name(broken)))
     }
 
-    /// Completes the verdict on a map of gradients: if infinity or NaN didn't arise on the forward pass, it names where they
-    /// first arose on the backward pass.
+    /// Completes the verdict on a map of gradients: if infinity or NaN didn't arise on the forward pass, it names where
+    /// they first arose on the backward pass.
     pub(crate) fn traced(&self, verdict: Verdict, image: usize, backward: &Backward<T>) -> Verdict {
         let Verdict::NonFinite { arose: None } = verdict else { return verdict };
         let first = backward.logits_first().find(|(_, gradient)| self.is_broken(gradient, image));

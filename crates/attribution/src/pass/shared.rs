@@ -4,7 +4,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use ndarray::Array3;
-use nn::{Layer, Model};
+use nn::Model;
+use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
 use rayon::prelude::*;
 use tensor::Tensor;
 
@@ -18,12 +19,12 @@ const CLASSES: usize = 8;
 /// Convolutions large enough that their backward passes are cut into tasks.
 fn model() -> Model<f32> {
     Model::builder([32, 32, 3])
-        .layer("conv1", Layer::conv(16, 3))
-        .layer("relu1", Layer::Relu)
-        .layer("conv2", Layer::conv(32, 3))
-        .layer("relu2", Layer::Relu)
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(CLASSES))
+        .layer("conv1", Conv2d::new(16, 3))
+        .layer("relu1", Relu)
+        .layer("conv2", Conv2d::new(32, 3))
+        .layer("relu2", Relu)
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(CLASSES))
         .build(5)
         .unwrap()
 }

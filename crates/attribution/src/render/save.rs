@@ -8,12 +8,12 @@ use nn::files::write_whole;
 
 /// A picture couldn't be written; nothing of it was left behind.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: can't be written: {source}", path.display())]
+#[error("{}: can't be written: {error}", path.display())]
 pub struct SaveError {
     /// The file.
     pub path: PathBuf,
-    /// What the system said.
-    pub source: io::Error,
+    /// The system's error.
+    pub error: io::Error,
 }
 
 /// Writes the picture as PNG. The file appears whole or not at all.
@@ -28,7 +28,7 @@ pub fn save_png(path: impl AsRef<Path>, picture: &RgbImage) -> Result<(), SaveEr
         .write_to(&mut bytes, ImageFormat::Png)
         .map_err(io::Error::other)
         .and_then(|()| write_whole(path, &bytes.into_inner()))
-        .map_err(|source| SaveError { path: path.to_owned(), source })
+        .map_err(|error| SaveError { path: path.to_owned(), error })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Backward rules: readings of the same tape that replace the vector–Jacobian product of chosen operations.
+//! Backward rules: they read the same tape, but replace the vector–Jacobian products of certain operations.
 //!
 //! ```text
 //! exact       (x > 0) · g
@@ -11,55 +11,51 @@
 mod deconv;
 mod guided;
 mod lrp;
+#[cfg(test)]
+mod natures;
+mod refusal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nn::Real;
-use nn::ops::{Clip, LeakyRelu, PRelu, Relu};
-use tensor::ops::Abs;
-use tensor::{Coverage, Linearity, Node};
+use tensor::{Coverage, Nature, Node};
 
 pub use deconv::Deconv;
 pub use guided::Guided;
 pub use lrp::{AlphaBeta, Epsilon, Flat, Inputs, Layers, Lrp, LrpOnTape, LrpRule, Part, Products, ZBox};
+pub use refusal::{Operation, Refusal};
 
-/// Whether a rule about ReLUs has a meaning for this path.
+/// Checks that a rule about ReLUs has a meaning for this path.
 ///
 /// # Errors
-/// Names the first activation that the rule has no reading for, or says that there is no ReLU.
-fn check_rectifiers<T: Real>(path: &[Arc<Node<T>>]) -> Result<(), String> {
+/// If the path has an operation that the rule has no reading for, or no ReLU.
+fn check_rectifiers<T: Real>(path: &[Arc<Node<T>>]) -> Result<(), Refusal> {
     let mut rectifiers = 0;
     for node in path {
-        let other = node.any_op().linearity() == Linearity::Nonlinear
-            || node.op::<LeakyRelu>().is_some()
-            || node.op::<PRelu>().is_some()
-            || node.op::<Abs>().is_some();
-        if other {
-            let name = node.label().map(|label| format!(" of layer `{label}`")).unwrap_or_default();
-            return Err(format!(
-                "it reads ReLUs, and has no reading for the {}{name}; use gradient, input × gradient or integrated gradients",
-                node.any_op().name()
-            ));
+        match node.any_op().nature() {
+            Nature::Rectifier { .. } => rectifiers += 1,
+            Nature::Moves | Nature::Chooses | Nature::Linear | Nature::Multilinear | Nature::Affine { .. } => {}
+            Nature::Bends | Nature::Smooth | Nature::Other => {
+                return Err(Refusal::NotRectifier(Operation::of(node)));
+            }
         }
-        rectifiers += usize::from(node.op::<Relu>().is_some() || node.op::<Clip>().is_some());
     }
-    match rectifiers {
-        0 => {
-            Err("there is no ReLU on the way to the image, so the map would be the plain gradient; use gradient".into())
-        }
-        _ => Ok(()),
-    }
+    if rectifiers > 0 { Ok(()) } else { Err(Refusal::NoRectifier) }
 }
 
 /// What a rule replaced, in words: `7 of 7 ReLUs`, `12 of 12 ReLUs, ReLU6 included`.
 #[must_use]
 pub fn coverage_in_words(coverage: &BTreeMap<&'static str, Coverage>) -> String {
-    let of = |name| coverage.get(name).copied().unwrap_or_default();
-    let (relu, clip) = (of("relu"), of("clip"));
-    let (replaced, total) = (relu.replaced + clip.replaced, relu.total + clip.total);
+    let (mut replaced, mut total, mut clipped) = (0, 0, "");
+    for operations in coverage.values() {
+        if let Nature::Rectifier { max, .. } = operations.nature {
+            replaced += operations.replaced;
+            total += operations.total;
+            clipped = if max.is_finite() { ", ReLU6 included" } else { clipped };
+        }
+    }
     let noun = if total == 1 { "ReLU" } else { "ReLUs" };
-    let clipped = if clip.total > 0 { ", ReLU6 included" } else { "" };
     format!("{replaced} of {total} {noun}{clipped}")
 }
 
@@ -67,13 +63,17 @@ pub fn coverage_in_words(coverage: &BTreeMap<&'static str, Coverage>) -> String 
 mod tests {
     use super::*;
     use crate::testing::wave;
-    use nn::ops::{Gelu, NetworkOps, erf, layer_norm, power, prelu};
-    use tensor::{Rule, Tape, Tensor, Var};
+    use nn::layers::{
+        Apply, BatchNorm, Clip, Conv2d, Elu, Erf, Gelu, GlobalAvgPool, LayerNorm, LeakyRelu, PRelu, Power, Relu,
+        Sigmoid, Silu, Softplus,
+    };
+    use nn::{Mode, Model};
+    use tensor::{BackwardError, Keep, Rule, Tape, Tensor, Var};
 
-    /// f between two products, so that gradients of both signs arrive: x `[60]` and the gradient at x.
+    /// x `[60]`, the gradient at f(x), with values of both signs, and the gradient at x.
     fn through(f: impl Fn(&Var<f64>) -> Var<f64>, rule: &dyn Rule<f64>) -> (Tensor<f64>, Tensor<f64>, Tensor<f64>) {
         let tape = Tape::new();
-        // Zeros and the clip's bounds are among them: the comparisons are strict.
+        // Zeros and the bounds of the clip are included, since the comparisons are strict.
         let mut x = wave::<f64>([60], 0.3);
         x.make_mut()[..4].copy_from_slice(&[0.0, -0.0, 0.5, -0.25]);
         let (x, g) = (tape.leaf(x), tape.leaf(wave([60], 5.0)));
@@ -95,52 +95,73 @@ mod tests {
 
     #[test]
     fn the_rules_are_their_formulas() {
-        check(|x| x.relu(), &Guided, |x, g| on(x > 0.0) * on(g > 0.0) * g);
-        check(|x| x.relu(), &Deconv, |_, g| on(g > 0.0) * g);
+        check(|x| x.apply(Relu), &Guided, |x, g| on(x > 0.0) * on(g > 0.0) * g);
+        check(|x| x.apply(Relu), &Deconv, |_, g| on(g > 0.0) * g);
         let (min, max) = (-0.25, 0.5);
-        check(|x| x.clip(Clip { min, max }), &Guided, |x, g| on(min < x && x < max) * on(g > 0.0) * g);
-        check(|x| x.clip(Clip { min, max }), &Deconv, |_, g| on(g > 0.0) * g);
+        check(|x| x.apply(Clip { min, max }), &Guided, |x, g| on(min < x && x < max) * on(g > 0.0) * g);
+        check(|x| x.apply(Clip { min, max }), &Deconv, |_, g| on(g > 0.0) * g);
     }
 
     #[test]
-    fn coverage_is_said_in_words() {
+    fn coverage_is_described() {
         let coverage = |f: fn(&Var<f64>) -> Var<f64>| {
             let tape = Tape::new();
             let x = tape.leaf(wave([5], 0.0));
             coverage_in_words(tape.backward(&f(&x), &Guided, [&x]).unwrap().coverage())
         };
-        assert_eq!(coverage(|x| x.relu()), "1 of 1 ReLU");
-        assert_eq!(coverage(|x| x.relu().neg().relu()), "2 of 2 ReLUs");
-        assert_eq!(coverage(|x| x.relu().clip(Clip::RELU6)), "2 of 2 ReLUs, ReLU6 included");
+        assert_eq!(coverage(|x| x.apply(Relu)), "1 of 1 ReLU");
+        assert_eq!(coverage(|x| x.apply(Relu).neg().apply(Relu)), "2 of 2 ReLUs");
+        assert_eq!(coverage(|x| x.apply(Relu).apply(Clip::RELU6)), "2 of 2 ReLUs, ReLU6 included");
+    }
+
+    /// A convolution and a batch norm that end in a ReLU, as training records them: the rules would miss that ReLU.
+    #[test]
+    fn a_relu_inside_another_operation_is_refused() {
+        let conv = Model::builder([5, 5, 2]).layer("block1", Conv2d::new(2, 3)).layer("relu1", Relu);
+        let norm = Model::builder([5, 5, 2]).layer("block1", BatchNorm::new()).layer("relu1", Relu);
+        for builder in [conv, norm] {
+            let model = builder.layer("gap", GlobalAvgPool).layer("relu2", Relu).build(1).unwrap().cast();
+            let tape = Tape::<f64>::keeping(Keep::Needed);
+            let forward = model.forward(&tape, wave([1, 5, 5, 2], 0.0), Mode::Training { seed: 1 }).unwrap();
+            let (x, y) = (&forward.input, &forward.logits);
+            for rule in [&Guided as &dyn Rule<f64>, &Deconv, &Lrp::everywhere(Epsilon(0.1)).on(&tape, x).unwrap()] {
+                let message = tape.backward(y, rule, [x]).expect_err(rule.name()).to_string();
+                assert!(message.contains("+ relu of layer `block1`"), "{message}");
+            }
+        }
     }
 
     #[test]
     fn what_has_no_reading_is_refused_by_name() {
         let tape = Tape::<f64>::new();
-        let x = tape.leaf(wave([5], 0.0));
+        let x = tape.leaf(wave([1, 5], 0.0));
         let message = |y: Var<f64>| tape.backward(&y, &Guided, [&x]).unwrap_err().to_string();
         fn ones(x: &Var<f64>) -> Var<f64> {
-            x.tape().leaf(Tensor::full(x.shape(), 1.0))
+            x.tape().leaf(Tensor::full([5], 1.0))
         }
         type Function = fn(&Var<f64>) -> Var<f64>;
         let others: [(&str, Function); 12] = [
-            ("sigmoid", |x| x.sigmoid()),
-            ("silu", |x| x.silu()),
+            ("sigmoid", |x| x.apply(Sigmoid)),
+            ("silu", |x| x.apply(Silu)),
             ("tanh", |x| x.tanh()),
-            ("elu", |x| x.elu(1.0)),
-            ("gelu", |x| x.gelu(Gelu { tanh: false })),
-            ("softplus", |x| x.softplus()),
-            ("leaky relu", |x| x.leaky_relu(0.1)),
-            ("prelu", |x| prelu(x, &ones(x))),
-            ("erf", erf),
-            ("power", |x| power(x, 2.0)),
-            ("layer norm", |x| layer_norm(x, &ones(x), &ones(x), 1e-5)),
+            ("elu", |x| x.apply(Elu { alpha: 1.0 })),
+            ("gelu", |x| x.apply(Gelu { tanh: false })),
+            ("softplus", |x| x.apply(Softplus)),
+            ("leaky relu", |x| x.apply(LeakyRelu { slope: 0.1 })),
+            ("prelu", |x| x.apply_with(PRelu, &[&ones(x)])),
+            ("erf", |x| x.apply(Erf)),
+            ("power", |x| x.apply(Power { exponent: 2.0 })),
+            ("layer norm", |x| x.apply_with(LayerNorm { epsilon: 1e-5 }, &[&ones(x), &ones(x)])),
             ("abs", |x| x.abs()),
         ];
         for (name, f) in others {
-            let found = message(f(&x.relu()).labelled("act7"));
+            let found = message(f(&x.apply(Relu)).labelled("act7"));
             assert!(found.contains(&format!("no reading for the {name} of layer `act7`")), "{found}");
         }
         assert!(message(x.neg()).contains("there is no ReLU"));
+        let refused = tape.backward(&x.abs().labelled("act7"), &Guided, [&x]).unwrap_err();
+        let BackwardError::Refused { reason, .. } = &refused else { panic!("{refused}") };
+        let abs = Operation { name: "abs", layer: Some("act7".into()) };
+        assert_eq!(reason.downcast_ref(), Some(&Refusal::NotRectifier(abs)));
     }
 }

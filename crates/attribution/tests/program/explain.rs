@@ -5,7 +5,8 @@ use std::path::Path;
 
 use attribution::npy::write_npy;
 use ndarray::{Array2, Array3};
-use nn::{Layer, Model};
+use nn::Model;
+use nn::layers::{Conv2d, Flatten, GlobalAvgPool, Linear, Relu, Silu};
 
 #[cfg(unix)]
 use crate::support::interrupted;
@@ -143,10 +144,10 @@ fn what_the_network_does_not_have_is_named() {
 fn cam_without_its_head_says_what_to_use() {
     let folder = tempfile::tempdir().unwrap();
     let flat = Model::builder([48, 48, 1])
-        .layer("conv1", Layer::conv(2, 3))
-        .layer("relu1", Layer::Relu)
-        .layer("flat", Layer::Flatten)
-        .layer("fc", Layer::linear(2));
+        .layer("conv1", Conv2d::new(2, 3))
+        .layer("relu1", Relu)
+        .layer("flat", Flatten)
+        .layer("fc", Linear::new(2));
     flat.build(1).unwrap().save(folder.path().join("flat.safetensors")).unwrap();
     let array = Array3::from_shape_fn((48, 48, 1), |(y, x, _)| ((y * x) as f32).sin());
     write_npy(folder.path().join("waves.npy"), array.view()).unwrap();
@@ -160,10 +161,10 @@ fn cam_without_its_head_says_what_to_use() {
     assert!(succeeds(folder.path(), &explain).contains("CAM is left out: CAM needs a model that ends in"));
     // Nor has guided backpropagation a reading for other activations.
     let smooth = Model::builder([48, 48, 1])
-        .layer("conv1", Layer::conv(2, 3))
-        .layer("silu1", Layer::Silu)
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(2));
+        .layer("conv1", Conv2d::new(2, 3))
+        .layer("silu1", Silu)
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(2));
     smooth.build(1).unwrap().save(folder.path().join("smooth.safetensors")).unwrap();
     let printed = succeeds(folder.path(), &["explain", "waves.npy", "--model", "smooth.safetensors"]);
     assert!(printed.contains("guided backprop is left out") && printed.contains("silu of layer `silu1`"), "{printed}");

@@ -4,7 +4,8 @@ use std::fs;
 
 use attribution::npy::write_npy;
 use ndarray::Array3;
-use nn::{Layer, Model};
+use nn::Model;
+use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
 
 use crate::support::{fails, succeeds};
 
@@ -12,10 +13,10 @@ use crate::support::{fails, succeeds};
 fn networks_are_exported_and_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let network = Model::builder([12, 12, 3])
-        .layer("conv", Layer::conv(4, 3))
-        .layer("relu", Layer::Relu)
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(2));
+        .layer("conv", Conv2d::new(4, 3))
+        .layer("relu", Relu)
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(2));
     let model = network.clone().build(1).unwrap();
     let at = |name: &str| folder.path().join(name);
     model.save(at("net.safetensors")).unwrap();

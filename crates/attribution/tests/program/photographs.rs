@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nn::{Layer, Model};
+use nn::Model;
+use nn::layers::{Conv2d, GlobalAvgPool, Linear};
 
 use crate::support::{fails, glassbox, succeeds};
 
@@ -73,9 +74,9 @@ fn layers_called_like_paths_are_files_beside_one_another() {
     let folder = tempfile::tempdir().unwrap();
     let mut net = Model::builder([8, 8, 3]);
     for name in ["/features/conv1", "../up", ":features_conv1", "_features/conv1", "_features_conv1~2"] {
-        net = net.layer(name, Layer::conv(2, 3));
+        net = net.layer(name, Conv2d::new(2, 3));
     }
-    let model = net.layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(2)).build(1).unwrap();
+    let model = net.layer("gap", GlobalAvgPool).layer("fc", Linear::new(2)).build(1).unwrap();
     model.save(folder.path().join("net.safetensors")).unwrap();
     let picture = cat();
     let mut ask = vec![&*picture, "--model", "net.safetensors", "--method", "grad-cam", "--layer", "all", "--raw"];
@@ -94,7 +95,7 @@ fn layers_called_like_paths_are_files_beside_one_another() {
 fn files_of_other_kinds_are_called_by_their_name() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let net = Model::builder([8, 8, 3]).layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(2));
+    let net = Model::builder([8, 8, 3]).layer("gap", GlobalAvgPool).layer("fc", Linear::new(2));
     let net = net.build(1).unwrap();
     net.save_onnx(at("onnx.safetensors")).unwrap();
     net.save(at("saved.onnx")).unwrap();

@@ -5,8 +5,7 @@ use std::fs;
 use nn::Model;
 
 #[cfg(unix)]
-use crate::support::interrupted;
-use crate::support::{IDX, fails, idx, succeeds};
+use crate::support::{IDX, fails, idx, interrupted, succeeds};
 
 #[test]
 fn idx_files_are_trained_on() {

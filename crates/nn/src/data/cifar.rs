@@ -1,35 +1,35 @@
 //! The binary files of CIFAR-10 and CIFAR-100.
 //!
-//! A file is records without a header: one byte of label (CIFAR-100: two, the coarse and the fine), then 32×32 pixels, all
-//! red values, all green, all blue, each in row-major order (A. Krizhevsky, *Learning Multiple Layers of Features from Tiny
-//! Images*, 2009).
+//! A file is a sequence of records without a header. A record is the label, one byte (in CIFAR-100 two, the coarse and the fine
+//! label), then 32×32 red values, 32×32 green ones and 32×32 blue ones, each in row-major order (A. Krizhevsky, *Learning
+//! Multiple Layers of Features from Tiny Images*, 2009).
 
 use std::fs;
 use std::path::Path;
 
 use super::{DataError, LabelledImages};
 
-/// Height and width of an image.
+/// Height and width of an image in pixels.
 const SIDE: usize = 32;
-/// Bytes of an image.
+/// Length of an image in bytes.
 const PIXELS: usize = SIDE * SIDE * 3;
 
-/// One of the two sets.
+/// CIFAR-10 or CIFAR-100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cifar {
-    /// 10 classes.
+    /// CIFAR-10.
     Ten,
-    /// 100 classes, the fine ones.
+    /// CIFAR-100 with its 100 fine classes.
     Hundred,
 }
 
 impl Cifar {
-    /// Opens a folder as its authors pack it: the images to train on and those to test with, `[N, 32, 32, 3]`. For
-    /// CIFAR-10 `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin` and `batches.meta.txt`; for CIFAR-100
-    /// `train.bin`, `test.bin` and `fine_label_names.txt`.
+    /// Opens the folder of the published archive: the training images and the test images, `[N, 32, 32, 3]`. The files are
+    /// `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin` and `batches.meta.txt` for CIFAR-10, and `train.bin`,
+    /// `test.bin` and `fine_label_names.txt` for CIFAR-100.
     ///
     /// # Errors
-    /// Where one of them can't be read, isn't of whole records, or a label names no class.
+    /// If a file can't be read or isn't a sequence of records, or a label isn't below the number of class names.
     pub fn open(self, folder: impl AsRef<Path>) -> Result<[LabelledImages; 2], DataError> {
         let folder = folder.as_ref();
         let (training, test, names): (&[&str], _, _) = match self {
@@ -48,10 +48,10 @@ impl Cifar {
         Ok([open(training)?, open(&[test])?])
     }
 
-    /// The images of these files, one after another, `[N, 32, 32, 3]`.
+    /// The images `[N, 32, 32, 3]` of these files, in the order of the files.
     ///
     /// # Errors
-    /// Where one of them can't be read, isn't of whole records, or a label names no class.
+    /// If a file can't be read or isn't a sequence of records, or a label isn't below the number of class names.
     pub fn images(
         self,
         files: impl IntoIterator<Item = impl AsRef<Path>>,

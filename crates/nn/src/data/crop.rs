@@ -1,23 +1,23 @@
-//! What of a picture a network sees.
+//! Which part of a picture becomes a model's input.
 
 use serde::{Deserialize, Serialize};
 
 use super::{DataError, Rect};
 
-/// What of a picture is resized to become a network's input.
+/// Which part of a picture becomes a model's input: it is cut out and resized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Crop {
-    /// The largest centred part with the input's proportions.
+    /// The largest centred part with the input's aspect ratio.
     #[default]
     Largest,
-    /// The middle of that part.
+    /// A share of the height and width of the largest such part, in its centre.
     Centre(Share),
-    /// All of it, whatever becomes of its proportions.
+    /// The whole picture, whatever its aspect ratio.
     Squeezed,
 }
 
-/// A share of a picture's height and width: more than 0, at most 1.
+/// A share in (0, 1].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Share(f64);
@@ -37,19 +37,19 @@ impl From<Share> for f64 {
 }
 
 impl Crop {
-    /// The middle of the largest centred part: 0.875 is the usual "resize to 256, crop to 224".
+    /// A share of the height and width of the largest part, in its centre: 0.875 is the usual "resize to 256, crop to 224".
     ///
     /// # Errors
-    /// Where the share of its height and width isn't more than 0 and at most 1.
+    /// If the share isn't in (0, 1].
     pub fn centre(share: f64) -> Result<Self, DataError> {
         Ok(Self::Centre(share.try_into()?))
     }
 
-    /// What becomes of a picture (height, width) that is to fill an input (height, width): proportions are kept to the
-    /// nearest pixel.
+    /// The part of a picture (height, width) that becomes an input (height, width). Its aspect ratio is the input's, rounded to
+    /// whole pixels.
     ///
     /// # Panics
-    /// Where the picture or the input has no pixel.
+    /// If the picture or the input has no pixels.
     #[must_use]
     pub fn part(self, picture: (usize, usize), input: (usize, usize)) -> Rect {
         let pixels = [picture.0, picture.1, input.0, input.1].iter().all(|&side| side > 0);
@@ -62,9 +62,9 @@ impl Crop {
     }
 }
 
-/// A share of the height and width of the largest part with the input's proportions, in the middle.
+/// A share of the height and width of the largest part with the input's aspect ratio, in the centre.
 fn centred(picture: (usize, usize), input: (usize, usize), share: f64) -> Rect {
-    // a · b / c, rounded; in 128 bits, which no product of two sizes overflows.
+    // a · b / c, rounded; in 128 bits, where a product of two sizes can't overflow.
     let scaled = |a: usize, b: usize, c: usize| ((a as u128 * b as u128 + c as u128 / 2) / c as u128).max(1) as usize;
     let part = |side: usize| ((side as f64 * share).round() as usize).clamp(1, side);
     let height = part(scaled(picture.1, input.0, input.1).min(picture.0));
@@ -86,7 +86,7 @@ mod tests {
         ) {
             let part = Crop::Largest.part(picture, input);
             prop_assert!(part.area() > 0 && part.height <= picture.0 && part.width <= picture.1);
-            // One side is whole, the other as long as the proportions want, to the nearest pixel.
+            // One side is the picture's, the other follows from the aspect ratio, to the nearest pixel.
             let (height, width) = (part.height as f64, part.width as f64);
             let (wide, tall) = (height * input.1 as f64 / input.0 as f64, width * input.0 as f64 / input.1 as f64);
             let fits = |length: f64, wanted: f64| (length - wanted.max(1.0)).abs() <= 0.5;
@@ -100,17 +100,17 @@ mod tests {
 
     #[test]
     fn crops_of_a_photograph() {
-        // "Resize to 256, crop to 224": of 256 × 384, the middle 224 × 224.
+        // "Resize to 256, crop to 224": the central 224 × 224 of 256 × 384.
         let part = |crop: Crop| crop.part((256, 384), (224, 224));
         assert_eq!(part(Crop::centre(0.875).unwrap()), Rect { top: 16, left: 80, height: 224, width: 224 });
         assert_eq!(part(Crop::Largest), Rect { top: 0, left: 64, height: 256, width: 256 });
         assert_eq!(part(Crop::Squeezed), Rect { top: 0, left: 0, height: 256, width: 384 });
-        // However small the share, a pixel is left.
+        // At least one pixel remains, however small the share.
         assert_eq!(Crop::centre(1e-9).unwrap().part((2, 2), (224, 224)).area(), 1);
     }
 
     #[test]
-    fn shares_are_more_than_none_and_at_most_all() {
+    fn shares_are_above_0_and_at_most_1() {
         for share in [0.0, -0.5, 1.01, f64::NAN] {
             assert!(Crop::centre(share).unwrap_err().to_string().contains("more than 0 and at most 1"));
             assert!(serde_json::from_str::<Crop>(&format!("{{\"centre\":{share}}}")).is_err());

@@ -1,13 +1,13 @@
-//! What training and evaluation ask of data.
+//! The trait of all datasets.
 
 use rayon::prelude::*;
 
 use super::normalization::ChannelSums;
 use super::{DataError, LabelledImages, Normalization};
 
-/// Labelled pictures of one size, each of which can be asked for by its place, in any order and from any thread.
+/// Labelled images of one shape with random access, from any thread.
 ///
-/// [`LabelledImages`] are in memory, those of an [`ImageFolder`](super::ImageFolder) in files; of either, a
+/// The images of [`LabelledImages`] are in memory, those of [`ImageFolder`](super::ImageFolder) in files.
 /// [`Loader`](super::Loader) makes normalised mini-batches.
 pub trait Dataset: Sync {
     /// Number of images, N.
@@ -18,36 +18,36 @@ pub trait Dataset: Sync {
         self.len() == 0
     }
 
-    /// `[H, W, C]` of every image, each at least 1.
+    /// The shape `[H, W, C]` of every image; no extent is 0.
     fn image_shape(&self) -> [usize; 3];
 
     /// The names of the classes, in the order of the labels.
     fn class_names(&self) -> &[String];
 
-    /// The class of image `index`, below the number of names.
+    /// The class of image `index`, less than the number of class names.
     ///
     /// # Panics
-    /// Where there is no such image.
+    /// If `index` is out of range.
     fn label(&self, index: usize) -> usize;
 
-    /// Writes image `index` into `pixels`, `[H, W, C]` in row-major order: the same bytes each time.
+    /// Writes image `index` into `pixels`, `[H, W, C]` in row-major order. The bytes are the same each time.
     ///
     /// # Errors
-    /// Where the image can't be read (any more): the error names its file.
+    /// If the image can't be read; the error names its file.
     ///
     /// # Panics
-    /// Where there is no such image, or `pixels` has another length.
+    /// If `index` is out of range, or `pixels` isn't of length H·W·C.
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError>;
 
-    /// How many images each class has.
+    /// The number of images of each class.
     fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.class_names().len()];
         (0..self.len()).for_each(|index| counts[self.label(index)] += 1);
         counts
     }
 
-    /// A weight for each class by which all of them count alike: N / (K·n) for a class of n images, where K classes have
-    /// any; 0 for the others. The mean weight of an image is 1.
+    /// Weights that make all classes count equally: N / (K·n) for a class of n images, where K is the number of classes that
+    /// have images; 0 for classes without images. The mean weight of an image is 1.
     fn class_weights(&self) -> Vec<f64> {
         let counts = self.class_counts();
         let present = counts.iter().filter(|&&count| count > 0).count();
@@ -58,10 +58,10 @@ pub trait Dataset: Sync {
         counts.iter().map(balanced).collect()
     }
 
-    /// Mean and standard deviation of each channel over all images, read in parallel.
+    /// The mean and the standard deviation of each channel over all images. Images are read in parallel.
     ///
     /// # Errors
-    /// Where an image can't be read.
+    /// If an image can't be read.
     fn statistics(&self) -> Result<Normalization, DataError> {
         let [h, w, c] = self.image_shape();
         let start = || (vec![0; h * w * c], ChannelSums::new(c));
@@ -71,7 +71,7 @@ pub trait Dataset: Sync {
             Ok::<_, DataError>((pixels, sums))
         };
         let parts = (0..self.len()).into_par_iter().try_fold(start, add).map(|part| part.map(|(_, sums)| sums));
-        // The sums are integers: they are the same however they are grouped.
+        // The sums are integers, so their grouping doesn't matter.
         parts.try_reduce(|| ChannelSums::new(c), |a, b| Ok(a.merge(&b))).map(|sums| sums.normalization())
     }
 }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn weighted_classes_count_alike() {
+    fn weighted_classes_count_equally() {
         let names = ["a", "b", "c"].map(String::from).to_vec();
         let set = LabelledImages::new(vec![0; 6], [6, 1, 1, 1], vec![0, 2, 0, 0, 2, 0], names).unwrap();
         let weights = set.class_weights();

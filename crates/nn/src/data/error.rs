@@ -1,4 +1,4 @@
-//! What can be wrong with data.
+//! Errors of data.
 
 use std::io;
 
@@ -7,9 +7,10 @@ use thiserror::Error;
 use super::PhotoError;
 use super::idx::MOST_BYTES;
 
-/// Files that a message lists; of more it gives the number.
+/// Limit on the number of files that a message lists.
 const LISTED: usize = 10;
 
+/// The texts of the first errors, a line each, and the number of the others.
 fn listed(errors: &[PhotoError]) -> String {
     let mut lines: String = errors.iter().take(LISTED).map(|error| format!("\n  {error}")).collect();
     if errors.len() > LISTED {
@@ -18,26 +19,31 @@ fn listed(errors: &[PhotoError]) -> String {
     lines
 }
 
-/// Data that can't be used, and why.
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Why data can't be used. The text contains that of the cause, which [`source`](std::error::Error::source) therefore doesn't
+/// return.
 ///
-/// `file` is the path that was opened, or the name that the caller gave to a reader.
+/// `file` is the path of the file, or the name that the caller gave to a reader.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// The operating system couldn't open or read it.
+    /// A file or folder can't be opened or read.
     #[error("{file}: {cause}")]
     Io {
-        /// What was read.
+        /// The file.
         file: String,
-        /// What the system says.
+        /// The system's error.
         cause: io::Error,
     },
-    /// The gzip stream ends early, or is damaged.
+    /// A gzip stream is truncated or damaged.
     #[error("{file}: expected a whole gzip stream, found a truncated or damaged one: {cause}")]
     Gzip {
-        /// What was read.
+        /// The file.
         file: String,
-        /// What the decoder says.
+        /// The decoder's error.
         cause: io::Error,
     },
     /// Not an IDX file.
@@ -45,103 +51,123 @@ pub enum DataError {
         "{file}: expected an IDX file, which begins with 00 00, a type and a number of dimensions; found {found:02x?}"
     )]
     NotIdx {
-        /// What was read.
+        /// The file.
         file: String,
-        /// Its first bytes, up to four.
+        /// The first bytes, up to four.
         found: Vec<u8>,
     },
-    /// An IDX file of something else than bytes.
+    /// The elements of an IDX file aren't bytes.
     #[error("{file}: expected IDX elements of type u8 (0x08), found type {found} (0x{code:02x})")]
     ElementType {
-        /// What was read.
+        /// The file.
         file: String,
-        /// The type's code in the file.
+        /// The code of the element type.
         code: u8,
-        /// The type's name.
+        /// The name of the element type.
         found: &'static str,
     },
-    /// The file ends inside its header.
+    /// The header is truncated.
     #[error("{file}: expected an IDX header of {expected} bytes, found {found}")]
     HeaderLength {
-        /// What was read.
+        /// The file.
         file: String,
-        /// Bytes that the number of dimensions asks for.
+        /// The header's length for its number of dimensions, in bytes.
         expected: usize,
-        /// Bytes there.
+        /// The file's length in bytes.
         found: usize,
     },
-    /// More elements than can be meant.
-    #[error("{file}: the header promises {shape:?}, more elements than the {MOST_BYTES} that can be meant")]
+    /// The number of elements in the header exceeds the limit.
+    #[error("{file}: the header promises {shape:?}; the limit is {MOST_BYTES} elements")]
     TooLarge {
-        /// What was read.
+        /// The file.
         file: String,
-        /// Dimensions in the header.
+        /// The dimensions in the header.
         shape: Vec<usize>,
     },
     /// Fewer elements than the header promises.
     #[error("{file}: the header promises {shape:?}, {expected} bytes, found only {found}")]
     TooShort {
-        /// What was read.
+        /// The file.
         file: String,
-        /// Dimensions in the header.
+        /// The dimensions in the header.
         shape: Vec<usize>,
-        /// Their product.
+        /// The product of the dimensions.
         expected: usize,
-        /// Bytes there.
+        /// The number of bytes after the header.
         found: usize,
     },
     /// More elements than the header promises.
     #[error("{file}: the header promises {shape:?}, {expected} bytes, found more")]
     TooLong {
-        /// What was read.
+        /// The file.
         file: String,
-        /// Dimensions in the header.
+        /// The dimensions in the header.
         shape: Vec<usize>,
-        /// Their product.
+        /// The product of the dimensions.
         expected: usize,
     },
-    /// A file of something else than whole records.
+    /// The file's length isn't a multiple of the record's, or it is empty.
     #[error("{file}: expected one or more records of {record} bytes, found {found} bytes")]
     Records {
-        /// What was read.
+        /// The file.
         file: String,
-        /// Bytes of a record.
+        /// The length of a record in bytes.
         record: usize,
-        /// Bytes there.
+        /// The file's length in bytes.
         found: usize,
     },
     /// A picture that can't be read.
     #[error(transparent)]
     Photo(#[from] PhotoError),
-    /// Pictures that can't be read where all were asked for.
-    #[error("{folder}: {} of {pictures} files aren't pictures; remove them, or have them skipped:{}", unreadable.len(), listed(unreadable))]
+    /// Some files of a folder aren't readable pictures, and none are to be skipped.
+    #[error(
+        "{folder}: {} of {pictures} files aren't pictures; remove or skip them:{}", unreadable.len(), listed(unreadable)
+    )]
     Unreadable {
-        /// The folder of all classes.
+        /// The folder.
         folder: String,
-        /// Files in it.
+        /// The number of files in it.
         pictures: usize,
-        /// What is wrong with each of those that can't be read.
+        /// An error for each file that can't be read.
         unreadable: Vec<PhotoError>,
     },
-    /// A folder without a folder of pictures for each class.
-    #[error("{folder}: expected a folder for each class with pictures in it, found {found}")]
+    /// A folder without a folder that contains files.
+    #[error(
+        "{folder}: expected a folder for each class with pictures in it, found {files} files and {folders} folders without \
+         any"
+    )]
     NoClasses {
         /// The folder.
         folder: String,
-        /// What is in it.
-        found: String,
+        /// The number of files directly in it.
+        files: usize,
+        /// The number of folders in it.
+        folders: usize,
     },
-    /// A folder for a class that the pictures trained on don't have.
-    #[error("{folder} has the class {class:?}, the training pictures only {}; rename its folder, or remove it", known.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))]
+    /// None of the files is a picture.
+    #[error(
+        "{folder}: expected a folder for each class with pictures in it, found {files} files, none of them a picture"
+    )]
+    NoPictures {
+        /// The folder.
+        folder: String,
+        /// The number of files in the folders of its classes.
+        files: usize,
+    },
+    /// A class that the training images don't have.
+    #[error(
+        "{folder} has the class {class:?}, the training pictures only {}; rename its folder, or remove it",
+        quoted(known)
+    )]
     UnknownClass {
-        /// The folder of all classes.
+        /// The folder.
         folder: String,
         /// The class.
         class: String,
-        /// The classes that there are.
+        /// The classes of the training images.
         known: Vec<String>,
     },
-    /// Parts of a set that leave no rest.
+    /// The shares for validation and test aren't shares, or leave no images to train on.
     #[error(
         "expected shares for validation and test of at least 0 and less than 1 together, found {validation} and {test}"
     )]
@@ -151,93 +177,96 @@ pub enum DataError {
         /// The share for test.
         test: f64,
     },
-    /// An augmentation that makes no sense for the images.
+    /// A setting of an augmentation is outside its range for the images.
     #[error("expected an augmentation with {field} from {} to {}, found {found}", range.start(), range.end())]
     Augmentation {
-        /// Which value.
+        /// The name of the field of [`Augmentation`](super::Augmentation).
         field: &'static str,
-        /// What it is.
+        /// Its value.
         found: f64,
-        /// What it may be.
+        /// Its range.
         range: std::ops::RangeInclusive<f64>,
     },
-    /// Labels where images were expected, or the reverse.
+    /// The wrong number of dimensions: labels instead of images, or the reverse.
     #[error("{file}: expected {expected}, found {found:?}")]
     Rank {
-        /// What was read.
+        /// The file.
         file: String,
-        /// The dimensions wanted, in words.
+        /// The expected dimensions, in words.
         expected: &'static str,
-        /// Dimensions in the header.
+        /// The dimensions in the header.
         found: Vec<usize>,
     },
-    /// Images without pixels, or a number of pixels that the shape doesn't ask for.
+    /// Images without pixels, or the wrong number of pixel values for their shape.
     #[error("{file}: expected pixels for [N, H, W, C] = {shape:?} with H, W, C ≥ 1, found {found}")]
     Pixels {
-        /// What was read.
+        /// The file.
         file: String,
         /// `[N, H, W, C]`.
         shape: [usize; 4],
-        /// Pixel values there.
+        /// The number of pixel values.
         found: usize,
     },
-    /// Not one label an image.
-    #[error("expected one label an image, found {images} images in {images_file} and {labels} labels in {labels_file}")]
+    /// The numbers of images and labels differ.
+    #[error(
+        "expected one label per image, found {images} images in {images_file} and {labels} labels in {labels_file}"
+    )]
     Counts {
-        /// Where the images came from.
+        /// The file of the images.
         images_file: String,
         /// Number of images.
         images: usize,
-        /// Where the labels came from.
+        /// The file of the labels.
         labels_file: String,
         /// Number of labels.
         labels: usize,
     },
-    /// A label that names no class.
+    /// A label that isn't below the number of classes.
     #[error("{file}: expected labels below the number of classes, {classes}; found {label} at index {index}")]
     Label {
-        /// Where the labels came from.
+        /// The file of the labels.
         file: String,
-        /// Which label, from 0.
+        /// The label's index.
         index: usize,
-        /// Its value.
+        /// The label.
         label: usize,
         /// Number of classes.
         classes: usize,
     },
-    /// Means and standard deviations that normalise nothing.
+    /// Means that aren't finite, or standard deviations that aren't finite and positive.
     #[error(
-        "expected a finite mean and a positive, finite standard deviation a channel, found means {mean:?} and deviations {std:?}"
+        "expected a finite mean and a positive, finite standard deviation for each channel, found means {mean:?} and \
+         deviations {std:?}"
     )]
     Normalization {
-        /// Means, one a channel.
+        /// The mean of each channel.
         mean: Vec<f32>,
-        /// Standard deviations, one a channel.
+        /// The standard deviation of each channel.
         std: Vec<f32>,
     },
-    /// A pixel's range that can't be divided by.
-    #[error("expected a scale above 0 to divide a pixel's bytes by, found {0}")]
+    /// A scale that isn't finite and positive.
+    #[error("expected a finite scale above 0, found {0}")]
     Scale(f32),
-    /// No share of a picture.
+    /// A share outside (0, 1].
     #[error("expected a share of the picture, more than 0 and at most 1, found {0}")]
     Share(f64),
-    /// The canvas can't hold the object.
+    /// The canvas is smaller than the images.
     #[error("expected a canvas of at least {image:?} (height, width), found {canvas:?}")]
     Canvas {
-        /// `[height, width]` of the images to be scattered.
+        /// `[height, width]` of the images.
         image: [usize; 2],
         /// `[height, width]` of the canvas.
         canvas: [usize; 2],
     },
-    /// Clutter can't be cut from the images.
-    #[error("expected sides of clutter within 1 ..= {largest}, the image's smaller side; found {found:?}")]
+    /// The range for the sides of clutter is empty, or exceeds the images.
+    #[error("expected sides of clutter from 1 to {largest}, the image's smaller side; found {found:?}")]
     PatchSides {
         /// The smaller side of the images.
         largest: usize,
-        /// Sides asked for.
+        /// The range.
         found: std::ops::RangeInclusive<usize>,
     },
-    /// Clutter comes from images of other classes, and there are none.
+    /// All images are of one class, so there are no images to cut clutter from.
     #[error("clutter is cut from images of other classes, but all {images} images are of class {class:?}")]
     OneClass {
         /// Number of images.
@@ -245,12 +274,12 @@ pub enum DataError {
         /// Name of their class.
         class: String,
     },
-    /// An image without an object.
+    /// An image without a pixel above the threshold.
     #[error("expected a pixel above {threshold} in each image, found none in image {index}")]
     Blank {
-        /// Which image, from 0.
+        /// The image's index.
         index: usize,
-        /// The largest value that counts as background.
+        /// The threshold.
         threshold: u8,
     },
 }

@@ -1,7 +1,7 @@
-//! Fashion-MNIST: grey garments of 28×28 pixels in ten classes, white on black.
+//! Fashion-MNIST: grey pictures of garments in ten classes, 28×28 pixels, white on black.
 //!
-//! Embedded are the first 6000 images of the training set and the first 1000 of the test set; the whole set
-//! (60,000 + 10,000) is read from its files by [`LabelledImages::open_idx`] with [`classes`].
+//! The first 6000 images of the training set and the first 1000 of the test set are embedded. [`LabelledImages::open_idx`]
+//! with [`classes`] reads the whole set (60,000 + 10,000 images) from its files.
 //!
 //! Source: H. Xiao, K. Rasul, R. Vollgraf, *Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
 //! Algorithms*, 2017, arXiv:1708.07747. © 2017 Zalando SE, MIT licence (`data/fashion-mnist/LICENSE.txt`).
@@ -14,13 +14,13 @@ use super::{DataError, Idx, LabelledImages};
 pub const CLASSES: [&str; 10] =
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 
-/// [`CLASSES`], as a set of images takes them.
+/// [`CLASSES`] as owned strings.
 #[must_use]
 pub fn classes() -> Vec<String> {
     CLASSES.map(String::from).to_vec()
 }
 
-/// The first 6000 training images, `[6000, 28, 28, 1]`; unpacked by the first call.
+/// The first 6000 training images, `[6000, 28, 28, 1]`. The first call decompresses them.
 #[must_use]
 pub fn train() -> &'static LabelledImages {
     static TRAIN: OnceLock<LabelledImages> = OnceLock::new();
@@ -32,7 +32,7 @@ pub fn train() -> &'static LabelledImages {
     })
 }
 
-/// The first 1000 test images, `[1000, 28, 28, 1]`; unpacked by the first call.
+/// The first 1000 test images, `[1000, 28, 28, 1]`. The first call decompresses them.
 #[must_use]
 pub fn test() -> &'static LabelledImages {
     static TEST: OnceLock<LabelledImages> = OnceLock::new();
@@ -50,7 +50,7 @@ fn embedded(images: &[u8], labels: &[u8]) -> LabelledImages {
         let labels = Idx::read(labels, "embedded labels")?;
         LabelledImages::from_idx(images, labels, classes())
     };
-    decode().expect("the embedded files are sound: a test reads them")
+    decode().expect("the embedded files are valid")
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
     use crate::data::Dataset;
 
     #[test]
-    fn holds_what_it_says() {
+    fn has_the_published_images() {
         assert_eq!(train().shape(), [6000, 28, 28, 1]);
         assert_eq!(test().shape(), [1000, 28, 28, 1]);
         assert_eq!(train().class_names(), CLASSES);
@@ -73,11 +73,11 @@ mod tests {
     }
 
     #[test]
-    fn is_unpacked_once() {
+    fn is_decompressed_once() {
         assert!(std::ptr::eq(train(), train()));
     }
 
-    /// The whole training set's mean and deviation are known as 0.2860 and 0.3530; a tenth of it comes close.
+    /// The whole training set has mean 0.2860 and deviation 0.3530; a tenth of it comes close.
     #[test]
     fn has_the_known_statistics() {
         let statistics = train().statistics();

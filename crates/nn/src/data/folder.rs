@@ -1,4 +1,4 @@
-//! A folder of pictures for each class.
+//! Datasets of picture files, in a folder for each class.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,34 +9,35 @@ use serde::{Deserialize, Serialize};
 
 use super::{Crop, DataError, Dataset, Photo, PhotoError};
 
-/// Pictures that each thread decodes before they are put in order.
+/// Number of pictures that each thread decodes before the results are collected in order.
 const DECODED_BY_EACH: usize = 16;
 
-/// How the pictures of a folder become images of one shape.
+/// How the pictures of a folder are converted to images of one shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FolderSettings {
-    /// `[H, W, C]` of the images; C is 1 (grey) or 3 (red, green, blue).
+    /// The shape `[H, W, C]` of the images; C is 1 (grey) or 3 (red, green, blue).
     pub shape: [usize; 3],
-    /// What of a picture is resized to `[H, W]`.
+    /// Which part of a picture is resized to `[H, W]`.
     pub crop: Crop,
-    /// What becomes of files that aren't pictures.
+    /// How files that aren't pictures are treated.
     pub unreadable: Unreadable,
-    /// Bytes of decoded images to keep; the others are decoded each time.
+    /// Limit on the memory for decoded images in bytes; images beyond it are decoded each time they are read.
     pub memory: usize,
 }
 
-/// What becomes of files that aren't pictures, or damaged ones.
+/// How damaged files and files that aren't pictures are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unreadable {
-    /// The whole folder is refused, and they are listed.
+    /// [`ImageFolder::open`] fails with an error that lists them.
     #[default]
     Refuse,
-    /// They are left out, and listed by [`ImageFolder::skipped`].
+    /// They are skipped; [`ImageFolder::skipped`] lists them.
     Skip,
 }
 
-/// Pictures in a folder for each class, of any format that [`Photo::open`] knows, any size, grey or in colour.
+/// A dataset of picture files, in a folder for each class. The pictures have any format that [`Photo::open`] reads and any
+/// size, and are grey or in colour.
 ///
 /// ```text
 /// pets/cat/one.jpg
@@ -44,14 +45,14 @@ pub enum Unreadable {
 /// pets/dog/three.webp
 /// ```
 ///
-/// The classes are named by their folders and stand in alphabetical order, as do the files within each; a class's own
-/// folders belong to it. Names that begin with a dot are passed over.
+/// The classes are named like their folders. Classes, and files within a class, are in alphabetical order. A class includes the
+/// files in subfolders. Names that begin with a dot are ignored.
 pub struct ImageFolder {
     files: Vec<PathBuf>,
     labels: Vec<usize>,
     class_names: Vec<String>,
     settings: FolderSettings,
-    /// The first images, decoded, one after another.
+    /// The pixels of the first images.
     kept: Vec<u8>,
     skipped: Vec<PhotoError>,
 }
@@ -66,11 +67,11 @@ impl fmt::Debug for ImageFolder {
 }
 
 impl ImageFolder {
-    /// Finds the pictures and decodes each of them once, in parallel: what is damaged shows now rather than in the middle
-    /// of an epoch. `watch` is told how many of how many files were read.
+    /// Opens a folder and decodes each picture once, in parallel, so that damaged files are found now rather than during an
+    /// epoch. `watch` is called with the number of files read so far and their total number.
     ///
     /// # Errors
-    /// Where the folder can't be listed, holds no class with a picture, or a file isn't a picture and that is to be refused.
+    /// If the folder can't be listed or has no pictures, or if a file isn't a picture and [`Unreadable::Refuse`] is set.
     pub fn open(
         folder: impl AsRef<Path>,
         settings: FolderSettings,
@@ -81,11 +82,11 @@ impl ImageFolder {
         Self::decoded(folder, class_names, &found, settings, watch)
     }
 
-    /// Opens another folder of pictures of the same classes, to validate or test with: with the same settings, and the
-    /// memory that these pictures leave. It may lack some of the classes.
+    /// Opens another folder with the same classes and settings, for validation or test. It shares this folder's memory limit, and
+    /// may lack some of the classes.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and where a class isn't one of these pictures'.
+    /// As [`open`](Self::open), and if the folder has a class that this one hasn't.
     pub fn open_another(&self, folder: impl AsRef<Path>, watch: impl FnMut(usize, usize)) -> Result<Self, DataError> {
         let folder = folder.as_ref();
         let (names, mut found) = classes(folder)?;
@@ -123,7 +124,7 @@ impl ImageFolder {
             for ((path, label), image) in some.iter().zip(decoded) {
                 match image {
                     Ok(pixels) => this.add(path, *label, &pixels),
-                    // A wrong request, rather than a wrong file.
+                    // Due to the settings, not the file.
                     Err(error @ PhotoError::Channels { .. }) => return Err(error.into()),
                     Err(error) => this.skipped.push(error),
                 }
@@ -135,7 +136,7 @@ impl ImageFolder {
             return Err(DataError::Unreadable { folder, pictures: total, unreadable: this.skipped });
         }
         if this.files.is_empty() {
-            return Err(DataError::NoClasses { folder, found: format!("{total} files, none of them a picture") });
+            return Err(DataError::NoPictures { folder, files: total });
         }
         Ok(this)
     }
@@ -155,19 +156,19 @@ impl ImageFolder {
         Ok(image.pixels().iter().copied().collect())
     }
 
-    /// What was found unreadable and left out.
+    /// The errors of the skipped files.
     #[must_use]
     pub fn skipped(&self) -> &[PhotoError] {
         &self.skipped
     }
 
-    /// The file of each image.
+    /// The path of each image's file.
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
-    /// How many images are kept decoded, the first ones; the others are decoded whenever they are asked for.
+    /// The number of images kept in memory; these are the first ones.
     #[must_use]
     pub fn kept(&self) -> usize {
         self.kept.len() / self.image_size()
@@ -205,10 +206,10 @@ impl Dataset for ImageFolder {
     }
 }
 
-/// A file and the number of its class.
+/// A file and the index of its class.
 type Labelled = (PathBuf, usize);
 
-/// The names of the folders that have files in them, and those files.
+/// The names of the subfolders that contain files, and these files.
 fn classes(folder: &Path) -> Result<(Vec<String>, Vec<Labelled>), DataError> {
     let mut names = Vec::new();
     let mut found = Vec::new();
@@ -223,16 +224,15 @@ fn classes(folder: &Path) -> Result<(Vec<String>, Vec<Labelled>), DataError> {
     if names.is_empty() {
         let folders = entries.values().filter(|path| path.is_dir()).count();
         let files = entries.len() - folders;
-        let found = format!("{files} files and {folders} folders without any");
-        return Err(DataError::NoClasses { folder: folder.display().to_string(), found });
+        return Err(DataError::NoClasses { folder: folder.display().to_string(), files, folders });
     }
     Ok((names, found))
 }
 
-/// Adds all files in this folder and those within it.
+/// Collects all files in a folder and its subfolders.
 fn gather(folder: &Path, class: usize, found: &mut Vec<Labelled>) -> Result<(), DataError> {
     for path in entries(folder)?.into_values() {
-        // A link to a folder may lead back to where it stands.
+        // Links to folders aren't followed, since they may form a cycle.
         if !path.is_dir() {
             found.push((path, class));
         } else if !path.is_symlink() {
@@ -242,7 +242,7 @@ fn gather(folder: &Path, class: usize, found: &mut Vec<Labelled>) -> Result<(), 
     Ok(())
 }
 
-/// What is in a folder, by name; nothing that begins with a dot.
+/// The entries of a folder by name, without those whose names begin with a dot.
 fn entries(folder: &Path) -> Result<BTreeMap<String, PathBuf>, DataError> {
     let failed = |cause| DataError::Io { file: folder.display().to_string(), cause };
     let mut entries = BTreeMap::new();
@@ -263,7 +263,7 @@ mod tests {
     use super::*;
     use crate::data::Loader;
 
-    /// Two classes: two pictures of cats, of 12×8 and 30×40 pixels, one of a dog in grey; the class of birds is empty.
+    /// Two pictures of cats, of 12×8 and 30×40 pixels, one of a dog in grey, and an empty folder for birds.
     fn pets() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let save = |name: &str, image: DynamicImage| {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_within_the_budget_and_the_same() {
+    fn the_limit_on_memory_changes_no_image() {
         let folder = pets();
         let all = images(&open(&folder, settings(0)).unwrap());
         for (memory, kept) in [(0, 0), (47, 0), (100, 2), (144, 3), (usize::MAX, 3)] {
@@ -360,12 +360,12 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_vanishes_is_named_by_the_epoch_that_misses_it() {
+    fn an_epoch_names_a_picture_that_has_been_removed() {
         let folder = pets();
         let pets = open(&folder, settings(100)).unwrap();
         let normalization = pets.statistics().unwrap();
         fs::remove_file(folder.path().join("dog/three.bmp")).unwrap();
-        // What is kept needs no file.
+        // Images in memory don't need their files.
         fs::remove_file(folder.path().join("cat/one.png")).unwrap();
         let loader = Loader::new(&pets, &normalization, 2);
         let found = loader.epoch(0, 0, |batches| batches.map(|batch| batch.map(|_| ())).collect::<Vec<_>>());

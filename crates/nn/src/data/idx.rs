@@ -1,8 +1,8 @@
 //! The IDX format of MNIST.
 //!
 //! A file is `00 00`, the code of an element type, the number of dimensions, each dimension as a big-endian u32, and the
-//! elements in row-major order (Y. LeCun, C. Cortes, C. Burges, *The MNIST database*). The image sets that use the
-//! format hold bytes (type 0x08), and are usually packed with gzip.
+//! elements in row-major order (Y. LeCun, C. Cortes, C. Burges, *The MNIST database*). The elements of image sets in this
+//! format are bytes (type 0x08), and the files are usually compressed with gzip.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -14,8 +14,7 @@ use super::DataError;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Elements of one file, at most: gzip makes a thousand bytes of one, so that a small file could promise, and hold, more
-/// than fits into memory.
+/// Limit on the number of elements: a gzip file can hold a thousand times its own length, so a small file could fill memory.
 pub(super) const MOST_BYTES: usize = 1 << 31;
 
 /// An array of bytes read from an IDX file.
@@ -27,10 +26,10 @@ pub struct Idx {
 }
 
 impl Idx {
-    /// Reads an IDX file of bytes, plain or packed with gzip (its first bytes tell).
+    /// Reads an IDX file of bytes. If its first bytes are those of a gzip file, it is decompressed.
     ///
     /// # Errors
-    /// Where the file can't be read, isn't IDX, holds other elements than bytes, or isn't as long as its header says.
+    /// If the file can't be read, isn't an IDX file of bytes, or its length isn't the one given by its header.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let name = path.as_ref().display().to_string();
         match File::open(path) {
@@ -39,13 +38,13 @@ impl Idx {
         }
     }
 
-    /// Reads from anything, to its end; errors call it `name`.
+    /// As [`open`](Self::open), from a reader to its end; errors name it `name`.
     ///
-    /// The header is trusted with nothing: memory grows with the bytes that really arrive, and unpacking stops one
-    /// byte past what the header promises.
+    /// The header isn't trusted: memory grows only with the bytes that are read, and decompression stops one byte after the
+    /// length given by the header.
     ///
     /// # Errors
-    /// As [`Idx::open`].
+    /// As [`open`](Self::open).
     pub fn read(mut reader: impl Read, name: impl Into<String>) -> Result<Self, DataError> {
         let name = name.into();
         let start = match read_up_to(&mut reader, GZIP_MAGIC.len()) {
@@ -96,7 +95,7 @@ impl Idx {
             return Err(DataError::TooLarge { file, shape });
         };
 
-        // Asking for one byte more also makes the gzip decoder go on to its checksum.
+        // Reading one more byte makes the gzip decoder check its checksum.
         let bytes = read(expected + 1)?;
         match bytes.len() {
             found if found < expected => Err(DataError::TooShort { file, shape, expected, found }),
@@ -105,7 +104,7 @@ impl Idx {
         }
     }
 
-    /// The path, or the name that was given.
+    /// The path, or the name given to [`read`](Self::read).
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -132,7 +131,7 @@ impl Idx {
     }
 }
 
-/// The next `count` bytes, or all there are.
+/// The next `count` bytes, or fewer at the end of the file.
 fn read_up_to(reader: &mut impl Read, count: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(count as u64).read_to_end(&mut bytes)?;
@@ -165,7 +164,7 @@ mod tests {
         Idx::read(file, "a file").unwrap_err().to_string()
     }
 
-    /// Whether the file is plain or packed, the message is the same.
+    /// The message for a file, which is the same for the compressed file.
     fn message_of_both(file: &[u8]) -> String {
         assert_eq!(message(file), message(&gzip(file)));
         message(file)
@@ -221,7 +220,7 @@ mod tests {
             let mut file = gzip(&idx(8, &shape, &bytes));
             let at = at.index(file.len());
             file[at] ^= by;
-            // Some bytes of a gzip header (time, system) mean nothing.
+            // Some bytes of a gzip header (time, system) don't matter.
             if let Ok(read) = Idx::read(&file[..], "a file") {
                 prop_assert_eq!(read.bytes(), &bytes[..]);
             }
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lying_header_is_told_what_it_says_and_what_is_there() {
+    fn errors_name_what_the_header_says_and_what_is_there() {
         let expect = |file: &[u8], text: &str| assert_eq!(message_of_both(file), format!("a file: {text}"));
         expect(&idx(8, &[2, 3], &[0; 5]), "the header promises [2, 3], 6 bytes, found only 5");
         expect(&idx(8, &[2, 3], &[0; 7]), "the header promises [2, 3], 6 bytes, found more");
@@ -237,7 +236,7 @@ mod tests {
         expect(&idx(13, &[1], &[0; 4]), "expected IDX elements of type u8 (0x08), found type f32 (0x0d)");
         for shape in [&[u32::MAX; 3][..], &[1 << 16; 2]] {
             let promised: Vec<usize> = shape.iter().map(|&extent| extent as usize).collect();
-            let text = format!("the header promises {promised:?}, more elements than the 2147483648 that can be meant");
+            let text = format!("the header promises {promised:?}; the limit is 2147483648 elements");
             expect(&idx(8, shape, &[0; 9]), &text);
         }
         expect(&idx(8, &[1 << 30], &[0; 9]), "the header promises [1073741824], 1073741824 bytes, found only 9");
@@ -250,9 +249,9 @@ mod tests {
         );
     }
 
-    /// A few bytes that unpack to much more than the header promises are left packed.
+    /// A small file that decompresses to much more than the header's length isn't decompressed to its end.
     #[test]
-    fn unpacking_stops_where_the_header_ends() {
+    fn decompression_stops_at_the_length_in_the_header() {
         struct Counted<R>(R, usize);
         impl<R: Read> Read for Counted<R> {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -281,7 +280,7 @@ mod tests {
             |images: &Idx, labels| LabelledImages::from_idx(images.clone(), labels, names()).unwrap_err().to_string();
         assert_eq!(
             message(&images, labels(&[1, 0, 0])),
-            "expected one label an image, found 2 images in images.gz and 3 labels in labels.gz"
+            "expected one label per image, found 2 images in images.gz and 3 labels in labels.gz"
         );
         assert_eq!(
             message(&images, labels(&[1, 2])),
@@ -298,7 +297,7 @@ mod tests {
     #[test]
     fn opens_files_and_names_them() {
         let folder = tempfile::tempdir().unwrap();
-        // The name says nothing of gzip.
+        // The name doesn't end in `.gz`.
         let path = folder.path().join("labels");
         std::fs::write(&path, gzip(&idx(8, &[2], &[7, 8]))).unwrap();
         assert_eq!(Idx::open(&path).unwrap().bytes(), [7, 8]);

@@ -1,13 +1,13 @@
-//! A labelled set of pictures.
+//! Labelled images in memory.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{DataError, Idx, Normalization};
 
-/// Pictures of one size with their classes: u8 pixels `[N, H, W, C]`, a label an image, a name a class.
+/// Labelled images in memory: pixels `[N, H, W, C]`, a label for each image, and a name for each class.
 ///
-/// Cheap to clone: the clones share the pixels.
+/// Cloning is cheap: clones share the pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelledImages {
     pixels: Arc<[u8]>,
@@ -17,10 +17,11 @@ pub struct LabelledImages {
 }
 
 impl LabelledImages {
-    /// From pixels `[N, H, W, C]` in row-major order and `N` labels, each below the number of class names.
+    /// Images with pixels `[N, H, W, C]` in row-major order and N labels.
     ///
     /// # Errors
-    /// Where H, W or C is zero, the pixels or the labels don't fit the shape, or a label names no class.
+    /// If H, W or C is zero, the number of pixel values or labels doesn't match the shape, or a label isn't below the number of
+    /// class names.
     pub fn new(
         pixels: Vec<u8>,
         shape: [usize; 4],
@@ -30,10 +31,10 @@ impl LabelledImages {
         Self::checked(["the pixels", "the labels"], pixels, shape, labels, class_names)
     }
 
-    /// From the two files of an IDX set, plain or gzip: images `[N, H, W]` (one channel) and labels `[N]`.
+    /// Reads two IDX files, plain or gzip: images `[N, H, W]` of one channel and labels `[N]`.
     ///
     /// # Errors
-    /// Where a file can't be read, isn't what its header says, or they don't fit together.
+    /// If a file can't be read or isn't a valid IDX file, or as for [`from_idx`](Self::from_idx).
     pub fn open_idx(
         images: impl AsRef<Path>,
         labels: impl AsRef<Path>,
@@ -42,10 +43,10 @@ impl LabelledImages {
         Self::from_idx(Idx::open(images)?, Idx::open(labels)?, class_names)
     }
 
-    /// From IDX images `[N, H, W]` (one channel) and IDX labels `[N]`.
+    /// Images from IDX images `[N, H, W]` of one channel and IDX labels `[N]`.
     ///
     /// # Errors
-    /// Where the two don't have these dimensions, don't fit together, or a label names no class.
+    /// If the two don't have these dimensions, N isn't the same, or a label isn't below the number of class names.
     pub fn from_idx(images: Idx, labels: Idx, class_names: Vec<String>) -> Result<Self, DataError> {
         let &[n, h, w] = images.shape() else {
             return Err(images.rank_error("images [N, H, W]"));
@@ -102,7 +103,7 @@ impl LabelledImages {
         self.shape
     }
 
-    /// All pixels, `[N, H, W, C]` in row-major order.
+    /// The pixels of all images, `[N, H, W, C]` in row-major order.
     #[must_use]
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
@@ -111,7 +112,7 @@ impl LabelledImages {
     /// The pixels of image `index`, `[H, W, C]` in row-major order.
     ///
     /// # Panics
-    /// Where there is no such image.
+    /// If `index` is out of range.
     #[must_use]
     pub fn image(&self, index: usize) -> &[u8] {
         assert!(index < self.len(), "image {index} of {}", self.len());
@@ -131,10 +132,10 @@ impl LabelledImages {
         &self.class_names
     }
 
-    /// The images of these indices, in this order, as a set of their own.
+    /// A copy of the images with these indices, in this order.
     ///
     /// # Panics
-    /// Where there is no such image.
+    /// If an index is out of range.
     #[must_use]
     pub fn subset(&self, indices: &[usize]) -> Self {
         let [_, h, w, c] = self.shape;
@@ -146,17 +147,16 @@ impl LabelledImages {
         }
     }
 
-    /// Mean and standard deviation of each channel over the whole set.
+    /// The mean and the standard deviation of each channel over all images.
     #[must_use]
     pub fn statistics(&self) -> Normalization {
         Normalization::of(&self.pixels, self.shape[3])
     }
 
-    /// Fills `out` with the normalised images of these indices, `[indices.len(), H, W, C]`; what it held before is
-    /// forgotten.
+    /// Replaces the contents of `out` by the normalised images with these indices, `[indices.len(), H, W, C]`.
     ///
     /// # Panics
-    /// Where there is no such image, or `normalization` has another number of channels.
+    /// If an index is out of range, or `normalization` has a different number of channels.
     pub fn gather(&self, indices: &[usize], normalization: &Normalization, out: &mut Vec<f32>) {
         let channels = normalization.channels();
         assert_eq!(channels, self.shape[3], "a normalization of {channels} channels for images {:?}", self.shape);
@@ -179,7 +179,7 @@ mod tests {
         (0..classes).map(|class| class.to_string()).collect()
     }
 
-    /// `count` images `[2, 3, 2]`; image `i` counts up from `12·i`.
+    /// `count` images `[2, 3, 2]`; the values of image `i` count up from `12·i`.
     fn counting(count: usize) -> LabelledImages {
         let pixels = (0..count * 12).map(|value| value as u8).collect();
         let labels = (0..count).map(|i| i % 3).collect();
@@ -208,12 +208,12 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "image 5 of 5")]
-    fn no_image_beyond_the_last() {
+    fn an_index_out_of_range_panics() {
         let _ = counting(5).image(5);
     }
 
     #[test]
-    fn refuses_what_does_not_fit() {
+    fn mismatched_pixels_and_labels_are_refused() {
         let shape = [2, 2, 2, 1];
         let message = |pixels: usize, shape, labels: Vec<usize>| {
             LabelledImages::new(vec![0; pixels], shape, labels, names(3)).unwrap_err().to_string()

@@ -1,4 +1,4 @@
-//! Mini-batches, made ahead of the step that needs them.
+//! Mini-batches, prepared in the background.
 
 use std::sync::mpsc::sync_channel;
 use std::{fmt, thread};
@@ -11,25 +11,25 @@ use tensor::Tensor;
 use super::augment::{mix, mixing_share};
 use super::{Augmentation, DataError, Dataset, Normalization, Purpose, keyed_stream, stream};
 
-/// Batches that wait for the step: with the one in the making, what a slow image may delay without the step noticing.
+/// Number of finished batches that wait to be used; one more is being made.
 const AHEAD: usize = 2;
 
-/// What one step is given.
+/// A mini-batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// Normalised images, `[N, H, W, C]`.
     pub images: Tensor<f32>,
-    /// The class of each image, the one with the larger share of it where images are mixed.
+    /// The class of each image; of a mixed image, the class with the larger share.
     pub labels: Vec<usize>,
-    /// Where images are mixed or classes weighted: what share of each image's loss falls to each class, `[N, K]`, for
-    /// [`soft_cross_entropy`](crate::ops::soft_cross_entropy).
+    /// If images are mixed or classes weighted, the weight of each class in the loss of each image, `[N, K]`, for
+    /// [`soft_cross_entropy`](crate::losses::soft_cross_entropy).
     pub soft_targets: Option<Tensor<f32>>,
 }
 
-/// Makes mini-batches of a [`Dataset`]: in the order of the set, or shuffled.
+/// Makes mini-batches of a [`Dataset`], shuffled or not.
 ///
-/// A batch depends on the data, the seed, the epoch and its number alone, so an epoch can be taken up in its middle, and
-/// any number of threads gives the same bits.
+/// A batch depends only on the data, the seeds, the epoch and its index. So an epoch can be resumed at any batch, and the bits
+/// are the same on any number of threads.
 #[derive(Clone, Copy)]
 pub struct Loader<'a> {
     dataset: &'a dyn Dataset,
@@ -51,10 +51,10 @@ impl fmt::Debug for Loader<'_> {
 }
 
 impl<'a> Loader<'a> {
-    /// Batches of `batch_size` images (the last may be smaller) in the order of the set.
+    /// A loader of batches of `batch_size` images in the order of the dataset. The last batch may be smaller.
     ///
     /// # Panics
-    /// Where `batch_size` is zero, or `normalization` has another number of channels than the images.
+    /// If `batch_size` is zero, or the numbers of channels of `normalization` and the images differ.
     #[must_use]
     pub fn new(dataset: &'a dyn Dataset, normalization: &'a Normalization, batch_size: usize) -> Self {
         assert!(batch_size > 0, "mini-batches of no images");
@@ -63,27 +63,26 @@ impl<'a> Loader<'a> {
         Self { dataset, normalization, batch_size, seed: None, augmentation: None, class_weights: None, without: None }
     }
 
-    /// In another order each epoch, which depends on `seed` and the epoch alone.
+    /// Shuffles the images. The order depends only on `seed` and the epoch.
     #[must_use]
     pub fn shuffled(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
     }
 
-    /// With images changed at random. What is drawn for an image depends on `seed`, the epoch and the image's place in the
-    /// set alone; with mixup, each image of a batch is mixed with the next one.
+    /// Augments the images. The draws for an image depend only on `seed`, the epoch and the image's index. Mixup mixes each
+    /// image of a batch with the next one.
     ///
     /// # Errors
-    /// Where the augmentation makes no sense for these images.
+    /// If a setting of the augmentation is outside its range for these images.
     pub fn augmented(self, augmentation: &'a Augmentation, seed: u64) -> Result<Self, DataError> {
         augmentation.check(self.dataset.image_shape())?;
         Ok(Self { augmentation: Some((augmentation, seed)), ..self })
     }
 
-    /// With a weight for each class by which the loss of its images is multiplied:
-    /// [`Dataset::class_weights`] lets all classes count alike.
+    /// Multiplies the loss of each image by the weight of its class. [`Dataset::class_weights`] makes all classes count equally.
     ///
     /// # Panics
-    /// Where there isn't one weight a class.
+    /// If the number of weights isn't the number of classes.
     #[must_use]
     pub fn weighted(self, class_weights: &'a [f64]) -> Self {
         let (weights, classes) = (class_weights.len(), self.dataset.class_names().len());
@@ -91,18 +90,18 @@ impl<'a> Loader<'a> {
         Self { class_weights: Some(class_weights), ..self }
     }
 
-    /// Without the images at these places, of which batches have the labels alone.
-    pub(crate) fn without(self, places: &'a (dyn Fn(usize) -> bool + Sync)) -> Self {
-        Self { without: Some(places), ..self }
+    /// Skips the images for whose index `skip` is true: batches have their labels, but not the images.
+    pub(crate) fn without(self, skip: &'a (dyn Fn(usize) -> bool + Sync)) -> Self {
+        Self { without: Some(skip), ..self }
     }
 
-    /// Batches in an epoch.
+    /// The number of batches in an epoch.
     #[must_use]
     pub fn batches(&self) -> usize {
         self.dataset.len().div_ceil(self.batch_size)
     }
 
-    /// The places of all images in the order of this epoch; batch `b` holds those from `b · batch_size` on.
+    /// The indices of all images in the order of an epoch. Batch `b` consists of those from `b · batch_size` on.
     #[must_use]
     pub fn order(&self, epoch: u64) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.dataset.len()).collect();
@@ -112,16 +111,16 @@ impl<'a> Loader<'a> {
         order
     }
 
-    /// One batch of the images at these places, as an epoch shows them.
+    /// The batch of the images with these indices in an epoch.
     ///
     /// # Errors
-    /// Where an image can't be read.
-    pub fn assemble(&self, epoch: u64, places: &[usize]) -> Result<Batch, DataError> {
+    /// If an image can't be read.
+    pub fn assemble(&self, epoch: u64, indices: &[usize]) -> Result<Batch, DataError> {
         let without = |index| self.without.is_some_and(|without| without(index));
-        let read: Vec<usize> = places.iter().copied().filter(|&index| !without(index)).collect();
+        let read: Vec<usize> = indices.iter().copied().filter(|&index| !without(index)).collect();
         let mut images = self.normalized(epoch, &read)?;
-        let mut labels: Vec<usize> = places.iter().map(|&index| self.dataset.label(index)).collect();
-        let shares = self.shares(epoch, places);
+        let mut labels: Vec<usize> = indices.iter().map(|&index| self.dataset.label(index)).collect();
+        let shares = self.shares(epoch, indices);
         let soft_targets = self.soft_targets(&labels, shares.as_deref());
         if let Some(shares) = shares {
             (images, labels) = mixed(&images, &labels, &shares);
@@ -129,14 +128,14 @@ impl<'a> Loader<'a> {
         Ok(Batch { images, labels, soft_targets })
     }
 
-    /// The images, read, changed and normalised, `[places.len(), H, W, C]`.
-    fn normalized(&self, epoch: u64, places: &[usize]) -> Result<Tensor<f32>, DataError> {
+    /// The augmented and normalised images with these indices, `[N, H, W, C]`.
+    fn normalized(&self, epoch: u64, indices: &[usize]) -> Result<Tensor<f32>, DataError> {
         let shape @ [h, w, c] = self.dataset.image_shape();
         let size = h * w * c;
-        // What is cut out becomes 0 when it is normalised, to the nearest byte.
+        // The colour of cutout, whose normalised value is 0 up to rounding.
         let mean: Vec<f32> = self.normalization.undo(&vec![0.0; c]).into_iter().map(f32::from).collect();
-        let mut images = Tensor::scratch([places.len(), h, w, c]);
-        images.make_mut().par_chunks_exact_mut(size).zip(places).try_for_each_init(
+        let mut images = Tensor::scratch([indices.len(), h, w, c]);
+        images.make_mut().par_chunks_exact_mut(size).zip(indices).try_for_each_init(
             || (vec![0; size], Vec::new()),
             |(pixels, scratch), (values, &index)| {
                 self.dataset.read(index, pixels)?;
@@ -152,14 +151,14 @@ impl<'a> Loader<'a> {
         Ok(images)
     }
 
-    /// What share of itself each image keeps when it is mixed with the next.
-    fn shares(&self, epoch: u64, places: &[usize]) -> Option<Vec<f32>> {
+    /// λ for each image, if there is mixup: the image's share of its mixture with the next one.
+    fn shares(&self, epoch: u64, indices: &[usize]) -> Option<Vec<f32>> {
         let (augmentation, seed) = self.augmentation.filter(|(augmentation, _)| augmentation.mixup > 0.0)?;
         let stream = |&index: &usize| keyed_stream(Purpose::Mixup, seed, epoch, index as u64);
-        Some(places.iter().map(|index| mixing_share(&mut stream(index), augmentation.mixup)).collect())
+        Some(indices.iter().map(|index| mixing_share(&mut stream(index), augmentation.mixup)).collect())
     }
 
-    /// The weight of an image's class at its label, `[N, K]`; those of two where they are mixed.
+    /// The weight of each class in the loss of each image, `[N, K]`: that of its label, and of the next image's if they are mixed.
     fn soft_targets(&self, labels: &[usize], shares: Option<&[f32]>) -> Option<Tensor<f32>> {
         if shares.is_none() && self.class_weights.is_none() {
             return None;
@@ -175,8 +174,8 @@ impl<'a> Loader<'a> {
         Some(Tensor::new([labels.len(), classes], targets))
     }
 
-    /// Hands the batches of an epoch, from number `first` on, to `body`. Other threads make the next ones meanwhile, up to
-    /// three ahead; they stop when `body` returns. An error is the last that comes.
+    /// Calls `body` with an iterator over the batches of an epoch from index `first` on. Other threads make up to three batches
+    /// in advance; they stop when `body` returns. The iterator ends after the first error.
     ///
     /// ```
     /// # use nn::data::{DataError, Loader, fashion_mnist};
@@ -193,14 +192,14 @@ impl<'a> Loader<'a> {
         body: impl FnOnce(&mut dyn Iterator<Item = Result<Batch, DataError>>) -> R,
     ) -> R {
         let order = self.order(epoch);
-        // Threads of its own: a step that waits for a batch may occupy all those of the caller's pool.
+        // A separate pool: steps that wait for a batch may occupy all threads of the caller's.
         let pool = ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build();
         let pool = pool.expect("the system starts threads");
         let (sender, receiver) = sync_channel(AHEAD);
         thread::scope(|scope| {
             scope.spawn(move || {
-                for places in order.chunks(self.batch_size).skip(first) {
-                    let batch = pool.install(|| self.assemble(epoch, places));
+                for indices in order.chunks(self.batch_size).skip(first) {
+                    let batch = pool.install(|| self.assemble(epoch, indices));
                     let failed = batch.is_err();
                     if sender.send(batch).is_err() || failed {
                         return;
@@ -212,7 +211,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Each image and label mixed with the next, of which it keeps its share.
+/// Mixes each image with the next one. The label is that of the image with the larger share.
 fn mixed(images: &Tensor<f32>, labels: &[usize], shares: &[f32]) -> (Tensor<f32>, Vec<usize>) {
     let (count, mut mixture) = (labels.len(), images.clone());
     let (images, size) = (images.as_slice(), images.as_slice().len() / count);
@@ -230,7 +229,7 @@ mod tests {
     use super::*;
     use crate::data::LabelledImages;
 
-    /// `count` images `[2, 3, 2]`; image `i` counts up from `12·i`.
+    /// `count` images `[2, 3, 2]`; the values of image `i` count up from `12·i`.
     fn counting(count: usize) -> LabelledImages {
         let pixels = (0..count * 12).map(|value| value as u8).collect();
         let labels = (0..count).map(|i| i % 3).collect();
@@ -241,10 +240,10 @@ mod tests {
         Normalization::new(vec![0.5, 0.25], vec![0.5, 2.0]).unwrap()
     }
 
-    /// The images of a set but for one, which has vanished.
-    struct Vanished(LabelledImages, usize);
+    /// A dataset of which one image, with this index, can't be read.
+    struct Unreadable(LabelledImages, usize);
 
-    impl Dataset for Vanished {
+    impl Dataset for Unreadable {
         fn len(&self) -> usize {
             self.0.len()
         }
@@ -275,13 +274,13 @@ mod tests {
             prop_assert_eq!(batches.len(), loader.batches());
             prop_assert!(batches.iter().rev().skip(1).all(|batch| batch.labels.len() == size));
             let order = loader.order(epoch);
-            for (batch, places) in batches.iter().zip(order.chunks(size)) {
+            for (batch, indices) in batches.iter().zip(order.chunks(size)) {
                 let mut expected = Vec::new();
-                set.gather(places, &normalization, &mut expected);
+                set.gather(indices, &normalization, &mut expected);
                 prop_assert_eq!(batch.images.as_slice(), &expected[..]);
-                prop_assert!(batch.labels.iter().copied().eq(places.iter().map(|&place| place % 3)));
+                prop_assert!(batch.labels.iter().copied().eq(indices.iter().map(|&index| index % 3)));
             }
-            // Taken up in the middle, it goes on as if it had never been left.
+            // From its middle on, an epoch has the same batches.
             let first = batches.len() / 2;
             let rest = loader.epoch(epoch, first, |batches| batches.collect::<Result<Vec<_>, _>>()).unwrap();
             prop_assert_eq!(&rest, &batches[first..]);
@@ -291,7 +290,7 @@ mod tests {
         }
     }
 
-    /// The order is part of what a seed means: it must not change with a platform or a dependency's version.
+    /// The order for a seed must not change with the platform or the version of a dependency.
     #[test]
     fn the_order_is_pinned() {
         let (set, normalization) = (counting(12), halves());
@@ -304,12 +303,12 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_vanishes_ends_the_epoch_with_its_error() {
-        let (set, normalization) = (Vanished(counting(40), 17), halves());
+    fn an_unreadable_image_ends_the_epoch_with_its_error() {
+        let (set, normalization) = (Unreadable(counting(40), 17), halves());
         let loader = Loader::new(&set, &normalization, 5);
         let found: Vec<_> = loader.epoch(0, 0, |batches| batches.map(|batch| batch.is_ok()).collect());
         assert_eq!(found, [true, true, true, false]);
-        // Whoever leaves early doesn't wait for what is never asked for.
+        // A body that returns early doesn't wait for the other batches.
         assert!(loader.epoch(0, 0, |batches| batches.next().unwrap()).is_ok());
     }
 
@@ -317,9 +316,9 @@ mod tests {
         Augmentation { flip: true, shift: 1, rotation: 20.0, brightness: 0.3, mixup: 0.4, ..Augmentation::default() }
     }
 
-    /// Whatever the threads and whatever else is in the batch, but for the image that it is mixed with.
+    /// Neither the number of threads nor the other images of the batch matter, except for the one that it is mixed with.
     #[test]
-    fn an_augmented_image_depends_on_seed_epoch_and_place_alone() {
+    fn an_augmented_image_depends_only_on_seed_epoch_and_index() {
         let (set, normalization) = (counting(40), halves());
         let (mixed, plain) = (augmentation(), Augmentation { mixup: 0.0, ..augmentation() });
         let loader = Loader::new(&set, &normalization, 8).shuffled(3);
@@ -331,22 +330,22 @@ mod tests {
         assert_eq!(epoch(&mixed, 5, 1, 1), epoch(&mixed, 5, 1, 3));
         assert_ne!(epoch(&mixed, 5, 1, 1), epoch(&mixed, 6, 1, 1));
         let plain = loader.augmented(&plain, 5).unwrap();
-        let images = |epoch, places: &[usize]| plain.assemble(epoch, places).unwrap().images;
+        let images = |epoch, indices: &[usize]| plain.assemble(epoch, indices).unwrap().images;
         assert_eq!(images(2, &[7, 9, 1]).as_slice()[12..24], *images(2, &[9]).as_slice());
         assert_ne!(images(2, &[9]), images(3, &[9]));
     }
 
-    /// The images and the targets of a batch, each by the definition of mixup.
+    /// The images and targets of a batch follow the definition of mixup.
     #[test]
-    fn mixed_and_weighted_batches_by_their_definition() {
+    fn mixed_and_weighted_batches_follow_their_definition() {
         let (set, normalization, mixup) =
             (counting(9), halves(), Augmentation { mixup: 0.7, ..Augmentation::default() });
         let weights = [0.5, 1.0, 2.0];
         let plain = Loader::new(&set, &normalization, 4);
         let loader = plain.augmented(&mixup, 1).unwrap();
-        let places = [5, 0, 7, 1];
-        let (unmixed, mixed) = (plain.assemble(0, &places).unwrap(), loader.assemble(0, &places).unwrap());
-        let weighted = loader.weighted(&weights).assemble(0, &places).unwrap().soft_targets.unwrap();
+        let indices = [5, 0, 7, 1];
+        let (unmixed, mixed) = (plain.assemble(0, &indices).unwrap(), loader.assemble(0, &indices).unwrap());
+        let weighted = loader.weighted(&weights).assemble(0, &indices).unwrap().soft_targets.unwrap();
         let targets = mixed.soft_targets.unwrap();
         let (before, after) = (unmixed.images, mixed.images);
         for n in 0..4 {
@@ -378,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_of_one_waits_for_no_batch_in_vain() {
+    fn a_pool_of_one_thread_does_not_deadlock() {
         let (set, normalization) = (counting(40), halves());
         let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let seen = pool.install(|| Loader::new(&set, &normalization, 3).epoch(0, 0, |batches| batches.count()));

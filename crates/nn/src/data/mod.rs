@@ -1,10 +1,10 @@
-//! Labelled pictures: where they come from, and how a network is fed with them.
+//! Labelled images: reading, splitting, normalising, augmenting and batching them.
 //!
-//! A [`LabelledImages`] holds its pixels in memory, whatever their source: an [`Idx`] pair of files (MNIST, the whole
-//! Fashion-MNIST), the files of [`Cifar`], the embedded [`fashion_mnist`], or the [`Scattered`] task, which also knows the
-//! place of the object in each picture. An [`ImageFolder`] reads pictures of any format and size, a folder a class, and
-//! keeps as many as its memory holds. Training takes either, as a [`Dataset`]: a [`Split`] keeps a part from it, a
-//! [`Loader`] makes mini-batches.
+//! Training and evaluation take any [`Dataset`]. [`LabelledImages`] holds its pixels in memory; they come from a pair of
+//! [`Idx`] files (MNIST, the whole Fashion-MNIST), from the files of [`Cifar`], from the embedded [`fashion_mnist`], or from
+//! the [`Scattered`] task, where the position of the object in each image is known. [`ImageFolder`] reads pictures of any
+//! format and size from a folder for each class, and caches as many as fit into its memory. [`Split`] divides a dataset,
+//! and [`Loader`] makes mini-batches.
 
 mod augment;
 mod cifar;
@@ -40,16 +40,15 @@ pub use split::{Parts, Split, Subset};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Stream number `stream` of the generator of `seed`: the same values on every machine, in whatever order the streams
-/// are used.
+/// Random stream number `stream` of a seed: the same values on every machine, in whatever order streams are used.
 fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
     rng
 }
 
-/// What a random stream is used for besides the order of an epoch and the scattered task, so that no two uses of one seed
-/// share their draws.
+/// The uses of random streams, except for the order of an epoch and the scattered task. Different uses of a seed have different
+/// draws.
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
     Split = 1,
@@ -57,7 +56,7 @@ enum Purpose {
     Mixup = 3,
 }
 
-/// Stream number `stream` of the generator of a purpose, a seed and an epoch.
+/// Random stream number `stream` of a purpose, a seed and an epoch.
 fn keyed_stream(purpose: Purpose, seed: u64, epoch: u64, stream: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (bytes, word) in key.as_chunks_mut().0.iter_mut().zip([purpose as u64, seed, epoch]) {

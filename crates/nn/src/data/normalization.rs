@@ -1,4 +1,4 @@
-//! From bytes to the numbers that a network sees.
+//! Normalisation of pixels.
 
 use std::fmt;
 
@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::DataError;
 use tensor::simd::vectorized;
 
-/// x = (u8/scale − mean) / std, with a mean and a standard deviation for each channel; the scale is 255 unless said
-/// otherwise.
+/// x = (u8/scale − mean) / std, with a mean and a standard deviation for each channel. The default scale is 255.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Normalization {
@@ -18,27 +17,27 @@ pub struct Normalization {
     order: ChannelOrder,
 }
 
-/// The order of a colour's channels in a network's input.
+/// The order of the colour channels in a model's input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChannelOrder {
     /// Red, green, blue.
     #[default]
     Rgb,
-    /// Blue, green, red: networks that were trained with Caffe or on OpenCV's pictures.
+    /// Blue, green, red: for networks trained with Caffe, or on pictures read by OpenCV.
     Bgr,
 }
 
-/// The scale of bytes, which makes of them numbers in [0, 1].
+/// The default scale, which maps bytes to [0, 1].
 const BYTES: f32 = 255.0;
-/// Values of a loop that is long enough to be vectorized well.
+/// Minimum length of a loop that vectorises well.
 const LOOP: usize = 64;
 
 #[derive(Deserialize)]
 struct Unchecked {
     mean: Vec<f32>,
     std: Vec<f32>,
-    /// Files of before there were scales and orders have neither.
+    /// Files written before these two fields existed lack them.
     scale: Option<f32>,
     #[serde(default)]
     order: ChannelOrder,
@@ -53,11 +52,11 @@ impl TryFrom<Unchecked> for Normalization {
 }
 
 impl Normalization {
-    /// With the mean and the standard deviation of each channel, in units of u8/255.
+    /// A normalization with the mean and the standard deviation of each channel, in units of u8/255.
     ///
     /// # Errors
-    /// Where there are no channels, more means than deviations or fewer, a mean that isn't finite, or a deviation that
-    /// isn't both positive and finite.
+    /// If there are no channels, the numbers of means and deviations differ, a mean isn't finite, or a deviation isn't positive
+    /// and finite.
     pub fn new(mean: Vec<f32>, std: Vec<f32>) -> Result<Self, DataError> {
         let finite = mean.iter().all(|m| m.is_finite()) && std.iter().all(|s| s.is_finite() && *s > 0.0);
         if mean.is_empty() || mean.len() != std.len() || !finite {
@@ -66,28 +65,29 @@ impl Normalization {
         Ok(Self { mean, std, scale: BYTES, order: ChannelOrder::default() })
     }
 
-    /// With bytes divided by `scale` rather than by 255, so that means and deviations are in units of u8/`scale`: 1 for
-    /// those in grey levels.
+    /// Sets the scale, by which bytes are divided. Means and deviations are in units of u8/`scale`; a scale of 1 is for those
+    /// in grey levels.
     ///
     /// # Errors
-    /// Where the scale isn't both positive and finite.
+    /// If the scale isn't positive and finite.
     pub fn with_scale(self, scale: f32) -> Result<Self, DataError> {
         if scale > 0.0 && scale.is_finite() { Ok(Self { scale, ..self }) } else { Err(DataError::Scale(scale)) }
     }
 
-    /// For inputs whose channels stand in this order, as do the mean and the deviation. Pixels are always red, green, blue.
+    /// Sets the order of the input's channels, which is also that of the means and deviations. Pixels are always red, green,
+    /// blue.
     #[must_use]
     pub fn with_order(self, order: ChannelOrder) -> Self {
         Self { order, ..self }
     }
 
-    /// The mean and the (population) standard deviation of each channel over all the pixels `[…, C]`.
+    /// The mean and the (population) standard deviation of each channel over the pixels `[…, C]`.
     ///
-    /// The sums are exact integers. A constant channel gets a deviation of 1, so that it becomes 0; no pixels give mean
-    /// 0 and deviation 1.
+    /// The sums are exact integers. The deviation of a constant channel is set to 1, so that its normalised value is 0. Without
+    /// pixels, means are 0 and deviations 1.
     ///
     /// # Panics
-    /// Where `channels` is zero or doesn't divide the number of values.
+    /// If `channels` is zero or doesn't divide the number of values.
     #[must_use]
     pub fn of(pixels: &[u8], channels: usize) -> Self {
         let mut sums = ChannelSums::new(channels);
@@ -107,7 +107,7 @@ impl Normalization {
         &self.std
     }
 
-    /// What bytes are divided by.
+    /// The scale, by which bytes are divided.
     #[must_use]
     pub fn scale(&self) -> f32 {
         self.scale
@@ -128,24 +128,24 @@ impl Normalization {
     /// Appends the normalised pixels `[…, C]` to `out`.
     ///
     /// # Panics
-    /// Where the number of values isn't a multiple of the channels.
+    /// If the number of values isn't a multiple of the number of channels.
     pub fn apply(&self, pixels: &[u8], out: &mut Vec<f32>) {
         let start = out.len();
         out.extend(pixels.iter().map(|&pixel| f32::from(pixel)));
         self.normalize(&mut out[start..]);
     }
 
-    /// Normalises pixels `[…, C]` in place; they are in the units of bytes, 0 to 255, but may lie between two of them.
+    /// Normalises pixels `[…, C]` in place. Their values are from 0 to 255, not necessarily whole.
     ///
     /// # Panics
-    /// Where the number of values isn't a multiple of the channels.
+    /// If the number of values isn't a multiple of the number of channels.
     pub fn normalize(&self, values: &mut [f32]) {
         let channels = self.channels();
         assert!(values.len().is_multiple_of(channels), "{} values in {channels} channels", values.len());
         if self.order == ChannelOrder::Bgr {
             values.chunks_exact_mut(channels).for_each(<[f32]>::reverse);
         }
-        // A few channels make a short loop: the parameters stand there for several pixels at once.
+        // A loop over the channels of one pixel is too short, so the parameters are repeated for several pixels.
         let pixels = LOOP.div_ceil(channels);
         let [mean, std] = [&self.mean, &self.std].map(|parameters| parameters.repeat(pixels));
         vectorized(|| {
@@ -158,23 +158,23 @@ impl Normalization {
         });
     }
 
-    /// The pixels `[…, C]` that [`apply`](Self::apply) makes these values `[…, C]` of, to the nearest byte; what isn't a
-    /// number becomes 0.
+    /// The inverse of [`apply`](Self::apply): the pixels `[…, C]` for normalised values `[…, C]`, rounded to bytes. NaN becomes 0.
     ///
     /// # Panics
-    /// Where the number of values isn't a multiple of the channels.
+    /// If the number of values isn't a multiple of the number of channels.
     #[must_use]
     pub fn undo(&self, values: &[f32]) -> Vec<u8> {
         let channels = self.channels();
         assert!(values.len().is_multiple_of(channels), "{} values in {channels} channels", values.len());
         let byte = |value: f32, c: usize| ((value * self.std[c] + self.mean[c]) * self.scale).round() as u8;
-        // Either order is its own inverse.
-        let bytes = |value: &[f32]| (0..channels).map(|c| self.place(c)).map(|c| byte(value[c], c)).collect::<Vec<_>>();
+        // Each order is its own inverse.
+        let bytes =
+            |value: &[f32]| (0..channels).map(|c| self.channel(c)).map(|c| byte(value[c], c)).collect::<Vec<_>>();
         values.chunks_exact(channels).flat_map(bytes).collect()
     }
 
-    /// Where the input's channel `c` stands among a pixel's.
-    fn place(&self, c: usize) -> usize {
+    /// The channel of a pixel that becomes channel `c` of the input.
+    fn channel(&self, c: usize) -> usize {
         match self.order {
             ChannelOrder::Rgb => c,
             ChannelOrder::Bgr => self.channels() - 1 - c,
@@ -182,14 +182,14 @@ impl Normalization {
     }
 }
 
-/// Exact sums over pixels, of which the mean and the deviation of each channel follow.
+/// Exact sums over pixels, for the mean and the deviation of each channel.
 #[derive(Clone, Debug)]
 pub(super) struct ChannelSums {
-    /// Pixels summed.
+    /// Number of pixels.
     count: u64,
-    /// Σx of each channel.
+    /// Σx for each channel.
     sums: Vec<u64>,
-    /// Σx² of each channel.
+    /// Σx² for each channel.
     squares: Vec<u64>,
 }
 
@@ -198,7 +198,7 @@ impl ChannelSums {
         Self { count: 0, sums: vec![0; channels], squares: vec![0; channels] }
     }
 
-    /// With these pixels, `[…, C]`.
+    /// Adds pixels `[…, C]`.
     pub(super) fn add(&mut self, pixels: &[u8]) {
         let channels = self.sums.len();
         assert!(
@@ -215,7 +215,7 @@ impl ChannelSums {
         }
     }
 
-    /// Those of both.
+    /// The sums over the pixels of both.
     pub(super) fn merge(mut self, other: &Self) -> Self {
         self.count += other.count;
         self.sums.iter_mut().zip(&other.sums).for_each(|(sum, other)| *sum += other);
@@ -228,7 +228,7 @@ impl ChannelSums {
         let scale = count as f64 * 255.0;
         let mean = self.sums.iter().map(|&sum| (sum as f64 / scale) as f32).collect();
         let deviation = |(&sum, &square): (&u64, &u64)| {
-            // n²·variance = n·Σx² − (Σx)², without rounding.
+            // n²·variance = n·Σx² − (Σx)², computed without rounding.
             match count * u128::from(square) - u128::from(sum) * u128::from(sum) {
                 0 => 1.0,
                 scaled => ((scaled as f64).sqrt() / scale) as f32,
@@ -270,7 +270,7 @@ mod tests {
                 let mean = channel.iter().sum::<f64>() / n;
                 let variance = channel.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
                 let constant = pixels.iter().all(|p| p[c] == pixels[0][c]);
-                // f32 rounds the mean: by 2⁻²⁴, over a deviation that is at least √(n − 1)/n of a grey level.
+                // The mean is rounded to f32, by 2⁻²⁴; the deviation is at least √(n − 1)/n grey levels.
                 let error = 2f64.powi(-23) * 255.0 * n.sqrt() * 2.0;
                 prop_assert!(mean.abs() < error, "mean {mean}");
                 prop_assert!((variance - f64::from(u8::from(!constant))).abs() < 4.0 * error, "variance {variance}");
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn scales_and_orders_are_kept_and_undone() {
+    fn scales_and_orders_are_applied_and_undone() {
         let caffe = Normalization::new(vec![104.0, 117.0, 123.0], vec![1.0; 3]).unwrap().with_scale(1.0).unwrap();
         let caffe = caffe.with_order(ChannelOrder::Bgr);
         let pixels = [10, 20, 30, 0, 128, 255];
@@ -303,13 +303,13 @@ mod tests {
         for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {
             assert!(caffe.clone().with_scale(scale).is_err());
         }
-        // As it was saved before there were scales and orders.
+        // As saved before scales and orders existed.
         let old = serde_json::from_str::<Normalization>(r#"{"mean":[0.5],"std":[0.25]}"#).unwrap();
         assert_eq!(old, Normalization::new(vec![0.5], vec![0.25]).unwrap());
     }
 
     #[test]
-    fn refuses_what_normalises_nothing() {
+    fn invalid_means_and_deviations_are_refused() {
         for (mean, std) in [
             (vec![], vec![]),
             (vec![0.5], vec![0.0]),

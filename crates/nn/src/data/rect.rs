@@ -1,4 +1,4 @@
-//! A box on a picture.
+//! Boxes of pixels.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct Rect {
 }
 
 impl Rect {
-    /// The smallest box that contains all the pixels `(row, column)`; `None` where there are none.
+    /// The smallest box that contains all these pixels `(row, column)`; `None` if there are none.
     #[must_use]
     pub fn enclosing(pixels: impl IntoIterator<Item = (usize, usize)>) -> Option<Self> {
         let mut pixels = pixels.into_iter();
@@ -53,7 +53,7 @@ impl Rect {
         (self.top..self.bottom()).contains(&row) && (self.left..self.right()).contains(&column)
     }
 
-    /// The pixels that both boxes contain; an area of 0 where there are none.
+    /// The pixels that both boxes contain; a box of area 0 if there are none.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let (top, left) = (self.top.max(other.top), self.left.max(other.left));
@@ -73,7 +73,7 @@ impl Rect {
         if union == 0 { 0.0 } else { intersection as f64 / union as f64 }
     }
 
-    /// The same box, `rows` further down and `columns` further right.
+    /// The box moved down by `rows` and right by `columns`.
     #[must_use]
     pub const fn shifted(self, rows: usize, columns: usize) -> Self {
         Self { top: self.top + rows, left: self.left + columns, ..self }

@@ -1,7 +1,7 @@
-//! The scattered task: one object at a random place, clutter round it, and the true box known.
+//! The scattered task: an object at a random position, surrounded by clutter. Its bounding box is known.
 //!
-//! A classifier that sees only labels must find the object by itself; an explanation of its decision can then be scored
-//! against the box. After the cluttered translated MNIST of V. Mnih, N. Heess, A. Graves, K. Kavukcuoglu, *Recurrent
+//! A classifier is trained with labels only, so it must find the object by itself. Explanations of its decisions can then be
+//! scored against the box. Similar to the cluttered translated MNIST of V. Mnih, N. Heess, A. Graves, K. Kavukcuoglu, *Recurrent
 //! Models of Visual Attention*, 2014, arXiv:1406.6247.
 
 use std::ops::{Range, RangeInclusive};
@@ -12,21 +12,21 @@ use rayon::prelude::*;
 
 use super::{DataError, Dataset, LabelledImages, Rect, stream};
 
-/// Draws of a size and a place after which a piece of clutter is left out.
+/// Number of random draws of a size and a position after which a piece of clutter is omitted.
 const DRAWS: usize = 100;
 
-/// How to scatter a set of images. The default suits 28×28 pixels.
+/// The settings of the scattered task. The default suits images of 28×28 pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scatter {
     /// `[height, width]` of the canvas in pixels.
     pub canvas: [usize; 2],
-    /// Pieces of clutter on each canvas.
+    /// Number of pieces of clutter on each canvas.
     pub patches: usize,
-    /// Height and width of a piece of clutter in pixels, drawn separately.
+    /// Range of the height and of the width of a piece of clutter in pixels.
     pub patch_sides: RangeInclusive<usize>,
-    /// A pixel belongs to the object where one of its channels is above this value.
+    /// A pixel belongs to the object if one of its channels is above this value.
     pub threshold: u8,
-    /// Sample `i` is drawn from stream `i` of this seed, so it depends neither on the other samples nor on threads.
+    /// Seed of the random draws. Image `i` is drawn with stream `i`, so it doesn't depend on the other images or on threads.
     pub seed: u64,
 }
 
@@ -36,17 +36,17 @@ impl Default for Scatter {
     }
 }
 
-/// A set of scattered images, and where the object of each is.
+/// Scattered images, and the box of the object in each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scattered {
-    /// The canvases; labels and class names are those of the source.
+    /// The canvases, with the labels and class names of the source.
     pub images: LabelledImages,
-    /// The tight box round the object's pixels above the threshold, one a canvas.
+    /// For each canvas the bounding box of the object's pixels.
     pub boxes: Vec<Rect>,
 }
 
 impl Scattered {
-    /// The probability that a pixel drawn at random lies in the box: the mean of its area over the canvas's. 0 for no
+    /// The probability that a random pixel lies in the box: the mean of the box's area over the canvas's. 0 if there are no
     /// images.
     #[must_use]
     pub fn chance(&self) -> f64 {
@@ -57,14 +57,14 @@ impl Scattered {
 }
 
 impl Scatter {
-    /// Makes one canvas of each image of `source`, in the same order: the image whole, at a place drawn uniformly, on
-    /// black; round it crops of images of other classes, none of which reaches into the object's box. Where
-    /// things overlap outside the box, the brighter pixel shows.
+    /// Makes a canvas of each image of `source`, in the same order. The image is at a uniformly drawn position on a black
+    /// background. Clutter is cut from images of other classes and doesn't overlap the object's box. Elsewhere, the brighter one
+    /// of overlapping pixels is visible.
     ///
-    /// A piece of clutter that finds no room beside the object in 100 draws of its size and place is left out.
+    /// A piece of clutter is omitted if 100 draws of its size and position all overlap the box.
     ///
     /// # Errors
-    /// Where the canvas is smaller than the images, clutter can't be cut from them (too large, or all are of one class),
+    /// If the canvas is smaller than the images, clutter can't be cut from them (it is too large, or they are all of one class),
     /// or an image has no pixel above the threshold.
     pub fn scatter(&self, source: &LabelledImages) -> Result<Scattered, DataError> {
         let [n, h, w, c] = source.shape();
@@ -85,7 +85,7 @@ impl Scatter {
         pixels.par_chunks_exact_mut(size).zip(&mut boxes).enumerate().for_each(|(index, (pixels, object))| {
             let mut rng = stream(self.seed, index as u64);
             let mut canvas = Canvas { pixels, extent: self.canvas, channels: c };
-            let Rect { top, left, .. } = random_place(&mut rng, [h, w], self.canvas);
+            let Rect { top, left, .. } = random_box(&mut rng, [h, w], self.canvas);
             canvas.lighten([top, left], source.image(index), w, Rect { top: 0, left: 0, height: h, width: w });
             *object = object.shifted(top, left);
             if let Some(clutter) = &clutter {
@@ -98,13 +98,13 @@ impl Scatter {
     }
 }
 
-/// Where clutter comes from.
+/// The source of clutter.
 struct Clutter<'a> {
     source: &'a LabelledImages,
     sides: RangeInclusive<usize>,
     /// The indices of the images, class by class.
     by_class: Vec<usize>,
-    /// The part of `by_class` that is each class's.
+    /// For each class its range in `by_class`.
     ranges: Vec<Range<usize>>,
 }
 
@@ -129,7 +129,7 @@ impl<'a> Clutter<'a> {
         Ok(Self { source, sides, by_class, ranges })
     }
 
-    /// Adds a crop of an image of another class than `label`, outside `object`.
+    /// Adds a crop of an image of a class other than `label`, outside `object`.
     fn add(&self, rng: &mut ChaCha8Rng, label: usize, object: &Rect, canvas: &mut Canvas) {
         let own = &self.ranges[label];
         let other = rng.random_range(0..self.by_class.len() - own.len());
@@ -137,22 +137,22 @@ impl<'a> Clutter<'a> {
         let [_, h, w, _] = self.source.shape();
         for _ in 0..DRAWS {
             let sides = [0; 2].map(|_| rng.random_range(self.sides.clone()));
-            let place = random_place(rng, sides, canvas.extent);
-            if place.intersection(object).area() == 0 {
-                return canvas.lighten([place.top, place.left], image, w, random_place(rng, sides, [h, w]));
+            let target = random_box(rng, sides, canvas.extent);
+            if target.intersection(object).area() == 0 {
+                return canvas.lighten([target.top, target.left], image, w, random_box(rng, sides, [h, w]));
             }
         }
     }
 }
 
-/// A box of `[height, width]` anywhere within `[height, width]`.
-fn random_place(rng: &mut ChaCha8Rng, [height, width]: [usize; 2], within: [usize; 2]) -> Rect {
+/// A box of size `[height, width]` at a uniformly drawn position within an area of size `within`.
+fn random_box(rng: &mut ChaCha8Rng, [height, width]: [usize; 2], within: [usize; 2]) -> Rect {
     let top = rng.random_range(0..=within[0] - height);
     let left = rng.random_range(0..=within[1] - width);
     Rect { top, left, height, width }
 }
 
-/// One picture in the making, `[H, W, C]`.
+/// A picture being drawn, `[H, W, C]`.
 struct Canvas<'a> {
     pixels: &'a mut [u8],
     extent: [usize; 2],
@@ -160,7 +160,7 @@ struct Canvas<'a> {
 }
 
 impl Canvas<'_> {
-    /// Lays a crop of an image that is `width` pixels wide at `[top, left]`; the brighter pixel shows.
+    /// Draws a crop of an image of this width at `[top, left]`. Each value becomes the maximum of the old and the new one.
     fn lighten(&mut self, [top, left]: [usize; 2], image: &[u8], width: usize, crop: Rect) {
         let c = self.channels;
         for row in 0..crop.height {
@@ -182,13 +182,14 @@ mod tests {
         (0..classes).map(|class| class.to_string()).collect()
     }
 
-    /// Every image is filled with 100 + its class.
+    /// Images filled with 100 + their class.
     fn plain(labels: &[usize], [h, w, c]: [usize; 3]) -> LabelledImages {
         let pixels = labels.iter().flat_map(|&label| vec![100 + label as u8; h * w * c]).collect();
         LabelledImages::new(pixels, [labels.len(), h, w, c], labels.to_vec(), names(5)).unwrap()
     }
 
-    /// The box by its definition: no row or column of it can be left out, and nothing lies outside.
+    /// Whether a box is the bounding box by its definition: its outer rows and columns contain pixels above the threshold, and
+    /// none are outside.
     fn is_tight(image: &[u8], width: usize, threshold: u8, found: &Rect) -> bool {
         let above = |row: usize, column: usize| image[row * width + column] > threshold;
         let rows = found.top..found.bottom();
@@ -210,9 +211,9 @@ mod tests {
         for (index, object) in scattered.boxes.iter().enumerate() {
             assert!(object.bottom() <= 48 && object.right() <= 48, "{object:?}");
             let (canvas, garment) = (scattered.images.image(index), source.image(index));
-            // Some place of the garment makes the box tight, and there the canvas shows it as it is.
-            let places = (0..=20).flat_map(|top| (0..=20).map(move |left| (top, left)));
-            let fits = places.filter(|&(top, left)| object.top >= top && object.left >= left).any(|(top, left)| {
+            // At some position of the garment, the box is its bounding box, and the canvas has its pixels there.
+            let positions = (0..=20).flat_map(|top| (0..=20).map(move |left| (top, left)));
+            let fits = positions.filter(|&(top, left)| object.top >= top && object.left >= left).any(|(top, left)| {
                 let home = Rect { top: object.top - top, left: object.left - left, ..*object };
                 home.bottom() <= 28
                     && home.right() <= 28
@@ -261,25 +262,25 @@ mod tests {
     fn most_canvases_are_cluttered() {
         let scattered = Scatter::default().scatter(&plain(&[0, 1, 2, 3, 4].repeat(40), [28, 28, 1])).unwrap();
         let cluttered = (0..200).map(|i| scattered.images.image(i).iter().filter(|&&v| v > 0).count() - 28 * 28);
-        // Eight pieces of 81 pixels on average, on 1520 free pixels, some of them on top of one another.
+        // Eight pieces of 81 pixels on average, on 1520 free pixels, partly overlapping.
         let mean = cluttered.sum::<usize>() as f64 / 200.0;
         assert!((300.0..600.0).contains(&mean), "{mean}");
     }
 
     #[test]
-    fn a_sample_depends_on_its_seed_and_index_alone() {
+    fn an_image_depends_only_on_its_seed_and_index() {
         let source = fashion_mnist::test().subset(&(0..64).collect::<Vec<_>>());
         let scatter = |seed| Scatter { seed, ..Scatter::default() }.scatter(&source).unwrap();
         let with_threads =
             |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| scatter(5));
         assert_eq!(with_threads(1), with_threads(3));
         assert_ne!(scatter(5), scatter(6));
-        // The first samples of a longer set lie where those of a shorter one do.
+        // The first images of a longer set are those of a shorter one.
         let shorter = Scatter { seed: 5, ..Scatter::default() }.scatter(&source.subset(&(0..9).collect::<Vec<_>>()));
         assert_eq!(shorter.unwrap().boxes, scatter(5).boxes[..9]);
     }
 
-    /// What a seed means must not change with a platform or a dependency's version.
+    /// The draws for a seed must not change with the platform or the version of a dependency.
     #[test]
     fn the_draws_are_pinned() {
         let scattered = Scatter::default().scatter(&fashion_mnist::test().subset(&[0, 1, 2])).unwrap();
@@ -290,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn no_patches_leave_the_object_alone() {
+    fn without_patches_only_the_object_is_drawn() {
         let scatter = Scatter { patches: 0, ..Scatter::default() };
         let scattered = scatter.scatter(&plain(&[1, 1], [28, 28, 3])).unwrap();
         for index in 0..2 {
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_be_scattered() {
+    fn invalid_settings_are_refused() {
         let source = plain(&[0, 1], [8, 9, 1]);
         let good = Scatter { patch_sides: 2..=8, ..Scatter::default() };
         let message = |scatter: &Scatter, source: &LabelledImages| scatter.scatter(source).unwrap_err().to_string();
@@ -310,7 +311,7 @@ mod tests {
             "expected a canvas of at least [8, 9] (height, width), found [8, 8]"
         );
         for sides in [2..=9, 0..=3, RangeInclusive::new(4, 3)] {
-            let text = format!("expected sides of clutter within 1 ..= 8, the image's smaller side; found {sides:?}");
+            let text = format!("expected sides of clutter from 1 to 8, the image's smaller side; found {sides:?}");
             assert_eq!(message(&Scatter { patch_sides: sides, ..good.clone() }, &source), text);
         }
         assert!(message(&good, &plain(&[1, 1], [8, 9, 1])).contains("all 2 images are of class \"1\""));

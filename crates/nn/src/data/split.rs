@@ -1,4 +1,4 @@
-//! Parts of a set: to train on, to choose by, to test with.
+//! Training, validation and test sets.
 
 use std::fmt;
 
@@ -6,35 +6,35 @@ use rand::seq::SliceRandom;
 
 use super::{DataError, Dataset, Purpose, keyed_stream};
 
-/// Shares of a set that are kept from training.
+/// A stratified split: the shares of a dataset for validation and test. The rest is for training.
 ///
-/// Every class gives the same share of its images, to the nearest one, so that rare classes are neither lost nor doubled.
+/// The shares apply to each class, rounded to whole images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Split {
-    /// Share of the images by which one chooses: when to stop, which epoch to keep.
+    /// Share of the images for validation: to choose the best epoch and when to stop.
     pub validation: f64,
-    /// Share of the images that nothing is chosen by.
+    /// Share of the images for the final test.
     pub test: f64,
-    /// The images are drawn by this seed.
+    /// Seed of the random draw.
     pub seed: u64,
 }
 
-/// The places of the images in each part, in rising order; no image is in two.
+/// The indices of the images in each part, in ascending order. The parts are disjoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
-    /// To train on.
+    /// The training images.
     pub training: Vec<usize>,
-    /// To choose by.
+    /// The validation images.
     pub validation: Vec<usize>,
-    /// To test with.
+    /// The test images.
     pub test: Vec<usize>,
 }
 
 impl Split {
-    /// Divides a set. The class with label k is drawn from random stream k, and so depends on no other class.
+    /// Divides a dataset. Class k is drawn with random stream k, so its draw doesn't depend on the other classes.
     ///
     /// # Errors
-    /// Where a share is negative or not a number, or the two leave nothing to train on.
+    /// If a share is negative or NaN, or their sum is 1 or more.
     pub fn of(&self, dataset: &dyn Dataset) -> Result<Parts, DataError> {
         let Self { validation, test, seed } = *self;
         if !(validation >= 0.0 && test >= 0.0 && validation + test < 1.0) {
@@ -43,48 +43,48 @@ impl Split {
         let mut by_class = vec![Vec::new(); dataset.class_names().len()];
         (0..dataset.len()).for_each(|index| by_class[dataset.label(index)].push(index));
         let mut parts = Parts { training: Vec::new(), validation: Vec::new(), test: Vec::new() };
-        for (class, mut places) in by_class.into_iter().enumerate() {
-            places.shuffle(&mut keyed_stream(Purpose::Split, seed, 0, class as u64));
-            let until = |share: f64| (share * places.len() as f64).round() as usize;
+        for (class, mut indices) in by_class.into_iter().enumerate() {
+            indices.shuffle(&mut keyed_stream(Purpose::Split, seed, 0, class as u64));
+            let until = |share: f64| (share * indices.len() as f64).round() as usize;
             let [first, second] = [until(test), until(test + validation)];
-            parts.test.extend(&places[..first]);
-            parts.validation.extend(&places[first..second]);
-            parts.training.extend(&places[second..]);
+            parts.test.extend(&indices[..first]);
+            parts.validation.extend(&indices[first..second]);
+            parts.training.extend(&indices[second..]);
         }
         [&mut parts.training, &mut parts.validation, &mut parts.test].into_iter().for_each(|part| part.sort_unstable());
         Ok(parts)
     }
 }
 
-/// Some of a set's images, in an order of their own; they aren't copied.
+/// A view of some images of a dataset, in any order.
 #[derive(Clone)]
 pub struct Subset<'a> {
     dataset: &'a dyn Dataset,
-    places: Vec<usize>,
+    indices: Vec<usize>,
 }
 
 impl fmt::Debug for Subset<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subset").field("places", &self.places).finish_non_exhaustive()
+        f.debug_struct("Subset").field("indices", &self.indices).finish_non_exhaustive()
     }
 }
 
 impl<'a> Subset<'a> {
-    /// The images at these places.
+    /// The images with these indices.
     ///
     /// # Panics
-    /// Where there is no such image.
+    /// If an index is out of range.
     #[must_use]
-    pub fn new(dataset: &'a dyn Dataset, places: Vec<usize>) -> Self {
+    pub fn new(dataset: &'a dyn Dataset, indices: Vec<usize>) -> Self {
         let count = dataset.len();
-        assert!(places.iter().all(|&place| place < count), "a subset of {count} images that has others");
-        Self { dataset, places }
+        assert!(indices.iter().all(|&index| index < count), "an index out of range in a subset of {count} images");
+        Self { dataset, indices }
     }
 }
 
 impl Dataset for Subset<'_> {
     fn len(&self) -> usize {
-        self.places.len()
+        self.indices.len()
     }
 
     fn image_shape(&self) -> [usize; 3] {
@@ -96,11 +96,11 @@ impl Dataset for Subset<'_> {
     }
 
     fn label(&self, index: usize) -> usize {
-        self.dataset.label(self.places[index])
+        self.dataset.label(self.indices[index])
     }
 
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError> {
-        self.dataset.read(self.places[index], pixels)
+        self.dataset.read(self.indices[index], pixels)
     }
 }
 
@@ -161,9 +161,9 @@ mod tests {
         let set = labelled(vec![0, 1, 2, 3]);
         let subset = Subset::new(&set, vec![2, 0, 2]);
         let mut pixel = [0];
-        for (index, place) in [2, 0, 2].into_iter().enumerate() {
+        for (index, original) in [2, 0, 2].into_iter().enumerate() {
             subset.read(index, &mut pixel).unwrap();
-            assert_eq!((pixel[0], subset.label(index)), (place as u8, place));
+            assert_eq!((pixel[0], subset.label(index)), (original as u8, original));
         }
     }
 }

@@ -17,11 +17,11 @@
 
 use std::ops::Range;
 
-use super::pack::{Matrix, gather, pack_panel};
-use super::parallel::{Disjoint, for_each, wanted_tasks};
+use super::pack::{Matrix, gather, pack, pack_panels, panels_len};
+use super::parallel::{ACCESS, Disjoint, for_each, wanted_tasks};
 use super::scratch::with_scratch;
-use super::tile::{CHAIN, Left, MOST_ROWS, Tile, balanced, columns, max_rows};
-use tensor::simd::{Kernel, Simd, Tier, dispatch_on, tier};
+use super::tile::{CHAIN, Left, MOST_ROWS, NEAR, Tile, balanced, columns, max_rows};
+use tensor::simd::{Kernel, LINE, Simd, Tier, dispatch_on, tier};
 
 /// Steps of a block of the reduction: 16 KiB of a panel (AVX2).
 const STEPS: usize = 256;
@@ -29,6 +29,13 @@ const _: () = assert!(STEPS.is_multiple_of(CHAIN), "a chain doesn't cross blocks
 
 /// Bytes of panels that stay in the second-level cache.
 const PANEL_BYTES: usize = 192 << 10;
+
+/// Bytes of panels that are read from memory in each product, not from a cache. With a single tile of rows, whose steps take
+/// little time, they are prefetched [`FAR`] ahead.
+const LARGE: usize = 8 << 20;
+
+/// 32 KiB, in values.
+const FAR: usize = 8192;
 
 /// The right operand `[K, N]` of matrix products, packed once for any number of them.
 #[derive(Debug)]
@@ -56,7 +63,7 @@ impl Panels {
     /// If it has another shape.
     pub(crate) fn update(&mut self, b: Matrix<'_>) {
         assert_eq!([b.rows(), b.columns()], self.shape, "a matrix in the place of another");
-        dispatch_on(self.tier, Pack { b, values: &mut self.values });
+        pack_panels(self.tier, b, &mut self.values);
     }
 
     /// `C = A · B + bias`: `[M, K] · [K, N] + [N]` → `[M, N]`, row-major.
@@ -92,41 +99,10 @@ impl Kernel for Gemm<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let shape = [self.b.rows(), self.b.columns()];
-        with_scratch(len::<S>(shape), |panels| {
+        with_scratch(panels_len::<S>(self.b), |panels| {
             pack(s, self.b, panels);
             Product::new(self.a, panels, shape, None, self.c).run(s);
         });
-    }
-}
-
-/// Values of the panels of a matrix `[K, N]`.
-fn len<S: Simd>([k, n]: [usize; 2]) -> usize {
-    k * n.next_multiple_of(columns::<S>())
-}
-
-/// Packs a matrix into panels.
-fn pack<S: Simd>(s: S, b: Matrix<'_>, values: &mut [f32]) {
-    let (nr, [k, n]) = (columns::<S>(), [b.rows(), b.columns()]);
-    let panels = Disjoint::new(values);
-    for_each(n.div_ceil(nr), (k * n) as u64, |strip| {
-        // SAFETY: each task writes one panel, and the panels lie side by side.
-        let panel = unsafe { std::slice::from_raw_parts_mut(panels.pointer().add(strip * k * nr), k * nr) };
-        pack_panel(s, b.part(0..k, strip * nr..n.min((strip + 1) * nr)), panel);
-    });
-}
-
-struct Pack<'a> {
-    b: Matrix<'a>,
-    values: &'a mut Vec<f32>,
-}
-
-impl Kernel for Pack<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        self.values.resize(len::<S>([self.b.rows(), self.b.columns()]), 0.0);
-        pack(s, self.b, self.values);
     }
 }
 
@@ -157,7 +133,7 @@ impl Kernel for Product<'_> {
     fn run<S: Simd>(self, s: S) {
         let [m, k] = [self.a.rows(), self.a.columns()];
         let strips = self.n.div_ceil(columns::<S>());
-        let work = (m * self.n * k) as u64;
+        let work = (self.n * (m * k + ACCESS * (m + k))) as u64;
         let wanted = wanted_tasks(work);
         let strip_parts: Vec<_> = balanced(strips, strips.div_ceil(wanted)).collect();
         let row_parts = wanted.div_ceil(strip_parts.len().max(1));
@@ -186,12 +162,15 @@ impl Kernel for Part<'_> {
         let most_steps = if self.rows.len() <= max_rows::<S>() { k } else { k.min(STEPS) }.max(1);
         let at_once = (PANEL_BYTES / (4 * nr * most_steps)).max(1);
         let transposed = a.column_step() != 1;
+        let prefetch = if self.rows.len() <= max_rows::<S>() && 4 * panels.len() > LARGE { FAR } else { NEAR };
         with_scratch(if transposed { max_rows::<S>() * most_steps } else { 0 }, |gathered| {
             // A reduction of no steps is one empty block, which still writes the bias.
             for first in (0..k.max(1)).step_by(most_steps) {
                 let steps = first..k.min(first + most_steps);
                 for strips in balanced(self.strips.len(), at_once) {
-                    for rows in balanced(self.rows.len(), max_rows::<S>()) {
+                    let chunk = self.strips.start + strips.start..self.strips.start + strips.end;
+                    let tiles = self.rows.len().div_ceil(max_rows::<S>());
+                    for (index, rows) in balanced(self.rows.len(), max_rows::<S>()).enumerate() {
                         let row = self.rows.start + rows.start;
                         let mut starts = [std::ptr::null(); MOST_ROWS];
                         for i in 0..rows.len() {
@@ -206,19 +185,29 @@ impl Kernel for Part<'_> {
                             starts[0] = target.as_ptr();
                             (left, left_step) = (Left::Columns(&starts, 0), rows.len());
                         }
-                        for strip in self.strips.start + strips.start..self.strips.start + strips.end {
+                        let mut out = [std::ptr::null_mut(); MOST_ROWS];
+                        for i in 0..rows.len() {
+                            out[i] = c.pointer().wrapping_add((row + i) * n + chunk.start * nr);
+                        }
+                        for strip in chunk.clone() {
                             let column = strip * nr;
-                            let mut out = [std::ptr::null_mut(); MOST_ROWS];
-                            for i in 0..rows.len() {
-                                out[i] = c.pointer().wrapping_add((row + i) * n + column);
+                            // The first tiles of a chunk prefetch the next one, each a cache line of every step.
+                            let mut ahead = std::ptr::null();
+                            if tiles > 1 && index < nr.div_ceil(LINE) {
+                                let next = match strip + chunk.len() {
+                                    next if next < self.strips.end => next * k + first,
+                                    _ => (self.strips.start + strip - chunk.start) * k + steps.end,
+                                };
+                                ahead = panels.as_ptr().wrapping_add(next * nr + index * steps.len() * LINE);
                             }
                             let tile = Tile {
                                 offsets: &[0],
                                 left,
                                 length: steps.len(),
                                 left_step,
-                                ahead: std::ptr::null(),
+                                ahead,
                                 panel: &panels[(strip * k + first) * nr..][..steps.len() * nr],
+                                prefetch,
                                 out: &out[..rows.len()],
                                 columns: nr.min(n - column),
                                 accumulate: first > 0,
@@ -228,6 +217,7 @@ impl Kernel for Part<'_> {
                             // SAFETY: the left rows have these steps, and so has the panel; the rows and the strip of `C`
                             // belong to this task alone.
                             unsafe { tile.run(s) };
+                            out = out.map(|out| out.wrapping_add(nr));
                         }
                     }
                 }

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::parallel::{ACCESS, Disjoint, for_each};
 use super::tile::columns;
-use tensor::simd::{Kernel, Simd};
+use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// A matrix `[rows, columns]` within a slice, plain or transposed: neighbouring values of a row or of a column are adjacent.
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +133,47 @@ impl PackPanel<'_> {
             }
         }
     }
+}
+
+/// Packs a matrix `[K, N]` into panels `[K, NR]`, one after the other.
+pub(crate) fn pack_panels(tier: Tier, b: Matrix<'_>, panels: &mut Vec<f32>) {
+    dispatch_on(tier, Resized { b, panels });
+}
+
+struct Resized<'a> {
+    b: Matrix<'a>,
+    panels: &'a mut Vec<f32>,
+}
+
+impl Kernel for Resized<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.panels.resize(panels_len::<S>(self.b), 0.0);
+        pack(s, self.b, self.panels);
+    }
+}
+
+/// Values of the panels of a matrix.
+pub(crate) fn panels_len<S: Simd>(b: Matrix<'_>) -> usize {
+    b.rows * b.columns.next_multiple_of(columns::<S>())
+}
+
+/// Packs a matrix into panels, which have room for it.
+///
+/// # Panics
+/// If they have not.
+pub(crate) fn pack<S: Simd>(s: S, b: Matrix<'_>, panels: &mut [f32]) {
+    let nr = columns::<S>();
+    let size = b.rows * nr;
+    assert_eq!(panels.len(), panels_len::<S>(b), "values of the panels");
+    let panels = Disjoint::new(panels);
+    for_each(b.columns.div_ceil(nr), (ACCESS * b.rows * b.columns) as u64, |strip| {
+        // SAFETY: each task writes one panel, and the panels lie side by side.
+        let panel = unsafe { std::slice::from_raw_parts_mut(panels.pointer().add(strip * size), size) };
+        pack_panel(s, b.part(0..b.rows, strip * nr..b.columns.min((strip + 1) * nr)), panel);
+    });
 }
 
 /// Copies `count` adjacent values of each step, the steps being `step` values apart, side by side into `[steps, count]`.

@@ -7,6 +7,9 @@ use rayon::prelude::*;
 /// Multiply–adds below which distributing tasks costs more than it gains (some twenty microseconds of one core).
 const WORTHWHILE: u64 = 1 << 20;
 
+/// Multiply–adds that take as long as one access to a value in memory.
+pub(crate) const ACCESS: usize = 8;
+
 /// Tasks for each thread that a large problem is split into, so that the others don't wait long for the last one.
 const TASKS_PER_THREAD: usize = 4;
 

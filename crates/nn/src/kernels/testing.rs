@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::{Conv2d, ConvGeometry, Padding};
+use crate::{ConvGeometry, Convolution, Padding};
 
 /// Values in [−1, 1) that are the same at every call.
 pub(super) fn values(len: usize, seed: u64) -> Vec<f32> {
@@ -49,7 +49,7 @@ pub(super) fn fitted(
     batch: usize,
     extra: [usize; 2],
     kernel: [usize; 2],
-    conv: Conv2d,
+    conv: Convolution,
     [cin, cout]: [usize; 2],
 ) -> ConvGeometry {
     let padding = conv.padding.total();

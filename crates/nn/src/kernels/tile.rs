@@ -18,8 +18,8 @@ pub(crate) const MOST_ROWS: usize = 14;
 /// has the same bits as one which reads them.
 pub(crate) const CHAIN: usize = 64;
 
-/// How far ahead of its use the panel is prefetched, in values: 2 KiB.
-const PREFETCH: usize = 512;
+/// How far ahead of its use a panel is prefetched that most likely is in a cache, in values: 2 KiB.
+pub(crate) const NEAR: usize = 512;
 
 /// Rows of a full tile: the registers hold them, two vectors of the right operand, a broadcast and a spare.
 pub(crate) const fn max_rows<S: Simd>() -> usize {
@@ -99,6 +99,8 @@ pub(crate) struct Tile<'a> {
     pub(crate) ahead: *const f32,
     /// The right operand, `NR` values a step.
     pub(crate) panel: &'a [f32],
+    /// How far ahead of its use the panel is prefetched, in values.
+    pub(crate) prefetch: usize,
     /// Where each row of the result starts.
     pub(crate) out: &'a [*mut f32],
     /// Columns of the result, up to `NR`.
@@ -190,7 +192,7 @@ impl Tile<'_> {
                             s.prefetch(self.ahead.wrapping_add(step * LINE));
                         }
                         for line in (0..V * S::LANES).step_by(LINE) {
-                            s.prefetch(right.wrapping_add(PREFETCH + line));
+                            s.prefetch(right.wrapping_add(self.prefetch + line));
                         }
                         rank_one(
                             s,

@@ -1,8 +1,7 @@
 //! How a model's convolutions are computed.
 
-use super::{Model, Source};
+use super::Model;
 use crate::kernels::conv::{Algorithm, Pass, choose};
-use crate::layer::Layer;
 
 /// The algorithms of one convolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,16 +21,13 @@ impl Model<f32> {
     #[must_use]
     pub fn algorithms(&self) -> Vec<Algorithms> {
         let convolution = |node: &super::ModelNode| {
-            let image = match node.inputs[0] {
-                Source::Image => self.input,
-                Source::Layer(index) => self.nodes[index].output_shape[..].try_into().ok()?,
-            };
-            let geometry = node.layer.convolution(image)?.expect("a layer of a model fits its input");
+            let image = self.shape_of(node.inputs[0]).try_into().ok()?;
+            let geometry = node.layer.kind().convolution(image)?.expect("a layer of a model fits its input");
             // A transposed convolution is the input gradient of the convolution that it is the transpose of.
-            let [forward, input_gradient] = match node.layer {
-                Layer::ConvTranspose2d { .. } => [Pass::InputGradient, Pass::Forward],
-                _ => [Pass::Forward, Pass::InputGradient],
-            };
+            let (mut forward, mut input_gradient) = (Pass::Forward, Pass::InputGradient);
+            if geometry.output_shape()[1..] != node.output_shape {
+                std::mem::swap(&mut forward, &mut input_gradient);
+            }
             Some(Algorithms {
                 layer: node.name.clone(),
                 forward: choose(&geometry, forward),
@@ -46,17 +42,18 @@ impl Model<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Conv2d, ConvTranspose2d};
+    use crate::geometry::{Convolution, TransposedConvolution};
+    use crate::layers::{Conv2d, ConvTranspose2d, GlobalAvgPool, Linear, Relu};
 
     #[test]
     fn a_transposed_convolution_exchanges_the_roles_of_a_convolution() {
-        let transposed = ConvTranspose2d::from(Conv2d::default().stride(2));
+        let transposed = TransposedConvolution::from(Convolution::default().stride(2));
         let model = Model::builder([28, 28, 3])
-            .layer("conv", Layer::conv(64, 3))
-            .layer("relu", Layer::Relu)
-            .layer("up", Layer::ConvTranspose2d { out_channels: 3, kernel: [2, 2], transposed, bias: true })
-            .layer("gap", Layer::GlobalAvgPool)
-            .layer("fc", Layer::linear(2))
+            .layer("conv", Conv2d::new(64, 3))
+            .layer("relu", Relu)
+            .layer("up", ConvTranspose2d { out_channels: 3, kernel: [2, 2], transposed, bias: true })
+            .layer("gap", GlobalAvgPool)
+            .layer("fc", Linear::new(2))
             .build(1)
             .unwrap();
         let [conv, up] = &model.algorithms()[..] else { panic!("two convolutions: {:?}", model.algorithms()) };

@@ -6,17 +6,19 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tensor::Tensor;
 
+use super::plan::Plans;
 use super::{Model, ModelError, ModelInfo, ModelNode, Parameter, Source};
-use crate::init;
-use crate::layer::{Layer, MOST_VALUES, MOST_WORK, count};
+use crate::layers::layer::Layer;
+use crate::layers::limits::{MAX_VALUES, MAX_WORK, count};
+use crate::layers::parameter::ParameterSpec;
 
-/// The name that stands for the image among the inputs of a layer.
+/// The name of the image among the inputs of a layer.
 pub(crate) const IMAGE: &str = "input";
 
-/// Layers of one model, at most.
-pub(super) const MOST_LAYERS: usize = 10_000;
+/// Limit on the layers of one model.
+pub(super) const MAX_LAYERS: usize = 10_000;
 
-/// A model in the making: layers are added in order, each reading the one before it unless told otherwise.
+/// Builds a model: layers are added in order, each reading the one before it unless told otherwise.
 #[derive(Clone, Debug)]
 pub struct ModelBuilder {
     input: [usize; 3],
@@ -33,15 +35,15 @@ impl ModelBuilder {
 
     /// Adds a layer that reads the one before it (the image, if it is the first).
     #[must_use]
-    pub fn layer(self, name: impl Into<String>, layer: Layer) -> Self {
+    pub fn layer(self, name: impl Into<String>, layer: impl Into<Layer>) -> Self {
         let previous = self.layers.last().map_or_else(|| IMAGE.to_string(), |(name, ..)| name.clone());
         self.layer_from(name, layer, &[&previous])
     }
 
     /// Adds a layer that reads these layers; `"input"` is the image.
     #[must_use]
-    pub fn layer_from(mut self, name: impl Into<String>, layer: Layer, inputs: &[&str]) -> Self {
-        self.layers.push((name.into(), layer, inputs.iter().map(ToString::to_string).collect()));
+    pub fn layer_from(mut self, name: impl Into<String>, layer: impl Into<Layer>, inputs: &[&str]) -> Self {
+        self.layers.push((name.into(), layer.into(), inputs.iter().map(ToString::to_string).collect()));
         self
     }
 
@@ -52,35 +54,35 @@ impl ModelBuilder {
         self
     }
 
-    /// Checks that everything fits, and draws the weights of all layers that aren't of a [cut](Model::cut_after) model:
-    /// Kaiming's normal distribution for convolutions, Xavier's uniform one for fully connected layers, zero for biases
-    /// ([`init`]). The same seed gives the same weights.
+    /// Checks that everything fits, and draws the weights of all layers that don't come from a [cut](Model::cut_after) model
+    /// as their [`ParameterSpec`]s say: Kaiming's normal distribution for convolutions, Xavier's uniform one for fully
+    /// connected layers, zero for biases. The same seed gives the same weights.
     ///
     /// # Errors
-    /// Where a name is taken, unknown or has control characters, a layer doesn't fit its inputs, the last layer gives no
-    /// scores, or the model is larger than can be meant.
+    /// If a name is taken, unknown or has control characters, a layer doesn't fit its inputs, the last layer gives no
+    /// scores, or the model is beyond the limits.
     pub fn build(mut self, seed: u64) -> Result<Model<f32>, ModelError> {
         let kept = std::mem::take(&mut self.kept);
-        self.assemble(|index, layer, input_channels, name, shape| {
+        self.assemble(|index, _, spec| {
             if let Some(value) = kept.get(index) {
                 return Ok(value.clone());
             }
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(index as u64);
-            Ok(init::parameter(layer, name, input_channels, shape, &mut rng))
+            Ok(spec.init.draw(&spec.shape[..], &mut rng))
         })
     }
 
-    /// Checks that everything fits, with the parameters that `value(index, layer, channels in, name, shape)` gives.
+    /// Checks that everything fits, with the parameters that `value(index, name, spec)` gives.
     pub(crate) fn assemble<E: From<ModelError>>(
         self,
-        mut value: impl FnMut(usize, &Layer, usize, &str, &[usize]) -> Result<Tensor<f32>, E>,
+        mut value: impl FnMut(usize, &str, &ParameterSpec) -> Result<Tensor<f32>, E>,
     ) -> Result<Model<f32>, E> {
-        if self.layers.len() > MOST_LAYERS {
+        if self.layers.len() > MAX_LAYERS {
             return Err(ModelError::TooManyLayers(self.layers.len()).into());
         }
         let mut left = match count(&self.input) {
-            Some(values @ 1..=MOST_VALUES) => MOST_VALUES - values,
+            Some(values @ 1..=MAX_VALUES) => MAX_VALUES - values,
             _ => return Err(ModelError::InputSize(self.input).into()),
         };
         let mut work = 0_u64;
@@ -111,15 +113,14 @@ impl ModelBuilder {
             left = count(&output_shape)
                 .and_then(|values| left.checked_sub(values))
                 .ok_or_else(|| ModelError::TooManyValues { layer: name.clone() })?;
-            work = work.saturating_add(layer.work(shapes[0], &output_shape));
-            if work > MOST_WORK {
+            work = work.saturating_add(layer.kind().work(shapes[0], &output_shape).total());
+            if work > MAX_WORK {
                 return Err(ModelError::TooMuchWork { layer: name }.into());
             }
             let first = parameters.len();
             for spec in layer.parameters(shapes[0]) {
                 let full_name = format!("{name}.{}", spec.name);
-                let channels = shapes[0].last().copied().unwrap_or(0);
-                let value = value(parameters.len(), &layer, channels, &full_name, &spec.shape)?;
+                let value = value(parameters.len(), &full_name, &spec)?;
                 parameters.push(Parameter { name: full_name, trainable: spec.trainable, value });
             }
             sources.insert(name.clone(), Source::Layer(nodes.len()));
@@ -130,7 +131,9 @@ impl ModelBuilder {
         if last.output_shape.len() != 1 {
             return Err(ModelError::NoScores(last.output_shape.clone()).into());
         }
-        Model { input: self.input, nodes, parameters, info: ModelInfo::default() }.with_info(self.info).map_err(E::from)
+        let plans = Plans::new(&nodes);
+        let model = Model { input: self.input, nodes, parameters, info: ModelInfo::default(), plans };
+        Ok(model.with_info(self.info)?)
     }
 }
 
@@ -138,25 +141,23 @@ impl Model<f32> {
     /// The same model for pictures of `[H, W]`: the same weights, and paddings as they are.
     ///
     /// # Errors
-    /// Where a layer doesn't fit the pictures, or a fully connected layer behind flattening the other number of positions.
+    /// If a layer doesn't fit the pictures, or a fully connected layer behind flattening the other number of positions.
     pub fn with_size(&self, [height, width]: [usize; 2]) -> Result<Self, ModelError> {
         let mut builder = ModelBuilder::new([height, width, self.input[2]]).info(self.info.clone());
         for node in &self.nodes {
             builder = self.added_to(builder, node);
         }
-        builder.assemble(|index, _, _, name, shape| {
+        builder.assemble(|index, name, spec| {
             let value = &self.parameters[index].value;
-            match value.shape()[..] == *shape {
-                true => Ok(value.clone()),
-                false => {
-                    let (expected, found) = (shape.to_vec(), value.shape().to_vec());
-                    Err(ModelError::ParameterShape { name: name.into(), expected, found })
-                }
+            if value.shape()[..] == spec.shape {
+                return Ok(value.clone());
             }
+            let (expected, found) = (spec.shape.clone(), value.shape().to_vec());
+            Err(ModelError::ParameterShape { name: name.into(), expected, found })
         })
     }
 
-    /// A model in the making with one of these layers more.
+    /// The builder with one more of these layers.
     pub(super) fn added_to(&self, builder: ModelBuilder, node: &ModelNode) -> ModelBuilder {
         let inputs: Vec<&str> = node.inputs.iter().map(|&source| self.source_name(source)).collect();
         builder.layer_from(node.name.as_str(), node.layer.clone(), &inputs)

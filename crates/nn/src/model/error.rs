@@ -1,47 +1,56 @@
-//! What can be wrong with a model.
+//! Errors of models and their files.
+//!
+//! An error's text contains that of its cause. [`source`](std::error::Error::source) therefore doesn't return the cause: a
+//! chain of sources never says a thing twice.
 
-use std::path::PathBuf;
+use std::path::Path;
 
+use safetensors::SafeTensorError;
 use thiserror::Error;
 
-use super::builder::MOST_LAYERS;
-use crate::layer::{LayerError, MOST_VALUES, MOST_WORK};
+use super::builder::MAX_LAYERS;
+use super::naming::WeightLayout;
+use super::tensors::TensorError;
+use crate::layers::error::LayerError;
+use crate::layers::limits::{MAX_VALUES, MAX_WORK};
 
-/// A model that can't be built, or was asked for what it doesn't have.
+/// A model that can't be built, or an argument that doesn't fit a model.
+///
+/// The limits are far above the size of any real network; they keep a hostile file from asking for memory.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// No layer at all.
+    /// No layers.
     #[error("a model needs at least one layer")]
     Empty,
-    /// More layers than can be meant.
-    #[error("{0} layers; at most {MOST_LAYERS} can be meant")]
+    /// More layers than the limit.
+    #[error("{0} layers; the limit is {MAX_LAYERS}")]
     TooManyLayers(usize),
-    /// Images without a value, or with more than can be meant.
-    #[error("images {0:?}; expected 1 to {MOST_VALUES} values")]
+    /// Images without a value, or with more values than the limit.
+    #[error("images {0:?}; expected 1 to {MAX_VALUES} values")]
     InputSize([usize; 3]),
-    /// More values than can be meant, all outputs taken together.
-    #[error("the layers up to `{layer}` give more than {MOST_VALUES} values for one image, more than can be meant")]
+    /// The outputs of all layers together have more values than the limit.
+    #[error("the layers up to `{layer}` give more than {MAX_VALUES} values for one image, which is the limit")]
     TooManyValues {
-        /// The layer with which they are too many.
+        /// The layer at which the limit is exceeded.
         layer: String,
     },
-    /// More work than can be meant, all layers taken together.
+    /// All layers together take more work than the limit.
     #[error(
-        "the layers up to `{layer}` take more than {MOST_WORK} multiply-adds or pooled values for one image, more than can \
-         be meant"
+        "the layers up to `{layer}` take more than {MAX_WORK} multiply-adds or pooled values for one image, which is the \
+         limit"
     )]
     TooMuchWork {
-        /// The layer with which it is too much.
+        /// The layer at which the limit is exceeded.
         layer: String,
     },
-    /// A name that can't be written in a line.
+    /// A name with control characters.
     #[error("{0:?} has control characters; expected the name of a layer or a class")]
     Name(String),
     /// Two layers of one name, or a layer called `input`.
     #[error("the name `{0}` is taken")]
     NameTaken(String),
-    /// A layer reads one that doesn't stand before it.
+    /// A layer reads a layer that isn't before it.
     #[error("layer `{layer}` reads `{input}`, but no layer of that name stands before it")]
     UnknownInput {
         /// The reading layer.
@@ -57,34 +66,34 @@ pub enum ModelError {
         /// What doesn't fit.
         error: LayerError,
     },
-    /// The last layer doesn't give scores.
+    /// The last layer's output isn't `[N, classes]`.
     #[error("the last layer must give a score per class, [N, classes], found [N, {}]", join(.0))]
     NoScores(Vec<usize>),
-    /// Another number of class names than scores.
+    /// The number of class names isn't the number of scores.
     #[error("{names} class names for {scores} scores")]
     ClassNames {
-        /// Names given.
+        /// Number of names.
         names: usize,
-        /// Scores that the model computes.
+        /// Number of scores.
         scores: usize,
     },
     /// A normalization for another number of channels.
     #[error("a normalization of {found} channels for images of {expected}")]
     Normalization {
-        /// Channels of the model's input.
+        /// Number of channels of the model's input.
         expected: usize,
-        /// Channels that the normalization is for.
+        /// Number of channels of the normalization.
         found: usize,
     },
-    /// An image of another shape.
+    /// The images' shape isn't the model's input shape.
     #[error("the model takes images [N, {}], found [{}]", join(.expected), join(.found))]
     Input {
         /// `[H, W, C]`.
         expected: Vec<usize>,
-        /// The shape given.
+        /// The images' shape.
         found: Vec<usize>,
     },
-    /// A layer that isn't there.
+    /// There is no layer of this name.
     #[error("there is no layer `{name}`{}; the layers are {}", did_you_mean(.suggestion), .layers.join(", "))]
     UnknownLayer {
         /// The name asked for.
@@ -94,148 +103,117 @@ pub enum ModelError {
         /// All names.
         layers: Vec<String>,
     },
-    /// A class that isn't there.
+    /// There is no class of this name or index.
     #[error("there is no class `{name}`{}; {}", did_you_mean(.suggestion), list_classes(.classes))]
     UnknownClass {
         /// The class asked for.
         name: String,
         /// The most similar name.
         suggestion: Option<String>,
-        /// All names; numbers where classes have no names.
+        /// All names, or the indices if the classes have no names.
         classes: Vec<String>,
     },
-    /// Weights of another shape.
+    /// A parameter's value has the wrong shape.
     #[error("parameter `{name}`: expected {expected:?}, found {found:?}")]
     ParameterShape {
         /// Its name, such as `conv1.weight`.
         name: String,
-        /// Shape that the architecture says.
+        /// The shape that the layer expects.
         expected: Vec<usize>,
-        /// Shape given.
+        /// The value's shape.
         found: Vec<usize>,
     },
     /// A parameter is missing.
     #[error("parameter `{0}` is missing")]
     MissingParameter(String),
-    /// A parameter that the architecture doesn't have.
+    /// A parameter that no layer has.
     #[error("parameter `{0}` belongs to no layer")]
     UnknownParameter(String),
 }
 
-/// A model file that can't be read or written.
+/// An error about a file, with its path.
 #[derive(Debug, Error)]
 #[error("{}: {kind}", .path.display())]
-pub struct FileError {
+pub struct FileError<K = FileErrorKind> {
     /// The file.
-    pub path: PathBuf,
+    pub path: Box<Path>,
     /// What is wrong.
-    pub kind: FileErrorKind,
+    pub kind: K,
+}
+
+impl<K> FileError<K> {
+    /// Reads or writes the file at this path, which is added to an error.
+    pub(crate) fn within<V>(path: &Path, act: impl FnOnce(&Path) -> Result<V, K>) -> Result<V, Self> {
+        act(path).map_err(|kind| Self { path: path.into(), kind })
+    }
 }
 
 /// What is wrong with a model file.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FileErrorKind {
-    /// The file system's answer.
+    /// The file can't be read or written.
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// Not a safetensors file, or a damaged one.
     #[error("not a safetensors file, or a damaged one ({0})")]
-    Safetensors(#[from] safetensors::SafeTensorError),
-    /// A safetensors file from elsewhere.
+    Safetensors(SafeTensorError),
+    /// A safetensors file without an architecture.
     #[error(
         "a safetensors file without an architecture under `glassbox` in its metadata: not a model saved here; an ONNX file \
          of the network has weights and architecture"
     )]
     Foreign,
-    /// A safetensors file that isn't a checkpoint.
-    #[error(
-        "a safetensors file without an entry `glassbox-checkpoint` in its metadata: not a checkpoint of a training"
-    )]
-    NoCheckpoint,
-    /// What a checkpoint says besides its tensors, damaged.
-    #[error("what the checkpoint says of its training can't be understood: {0}; train anew")]
-    Checkpoint(#[source] serde_json::Error),
-    /// A checkpoint by a version with another format.
-    #[error(
-        "the checkpoint's format is {found}, this version goes on from {expected}: train anew, or with the other version"
-    )]
-    CheckpointFormat {
-        /// Format that is read.
-        expected: u32,
-        /// Format found.
-        found: u32,
-    },
-    /// A checkpoint of another training.
-    #[error("a checkpoint of another training: {what}: expected {expected}, found {found}; train anew, or as it was")]
-    OtherTraining {
-        /// What differs.
-        what: &'static str,
-        /// What this training has.
-        expected: String,
-        /// What the checkpoint has.
-        found: String,
-    },
     /// Saved by a version with another format.
     #[error("the model's format is {found}, this version reads {expected}")]
     Format {
-        /// Format that is read.
+        /// The format that this version reads.
         expected: u32,
-        /// Format found.
+        /// The file's format.
         found: u32,
     },
-    /// An architecture that can't be understood.
+    /// The architecture isn't valid JSON, or not of the format.
     #[error("the architecture can't be understood: {0}")]
-    Architecture(#[from] serde_json::Error),
-    /// A parameter that isn't floating-point.
-    #[error("parameter `{name}` holds {found}; f16, bf16, f32 and f64 are read")]
-    Dtype {
-        /// Its name.
-        name: String,
-        /// Its type.
-        found: String,
-    },
-    /// A parameter that isn't a number, or infinite.
-    #[error("parameter `{name}` holds {found}; expected finite numbers")]
-    NotFinite {
-        /// Its name.
-        name: String,
-        /// The first of them.
-        found: f32,
-    },
-    /// A tensor that isn't there, doesn't fit, or fits nothing.
+    Architecture(serde_json::Error),
+    /// A tensor that can't be a parameter.
     #[error(transparent)]
-    Weight(#[from] Box<WeightError>),
-    /// A model that can't be built.
+    Tensor(#[from] TensorError),
+    /// The architecture is no valid model, or the tensors don't fit it.
     #[error(transparent)]
     Model(#[from] ModelError),
 }
 
 /// What is wrong with a file of weights.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WeightError {
-    /// A tensor that the parameter it is for can't be made from.
-    #[error("tensor `{tensor}`, for the parameter `{parameter}`: expected {expected:?}, found {found:?} ({layout})")]
+    /// The file can't be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// Not a safetensors file, or a damaged one; or two tensors with the same name.
+    #[error("not a safetensors file, or a damaged one ({0})")]
+    Safetensors(SafeTensorError),
+    /// A tensor of the wrong shape.
+    #[error("tensor `{tensor}`, for the parameter `{parameter}`: expected {expected:?}, found {found:?} ({})", .layout.in_words())]
     Shape {
         /// Its name in the file.
         tensor: String,
         /// The parameter's name in the model.
         parameter: String,
-        /// The shape that the parameter has in the file's layout.
+        /// The parameter's shape in the file's layout.
         expected: Vec<usize>,
         /// The tensor's shape.
         found: Vec<usize>,
-        /// The file's layout, in words.
-        layout: &'static str,
+        /// The file's layout.
+        layout: WeightLayout,
     },
-    /// A tensor that a parameter asks for and that isn't there.
+    /// The tensor for a parameter is missing.
     #[error(
         "tensor `{tensor}`, for the parameter `{parameter}`, is missing{}; the file has {}",
         did_you_mean(.suggestion), .tensors.join(", ")
     )]
     Missing {
-        /// The name asked for.
+        /// The name that was looked for.
         tensor: String,
         /// The parameter's name in the model.
         parameter: String,
@@ -244,9 +222,15 @@ pub enum WeightError {
         /// All names in the file.
         tensors: Vec<String>,
     },
-    /// A tensor that no parameter asks for.
+    /// A tensor that is for no parameter.
     #[error("tensor `{0}` belongs to no layer of the model")]
     Unknown(String),
+    /// A tensor that can't be a parameter.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+    /// A model that can't be built, or no layer of a given name.
+    #[error(transparent)]
+    Model(#[from] ModelError),
 }
 
 fn join(shape: &[usize]) -> String {

@@ -1,7 +1,8 @@
 //! The GAP → FC head that CAM needs.
 
 use super::{Model, Source};
-use crate::layer::Layer;
+use crate::layers::kind::Effect;
+use crate::layers::layer::Layer;
 use crate::real::Real;
 
 /// A head of global average pooling and one fully connected layer, the architecture of Zhou et al. 2016.
@@ -14,24 +15,21 @@ pub struct GapHead {
 }
 
 impl<T: Real> Model<T> {
-    /// The places of the layers of the GAP → FC head, if the model ends in one. Layers between that do nothing when
+    /// The indices of the layers of the GAP → FC head, if the model ends in one. Layers between that do nothing when
     /// explaining (dropout, flattening `[N, C]`) don't count.
     #[must_use]
     pub fn gap_head(&self) -> Option<GapHead> {
         let linear = self.nodes.len().checked_sub(1)?;
-        if !matches!(self.nodes[linear].layer, Layer::Linear { .. }) {
+        if !matches!(self.nodes[linear].layer, Layer::Linear(_)) {
             return None;
         }
         let mut at = linear;
         loop {
             let &[Source::Layer(input)] = &self.nodes[at].inputs[..] else { return None };
-            match self.nodes[input].layer {
-                Layer::Dropout { .. } => at = input,
-                Layer::Flatten if self.spatial_extent(input)? == [1, 1] => at = input,
-                Layer::GlobalAvgPool => match self.nodes[input].inputs[..] {
-                    [Source::Layer(features)] => return Some(GapHead { features, linear }),
-                    _ => return None,
-                },
+            let node = &self.nodes[input];
+            match (&node.layer, &node.inputs[..]) {
+                (Layer::GlobalAvgPool(_), &[Source::Layer(features)]) => return Some(GapHead { features, linear }),
+                (layer, &[source]) if layer.kind().effect(self.shape_of(source)) == Effect::PassesOn => at = input,
                 _ => return None,
             }
         }
@@ -41,13 +39,5 @@ impl<T: Real> Model<T> {
     #[must_use]
     pub fn last_spatial_layer(&self) -> Option<usize> {
         self.nodes.iter().rposition(|node| matches!(node.output_shape[..], [h, w, _] if h * w > 1))
-    }
-
-    /// `[H, W]` of what a layer reads; `[1, 1]` after flattening.
-    fn spatial_extent(&self, layer: usize) -> Option<[usize; 2]> {
-        match *self.shape_of(*self.nodes[layer].inputs.first()?) {
-            [h, w, _] => Some([h, w]),
-            _ => Some([1, 1]),
-        }
     }
 }

@@ -6,8 +6,11 @@ mod error;
 mod file;
 mod forward;
 mod head;
+mod naming;
+mod plan;
 mod resume;
 mod summary;
+mod tensors;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -20,26 +23,29 @@ pub use algorithms::Algorithms;
 pub(crate) use builder::IMAGE;
 pub use builder::ModelBuilder;
 pub use error::{FileError, FileErrorKind, ModelError, WeightError};
-pub(crate) use file::{bytes, floats};
-pub use forward::{BatchStatistics, Forward, Mode};
+pub use forward::{Forward, Recorded};
 pub use head::GapHead;
+pub use naming::{Naming, WeightLayout};
 pub use summary::{LayerSummary, Summary};
-pub use weights::{Naming, WeightLayout};
+pub use tensors::TensorError;
+pub(crate) use tensors::{entry, floats, format_of, serialize};
 
 use crate::data::{Crop, Normalization};
-use crate::layer::Layer;
+use crate::layers::layer::Layer;
+pub use crate::layers::parameter::Parameter;
 use crate::real::Real;
 
 /// A network: named layers, each reading the image or layers before it, and their weights. The last layer gives the
 /// scores (logits), `[N, classes]`.
 ///
 /// ```
-/// use nn::{Layer, Model};
+/// use nn::Model;
+/// use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
 /// let model = Model::builder([28, 28, 1])
-///     .layer("conv1", Layer::conv(8, 3))
-///     .layer("relu1", Layer::Relu)
-///     .layer("gap", Layer::GlobalAvgPool)
-///     .layer("fc", Layer::linear(10))
+///     .layer("conv1", Conv2d::new(8, 3))
+///     .layer("relu1", Relu)
+///     .layer("gap", GlobalAvgPool)
+///     .layer("fc", Linear::new(10))
 ///     .build(42)?;
 /// println!("{}", model.summary());
 /// assert_eq!(model.summary().parameters, 3 * 3 * 8 + 8 + 8 * 10 + 10);
@@ -52,9 +58,10 @@ pub struct Model<T: Real = f32> {
     nodes: Vec<ModelNode>,
     parameters: Vec<Parameter<T>>,
     info: ModelInfo,
+    plans: plan::Plans,
 }
 
-/// A layer in its place.
+/// A layer of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelNode {
     /// Its name.
@@ -63,7 +70,7 @@ pub struct ModelNode {
     pub layer: Layer,
     /// What it reads.
     pub inputs: Vec<Source>,
-    /// One image's output, N left out.
+    /// The shape of one image's output, without N.
     pub output_shape: Vec<usize>,
     /// Whether training leaves it as it is.
     pub frozen: bool,
@@ -76,37 +83,26 @@ pub struct ModelNode {
 pub enum Source {
     /// The image.
     Image,
-    /// The layer at this place in [`Model::layers`].
+    /// The layer with this index in [`Model::layers`].
     Layer(usize),
 }
 
-/// A weight, bias or running statistic.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parameter<T: Real> {
-    /// `layer.weight` and the like.
-    pub name: String,
-    /// Whether it is trained.
-    pub trainable: bool,
-    /// Its value.
-    pub value: Tensor<T>,
-}
-
-/// What goes with a model besides its weights.
+/// What a model's file holds besides layers and weights: class names and preprocessing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
     /// The classes' names, in the order of the scores; empty if they have none.
     #[serde(default)]
     pub classes: Vec<String>,
-    /// How a picture's bytes become the model's input; `None` where the input isn't a picture.
+    /// How a picture's bytes are normalised; `None` if the input isn't a picture.
     #[serde(default)]
     pub normalization: Option<Normalization>,
-    /// What of a picture is resized to the model's input.
+    /// Which part of a picture becomes the model's input: it is cut out and resized.
     #[serde(default)]
     pub crop: Crop,
 }
 
 impl Model<f32> {
-    /// A model in the making, for images `[H, W, C]`.
+    /// A builder of models for images `[H, W, C]`.
     #[must_use]
     pub fn builder(input: [usize; 3]) -> ModelBuilder {
         ModelBuilder::new(input)
@@ -148,10 +144,10 @@ impl<T: Real> Model<T> {
         &self.nodes
     }
 
-    /// The place of a layer among [`layers`](Self::layers).
+    /// The index of a layer in [`layers`](Self::layers).
     ///
     /// # Errors
-    /// Where there is no layer of that name; the error lists those there are.
+    /// If there is no layer of that name; the error lists those there are.
     pub fn layer_index(&self, name: &str) -> Result<usize, ModelError> {
         self.nodes.iter().position(|node| node.name == name).ok_or_else(|| {
             let layers: Vec<String> = self.nodes.iter().map(|node| node.name.clone()).collect();
@@ -162,7 +158,7 @@ impl<T: Real> Model<T> {
     /// The class called `name`, or of that number.
     ///
     /// # Errors
-    /// Where there is none; the error lists those there are.
+    /// If there is none; the error lists those there are.
     pub fn class_index(&self, name: &str) -> Result<usize, ModelError> {
         let named = self.info.classes.iter().position(|class| class.eq_ignore_ascii_case(name));
         let numbered = || name.parse().ok().filter(|&class: &usize| class < self.classes());
@@ -184,9 +180,9 @@ impl<T: Real> Model<T> {
         &self.parameters
     }
 
-    /// The value of the parameter at this place in [`parameters`](Self::parameters), to be written to.
-    pub(crate) fn value_mut(&mut self, index: usize) -> &mut Tensor<T> {
-        &mut self.parameters[index].value
+    /// The parameters, whose names and shapes must stay as they are.
+    pub(crate) fn parameters_mut(&mut self) -> &mut [Parameter<T>] {
+        &mut self.parameters
     }
 
     /// The value of a parameter, such as `conv1.weight`.
@@ -198,7 +194,7 @@ impl<T: Real> Model<T> {
     /// Replaces the value of a parameter.
     ///
     /// # Errors
-    /// Where there is no such parameter, or the shapes differ.
+    /// If there is no such parameter, or the shapes differ.
     pub fn set_parameter(&mut self, name: &str, value: Tensor<T>) -> Result<(), ModelError> {
         let parameter = self.parameters.iter_mut().find(|p| p.name == name);
         let parameter = parameter.ok_or_else(|| ModelError::UnknownParameter(name.into()))?;
@@ -219,7 +215,7 @@ impl<T: Real> Model<T> {
     /// The same model with other class names and normalization.
     ///
     /// # Errors
-    /// Where they don't fit the model's classes and channels, or a name has control characters.
+    /// If they don't fit the model's classes and channels, or a name has control characters.
     pub fn with_info(mut self, info: ModelInfo) -> Result<Self, ModelError> {
         let (names, scores) = (info.classes.len(), self.classes());
         if names != 0 && names != scores {
@@ -249,6 +245,7 @@ impl<T: Real> Model<T> {
             nodes: self.nodes.clone(),
             parameters: parameters.collect(),
             info: self.info.clone(),
+            plans: self.plans.clone(),
         }
     }
 }

@@ -1,27 +1,23 @@
-//! The rest of a forward pass, from a layer on.
+//! Resuming a forward pass after a layer.
 
-use tensor::{Keep, Tape, Tensor, Var};
+use tensor::{Keep, Tape, Tensor};
 
-use super::{Forward, Mode, Model, Source};
+use super::{Model, Recorded, Source};
+use crate::layers::run::Mode;
 use crate::real::Real;
 
 impl<T: Real> Model<T> {
-    /// The scores `[M, classes]` that would follow if the layer at this place gave `outputs` `[M, …]` for one image of an
-    /// earlier pass. Only the layers after it are run; what they read from before it is that image's, as it was.
+    /// The scores `[M, classes]` if the outputs of a layer were `outputs` `[M, …]`. Only the layers after it are run. The other
+    /// values that they read are those of one image of an earlier pass.
     ///
     /// # Panics
-    /// Where there is no such layer or image, `outputs` isn't of the layer's shape, or the earlier pass didn't keep all
-    /// values.
+    /// If `layer` or `image` is out of range, `outputs` hasn't the layer's shape, or the earlier pass didn't keep all values.
     #[must_use]
-    pub fn resume(&self, layer: usize, outputs: &Tensor<T>, earlier: &Forward<T>, image: usize) -> Tensor<T> {
+    pub fn resume(&self, layer: usize, outputs: &Tensor<T>, earlier: &Recorded<T>, image: usize) -> Tensor<T> {
         let expected = &self.nodes[layer].output_shape;
         assert_eq!(&outputs.shape()[1..], expected, "outputs of layer `{}`", self.nodes[layer].name);
         let tape = Tape::keeping(Keep::Nothing);
-        let later = self.nodes[layer + 1..].iter().map(|node| node.parameters.start).min();
-        let first = later.unwrap_or(self.parameters.len());
-        let parameters: Vec<Option<Var<T>>> = (self.parameters.iter().enumerate())
-            .map(|(index, p)| (p.trainable && index >= first).then(|| tape.leaf(p.value.clone())))
-            .collect();
+        let parameters = self.variables(layer + 1..self.nodes.len(), |p| tape.leaf(p.value.clone()));
         let copies = |value: &Tensor<T>| {
             let each = value.len() / value.shape()[0];
             let one = &value.as_slice()[image * each..][..each];
@@ -32,7 +28,7 @@ impl<T: Real> Model<T> {
             let input = |source: &Source| match *source {
                 Source::Layer(from) if from >= layer => activations[from - layer].clone(),
                 Source::Layer(from) => copies(earlier.activation(from).value()),
-                Source::Image => copies(earlier.input.value()),
+                Source::Image => copies(earlier.input().value()),
             };
             let inputs = self.nodes[index].inputs.iter().map(input).collect();
             activations.push(self.apply(index, inputs, false, &parameters, Mode::Evaluation, &mut Vec::new()));

@@ -12,26 +12,26 @@ pub struct Summary {
     pub input: [usize; 3],
     /// The layers.
     pub layers: Vec<LayerSummary>,
-    /// Trained numbers.
+    /// Number of trained values.
     pub parameters: usize,
-    /// Multiply–adds for one image.
+    /// Number of multiply–adds for one image.
     pub multiply_adds: u64,
 }
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerSummary {
     /// Its name.
     pub name: String,
     /// What it computes, in a few words.
     pub kind: String,
-    /// The layers it reads, where it isn't just the one before.
+    /// The layers it reads, unless it reads only the previous one.
     pub reads: Option<String>,
-    /// One image's output, N left out.
+    /// The shape of the output for one image.
     pub output: Vec<usize>,
-    /// Trained numbers.
+    /// Number of trained values.
     pub parameters: usize,
-    /// Multiply–adds for one image.
+    /// Number of multiply–adds for one image.
     pub multiply_adds: u64,
 }
 
@@ -39,19 +39,12 @@ impl<T: Real> Model<T> {
     /// The model as a table: layers, output shapes, parameters, multiply–adds.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        let shape_of = |source: &Source| match source {
-            Source::Image => &self.input[..],
-            Source::Layer(index) => &self.nodes[*index].output_shape[..],
-        };
-        let name_of = |source: &Source| match source {
-            Source::Image => "input",
-            Source::Layer(index) => &self.nodes[*index].name,
-        };
         let layers: Vec<LayerSummary> = (self.nodes.iter().enumerate())
             .map(|(index, node)| {
                 let previous = if index == 0 { Source::Image } else { Source::Layer(index - 1) };
-                let reads = (node.inputs != [previous])
-                    .then(|| node.inputs.iter().map(name_of).collect::<Vec<_>>().join(" + "));
+                let reads = (node.inputs != [previous]).then(|| {
+                    node.inputs.iter().map(|&source| self.source_name(source)).collect::<Vec<_>>().join(" + ")
+                });
                 let trained = self.parameters[node.parameters.clone()].iter().filter(|p| p.trainable);
                 LayerSummary {
                     name: node.name.clone(),
@@ -59,7 +52,11 @@ impl<T: Real> Model<T> {
                     reads,
                     output: node.output_shape.clone(),
                     parameters: trained.map(|p| p.value.len()).sum(),
-                    multiply_adds: node.layer.multiply_adds(shape_of(&node.inputs[0]), &node.output_shape),
+                    multiply_adds: node
+                        .layer
+                        .kind()
+                        .work(self.shape_of(node.inputs[0]), &node.output_shape)
+                        .multiply_adds,
                 }
             })
             .collect();

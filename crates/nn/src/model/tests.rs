@@ -1,21 +1,25 @@
 use tensor::{Exact, Keep, Tape, Tensor};
 
 use super::*;
-use crate::layer::LayerError;
-use crate::ops::Interpolation;
-use crate::{Conv2d, ConvTranspose2d, Pool2d};
+use crate::geometry::{Convolution, Pool2d, TransposedConvolution};
+use crate::layers::error::LayerError;
+use crate::layers::run::Mode;
+use crate::layers::{
+    Add, AvgPool, BatchNorm, Concat, Conv2d, ConvTranspose2d, Dropout, Elu, Flatten, Gelu, GlobalAvgPool,
+    Interpolation, Linear, MaxPool, Relu, Resize, Softplus,
+};
 
 fn residual() -> ModelBuilder {
     Model::builder([8, 6, 2])
-        .layer("conv1", Layer::conv(4, 3))
-        .layer("relu1", Layer::Relu)
-        .layer("conv2", Layer::conv(4, 3).without_bias())
-        .layer("bn2", Layer::batch_norm())
-        .layer_from("sum", Layer::Add, &["relu1", "bn2"])
-        .layer_from("both", Layer::Concat, &["sum", "conv1"])
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("drop", Layer::Dropout { probability: 0.5 })
-        .layer("fc", Layer::linear(3))
+        .layer("conv1", Conv2d::new(4, 3))
+        .layer("relu1", Relu)
+        .layer("conv2", Conv2d::new(4, 3).without_bias())
+        .layer("bn2", BatchNorm::new())
+        .layer_from("sum", Add, &["relu1", "bn2"])
+        .layer_from("both", Concat, &["sum", "conv1"])
+        .layer("gap", GlobalAvgPool)
+        .layer("drop", Dropout { probability: 0.5 })
+        .layer("fc", Linear::new(3))
 }
 
 fn images(n: usize) -> Tensor<f32> {
@@ -51,7 +55,7 @@ fn heads_are_recognised_through_layers_that_do_nothing() {
     let model = residual().build(1).unwrap();
     assert_eq!(model.gap_head(), Some(GapHead { features: 5, linear: 8 }));
     assert_eq!(model.last_spatial_layer(), Some(5));
-    let flat = Model::builder([4, 4, 1]).layer("flat", Layer::Flatten).layer("fc", Layer::linear(2)).build(1).unwrap();
+    let flat = Model::builder([4, 4, 1]).layer("flat", Flatten).layer("fc", Linear::new(2)).build(1).unwrap();
     assert_eq!(flat.gap_head(), None);
 }
 
@@ -61,24 +65,26 @@ fn another_size_keeps_the_weights() {
     let larger = model.with_size([20, 9]).unwrap();
     assert_eq!((larger.input_shape(), larger.parameters()), ([20, 9, 2], model.parameters()));
     assert_eq!(larger.with_size([8, 6]).unwrap(), model);
-    let flat = Model::builder([4, 4, 1]).layer("flat", Layer::Flatten).layer("fc", Layer::linear(2)).build(1).unwrap();
+    let flat = Model::builder([4, 4, 1]).layer("flat", Flatten).layer("fc", Linear::new(2)).build(1).unwrap();
     let error = flat.with_size([5, 4]).unwrap_err().to_string();
     assert_eq!(error, "parameter `fc.weight`: expected [20, 2], found [16, 2]");
 }
 
 /// Layers that enlarge, and smooth activations.
 fn enlarging() -> ModelBuilder {
-    let transposed =
-        ConvTranspose2d { output_padding: [1, 0], ..Conv2d::default().stride(2).padding(1).groups(2).into() };
+    let transposed = TransposedConvolution {
+        output_padding: [1, 0],
+        ..Convolution::default().stride(2).padding(1).groups(2).into()
+    };
     let interpolation = Interpolation::Bicubic { align_corners: false };
     Model::builder([8, 6, 2])
-        .layer("up", Layer::ConvTranspose2d { out_channels: 4, kernel: [3, 2], transposed, bias: true })
-        .layer("elu", Layer::Elu { alpha: 0.5 })
-        .layer("resize", Layer::Resize { size: [5, 9], interpolation })
-        .layer("gelu", Layer::Gelu { tanh: true })
-        .layer("conv", Layer::conv(3, 3))
-        .layer("softplus", Layer::Softplus)
-        .layer("gap", Layer::GlobalAvgPool)
+        .layer("up", ConvTranspose2d { out_channels: 4, kernel: [3, 2], transposed, bias: true })
+        .layer("elu", Elu { alpha: 0.5 })
+        .layer("resize", Resize { size: [5, 9], interpolation })
+        .layer("gelu", Gelu { tanh: true })
+        .layer("conv", Conv2d::new(3, 3))
+        .layer("softplus", Softplus)
+        .layer("gap", GlobalAvgPool)
 }
 
 #[test]
@@ -88,7 +94,7 @@ fn enlarging_layers_know_their_shapes_and_costs() {
     assert_eq!((&shapes[0], &shapes[2]), (&vec![16, 10, 4], &vec![5, 9, 4]));
     assert_eq!(model.parameter("up.weight").unwrap().shape()[..], [3, 2, 2, 2]);
     assert_eq!(model.summary().multiply_adds, 8 * 6 * 2 * 3 * 2 * 2 + 5 * 9 * 3 * 3 * 3 * 4);
-    let forward = model.forward(&Tape::new(), images(2), Mode::Evaluation).unwrap();
+    let forward = model.record(images(2)).unwrap();
     for (index, shape) in shapes.iter().enumerate() {
         assert_eq!(forward.activation(index).shape()[1..], shape[..]);
     }
@@ -110,22 +116,21 @@ fn misfits_are_named() {
     let error = |builder: ModelBuilder| builder.build(1).unwrap_err();
     let empty = Model::builder([4, 4, 1]);
     assert_eq!(error(empty.clone()), ModelError::Empty);
-    let twice = empty.clone().layer("a", Layer::Relu).layer("a", Layer::Relu);
+    let twice = empty.clone().layer("a", Relu).layer("a", Relu);
     assert_eq!(error(twice), ModelError::NameTaken("a".into()));
-    let nowhere = empty.clone().layer_from("a", Layer::Relu, &["b"]);
+    let nowhere = empty.clone().layer_from("a", Relu, &["b"]);
     assert_eq!(error(nowhere).to_string(), "layer `a` reads `b`, but no layer of that name stands before it");
-    let unpooled = empty.clone().layer("fc", Layer::linear(2));
+    let unpooled = empty.clone().layer("fc", Linear::new(2));
     assert!(matches!(error(unpooled), ModelError::Layer { error: LayerError::Shape { .. }, .. }));
-    let no_scores = empty.clone().layer("a", Layer::Relu);
+    let no_scores = empty.clone().layer("a", Relu);
     assert_eq!(error(no_scores), ModelError::NoScores(vec![4, 4, 1]));
-    let huge = empty.clone().layer("a", Layer::conv(usize::MAX / 64, 3));
+    let huge = empty.clone().layer("a", Conv2d::new(usize::MAX / 64, 3));
     assert!(matches!(error(huge), ModelError::Layer { error: LayerError::TooLarge(_), .. }));
-    let control = empty.clone().layer("a\u{1b}[2J", Layer::Relu);
+    let control = empty.clone().layer("a\u{1b}[2J", Relu);
     assert!(error(control).to_string().starts_with(r#""a\u{1b}[2J" has control characters"#));
-    let wide =
-        empty.layer("a", Layer::MaxPool(crate::Pool2d { kernel: [5, 5], stride: [1, 1], padding: Default::default() }));
+    let wide = empty.layer("a", MaxPool(crate::Pool2d { kernel: [5, 5], stride: [1, 1], padding: Default::default() }));
     assert!(error(wide).to_string().contains("doesn't fit"));
-    let nothing = Layer::Concat.output_shape(&[&[]]).unwrap_err();
+    let nothing = Layer::from(Concat).output_shape(&[&[]]).unwrap_err();
     assert_eq!(nothing.to_string(), "expected an input [N, …, C], found []");
 }
 
@@ -133,67 +138,71 @@ fn misfits_are_named() {
 #[test]
 fn models_that_ask_for_memory_without_measure_are_refused() {
     let error = |builder: ModelBuilder| builder.build(1).unwrap_err().to_string();
-    let conv = |kernel, conv| Layer::Conv2d { out_channels: 1, kernel: [kernel; 2], conv, bias: false };
+    let conv = |kernel, conv| Layer::from(Conv2d { out_channels: 1, kernel: [kernel; 2], conv, bias: false });
     let padding = 30_000;
     let pooled = Pool2d::square(padding + 1).stride(1).padding(padding);
-    let transposed = Conv2d::default().stride(10_000).into();
+    let transposed = Convolution::default().stride(10_000).into();
     let interpolation = Interpolation::Nearest;
     for layer in [
-        Layer::MaxPool(pooled),
-        Layer::AvgPool { pool: pooled, count_padding: true },
-        conv(1, Conv2d::default().padding(padding)),
-        Layer::ConvTranspose2d { out_channels: 1, kernel: [1, 1], transposed, bias: false },
-        Layer::Resize { size: [padding; 2], interpolation },
+        Layer::from(MaxPool(pooled)),
+        AvgPool { pool: pooled, count_padding: true }.into(),
+        conv(1, Convolution::default().padding(padding)),
+        ConvTranspose2d { out_channels: 1, kernel: [1, 1], transposed, bias: false }.into(),
+        Resize { size: [padding; 2], interpolation }.into(),
     ] {
         let message = error(Model::builder([4, 4, 1]).layer("a", layer));
-        assert!(message.starts_with("layer `a`: ") && message.contains("is too large: at most 536870912"), "{message}");
+        assert!(message.starts_with("layer `a`: ") && message.contains("the limit is 536870912"), "{message}");
     }
     // Few outputs, far apart: a copy between margins would be large.
-    let sparse = Conv2d { stride: [1 << 20; 2], dilation: [1 << 20, 1], ..Conv2d::default().padding(1 << 20) };
+    let sparse =
+        Convolution { stride: [1 << 20; 2], dilation: [1 << 20, 1], ..Convolution::default().padding(1 << 20) };
     let message = error(Model::builder([4, 4, 1]).layer("a", conv(2, sparse)));
-    assert!(message.starts_with("layer `a`: [2097156, 2097156, 1] on the way"), "{message}");
+    assert!(message.starts_with("layer `a`: the intermediate values [2097156, 2097156, 1]"), "{message}");
     // Margins that fit into memory, but that nothing which goes in or comes out justifies.
-    let margins = |conv: Conv2d| conv.padding(10_000);
-    let transposed = Conv2d::default().stride(10_000).padding(15_000).into();
+    let margins = |conv: Convolution| conv.padding(10_000);
+    let transposed = Convolution::default().stride(10_000).padding(15_000).into();
     for (layer, found) in [
-        (conv(1, margins(Conv2d::default().stride(20_000))), "[20004, 20004, 1]"),
-        (conv(3, margins(Conv2d::default().dilation(10_000))), "[20004, 20004, 1]"),
-        (Layer::ConvTranspose2d { out_channels: 1, kernel: [1, 1], transposed, bias: false }, "[30001, 30001, 1]"),
-        (Layer::Resize { size: [1, 1 << 13], interpolation }, "[8192, 8192, 1]"),
+        (conv(1, margins(Convolution::default().stride(20_000))), "[20004, 20004, 1]"),
+        (conv(3, margins(Convolution::default().dilation(10_000))), "[20004, 20004, 1]"),
+        (ConvTranspose2d { out_channels: 1, kernel: [1, 1], transposed, bias: false }.into(), "[30001, 30001, 1]"),
+        (Resize { size: [1, 1 << 13], interpolation }.into(), "[8192, 8192, 1]"),
     ] {
-        let input = if matches!(layer, Layer::Resize { .. }) { [1 << 13, 1, 1] } else { [4, 4, 1] };
+        let input = if matches!(layer, Layer::Resize(_)) { [1 << 13, 1, 1] } else { [4, 4, 1] };
         let message = error(Model::builder(input).layer("a", layer));
-        let expected = format!("layer `a`: {found} on the way to the output is too large: at most 1048576 values");
+        let expected = format!("layer `a`: the intermediate values {found} are too many: the limit is 1048576 values");
         assert!(message.starts_with(&expected), "{message}");
     }
     // As networks for segmentation have it, whose windows see little but margins.
     let atrous =
-        Layer::Conv2d { out_channels: 8, kernel: [3, 3], conv: Conv2d::default().dilation(36).padding(36), bias: true };
-    Model::builder([14, 14, 512]).layer("a", atrous).layer("gap", Layer::GlobalAvgPool).build(1).unwrap();
+        Conv2d { out_channels: 8, kernel: [3, 3], conv: Convolution::default().dilation(36).padding(36), bias: true };
+    Model::builder([14, 14, 512]).layer("a", atrous).layer("gap", GlobalAvgPool).build(1).unwrap();
     // Windows without weights.
     let all = Pool2d::square(2047).stride(1).padding(1023);
-    let message = error(Model::builder([2048, 2048, 1]).layer("a", Layer::Relu).layer("b", Layer::MaxPool(all)));
+    let message = error(Model::builder([2048, 2048, 1]).layer("a", Relu).layer("b", MaxPool(all)));
     assert!(message.starts_with("the layers up to `b` take more than 1099511627776 multiply-adds"), "{message}");
-    let flat = Layer::Resize { size: [1, 1 << 20], interpolation };
+    let flat = Resize { size: [1, 1 << 20], interpolation };
     let message = error(Model::builder([1 << 20, 1, 1]).layer("a", flat));
-    assert!(message.starts_with("layer `a`: [1048576, 1048576, 1] on the way"), "{message}");
+    assert!(message.starts_with("layer `a`: the intermediate values [1048576, 1048576, 1]"), "{message}");
     for (input, found) in [([0, 4, 1], "[0, 4, 1]"), ([1 << 30, 1, 1], "[1073741824, 1, 1]")] {
-        let message = error(Model::builder(input).layer("a", Layer::Relu));
+        let message = error(Model::builder(input).layer("a", Relu));
         assert_eq!(message, format!("images {found}; expected 1 to 536870912 values"));
     }
-    assert!(error(Model::builder([usize::MAX; 3]).layer("a", Layer::Relu)).starts_with("images ["));
+    assert!(error(Model::builder([usize::MAX; 3]).layer("a", Relu)).starts_with("images ["));
     // Doubled again and again, each output below the limit.
     let mut doubling = Model::builder([1 << 10, 1 << 10, 1]);
     for i in 0..9 {
         let name = format!("a{i}");
         let previous = if i == 0 { "input".into() } else { format!("a{}", i - 1) };
-        doubling = doubling.layer_from(name, Layer::Concat, &[&previous, &previous]);
+        doubling = doubling.layer_from(name, Concat, &[&previous, &previous]);
     }
     assert!(error(doubling).starts_with("the layers up to `a8` give more than 536870912 values"));
-    let message = error(Model::builder([4, 4, 1]).layer("a", conv(1, Conv2d::default().stride(usize::MAX))));
-    assert!(message.contains("a stride of 18446744073709551615 pixels is too large: at most 1048576"), "{message}");
-    let many = (0..10_001).fold(Model::builder([1, 1, 1]), |net, i| net.layer(i.to_string(), Layer::Relu));
-    assert_eq!(error(many), "10001 layers; at most 10000 can be meant");
+    let message = error(Model::builder([4, 4, 1]).layer("a", conv(1, Convolution::default().stride(usize::MAX))));
+    assert!(
+        message.contains("a stride of 18446744073709551615 pixels is too large: the limit is 1048576"),
+        "{message}"
+    );
+    let many = (0..10_001).fold(Model::builder([1, 1, 1]), |net, i| net.layer(i.to_string(), Relu));
+    assert_eq!(error(many), "10001 layers; the limit is 10000");
 }
 
 #[test]
@@ -234,9 +243,8 @@ fn every_tape_computes_the_same_and_a_lean_one_gives_the_same_gradients() {
 #[test]
 fn a_pass_can_be_resumed_at_any_layer() {
     let model = residual().build(3).unwrap();
-    let tape = Tape::new();
-    let forward = model.forward(&tape, images(3), Mode::Evaluation).unwrap();
-    let logits = |image: usize| forward.logits.value().as_slice()[image * 3..][..3].to_vec();
+    let forward = model.record(images(3)).unwrap();
+    let logits = |image: usize| forward.logits().value().as_slice()[image * 3..][..3].to_vec();
     for layer in 0..model.layers().len() {
         let outputs = forward.activation(layer).value();
         let each = outputs.len() / 3;
@@ -250,9 +258,9 @@ fn a_pass_can_be_resumed_at_any_layer() {
 #[test]
 fn a_layer_may_read_another_twice() {
     let model = Model::builder([2, 2, 1])
-        .layer("relu", Layer::Relu)
-        .layer_from("double", Layer::Add, &["relu", "relu"])
-        .layer("gap", Layer::GlobalAvgPool)
+        .layer("relu", Relu)
+        .layer_from("double", Add, &["relu", "relu"])
+        .layer("gap", GlobalAvgPool)
         .build(1)
         .unwrap();
     let scores = model.predict(Tensor::new([1, 2, 2, 1], vec![1.0, 2.0, 3.0, -9.0])).unwrap();
@@ -263,8 +271,9 @@ fn a_layer_may_read_another_twice() {
 fn running_statistics_move_towards_the_batch() {
     let mut model = residual().build(3).unwrap();
     let before = model.parameter("bn2.running_mean").unwrap().clone();
-    let forward = model.forward(&Tape::new(), images(4), Mode::Training { seed: 1 }).unwrap();
-    let conv2 = forward.activation(2).value().clone();
+    let mode = Mode::Training { seed: 1 };
+    let conv2 = model.every_output(Source::Image, images(4), mode)[2].clone().unwrap();
+    let forward = model.forward(&Tape::new(), images(4), mode).unwrap();
     let mean = conv2.reshape([4 * 48, 4]).sum_axis(0).map(|sum| sum / 192.0);
     model.update_statistics(&forward.into_statistics());
     let after = model.parameter("bn2.running_mean").unwrap();
@@ -337,8 +346,7 @@ mod files {
     #[test]
     fn weights_in_half_precision_are_read() {
         use safetensors::tensor::{Dtype, TensorView};
-        let model =
-            Model::builder([2, 1, 1]).layer("flat", Layer::Flatten).layer("fc", Layer::linear(1)).build(1).unwrap();
+        let model = Model::builder([2, 1, 1]).layer("flat", Flatten).layer("fc", Linear::new(1)).build(1).unwrap();
         let bytes = model.to_bytes().unwrap();
         let (_, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
         let half =

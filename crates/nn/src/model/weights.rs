@@ -1,108 +1,53 @@
-//! Weights in safetensors files without an architecture: saved by PyTorch, or for it.
+//! Safetensors files of weights without an architecture, for exchange with PyTorch.
 
 use std::fs;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::SafeTensors;
 use tensor::Tensor;
 
-use super::error::{FileError, FileErrorKind, WeightError};
-use super::file::{bytes, floats};
+use super::error::{FileError, WeightError};
+use super::naming::{Naming, WeightLayout};
+use super::tensors::{floats, serialize};
 use super::{Model, ModelBuilder, Source, most_similar};
 use crate::files::write_whole;
-use crate::layer::Layer;
+use crate::layers::kind::Reach;
+use crate::layers::layer::Layer;
+use crate::layers::parameter::ParameterSpec;
 use crate::layout::permuted;
 
-/// How the tensors of a file of weights are named and laid out.
-///
-/// ```
-/// use nn::{Layer, Model, Naming, WeightLayout};
-/// let net = Model::builder([28, 28, 1])
-///     .layer("conv1", Layer::conv(8, 3)).layer("relu1", Layer::Relu)
-///     .layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(10));
-/// // As of torch.nn.Sequential: `0.weight` [8, 1, 3, 3] and `4.weight` [10, 8].
-/// let naming = Naming { layout: WeightLayout::PyTorch, layers: &[("conv1", "0"), ("fc", "4")] };
-/// let file = net.clone().build(1)?.weights_to_bytes(&naming)?;
-/// assert_eq!(net.clone().build_with(&file, &naming)?, net.build(1)?);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Naming<'a> {
-    /// How they are laid out.
-    pub layout: WeightLayout,
-    /// Layers with other names in the file: pairs of ours and theirs. The others are called as here.
-    pub layers: &'a [(&'a str, &'a str)],
-}
-
-/// How the weights in a file are laid out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WeightLayout {
-    /// As here: convolutions `[Kh, Kw, Cin/groups, Cout]`, fully connected layers `[in, out]`, flattened from `[H, W, C]`.
-    #[default]
-    ChannelsLast,
-    /// As in PyTorch: convolutions `[Cout, Cin/groups, Kh, Kw]`, fully connected layers `[out, in]`, flattened from
-    /// `[C, H, W]`.
-    PyTorch,
-}
-
-impl WeightLayout {
-    fn in_words(self) -> &'static str {
-        match self {
-            Self::ChannelsLast => "convolutions [Kh, Kw, Cin/groups, Cout], fully connected layers [in, out]",
-            Self::PyTorch => {
-                "in PyTorch's layout: convolutions [Cout, Cin/groups, Kh, Kw], fully connected layers [out, in]"
-            }
-        }
-    }
-}
-
-/// A count that PyTorch's batch norms keep and nothing here needs.
+/// A statistic of PyTorch's batch norms that isn't needed here.
 const COUNT: &str = "num_batches_tracked";
 
-impl Naming<'_> {
-    /// What the file calls a parameter, such as `features.0.weight`.
-    fn tensor(&self, parameter: &str) -> String {
-        let (layer, kind) = parameter.rsplit_once('.').expect("parameters are called LAYER.KIND");
-        let theirs = self.layers.iter().find(|(ours, _)| *ours == layer).map_or(layer, |(_, theirs)| theirs);
-        format!("{theirs}.{kind}")
-    }
-}
-
-/// Where the elements of a parameter stand in a file.
+/// How the elements of a parameter are arranged in a file.
 struct Arrangement {
     /// The tensor's shape in the file.
     stored: Vec<usize>,
-    /// The same with dimensions that were flattened together apart.
+    /// The same shape before axes were flattened together.
     apart: Vec<usize>,
-    /// Of these, the order in which they make our parameter.
+    /// The axes of `apart` in the order of the parameter's axes.
     axes: Vec<usize>,
 }
 
 impl Arrangement {
-    /// PyTorch's, of a parameter of this shape; `flattened` is `[H, W, C]` where the layer reads a flattened picture.
-    fn pytorch(layer: &Layer, shape: &[usize], flattened: Option<[usize; 3]>) -> Self {
-        let permuted = |axes: &[usize], shape: &[usize]| {
-            let mut stored = vec![0; axes.len()];
-            axes.iter().zip(shape).for_each(|(&axis, &extent)| stored[axis] = extent);
-            stored
+    /// PyTorch's; `flattened` is `[H, W, C]` where the layer reads a flattened picture.
+    fn pytorch(spec: &ParameterSpec, flattened: Option<[usize; 3]>) -> Self {
+        let order: Vec<usize> =
+            if spec.torch_axes.is_empty() { (0..spec.shape.len()).collect() } else { spec.torch_axes.to_vec() };
+        let mut stored = vec![0; order.len()];
+        order.iter().zip(&spec.shape).for_each(|(&axis, &extent)| stored[axis] = extent);
+        let (Some(input), Some([h, w, c])) = (spec.input_axis, flattened) else {
+            return Self { apart: stored.clone(), stored, axes: order };
         };
-        let (apart, axes): (Vec<usize>, Vec<usize>) = match (layer, shape, flattened) {
-            // A fully connected layer behind flattening is a convolution with a kernel as large as the picture.
-            (Layer::Linear { .. }, [_, out], Some([h, w, c])) => (vec![*out, c, h, w], vec![2, 3, 1, 0]),
-            (Layer::BatchNorm { .. } | Layer::LayerNorm { .. } | Layer::PRelu, _, Some([h, w, c])) => {
-                (vec![c, h, w], vec![1, 2, 0])
-            }
-            (_, [_, _, _, _], _) => (permuted(&[2, 3, 1, 0], shape), vec![2, 3, 1, 0]),
-            (_, [_, _], _) => (permuted(&[1, 0], shape), vec![1, 0]),
-            _ => (shape.to_vec(), (0..shape.len()).collect()),
-        };
-        let stored = match (shape, &apart[..]) {
-            ([inputs, _], [out, _, _, _]) => vec![*out, *inputs],
-            ([_], [_, _, _]) => shape.to_vec(),
-            _ => apart.clone(),
-        };
-        Self { stored, apart, axes }
+        // PyTorch flattens [C, H, W].
+        let split = order[input];
+        let mut apart = stored.clone();
+        apart.splice(split..=split, [c, h, w]);
+        let moved = |axis: usize| if axis > split { vec![axis + 2] } else { vec![axis] };
+        let axes = order.iter().enumerate();
+        let axes =
+            axes.flat_map(|(ours, &axis)| if ours == input { vec![split + 1, split + 2, split] } else { moved(axis) });
+        Self { stored, apart, axes: axes.collect() }
     }
 
     fn read(&self, values: Vec<f32>, shape: &[usize]) -> Tensor<f32> {
@@ -119,15 +64,14 @@ impl Arrangement {
 }
 
 impl ModelBuilder {
-    /// The model with its weights from the bytes of a safetensors file, whatever wrote it: of f16, bf16, f32 or f64. In
-    /// the same layout as here, it needs no names but the layers'.
+    /// Builds the model with weights from the bytes of a safetensors file. Weights in f16, bf16 and f64 are converted to f32.
     ///
     /// # Errors
-    /// Where the bytes aren't such a file; where a tensor is missing, is of another shape, or belongs to no layer (but for
-    /// `num_batches_tracked`); where the model can't be built.
-    pub fn build_with(self, file: &[u8], naming: &Naming<'_>) -> Result<Model<f32>, FileErrorKind> {
-        let file = SafeTensors::deserialize(file)?;
-        let mut model = self.assemble::<FileErrorKind>(|_, _, _, _, shape| Ok(Tensor::zeros(shape)))?;
+    /// If the bytes aren't such a file, a tensor is missing, has the wrong shape or belongs to no layer (except for
+    /// `num_batches_tracked`), or the model can't be built.
+    pub fn build_with(self, file: &[u8], naming: &Naming<'_>) -> Result<Model<f32>, WeightError> {
+        let file = SafeTensors::deserialize(file).map_err(WeightError::Safetensors)?;
+        let mut model = self.assemble::<WeightError>(|_, _, spec| Ok(Tensor::zeros(&spec.shape[..])))?;
         for (ours, _) in naming.layers {
             model.layer_index(ours)?;
         }
@@ -140,9 +84,8 @@ impl ModelBuilder {
             let tensor = naming.tensor(&name);
             let view = file.tensor(&tensor).map_err(|_| missing(&file, &tensor, &name))?;
             if view.shape() != arrangement.stored {
-                let (expected, found, layout) = (arrangement.stored, view.shape().to_vec(), naming.layout.in_words());
-                let misfit = WeightError::Shape { tensor, parameter: name, expected, found, layout };
-                return Err(Box::new(misfit).into());
+                let (expected, found, layout) = (arrangement.stored, view.shape().to_vec(), naming.layout);
+                return Err(WeightError::Shape { tensor, parameter: name, expected, found, layout });
             }
             model.parameters[parameter].value = arrangement.read(floats(&tensor, &view)?, &shape);
             known.push(tensor);
@@ -153,7 +96,7 @@ impl ModelBuilder {
             !count && known.binary_search_by(|known| known.as_str().cmp(name)).is_err()
         };
         match file.names().into_iter().find(stray) {
-            Some(stray) => Err(Box::new(WeightError::Unknown(stray.into())).into()),
+            Some(stray) => Err(WeightError::Unknown(stray.into())),
             None => Ok(model),
         }
     }
@@ -161,121 +104,114 @@ impl ModelBuilder {
     /// As [`build_with`](Self::build_with), from a file.
     ///
     /// # Errors
-    /// As [`build_with`](Self::build_with), and where the file can't be read.
-    pub fn load_weights(self, path: impl AsRef<Path>, naming: &Naming<'_>) -> Result<Model<f32>, FileError> {
-        let path = path.as_ref();
-        let read = || self.build_with(&fs::read(path)?, naming);
-        read().map_err(|kind| FileError { path: path.into(), kind })
+    /// As [`build_with`](Self::build_with), and if the file can't be read.
+    pub fn load_weights(
+        self,
+        path: impl AsRef<Path>,
+        naming: &Naming<'_>,
+    ) -> Result<Model<f32>, FileError<WeightError>> {
+        FileError::within(path.as_ref(), |path| self.build_with(&fs::read(path)?, naming))
     }
 }
 
 impl Model<f32> {
-    /// The weights alone as the bytes of a safetensors file: `torch.nn.Module.load_state_dict` takes what PyTorch's
-    /// layout gives.
+    /// The weights as the bytes of a safetensors file. In PyTorch's layout, `torch.nn.Module.load_state_dict` accepts them.
     ///
     /// # Errors
-    /// Where a layer named isn't the model's, or two tensors would have one name.
-    pub fn weights_to_bytes(&self, naming: &Naming<'_>) -> Result<Vec<u8>, FileErrorKind> {
+    /// If the naming has a layer that the model hasn't, or gives two tensors the same name.
+    pub fn weights_to_bytes(&self, naming: &Naming<'_>) -> Result<Vec<u8>, WeightError> {
         for (ours, _) in naming.layers {
             self.layer_index(ours)?;
         }
-        let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = (self.arrangements(naming.layout))
-            .map(|(parameter, arrangement)| {
-                let parameter = &self.parameters[parameter];
-                let data = bytes(&arrangement.write(&parameter.value));
-                (naming.tensor(&parameter.name), arrangement.stored, data)
-            })
-            .collect();
-        let views = (tensors.iter())
-            .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
-            .collect::<Result<Vec<_>, FileErrorKind>>()?;
-        Ok(safetensors::serialize(views, None)?)
+        let tensors = self.arrangements(naming.layout).map(|(parameter, arrangement)| {
+            let parameter = &self.parameters[parameter];
+            (naming.tensor(&parameter.name), arrangement.write(&parameter.value))
+        });
+        serialize(tensors, None).map_err(WeightError::Safetensors)
     }
 
-    /// As [`weights_to_bytes`](Self::weights_to_bytes), to a file, which appears whole or not at all.
+    /// As [`weights_to_bytes`](Self::weights_to_bytes), to a file, which is replaced atomically.
     ///
     /// # Errors
-    /// As [`weights_to_bytes`](Self::weights_to_bytes), and where the file can't be written.
-    pub fn save_weights(&self, path: impl AsRef<Path>, naming: &Naming<'_>) -> Result<(), FileError> {
-        let path = path.as_ref();
-        let write = || Ok(write_whole(path, &self.weights_to_bytes(naming)?)?);
-        write().map_err(|kind| FileError { path: path.into(), kind })
+    /// As [`weights_to_bytes`](Self::weights_to_bytes), and if the file can't be written.
+    pub fn save_weights(&self, path: impl AsRef<Path>, naming: &Naming<'_>) -> Result<(), FileError<WeightError>> {
+        FileError::within(path.as_ref(), |path| Ok(write_whole(path, &self.weights_to_bytes(naming)?)?))
     }
 
-    /// Where each parameter's elements stand in a file.
+    /// For each parameter its index and its arrangement in a file.
     fn arrangements(&self, layout: WeightLayout) -> impl Iterator<Item = (usize, Arrangement)> + use<> {
         let of = |(index, node): (usize, &super::ModelNode)| {
             let flattened = self.flattened_before(index);
-            let arrangement = |parameter: usize| {
-                let shape = self.parameters[parameter].value.shape();
-                let arrangement = match layout {
-                    WeightLayout::PyTorch => Arrangement::pytorch(&node.layer, shape, flattened),
-                    WeightLayout::ChannelsLast => {
-                        Arrangement { stored: shape.to_vec(), apart: shape.to_vec(), axes: (0..shape.len()).collect() }
-                    }
-                };
-                (parameter, arrangement)
+            let specs = node.layer.parameters(self.shape_of(node.inputs[0]));
+            let arrangement = |(parameter, spec): (usize, ParameterSpec)| match layout {
+                WeightLayout::PyTorch => (parameter, Arrangement::pytorch(&spec, flattened)),
+                WeightLayout::ChannelsLast => {
+                    let axes = (0..spec.shape.len()).collect();
+                    (parameter, Arrangement { apart: spec.shape.clone(), stored: spec.shape, axes })
+                }
             };
-            node.parameters.clone().map(arrangement).collect::<Vec<_>>()
+            node.parameters.clone().zip(specs).map(arrangement).collect::<Vec<_>>()
         };
         self.nodes.iter().enumerate().flat_map(of).collect::<Vec<_>>().into_iter()
     }
 
-    /// `[H, W, C]` of the picture whose flattened values a layer reads in their places.
+    /// `[H, W, C]` if a layer reads a flattened picture, whose values still have their order.
     fn flattened_before(&self, layer: usize) -> Option<[usize; 3]> {
         let mut at = layer;
         loop {
-            let input = self.nodes[at].inputs.first()?;
-            match (self.shape_of(*input), input) {
-                (&[h, w, c], _) => return matches!(self.nodes[at].layer, Layer::Flatten).then_some([h, w, c]),
-                // The outputs of another fully connected layer have no places, and moved ones others.
-                (_, Source::Layer(from))
-                    if !matches!(
-                        self.nodes[*from].layer,
-                        Layer::Linear { .. } | Layer::Concat | Layer::Select { .. }
-                    ) =>
-                {
-                    at = *from;
-                }
-                _ => return None,
+            let source = *self.nodes[at].inputs.first()?;
+            if let &[h, w, c] = self.shape_of(source) {
+                return matches!(self.nodes[at].layer, Layer::Flatten(_)).then_some([h, w, c]);
             }
+            // A row keeps its values in their places only through layers that compute each from the same place.
+            let Source::Layer(from) = source else { return None };
+            let node = &self.nodes[from];
+            let keeps_places = node.layer.kind().reach() == Reach::SamePlace
+                && self.shape_of(*node.inputs.first()?) == node.output_shape;
+            if !keeps_places && !matches!(node.layer, Layer::Flatten(_)) {
+                return None;
+            }
+            at = from;
         }
     }
 }
 
-fn missing(file: &SafeTensors<'_>, tensor: &str, parameter: &str) -> FileErrorKind {
+fn missing(file: &SafeTensors<'_>, tensor: &str, parameter: &str) -> WeightError {
     let mut tensors: Vec<String> = file.names().into_iter().map(ToString::to_string).collect();
     tensors.sort_unstable();
     let suggestion = most_similar(tensor, &tensors);
-    Box::new(WeightError::Missing { tensor: tensor.into(), parameter: parameter.into(), suggestion, tensors }).into()
+    WeightError::Missing { tensor: tensor.into(), parameter: parameter.into(), suggestion, tensors }
 }
 
 #[cfg(test)]
 mod tests {
+    use safetensors::tensor::{Dtype, TensorView};
+
     use super::*;
+    use crate::layers::{BatchNorm, Conv2d, Flatten, GlobalAvgPool, Linear, Relu};
     use crate::model::{ModelError, ModelInfo};
 
-    /// Channels in groups, batch norms before and behind flattening, a hidden fully connected layer.
+    /// A convolution in groups, batch norms before and after flattening, a hidden fully connected layer.
     fn net() -> ModelBuilder {
         Model::builder([6, 4, 2])
-            .layer("conv", Layer::conv(6, 3).groups(2))
-            .layer("bn", Layer::batch_norm())
-            .layer("flatten", Layer::Flatten)
-            .layer("bn_flat", Layer::batch_norm())
-            .layer("relu", Layer::Relu)
-            .layer("fc1", Layer::linear(5))
-            .layer("fc2", Layer::linear(3))
+            .layer("conv", Conv2d::new(6, 3).groups(2))
+            .layer("bn", BatchNorm::new())
+            .layer("flatten", Flatten)
+            .layer("bn_flat", BatchNorm::new())
+            .layer("relu", Relu)
+            .layer("fc1", Linear::new(5))
+            .layer("fc2", Linear::new(3))
     }
 
     const NAMING: Naming<'_> =
         Naming { layout: WeightLayout::PyTorch, layers: &[("conv", "features.0"), ("fc1", "classifier.1")] };
 
-    /// A net whose parameters are all different numbers.
+    /// A model whose parameters' elements are all different.
     fn counted() -> Model {
         let mut model = net().build(1).unwrap();
         let mut count = 0.0;
-        for index in 0..model.parameters().len() {
-            model.value_mut(index).make_mut().iter_mut().for_each(|x| {
+        for parameter in model.parameters_mut() {
+            parameter.value.make_mut().iter_mut().for_each(|x| {
                 count += 1.0;
                 *x = count;
             });
@@ -292,9 +228,9 @@ mod tests {
         safetensors::serialize(views, None).unwrap()
     }
 
-    /// Index by index, as PyTorch's documentation says where each weight stands.
+    /// Element by element, against the layouts in PyTorch's documentation.
     #[test]
-    fn tensors_stand_as_in_pytorch() {
+    fn tensors_are_laid_out_as_in_pytorch() {
         let model = counted();
         let bytes = model.weights_to_bytes(&NAMING).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -343,8 +279,8 @@ mod tests {
     }
 
     #[test]
-    fn counts_of_batches_are_passed_over_and_half_precision_is_read() {
-        let linear = || Model::builder([2, 1, 1]).layer("flat", Layer::Flatten).layer("fc", Layer::linear(1));
+    fn counts_of_batches_are_ignored_and_half_precision_is_read() {
+        let linear = || Model::builder([2, 1, 1]).layer("flat", Flatten).layer("fc", Linear::new(1));
         let half =
             |values: &[f32]| values.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect::<Vec<u8>>();
         let weights = || {
@@ -366,8 +302,7 @@ mod tests {
             let file = model.weights_to_bytes(&NAMING).unwrap();
             net.build_with(&file, naming).unwrap_err().to_string()
         };
-        let wider =
-            Model::builder([6, 4, 2]).layer("conv", Layer::conv(8, 3).groups(2)).layer("gap", Layer::GlobalAvgPool);
+        let wider = Model::builder([6, 4, 2]).layer("conv", Conv2d::new(8, 3).groups(2)).layer("gap", GlobalAvgPool);
         let named = Naming { layers: &NAMING.layers[..1], ..NAMING };
         let shape = error(wider, &named);
         for part in
@@ -381,8 +316,8 @@ mod tests {
         let layer = error(net(), &Naming { layers: &[("covn", "features.0")], ..NAMING });
         assert!(layer.contains("no layer `covn`") && layer.contains("did you mean `conv`?"), "{layer}");
         let unfit =
-            net().layer("conv2", Layer::conv(2, 3)).build_with(&model.weights_to_bytes(&NAMING).unwrap(), &NAMING);
-        assert!(matches!(unfit, Err(FileErrorKind::Model(ModelError::Layer { .. }))));
+            net().layer("conv2", Conv2d::new(2, 3)).build_with(&model.weights_to_bytes(&NAMING).unwrap(), &NAMING);
+        assert!(matches!(unfit, Err(WeightError::Model(ModelError::Layer { .. }))));
         assert!(net().build_with(b"no file", &NAMING).is_err());
     }
 }

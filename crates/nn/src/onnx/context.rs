@@ -10,7 +10,8 @@ use super::external::ExternalData;
 use super::network::{Network, Planned, Weight};
 use super::node::Node;
 use super::schema::TensorProto;
-use crate::layer::Layer;
+use crate::layers::Scale;
+use crate::layers::layer::Layer;
 use crate::model::Source;
 
 /// Turns a node into layers or a constant; returns its first output.
@@ -98,7 +99,7 @@ impl<'a> Reading<'a> {
     }
 
     pub(crate) fn inputs(&mut self) -> Result<Vec<Value>, NodeError> {
-        (0..self.node.proto.input.len()).map(|index| self.input(index, "input")).collect()
+        (0..self.node.inputs()).map(|index| self.input(index, "input")).collect()
     }
 
     /// An input that depends on the image.
@@ -114,7 +115,7 @@ impl<'a> Reading<'a> {
 
     /// All inputs, which depend on the image.
     pub(crate) fn activations(&mut self) -> Result<Vec<Activation>, NodeError> {
-        (0..self.node.proto.input.len()).map(|index| self.activation(index, "input")).collect()
+        (0..self.node.inputs()).map(|index| self.activation(index, "input")).collect()
     }
 
     /// The first input, which is an image for ONNX, and its `[H, W, C]`.
@@ -190,6 +191,13 @@ impl<'a> Reading<'a> {
         a.combined(b, of_integers, of_floats)
     }
 
+    /// A function of each element of the first input, which doesn't depend on the image.
+    pub(crate) fn of_constant(&mut self, f: fn(f32) -> f32) -> Result<Value, NodeError> {
+        let x = self.constant(0, "input")?;
+        self.charge(x.values.len())?;
+        Ok(Constant::floats(&x.shape, x.to_floats().into_iter().map(f).collect()).into())
+    }
+
     /// Gives a value its name.
     pub(crate) fn define(&mut self, name: &'a str, value: Value) -> Result<(), NodeError> {
         if let Value::Constant(constant) = &value {
@@ -205,24 +213,24 @@ impl<'a> Reading<'a> {
     pub(crate) fn add(
         &mut self,
         part: &str,
-        layer: Layer,
+        layer: impl Into<Layer>,
         inputs: &[Source],
         weights: impl IntoIterator<Item = Weight>,
     ) -> Result<Source, NodeError> {
         let name = self.node.name();
         let name = if part.is_empty() { name.to_string() } else { format!("{name}.{part}") };
-        self.graph.network.add(&name, layer, inputs, weights)
+        self.graph.network.add(&name, layer.into(), inputs, weights)
     }
 
     /// Adds a layer without parameters.
-    pub(crate) fn layer(&mut self, layer: Layer, inputs: &[Source]) -> Result<Source, NodeError> {
+    pub(crate) fn layer(&mut self, layer: impl Into<Layer>, inputs: &[Source]) -> Result<Source, NodeError> {
         self.add("", layer, inputs, [])
     }
 
     /// Adds a layer with parameters.
     pub(crate) fn layer_with(
         &mut self,
-        layer: Layer,
+        layer: impl Into<Layer>,
         x: &Activation,
         weights: impl IntoIterator<Item = Weight>,
     ) -> Result<Source, NodeError> {
@@ -230,7 +238,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Adds a layer of the first input that leaves every value in its place.
-    pub(crate) fn in_place(&mut self, layer: Layer) -> Result<Value, NodeError> {
+    pub(crate) fn in_place(&mut self, layer: impl Into<Layer>) -> Result<Value, NodeError> {
         let x = self.activation(0, "input")?;
         Ok(x.of(self.layer(layer, &[x.source])?).into())
     }
@@ -238,7 +246,7 @@ impl<'a> Reading<'a> {
     /// Adds a layer that multiplies by a number.
     pub(crate) fn scaled(&mut self, part: &str, x: &Activation, factor: f32) -> Result<Activation, NodeError> {
         let weight = Weight::new(&[1], vec![factor]);
-        Ok(x.of(self.add(part, Layer::Scale { shape: vec![1] }, &[x.source], [weight])?))
+        Ok(x.of(self.add(part, Scale { shape: vec![1] }, &[x.source], [weight])?))
     }
 
     /// The output of a layer that gives images, as ONNX sees it.
@@ -258,7 +266,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Puts a layer of this node, with the same inputs, in the place of one without parameters.
-    pub(crate) fn replace(&mut self, source: Source, layer: Layer) {
-        self.graph.network.replace(source, self.node.name(), layer);
+    pub(crate) fn replace(&mut self, source: Source, layer: impl Into<Layer>) {
+        self.graph.network.replace(source, self.node.name(), layer.into());
     }
 }

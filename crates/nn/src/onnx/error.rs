@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::geometry::GeometryError;
-use crate::layer::LayerError;
+use crate::layers::error::LayerError;
 use crate::model::ModelError;
 
 /// An ONNX file that can't be read.

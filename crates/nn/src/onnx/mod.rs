@@ -11,22 +11,26 @@
 //! - Class names and preprocessing are kept in the metadata of files that [`Model::save_onnx`] writes, and are found there.
 //! - Whatever isn't supported is an error that names the node, what it asks for, and what is supported.
 
-mod activation;
-mod constant;
-mod context;
-mod error;
+pub(crate) mod activation;
+pub(crate) mod constant;
+pub(crate) mod context;
+pub(crate) mod error;
 mod external;
-mod network;
-mod node;
+pub(crate) mod layer;
+pub(crate) mod network;
+pub(crate) mod node;
 mod operators;
-mod proto;
+pub(crate) mod prelude;
+pub(crate) mod proto;
 mod reader;
+mod registry;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod views;
+pub(crate) mod windows;
 mod writer;
-mod writing;
+pub(crate) mod writing;
 
 use std::fs;
 use std::path::Path;
@@ -65,8 +69,7 @@ impl Model<f32> {
     /// # Errors
     /// If the file can't be written.
     pub fn save_onnx(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
-        let path = path.as_ref();
-        write_whole(path, &self.to_onnx()).map_err(|error| FileError { path: path.into(), kind: error.into() })
+        FileError::within(path.as_ref(), |path| Ok(write_whole(path, &self.to_onnx())?))
     }
 
     /// The model as the bytes of an ONNX file.

@@ -6,7 +6,8 @@ use tensor::Tensor;
 
 use super::constant::Constant;
 use super::error::{NodeError, OnnxError, TensorError};
-use crate::layer::{Layer, ParameterSpec};
+use crate::layers::layer::Layer;
+use crate::layers::parameter::ParameterSpec;
 use crate::model::{IMAGE, Model, ModelBuilder, ModelError, ModelInfo, Source};
 
 /// The layers so far.
@@ -144,8 +145,8 @@ impl Network {
             weights.extend(planned.weights);
         }
         let mut weights = weights.into_iter();
-        builder.assemble(|_, _, _, name, shape| {
-            let weight = weights.next().filter(|weight| weight.shape()[..] == *shape);
+        builder.assemble(|_, name, spec| {
+            let weight = weights.next().filter(|weight| weight.shape()[..] == spec.shape[..]);
             weight.ok_or_else(|| ModelError::MissingParameter(name.into()).into())
         })
     }

@@ -19,6 +19,11 @@ impl<'a> Node<'a> {
     }
 
     /// The name of an input, if the node has it.
+    /// The number of inputs, those left out included.
+    pub(crate) fn inputs(&self) -> usize {
+        self.proto.input.len()
+    }
+
     pub(crate) fn input(&self, index: usize) -> Option<&'a str> {
         self.proto.input.get(index).map(String::as_str).filter(|name| !name.is_empty())
     }

@@ -8,9 +8,10 @@ use super::error::{NodeError, OnnxError};
 use super::external::ExternalData;
 use super::network::Network;
 use super::node::Node;
-use super::operators::OPERATORS;
+use super::registry::OPERATORS;
 use super::schema::{DimensionProto, GraphProto, INFO_KEY, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-use crate::layer::{Layer, MOST_VALUES, count};
+use crate::layers::Flatten;
+use crate::layers::limits::{MAX_VALUES, count};
 use crate::model::{Model, ModelInfo, Source};
 
 /// The oldest version of the operators that is supported.
@@ -172,7 +173,7 @@ fn image(input: &ValueInfoProto, nodes: &[&NodeProto]) -> Result<(usize, Activat
     };
     let batch = extents[0].unwrap_or(1);
     match count(&shape) {
-        Some(values) if values.max(batch) <= MOST_VALUES => {
+        Some(values) if values.max(batch) <= MAX_VALUES => {
             Ok((batch, Activation::permuted(Source::Image, shape, axes)))
         }
         _ => Err(misfit()),
@@ -188,5 +189,5 @@ fn row(network: &mut Network, scores: &Activation, output: &str) -> Result<Sourc
     if scores.layer_shape().len() == 1 {
         return Ok(scores.source);
     }
-    network.add(output, Layer::Flatten, &[scores.source], []).map_err(|_| misfit())
+    network.add(output, Flatten.into(), &[scores.source], []).map_err(|_| misfit())
 }

@@ -4,97 +4,115 @@
 use prost::Message;
 
 /// The metadata entry of files that we wrote: class names and preprocessing.
-pub(super) const INFO_KEY: &str = "glassbox";
+pub(crate) const INFO_KEY: &str = "glassbox";
 
-/// A model file.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ModelProto {
-    #[prost(int64, tag = "1")]
-    pub(super) ir_version: i64,
-    #[prost(string, tag = "2")]
-    pub(super) producer_name: String,
-    #[prost(string, tag = "3")]
-    pub(super) producer_version: String,
-    #[prost(message, optional, tag = "7")]
-    pub(super) graph: Option<GraphProto>,
-    #[prost(message, repeated, tag = "8")]
-    pub(super) opset_import: Vec<OperatorSetProto>,
-    #[prost(message, repeated, tag = "14")]
-    pub(super) metadata_props: Vec<EntryProto>,
+/// Declares messages; before each field stands what `prost` is told of it.
+macro_rules! messages {
+    ($($(#[$doc:meta])* $Message:ident {
+        $($(#[$field_doc:meta])* ($($encoding:tt)+) $field:ident: $Type:ty,)+
+    })+) => {
+        $($(#[$doc])*
+        #[derive(Clone, PartialEq, Message)]
+        pub(crate) struct $Message {
+            $($(#[$field_doc])* #[prost($($encoding)+)] pub(crate) $field: $Type,)+
+        })+
+    };
 }
 
-/// A version of a set of operators.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct OperatorSetProto {
-    #[prost(string, tag = "1")]
-    pub(super) domain: String,
-    #[prost(int64, tag = "2")]
-    pub(super) version: i64,
-}
+messages! {
+    /// A model file.
+    ModelProto {
+        (int64, tag = 1) ir_version: i64,
+        (string, tag = 2) producer_name: String,
+        (string, tag = 3) producer_version: String,
+        (message, optional, tag = 7) graph: Option<GraphProto>,
+        (message, repeated, tag = 8) opset_import: Vec<OperatorSetProto>,
+        (message, repeated, tag = 14) metadata_props: Vec<EntryProto>,
+    }
 
-/// A key and its value.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct EntryProto {
-    #[prost(string, tag = "1")]
-    pub(super) key: String,
-    #[prost(string, tag = "2")]
-    pub(super) value: String,
-}
+    /// A version of a set of operators.
+    OperatorSetProto {
+        (string, tag = 1) domain: String,
+        (int64, tag = 2) version: i64,
+    }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct GraphProto {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) node: Vec<NodeProto>,
-    #[prost(string, tag = "2")]
-    pub(super) name: String,
-    #[prost(message, repeated, tag = "5")]
-    pub(super) initializer: Vec<TensorProto>,
-    #[prost(message, repeated, tag = "11")]
-    pub(super) input: Vec<ValueInfoProto>,
-    #[prost(message, repeated, tag = "12")]
-    pub(super) output: Vec<ValueInfoProto>,
-}
+    /// A key and its value.
+    EntryProto {
+        (string, tag = 1) key: String,
+        (string, tag = 2) value: String,
+    }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct NodeProto {
-    #[prost(string, repeated, tag = "1")]
-    pub(super) input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    pub(super) output: Vec<String>,
-    #[prost(string, tag = "3")]
-    pub(super) name: String,
-    #[prost(string, tag = "4")]
-    pub(super) op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    pub(super) attribute: Vec<AttributeProto>,
-    #[prost(string, tag = "7")]
-    pub(super) domain: String,
-}
+    GraphProto {
+        (message, repeated, tag = 1) node: Vec<NodeProto>,
+        (string, tag = 2) name: String,
+        (message, repeated, tag = 5) initializer: Vec<TensorProto>,
+        (message, repeated, tag = 11) input: Vec<ValueInfoProto>,
+        (message, repeated, tag = 12) output: Vec<ValueInfoProto>,
+    }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct AttributeProto {
-    #[prost(string, tag = "1")]
-    pub(super) name: String,
-    #[prost(float, optional, tag = "2")]
-    pub(super) f: Option<f32>,
-    #[prost(int64, optional, tag = "3")]
-    pub(super) i: Option<i64>,
-    #[prost(bytes = "vec", optional, tag = "4")]
-    pub(super) s: Option<Vec<u8>>,
-    #[prost(message, optional, tag = "5")]
-    pub(super) t: Option<TensorProto>,
-    #[prost(float, repeated, tag = "7")]
-    pub(super) floats: Vec<f32>,
-    #[prost(int64, repeated, tag = "8")]
-    pub(super) ints: Vec<i64>,
-    #[prost(enumeration = "AttributeType", tag = "20")]
-    pub(super) r#type: i32,
+    NodeProto {
+        (string, repeated, tag = 1) input: Vec<String>,
+        (string, repeated, tag = 2) output: Vec<String>,
+        (string, tag = 3) name: String,
+        (string, tag = 4) op_type: String,
+        (message, repeated, tag = 5) attribute: Vec<AttributeProto>,
+        (string, tag = 7) domain: String,
+    }
+
+    AttributeProto {
+        (string, tag = 1) name: String,
+        (float, optional, tag = 2) f: Option<f32>,
+        (int64, optional, tag = 3) i: Option<i64>,
+        (bytes = "vec", optional, tag = 4) s: Option<Vec<u8>>,
+        (message, optional, tag = 5) t: Option<TensorProto>,
+        (float, repeated, tag = 7) floats: Vec<f32>,
+        (int64, repeated, tag = 8) ints: Vec<i64>,
+        (enumeration = "AttributeType", tag = 20) r#type: i32,
+    }
+
+    TensorProto {
+        (int64, repeated, tag = 1) dims: Vec<i64>,
+        (enumeration = "DataType", tag = 2) data_type: i32,
+        (float, repeated, tag = 4) float_data: Vec<f32>,
+        (int32, repeated, tag = 5) int32_data: Vec<i32>,
+        (int64, repeated, tag = 7) int64_data: Vec<i64>,
+        (string, tag = 8) name: String,
+        (bytes = "vec", tag = 9) raw_data: Vec<u8>,
+        (double, repeated, tag = 10) double_data: Vec<f64>,
+        (message, repeated, tag = 13) external_data: Vec<EntryProto>,
+        /// 1 if the data are in another file.
+        (int32, tag = 14) data_location: i32,
+    }
+
+    ValueInfoProto {
+        (string, tag = 1) name: String,
+        (message, optional, tag = 2) r#type: Option<TypeProto>,
+    }
+
+    TypeProto {
+        (message, optional, tag = 1) tensor_type: Option<TensorTypeProto>,
+    }
+
+    TensorTypeProto {
+        (enumeration = "DataType", tag = 1) elem_type: i32,
+        (message, optional, tag = 2) shape: Option<ShapeProto>,
+    }
+
+    ShapeProto {
+        (message, repeated, tag = 1) dim: Vec<DimensionProto>,
+    }
+
+    /// An extent, or a name for one that isn't fixed.
+    DimensionProto {
+        (int64, optional, tag = 1) dim_value: Option<i64>,
+        (string, optional, tag = 2) dim_param: Option<String>,
+    }
 }
 
 /// Which field of an attribute holds its value; undefined in files of the first versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
 #[repr(i32)]
-pub(super) enum AttributeType {
+pub(crate) enum AttributeType {
     Undefined = 0,
     Float = 1,
     Int = 2,
@@ -105,35 +123,10 @@ pub(super) enum AttributeType {
     Ints = 7,
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct TensorProto {
-    #[prost(int64, repeated, tag = "1")]
-    pub(super) dims: Vec<i64>,
-    #[prost(enumeration = "DataType", tag = "2")]
-    pub(super) data_type: i32,
-    #[prost(float, repeated, tag = "4")]
-    pub(super) float_data: Vec<f32>,
-    #[prost(int32, repeated, tag = "5")]
-    pub(super) int32_data: Vec<i32>,
-    #[prost(int64, repeated, tag = "7")]
-    pub(super) int64_data: Vec<i64>,
-    #[prost(string, tag = "8")]
-    pub(super) name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    pub(super) raw_data: Vec<u8>,
-    #[prost(double, repeated, tag = "10")]
-    pub(super) double_data: Vec<f64>,
-    #[prost(message, repeated, tag = "13")]
-    pub(super) external_data: Vec<EntryProto>,
-    /// 1 if the data are in another file.
-    #[prost(int32, tag = "14")]
-    pub(super) data_location: i32,
-}
-
 /// The supported types of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
 #[repr(i32)]
-pub(super) enum DataType {
+pub(crate) enum DataType {
     Undefined = 0,
     Float = 1,
     Uint8 = 2,
@@ -144,41 +137,4 @@ pub(super) enum DataType {
     Float16 = 10,
     Double = 11,
     Bfloat16 = 16,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ValueInfoProto {
-    #[prost(string, tag = "1")]
-    pub(super) name: String,
-    #[prost(message, optional, tag = "2")]
-    pub(super) r#type: Option<TypeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct TypeProto {
-    #[prost(message, optional, tag = "1")]
-    pub(super) tensor_type: Option<TensorTypeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct TensorTypeProto {
-    #[prost(enumeration = "DataType", tag = "1")]
-    pub(super) elem_type: i32,
-    #[prost(message, optional, tag = "2")]
-    pub(super) shape: Option<ShapeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ShapeProto {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) dim: Vec<DimensionProto>,
-}
-
-/// An extent, or a name for one that isn't fixed.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct DimensionProto {
-    #[prost(int64, optional, tag = "1")]
-    pub(super) dim_value: Option<i64>,
-    #[prost(string, optional, tag = "2")]
-    pub(super) dim_param: Option<String>,
 }

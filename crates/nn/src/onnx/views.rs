@@ -4,7 +4,7 @@ use super::activation::Activation;
 use super::constant::{Constant, size};
 use super::context::{Reading, Value};
 use super::error::NodeError;
-use crate::layer::Layer;
+use crate::layers::{Flatten, Select, Unflatten};
 
 impl Reading<'_> {
     /// The same elements under another shape of ONNX's, N included.
@@ -24,14 +24,14 @@ impl Reading<'_> {
     /// The same values. A layer is added where ONNX sees an image as a row, or its channels shuffled.
     pub(crate) fn materialized(&mut self, x: Activation) -> Result<Activation, NodeError> {
         if x.shape().len() == 1 && x.layer_shape().len() > 1 {
-            let source = self.layer(Layer::Flatten, &[x.source])?;
+            let source = self.layer(Flatten, &[x.source])?;
             return Ok(x.flattened(source));
         }
         if !x.has_shuffled_channels() {
             return Ok(x);
         }
         self.charge(x.channels())?;
-        let source = self.layer(Layer::Select { axis: 2, places: x.channel_order() }, &[x.source])?;
+        let source = self.layer(Select { axis: 2, indices: x.channel_order() }, &[x.source])?;
         Ok(self.image(source))
     }
 
@@ -42,7 +42,7 @@ impl Reading<'_> {
         row: &Activation,
         shape: [usize; 3],
     ) -> Result<Activation, NodeError> {
-        let source = self.add(part, Layer::Unflatten { shape }, &[row.source], [])?;
+        let source = self.add(part, Unflatten { shape }, &[row.source], [])?;
         Ok(Activation::image(source, shape))
     }
 
@@ -76,6 +76,6 @@ impl Reading<'_> {
             let supported = "height, width or channels of an image, or the elements of a row";
             NodeError::unsupported("the dimension", dimension, supported)
         })?;
-        Ok(selected.of(self.layer(Layer::Select { axis, places }, &[x.source])?).into())
+        Ok(selected.of(self.layer(Select { axis, indices: places }, &[x.source])?).into())
     }
 }

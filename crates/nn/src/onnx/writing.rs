@@ -3,7 +3,7 @@
 use tensor::Tensor;
 
 use super::proto::{floats, list};
-use super::schema::{AttributeProto, GraphProto, NodeProto};
+use super::schema::{AttributeProto as Attribute, GraphProto, NodeProto};
 
 /// A layer that is written. Its output is the value of its name, an image `[N, C, H, W]` or a row `[N, C]`; what else it needs
 /// is named after it and a part: `layer/part`.
@@ -53,24 +53,18 @@ impl<'a> Writing<'a> {
     }
 
     /// Writes the layer as one node of its inputs and its parameters.
-    pub(crate) fn one_node(&mut self, operator: &str, attributes: impl Into<Vec<AttributeProto>>) {
+    pub(crate) fn one_node(&mut self, operator: &str, attributes: &[Attribute]) {
         let inputs = self.with_parameters(Tensor::clone);
         self.node(operator, &inputs, attributes);
     }
 
     /// Writes a node that computes the layer's output.
-    pub(crate) fn node(&mut self, operator: &str, inputs: &[&str], attributes: impl Into<Vec<AttributeProto>>) {
+    pub(crate) fn node(&mut self, operator: &str, inputs: &[&str], attributes: &[Attribute]) {
         self.named(self.name, self.name, operator, inputs, attributes);
     }
 
     /// Writes a node that computes a part; its output.
-    pub(crate) fn part(
-        &mut self,
-        part: &str,
-        operator: &str,
-        inputs: &[&str],
-        attributes: impl Into<Vec<AttributeProto>>,
-    ) -> String {
+    pub(crate) fn part(&mut self, part: &str, operator: &str, inputs: &[&str], attributes: &[Attribute]) -> String {
         let name = self.part_name(part);
         self.named(&name, &name, operator, inputs, attributes);
         name
@@ -82,7 +76,7 @@ impl<'a> Writing<'a> {
         part: &str,
         operator: &str,
         inputs: &[&str],
-        attributes: impl Into<Vec<AttributeProto>>,
+        attributes: &[Attribute],
     ) -> String {
         let output = self.part_name(part);
         self.named(self.name, &output, operator, inputs, attributes);
@@ -90,13 +84,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Writes a node behind an inner one, which computes the layer's output from that part.
-    pub(crate) fn outer_node(
-        &mut self,
-        part: &str,
-        operator: &str,
-        input: &str,
-        attributes: impl Into<Vec<AttributeProto>>,
-    ) {
+    pub(crate) fn outer_node(&mut self, part: &str, operator: &str, input: &str, attributes: &[Attribute]) {
         let name = self.part_name(part);
         self.named(&name, self.name, operator, &[input], attributes);
     }
@@ -111,37 +99,43 @@ impl<'a> Writing<'a> {
                 continue;
             }
             let axes = self.list(&format!("{index}.axes"), &[2, 3]);
-            aligned.push(self.part(&index.to_string(), "Unsqueeze", &[input, &axes], []));
+            aligned.push(self.part(&index.to_string(), "Unsqueeze", &[input, &axes], &[]));
         }
         let [first, inner @ .., last] = &aligned[..] else {
-            return self.node("Identity", &[&aligned[0]], []);
+            return self.node("Identity", &[&aligned[0]], &[]);
         };
         let mut joined = first.clone();
         for (index, input) in inner.iter().enumerate() {
-            joined = self.part(&format!("sum.{}", index + 1), operator, &[&joined, input], []);
+            joined = self.part(&format!("sum.{}", index + 1), operator, &[&joined, input], &[]);
         }
-        self.node(operator, &[&joined, last], []);
+        self.node(operator, &[&joined, last], &[]);
     }
 
     fn part_name(&self, part: &str) -> String {
         format!("{}/{part}", self.name)
     }
 
-    fn named(
-        &mut self,
-        name: &str,
-        output: &str,
-        operator: &str,
-        inputs: &[&str],
-        attributes: impl Into<Vec<AttributeProto>>,
-    ) {
+    fn named(&mut self, name: &str, output: &str, operator: &str, inputs: &[&str], attributes: &[Attribute]) {
         self.graph.node.push(NodeProto {
             op_type: operator.into(),
             name: name.into(),
             input: inputs.iter().map(ToString::to_string).collect(),
             output: vec![output.into()],
-            attribute: attributes.into(),
+            attribute: attributes.to_vec(),
             domain: String::new(),
         });
     }
+}
+
+/// Writes a layer whose parameter is broadcast over an image or a row.
+pub(crate) fn with_constant(w: &mut Writing<'_>, operator: &str) {
+    let rank = w.input_shape(0).len();
+    let inputs = w.with_parameters(|value| {
+        let leading = vec![1; rank - value.shape().len()];
+        match [&leading[..], value.shape()].concat()[..] {
+            [height, width, channels] => value.reshape([1, height, width, channels]).permute(&[0, 3, 1, 2]),
+            _ => value.clone(),
+        }
+    });
+    w.node(operator, &inputs, &[]);
 }

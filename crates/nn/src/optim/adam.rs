@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
+use tensor::blocks::update;
 
 use super::{Optimizer, OptimizerState};
-use crate::model::Model;
+use crate::model::Parameter;
 use crate::real::Real;
 
-/// Adam (Kingma & Ba 2015, algorithm 1), and AdamW (Loshchilov & Hutter 2019, algorithm 2), whose weight decay λ acts on
-/// the weights and not through the gradient:
+/// Adam (Kingma & Ba 2015, algorithm 1), and AdamW (Loshchilov & Hutter 2019, algorithm 2), which applies the weight decay λ
+/// to the weights directly instead of adding it to the gradient:
 ///
 /// ```text
 /// m ← β₁·m + (1 − β₁)·g        v ← β₂·v + (1 − β₂)·g²
@@ -16,7 +17,7 @@ use crate::real::Real;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Adam<T: Real = f32> {
-    /// Its settings.
+    /// The settings.
     pub settings: AdamSettings,
     state: OptimizerState<T>,
 }
@@ -27,15 +28,15 @@ pub struct Adam<T: Real = f32> {
 pub struct AdamSettings {
     /// η.
     pub learning_rate: f64,
-    /// β₁, of the running mean of gradients.
+    /// β₁, the decay of the running mean of the gradients.
     pub beta1: f64,
-    /// β₂, of the running mean of their squares.
+    /// β₂, the decay of the running mean of their squares.
     pub beta2: f64,
     /// ε.
     pub epsilon: f64,
     /// λ.
     pub weight_decay: f64,
-    /// Whether the decay acts on the weights (AdamW) or is added to the gradient (Adam).
+    /// Whether the weight decay is applied to the weights (AdamW) rather than added to the gradient (Adam).
     pub decoupled: bool,
 }
 
@@ -48,13 +49,13 @@ impl AdamSettings {
 }
 
 impl<T: Real> Adam<T> {
-    /// With this learning rate, and otherwise as [`AdamSettings::new`].
+    /// An optimiser with the settings of [`AdamSettings::new`].
     #[must_use]
     pub fn new(learning_rate: f64) -> Self {
         Self::with(AdamSettings::new(learning_rate))
     }
 
-    /// With these settings.
+    /// An optimiser with these settings.
     #[must_use]
     pub fn with(settings: AdamSettings) -> Self {
         Self { settings, state: OptimizerState::new(&["mean", "square"]) }
@@ -62,7 +63,7 @@ impl<T: Real> Adam<T> {
 }
 
 impl<T: Real> Optimizer<T> for Adam<T> {
-    fn step(&mut self, model: &mut Model<T>, gradients: &[(usize, Tensor<T>)]) {
+    fn step(&mut self, parameters: &mut [Parameter<T>], gradients: &[(usize, Tensor<T>)]) {
         let AdamSettings { learning_rate, beta1, beta2, epsilon, weight_decay, decoupled } = self.settings;
         let OptimizerState { steps, moments } = &mut self.state;
         let [mean, square] = &mut moments[..] else { panic!("Adam: a state of another optimiser") };
@@ -71,19 +72,21 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         let (rate, root) = (T::from_f64(learning_rate / mean_scale), T::from_f64(square_scale.sqrt()));
         let shrink = T::from_f64(if decoupled { learning_rate * weight_decay } else { 0.0 });
         let decay = T::from_f64(if decoupled { 0.0 } else { weight_decay });
-        // In f32, 1 − 0.999 would keep four digits.
+        // Subtracted in f64: in f32, 1 − 0.999 has only four correct digits.
         let [rest1, rest2] = [1.0 - beta1, 1.0 - beta2].map(T::from_f64);
         let [beta1, beta2, epsilon] = [beta1, beta2, epsilon].map(T::from_f64);
         for (index, gradient) in gradients {
-            let value = model.value_mut(*index);
+            let value = &mut parameters[*index].value;
             assert_eq!(gradient.shape(), value.shape(), "a gradient of another shape than its parameter");
-            let state = mean.of(*index, gradient).iter_mut().zip(square.of(*index, gradient));
-            let weights = value.make_mut().iter_mut().zip(state).zip(gradient.as_slice());
-            weights.for_each(|((w, (m, v)), &g)| {
-                let g = g + decay * *w;
-                *m = beta1 * *m + rest1 * g;
-                *v = beta2 * *v + rest2 * g * g;
-                *w -= shrink * *w + rate * *m / ((*v).sqrt() / root + epsilon);
+            let (mean, square) = (mean.of(*index, gradient), square.of(*index, gradient));
+            let operands = [gradient.as_slice(), value.as_slice()];
+            update(mean, operands, |m, [g, w]| beta1 * m + rest1 * (g + decay * w));
+            update(square, operands, |v, [g, w]| {
+                let g = g + decay * w;
+                beta2 * v + rest2 * g * g
+            });
+            update(value.make_mut(), [mean, square], |w, [m, v]| {
+                w - (shrink * w + rate * m / (v.sqrt() / root + epsilon))
             });
         }
     }

@@ -1,16 +1,18 @@
-//! Averages of weights over steps.
+//! The moving average of a model's weights.
+
+use tensor::blocks::update;
 
 use crate::model::Model;
 use crate::real::Real;
 
-/// The exponential moving average of a model's weights and running statistics. After step t (from 1), with decay β:
+/// The exponential moving average of a model's weights and running statistics. Step t (from 1), with decay β, computes
 ///
 /// ```text
 /// βₜ = min(β, (1 + t)/(10 + t))        w̄ ← βₜ·w̄ + (1 − βₜ)·w
 /// ```
 ///
-/// The average often predicts better than the last weights (Polyak & Juditsky 1992), without a falling learning rate even.
-/// The ramp of βₜ, as of TensorFlow's `ExponentialMovingAverage`, forgets the weights of the beginning.
+/// The average often predicts better than the last weights, even at a constant learning rate (Polyak & Juditsky 1992). βₜ
+/// grows towards β, as in TensorFlow's `ExponentialMovingAverage`, so that the initial weights are soon forgotten.
 #[derive(Clone, Debug)]
 pub struct WeightAverage<T: Real = f32> {
     decay: f64,
@@ -19,39 +21,38 @@ pub struct WeightAverage<T: Real = f32> {
 }
 
 impl<T: Real> WeightAverage<T> {
-    /// Of this model, as it is at first.
+    /// The average at the start of a training: the model itself.
     ///
     /// # Panics
-    /// Where the decay isn't in [0, 1).
+    /// If the decay isn't in [0, 1).
     #[must_use]
     pub fn new(model: &Model<T>, decay: f64) -> Self {
         Self::resumed(model.clone(), decay, 0)
     }
 
-    /// As it stood after `steps` steps, when `model` had the averaged weights.
+    /// The average after `steps` steps, where `model` has the averaged weights.
     ///
     /// # Panics
-    /// Where the decay isn't in [0, 1).
+    /// If the decay isn't in [0, 1).
     #[must_use]
     pub fn resumed(model: Model<T>, decay: f64, steps: u64) -> Self {
         assert!((0.0..1.0).contains(&decay), "a weight average with decay {decay}");
         Self { decay, steps, model }
     }
 
-    /// Takes in the weights of `model` after a step.
+    /// Updates the average with the weights of `model` after a step.
     ///
     /// # Panics
-    /// Where it is another network than the first.
+    /// If the parameters' shapes aren't those of the averaged model.
     pub fn update(&mut self, model: &Model<T>) {
         self.steps += 1;
         let decay = self.decay.min((1 + self.steps) as f64 / (10 + self.steps) as f64);
         let rest = T::from_f64(1.0 - decay);
         assert_eq!(self.model.parameters().len(), model.parameters().len(), "the average of another network");
-        for (index, parameter) in model.parameters().iter().enumerate() {
-            let average = self.model.value_mut(index);
-            assert_eq!(average.shape(), parameter.value.shape(), "the average of another network");
-            let pairs = average.make_mut().iter_mut().zip(parameter.value.as_slice());
-            pairs.for_each(|(average, &value)| *average += rest * (value - *average));
+        for (average, parameter) in self.model.parameters_mut().iter_mut().zip(model.parameters()) {
+            assert_eq!(average.value.shape(), parameter.value.shape(), "the average of another network");
+            let value = parameter.value.as_slice();
+            update(average.value.make_mut(), [value], |average, [value]| average + rest * (value - average));
         }
     }
 
@@ -61,7 +62,7 @@ impl<T: Real> WeightAverage<T> {
         &self.model
     }
 
-    /// Updates made.
+    /// Number of updates so far.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.steps
@@ -71,11 +72,11 @@ impl<T: Real> WeightAverage<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layer::Layer;
+    use crate::layers::{GlobalAvgPool, Linear};
     use tensor::Tensor;
 
     fn model(weight: f64) -> Model<f64> {
-        let builder = Model::builder([1, 1, 1]).layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(1));
+        let builder = Model::builder([1, 1, 1]).layer("gap", GlobalAvgPool).layer("fc", Linear::new(1));
         let mut model = builder.build(0).unwrap().cast();
         model.set_parameter("fc.weight", Tensor::new([1, 1], vec![weight])).unwrap();
         model

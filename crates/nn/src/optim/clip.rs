@@ -1,28 +1,29 @@
 //! Gradient clipping.
 
 use tensor::Tensor;
+use tensor::blocks::update;
 
 use crate::real::Real;
 
-/// √Σ g² over all gradients, in f64.
+/// √Σ g² over the elements of all gradients, in f64.
 #[must_use]
 pub fn global_norm<T: Real>(gradients: &[(usize, Tensor<T>)]) -> f64 {
     let squares = |gradient: &Tensor<T>| gradient.as_slice().iter().map(|g| g.as_f64() * g.as_f64()).sum::<f64>();
     gradients.iter().map(|(_, gradient)| squares(gradient)).sum::<f64>().sqrt()
 }
 
-/// Scales all gradients by one factor, so that their [global norm](global_norm) is `most` at most (Pascanu, Mikolov &
-/// Bengio 2013, algorithm 1); their direction stays. Gives the norm that they had. What isn't finite stays as it is.
+/// Scales all gradients by one factor so that their [global norm](global_norm) is at most `limit` (Pascanu, Mikolov & Bengio
+/// 2013, algorithm 1). Returns the norm before scaling. If it isn't finite, the gradients aren't changed.
 ///
 /// # Panics
-/// Where `most` isn't above 0.
-pub fn clip_norm<T: Real>(gradients: &mut [(usize, Tensor<T>)], most: f64) -> f64 {
-    assert!(most > 0.0, "gradients clipped to a norm of {most}");
+/// Unless `limit` > 0.
+pub fn clip_norm<T: Real>(gradients: &mut [(usize, Tensor<T>)], limit: f64) -> f64 {
+    assert!(limit > 0.0, "gradients clipped to a norm of {limit}");
     let norm = global_norm(gradients);
-    if norm.is_finite() && norm > most {
-        let factor = T::from_f64(most / norm);
+    if norm.is_finite() && norm > limit {
+        let factor = T::from_f64(limit / norm);
         for (_, gradient) in gradients {
-            gradient.make_mut().iter_mut().for_each(|g| *g *= factor);
+            update(gradient.make_mut(), [], |g, []| g * factor);
         }
     }
     norm
@@ -48,13 +49,13 @@ mod tests {
     }
 
     #[test]
-    fn a_gradient_without_a_norm_is_told_and_left() {
+    fn gradients_without_a_finite_norm_are_left_alone() {
         let mut broken = vec![(0, Tensor::new([2], vec![f32::INFINITY, 1.0]))];
         assert_eq!(clip_norm(&mut broken, 1.0), f64::INFINITY);
         assert_eq!(broken[0].1.as_slice(), [f32::INFINITY, 1.0]);
     }
 
-    /// (10³⁰)² is no f32.
+    /// (10³⁰)² overflows f32.
     #[test]
     fn large_gradients_have_a_norm() {
         let mut large = vec![(0, Tensor::full([4], 1e30_f32))];

@@ -1,22 +1,22 @@
-//! Learning rates over the course of a training.
+//! Learning-rate schedules.
 
 use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate moves, as a factor of its peak: it rises over the first part of the steps, then falls.
+/// A learning-rate schedule: a warm-up, then a decay. It gives factors of the peak rate.
 ///
-/// The rise is linear: of w steps, step t (from 0) has the factor (t + 1)/(w + 1), as PyTorch's `LinearLR` from 1/(w + 1)
-/// over w steps (Goyal et al. 2017, §2.2). [`Decay::OneCycle`] rises in its own way.
+/// The warm-up is linear: step t (from 0) of w steps has the factor (t + 1)/(w + 1), as PyTorch's `LinearLR` from 1/(w + 1)
+/// over w steps (Goyal et al. 2017, §2.2). [`Decay::OneCycle`] has its own warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
-    /// Part of all steps, from 0 to 1, over which the rate rises.
+    /// Share of the steps that are warm-up, from 0 to 1.
     pub warmup: f64,
-    /// What follows.
+    /// How the rate falls after the warm-up.
     pub decay: Decay,
 }
 
-/// How a learning rate falls, by PyTorch's formulas. With T steps after the rise, step t of them has the factor:
+/// How a learning rate falls, by PyTorch's formulas. Of the T steps after the warm-up, step t (from 0) has the factor:
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -26,26 +26,26 @@ pub enum Decay {
     Constant,
     /// factorᵏ with k = ⌊t/period⌋ (`StepLR`).
     Step {
-        /// The period as a part of T, from 0 to 1; one step at least.
+        /// The period as a share of T, from 0 to 1; at least one step.
         every: f64,
-        /// Of each fall.
+        /// The factor of each fall.
         factor: f64,
     },
     /// floor + (1 − floor)·(1 + cos(π·t/T))/2 (`CosineAnnealingLR`; Loshchilov & Hutter 2017, eq. 5, one period).
     Cosine {
-        /// Factor that it ends at.
+        /// The factor at the end.
         floor: f64,
     },
-    /// From 1/25 to 1 along half a cosine over the rise, then down to 1/250,000 at the last step along another
-    /// (`OneCycleLR` with its usual numbers; Smith & Topin 2019).
+    /// From 1/25 to 1 along half a cosine during the warm-up, then to 1/250,000 at the last step along another
+    /// (`OneCycleLR` with its defaults; Smith & Topin 2019).
     OneCycle,
 }
 
-/// What the rate of one cycle begins with, and what this is divided by at the end.
+/// Peak rate over initial rate, and initial rate over final rate, of [`Decay::OneCycle`].
 const ONE_CYCLE: [f64; 2] = [25.0, 1e4];
 
 impl Schedule {
-    /// The factor for `step` of `steps`, the first being 0.
+    /// The factor for `step` (from 0) of `steps`.
     #[must_use]
     pub fn factor(&self, step: usize, steps: usize) -> f64 {
         let (step, steps) = (step as f64, steps.max(1) as f64);
@@ -71,7 +71,8 @@ impl Schedule {
     }
 }
 
-/// From `from` to `to` along half a cosine; all of it where there is no way to go.
+/// The value after a share `part` of the way from `from` to `to` along half a cosine. `part` isn't finite if there is no
+/// step on the way; then the value is `to`.
 fn cosine(from: f64, to: f64, part: f64) -> f64 {
     let part = if part.is_finite() { part } else { 1.0 };
     to + (from - to) * 0.5 * (1.0 + (PI * part).cos())
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cosine_rises_to_its_peak_and_falls_to_nearly_nothing() {
+    fn the_cosine_rises_to_its_peak_and_falls_to_nearly_zero() {
         let schedule = Schedule { warmup: 0.2, decay: Decay::Cosine { floor: 0.0 } };
         let factors: Vec<f64> = (0..100).map(|step| schedule.factor(step, 100)).collect();
         assert!(factors[..20].windows(2).all(|pair| pair[0] < pair[1]));

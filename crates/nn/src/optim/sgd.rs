@@ -2,19 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
+use tensor::blocks::update;
 
 use super::{Optimizer, OptimizerState};
-use crate::model::Model;
+use crate::model::Parameter;
 use crate::real::Real;
 
-/// Stochastic gradient descent with momentum μ, Nesterov's variant and weight decay λ, as in PyTorch:
+/// Stochastic gradient descent with learning rate η, momentum μ (optionally Nesterov's) and weight decay λ, as in PyTorch:
 ///
 /// ```text
 /// g ← g + λ·w        v ← μ·v + g        w ← w − η·v        (Nesterov: w ← w − η·(g + μ·v))
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sgd<T: Real = f32> {
-    /// Its settings.
+    /// The settings.
     pub settings: SgdSettings,
     state: OptimizerState<T>,
 }
@@ -25,22 +26,22 @@ pub struct Sgd<T: Real = f32> {
 pub struct SgdSettings {
     /// η.
     pub learning_rate: f64,
-    /// μ; 0 is plain descent.
+    /// μ; 0 for plain gradient descent.
     pub momentum: f64,
-    /// λ, times the weight itself added to its gradient.
+    /// λ; λ·w is added to the gradient of a weight w.
     pub weight_decay: f64,
-    /// Whether the step looks ahead along the velocity.
+    /// Whether to use Nesterov's momentum.
     pub nesterov: bool,
 }
 
 impl<T: Real> Sgd<T> {
-    /// With this learning rate and momentum, no weight decay.
+    /// An optimiser without weight decay and with the usual momentum.
     #[must_use]
     pub fn new(learning_rate: f64, momentum: f64) -> Self {
         Self::with(SgdSettings { learning_rate, momentum, weight_decay: 0.0, nesterov: false })
     }
 
-    /// With these settings.
+    /// An optimiser with these settings.
     #[must_use]
     pub fn with(settings: SgdSettings) -> Self {
         Self { settings, state: OptimizerState::new(&["velocity"]) }
@@ -48,21 +49,19 @@ impl<T: Real> Sgd<T> {
 }
 
 impl<T: Real> Optimizer<T> for Sgd<T> {
-    fn step(&mut self, model: &mut Model<T>, gradients: &[(usize, Tensor<T>)]) {
+    fn step(&mut self, parameters: &mut [Parameter<T>], gradients: &[(usize, Tensor<T>)]) {
         let SgdSettings { learning_rate, momentum, weight_decay, nesterov } = self.settings;
         let OptimizerState { steps, moments } = &mut self.state;
         let [velocities] = &mut moments[..] else { panic!("SGD: a state of another optimiser") };
         *steps += 1;
         let [rate, momentum, decay] = [learning_rate, momentum, weight_decay].map(T::from_f64);
         for (index, gradient) in gradients {
-            let value = model.value_mut(*index);
+            let value = &mut parameters[*index].value;
             assert_eq!(gradient.shape(), value.shape(), "a gradient of another shape than its parameter");
-            let velocity = velocities.of(*index, gradient);
-            let weights = value.make_mut().iter_mut().zip(velocity).zip(gradient.as_slice());
-            weights.for_each(|((w, v), &g)| {
-                let g = g + decay * *w;
-                *v = momentum * *v + g;
-                *w -= rate * if nesterov { g + momentum * *v } else { *v };
+            let (gradient, velocity) = (gradient.as_slice(), velocities.of(*index, gradient));
+            update(velocity, [gradient, value.as_slice()], |v, [g, w]| momentum * v + (g + decay * w));
+            update(value.make_mut(), [gradient, velocity], |w, [g, v]| {
+                w - rate * if nesterov { g + decay * w + momentum * v } else { v }
             });
         }
     }

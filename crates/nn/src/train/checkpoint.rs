@@ -1,69 +1,70 @@
-//! Where a training stands, in memory and in a file.
+//! The state of a training, in memory and in its checkpoint.
 //!
-//! Everything random is drawn from streams that the seed, the epoch and the step name, so these numbers are the whole
-//! random state.
+//! All random draws come from streams identified by the seed, the epoch and the step, so these numbers are the whole random
+//! state.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
 use super::Training;
 use super::course::{Epoch, best};
+use super::error::{CheckpointError, CheckpointErrorKind, Difference};
 use super::evaluation::Scores;
-use super::step::Lesson;
+use super::step::StepGradients;
 use crate::data::Augmentation;
 use crate::files::write_whole;
-use crate::model::{FileError, FileErrorKind, Model, ModelError, bytes, floats};
+use crate::model::{Model, ModelError, entry, floats, format_of, serialize};
 use crate::optim::{Optimizer, WeightAverage};
 
-/// The file from which a training can go on.
+/// The file name of the checkpoint from which a training can be resumed.
 pub const LAST: &str = "last.checkpoint.safetensors";
-/// The model after its best epoch.
+/// The file name of the model after its best epoch.
 pub const BEST: &str = "best.safetensors";
 
 /// The metadata entry that holds the rest of a checkpoint.
 const KEY: &str = "glassbox-checkpoint";
 /// Version of that entry.
 const FORMAT: u32 = 2;
-/// Kinds of tensors besides the optimiser's.
+/// Prefixes of the names of tensors; those of the optimiser's tensors are the names of its moments.
 const MODEL: &str = "model";
 const AVERAGE: &str = "average";
 
-/// A position in the course of a training.
+/// A position in a training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Position {
-    /// Epochs done.
+    /// Number of finished epochs.
     pub(super) epoch: usize,
-    /// Batches done of the next.
+    /// Number of finished batches of the current epoch.
     pub(super) batch: usize,
-    /// Steps made.
+    /// Number of steps so far.
     pub(super) step: usize,
-    /// Images of these batches, those that were recognised, and the sum of their losses.
+    /// Of the finished batches of this epoch: number of images, of correctly classified ones, and sum of the losses.
     images: usize,
     right: usize,
     loss: f64,
-    /// Of the last step.
+    /// Learning rate of the last step.
     learning_rate: f64,
     pub(super) history: Vec<Epoch>,
 }
 
-/// What makes a training another one.
+/// What must be the same in a training and in the checkpoint that it is resumed from, besides the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kind {
     pub(super) training: Training,
     pub(super) augmentation: Augmentation,
     pub(super) class_weights: Option<Vec<f64>>,
-    /// Images in an epoch.
+    /// Number of images in an epoch.
     pub(super) images: usize,
 }
 
-/// A training under way.
+/// A running training.
 pub(super) struct Run<'m> {
     kind: Kind,
     pub(super) model: &'m mut Model<f32>,
@@ -71,24 +72,18 @@ pub(super) struct Run<'m> {
     pub(super) at: Position,
 }
 
-/// What a checkpoint says besides its tensors.
+/// What a checkpoint holds besides its tensors.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
     format: u32,
     kind: Kind,
     architecture: String,
-    /// The layers that training would change and that were [frozen](Model::freeze).
+    /// The [frozen](Model::freeze) layers that training would change otherwise.
     frozen: Vec<String>,
     optimizer_steps: u64,
     average_steps: u64,
     at: Position,
-}
-
-/// Of any version.
-#[derive(Deserialize)]
-struct AnyFormat {
-    format: u32,
 }
 
 impl<'m> Run<'m> {
@@ -100,24 +95,24 @@ impl<'m> Run<'m> {
         self.kind.images.div_ceil(self.kind.training.batch_size.max(1))
     }
 
-    /// Steps in all; as many as can be counted, where the epochs are without end.
+    /// The number of steps of the whole training, or `usize::MAX` if it is larger.
     pub(super) fn steps(&self) -> usize {
         self.kind.training.epochs.saturating_mul(self.batches())
     }
 
-    /// The model that is validated and kept: the averaged one, if there is an average.
+    /// The model that is validated and saved: the averaged one, if there is an average.
     pub(super) fn validated(&self) -> &Model<f32> {
         self.average.as_ref().map_or(self.model, WeightAverage::model)
     }
 
-    /// Epochs since the best one; 0 before the first.
+    /// The number of epochs since the best one; 0 before the first.
     pub(super) fn epochs_since_best(&self) -> usize {
         best(&self.at.history).map_or(0, |best| self.at.history.len() - 1 - best)
     }
 
-    /// One step.
-    pub(super) fn learn(&mut self, lesson: &Lesson<f32>, optimizer: &mut dyn Optimizer<f32>) {
-        lesson.learn(self.model, optimizer);
+    /// Updates the model and the average.
+    pub(super) fn update(&mut self, gradients: &StepGradients<f32>, optimizer: &mut dyn Optimizer<f32>) {
+        gradients.apply(self.model, optimizer);
         if let Some(average) = &mut self.average {
             average.update(self.model);
         }
@@ -141,67 +136,55 @@ impl<'m> Run<'m> {
         report
     }
 
-    /// Writes the checkpoint to its place in `folder`, whole or not at all.
-    pub(super) fn save(&self, folder: &Path, optimizer: &dyn Optimizer<f32>) -> Result<(), FileError> {
-        let path = folder.join(LAST);
-        let write = || Ok(write_whole(&path, &self.to_bytes(optimizer)?)?);
-        write().map_err(|kind| FileError { path: path.clone(), kind })
+    /// Writes the checkpoint in `folder`, atomically.
+    pub(super) fn save(&self, folder: &Path, optimizer: &dyn Optimizer<f32>) -> Result<(), CheckpointError> {
+        CheckpointError::within(&folder.join(LAST), |path| Ok(write_whole(path, &self.to_bytes(optimizer)?)?))
     }
 
-    fn to_bytes(&self, optimizer: &dyn Optimizer<f32>) -> Result<Vec<u8>, FileErrorKind> {
+    fn to_bytes(&self, optimizer: &dyn Optimizer<f32>) -> Result<Vec<u8>, CheckpointErrorKind> {
         let header = Header {
             format: FORMAT,
             kind: self.kind.clone(),
-            architecture: self.model.architecture_json()?,
+            architecture: self.model.architecture_json().map_err(CheckpointErrorKind::Checkpoint)?,
             frozen: self.model.frozen_layers(),
             optimizer_steps: optimizer.state().steps,
             average_steps: self.average.as_ref().map_or(0, WeightAverage::steps),
             at: self.at.clone(),
         };
-        let names: Vec<&str> = self.model.parameters().iter().map(|p| p.name.as_str()).collect();
-        let weights = |kind: &str, model: &Model<f32>| {
-            let each = model.parameters().iter().map(|p| (format!("{kind}/{}", p.name), p.value.clone()));
-            each.collect::<Vec<_>>()
-        };
-        let mut tensors = weights(MODEL, self.model);
-        tensors.extend(self.average.iter().flat_map(|average| weights(AVERAGE, average.model())));
-        for moments in &optimizer.state().moments {
-            let held = moments.tensors.iter().zip(&names);
-            tensors
-                .extend(held.filter_map(|(tensor, name)| Some((format!("{}/{name}", moments.name), tensor.clone()?))));
-        }
-        let data: Vec<Vec<u8>> = tensors.iter().map(|(_, value)| bytes(value)).collect();
-        let views = (tensors.iter().zip(&data))
-            .map(|((name, value), data)| Ok((name, TensorView::new(Dtype::F32, value.shape().to_vec(), data)?)))
-            .collect::<Result<Vec<_>, FileErrorKind>>()?;
-        let metadata = HashMap::from([(KEY.to_string(), serde_json::to_string(&header)?)]);
-        Ok(safetensors::serialize(views, Some(metadata))?)
+        let header = serde_json::to_string(&header).map_err(CheckpointErrorKind::Checkpoint)?;
+        let models = [(MODEL, Some(&*self.model)), (AVERAGE, self.average.as_ref().map(WeightAverage::model))];
+        let weights = models.into_iter().flat_map(|(prefix, model)| {
+            let parameters = model.into_iter().flat_map(|model| model.parameters());
+            parameters.map(move |p| (format!("{prefix}/{}", p.name), p.value.clone()))
+        });
+        let moments = optimizer.state().moments.iter().flat_map(|moments| {
+            let values = moments.tensors.iter().zip(self.model.parameters());
+            values.filter_map(|(value, p)| Some((format!("{}/{}", moments.name, p.name), value.clone()?)))
+        });
+        serialize(weights.chain(moments), Some((KEY, header))).map_err(CheckpointErrorKind::Safetensors)
     }
 
-    /// Goes back to the checkpoint in `folder`, if there is one.
-    pub(super) fn resume(&mut self, folder: &Path, optimizer: &mut dyn Optimizer<f32>) -> Result<(), FileError> {
-        let path = folder.join(LAST);
-        let mut read = || match fs::read(&path) {
+    /// Restores the checkpoint in `folder`, if there is one.
+    pub(super) fn resume(&mut self, folder: &Path, optimizer: &mut dyn Optimizer<f32>) -> Result<(), CheckpointError> {
+        CheckpointError::within(&folder.join(LAST), |path| match fs::read(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             file => self.restore(&file?, optimizer),
-        };
-        read().map_err(|kind| FileError { path: path.clone(), kind })
+        })
     }
 
-    /// All of the file is looked at before anything is changed.
-    fn restore(&mut self, file: &[u8], optimizer: &mut dyn Optimizer<f32>) -> Result<(), FileErrorKind> {
-        let (_, metadata) = SafeTensors::read_metadata(file)?;
+    /// Restores a checkpoint. After an error nothing has changed.
+    fn restore(&mut self, file: &[u8], optimizer: &mut dyn Optimizer<f32>) -> Result<(), CheckpointErrorKind> {
         let json =
-            metadata.metadata().as_ref().and_then(|entries| entries.get(KEY)).ok_or(FileErrorKind::NoCheckpoint)?;
-        let AnyFormat { format } = serde_json::from_str(json).map_err(FileErrorKind::Checkpoint)?;
-        if format != FORMAT {
-            return Err(FileErrorKind::CheckpointFormat { expected: FORMAT, found: format });
+            entry(file, KEY).map_err(CheckpointErrorKind::Safetensors)?.ok_or(CheckpointErrorKind::NoCheckpoint)?;
+        let found = format_of(&json).map_err(CheckpointErrorKind::Checkpoint)?;
+        if found != FORMAT {
+            return Err(CheckpointErrorKind::CheckpointFormat { expected: FORMAT, found });
         }
-        let header: Header = serde_json::from_str(json).map_err(FileErrorKind::Checkpoint)?;
+        let header: Header = serde_json::from_str(&json).map_err(CheckpointErrorKind::Checkpoint)?;
         self.compare(&header)?;
 
         let mut tensors = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(file)?.tensors() {
+        for (name, view) in SafeTensors::deserialize(file).map_err(CheckpointErrorKind::Safetensors)?.tensors() {
             let parameter = name.split_once('/').and_then(|(_, parameter)| self.model.parameter(parameter));
             let parameter = parameter.ok_or_else(|| ModelError::UnknownParameter(name.clone()))?;
             let (expected, found) = (parameter.shape().to_vec(), view.shape().to_vec());
@@ -209,17 +192,16 @@ impl<'m> Run<'m> {
                 return Err(ModelError::ParameterShape { name, expected, found }.into());
             }
             if view.dtype() != Dtype::F32 {
-                return Err(FileErrorKind::Dtype { name, found: format!("{:?}", view.dtype()) });
+                return Err(CheckpointErrorKind::Dtype { name, found: format!("{:?}", view.dtype()) });
             }
             let values = floats(&name, &view)?;
             tensors.insert(name, Tensor::new(expected, values));
         }
-        let mut weights = |kind: &str| {
+        let mut weights = |prefix: &str| {
             let mut model = self.model.clone();
-            for parameter in self.model.parameters() {
-                let name = format!("{kind}/{}", parameter.name);
-                let value = tensors.remove(&name).ok_or(ModelError::MissingParameter(name))?;
-                model.set_parameter(&parameter.name, value)?;
+            for parameter in model.parameters_mut() {
+                let name = format!("{prefix}/{}", parameter.name);
+                parameter.value = tensors.remove(&name).ok_or(ModelError::MissingParameter(name))?;
             }
             Ok::<_, ModelError>(model)
         };
@@ -243,29 +225,36 @@ impl<'m> Run<'m> {
         Ok(())
     }
 
-    /// Whether a checkpoint is one of this training.
-    fn compare(&self, header: &Header) -> Result<(), FileErrorKind> {
-        let differs = |what, expected: &dyn ToString, found: &dyn ToString| {
+    /// Checks that a checkpoint is one of this training.
+    fn compare(&self, header: &Header) -> Result<(), CheckpointErrorKind> {
+        let same = |difference, expected: &dyn ToString, found: &dyn ToString| {
             let (expected, found) = (expected.to_string(), found.to_string());
-            if expected == found { Ok(()) } else { Err(FileErrorKind::OtherTraining { what, expected, found }) }
+            if expected == found {
+                Ok(())
+            } else {
+                Err(CheckpointErrorKind::OtherTraining { difference, expected, found })
+            }
         };
-        differs("settings", &serde_json::to_string(&self.kind)?, &serde_json::to_string(&header.kind)?)?;
-        differs("network", &self.model.architecture_json()?, &header.architecture)?;
+        let json = |kind: &Kind| serde_json::to_string(kind).map_err(CheckpointErrorKind::Checkpoint);
+        same(Difference::Settings, &json(&self.kind)?, &json(&header.kind)?)?;
+        let architecture = self.model.architecture_json().map_err(CheckpointErrorKind::Checkpoint)?;
+        same(Difference::Network, &architecture, &header.architecture)?;
         let (here, there) = (self.model.frozen_layers(), &header.frozen);
         let state = |frozen: &[String], layer| if frozen.contains(layer) { "frozen" } else { "trained" };
         if let Some(layer) = here.iter().chain(there).find(|&layer| here.contains(layer) != there.contains(layer)) {
             let [expected, found] = [&here, there].map(|frozen| format!("`{layer}` {}", state(frozen, layer)));
-            return Err(FileErrorKind::OtherTraining { what: "frozen layers", expected, found });
+            return Err(CheckpointErrorKind::OtherTraining { difference: Difference::FrozenLayers, expected, found });
         }
         let Position { epoch, batch, step, ref history, .. } = header.at;
-        differs("number of finished epochs", &history.len(), &epoch)?;
+        same(Difference::Epochs, &history.len(), &epoch)?;
         let sound = epoch < self.kind.training.epochs && batch <= self.batches()
             || epoch == self.kind.training.epochs && batch == 0;
         let expected = epoch.checked_mul(self.batches()).and_then(|steps| steps.checked_add(batch));
         match expected.filter(|_| sound) {
-            Some(expected) => differs("number of steps", &expected, &step),
+            Some(expected) => same(Difference::Steps, &expected, &step),
             None => {
-                differs("position", &format!("at most epoch {}", self.kind.training.epochs), &format!("epoch {epoch}"))
+                let expected = format!("at most epoch {}", self.kind.training.epochs);
+                same(Difference::Position, &expected, &format!("epoch {epoch}"))
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Which classes are taken for which.
+//! The confusion matrix.
 
 use std::fmt;
 
-/// Counts of images by their true class (rows) and by the likeliest one (columns).
+/// A confusion matrix: numbers of images by true class (rows) and predicted class (columns).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     names: Vec<String>,
@@ -10,7 +10,7 @@ pub struct Confusion {
 }
 
 impl Confusion {
-    /// Of no image yet, for classes of these names.
+    /// An empty matrix for classes with these names.
     #[must_use]
     pub fn new(names: Vec<String>) -> Self {
         let counts = vec![0; names.len() * names.len()];
@@ -20,7 +20,7 @@ impl Confusion {
     /// Counts an image.
     ///
     /// # Panics
-    /// Where there is no such class.
+    /// If a class is out of range.
     pub fn add(&mut self, truth: usize, predicted: usize) {
         assert!(truth.max(predicted) < self.names.len(), "class {} of {}", truth.max(predicted), self.names.len());
         self.counts[truth * self.names.len() + predicted] += 1;
@@ -32,35 +32,35 @@ impl Confusion {
         &self.names
     }
 
-    /// Images of class `truth` that were taken for `predicted`.
+    /// The number of images of class `truth` that were predicted to be of class `predicted`.
     ///
     /// # Panics
-    /// Where there is no such class.
+    /// If a class is out of range.
     #[must_use]
     pub fn count(&self, truth: usize, predicted: usize) -> usize {
         assert!(predicted < self.names.len(), "class {predicted} of {}", self.names.len());
         self.counts[truth * self.names.len() + predicted]
     }
 
-    /// Images of a class.
+    /// The number of images of a class.
     #[must_use]
     pub fn support(&self, class: usize) -> usize {
         (0..self.names.len()).map(|predicted| self.count(class, predicted)).sum()
     }
 
-    /// Of the images taken for a class, the share that are of it; none where no image was.
+    /// The share of the images predicted to be of a class that are of it; `None` if there are none.
     #[must_use]
     pub fn precision(&self, class: usize) -> Option<f64> {
         share(self.count(class, class), (0..self.names.len()).map(|truth| self.count(truth, class)).sum())
     }
 
-    /// Of the images of a class, the share that were recognised; none where there are none.
+    /// The share of the images of a class that were predicted to be of it; `None` if there are none.
     #[must_use]
     pub fn recall(&self, class: usize) -> Option<f64> {
         share(self.count(class, class), self.support(class))
     }
 
-    /// The other class that most of a class's images were taken for, and how many were; none where none was.
+    /// The most frequent wrong prediction for the images of a class, and its count; `None` if there is no wrong prediction.
     #[must_use]
     pub fn rival(&self, class: usize) -> Option<(usize, usize)> {
         let others =
@@ -71,9 +71,12 @@ impl Confusion {
     /// As comma-separated values: a line of class names, then a line for each true class.
     #[must_use]
     pub fn to_csv(&self) -> String {
-        let quoted = |name: &String| match name.contains([',', '"', '\n', '\r']) {
-            true => format!("\"{}\"", name.replace('"', "\"\"")),
-            false => name.clone(),
+        let quoted = |name: &String| {
+            if name.contains([',', '"', '\n', '\r']) {
+                format!("\"{}\"", name.replace('"', "\"\""))
+            } else {
+                name.clone()
+            }
         };
         let names: Vec<String> = self.names.iter().map(quoted).collect();
         let mut csv = format!("true \\ predicted,{}\n", names.join(","));
@@ -89,7 +92,7 @@ fn share(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// A table: precision, recall and number of images of each class, and what its images were most often taken for.
+/// A table with the precision, recall and number of images of each class, and its most frequent wrong prediction.
 impl fmt::Display for Confusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);

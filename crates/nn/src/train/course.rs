@@ -1,49 +1,50 @@
-//! The course of a training: its steps, its epochs, its end.
+//! Progress and results of a training.
 
 use serde::{Deserialize, Serialize};
 
 use super::evaluation::Scores;
 
-/// Where a training stands after a step.
+/// The progress of a training after a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
     /// The epoch, from 0.
     pub epoch: usize,
-    /// Steps made.
+    /// Number of steps so far.
     pub step: usize,
-    /// Steps in all.
+    /// Number of steps of the whole training.
     pub steps: usize,
-    /// Images in this step.
+    /// Number of images in this step.
     pub images: usize,
-    /// Of these, those whose likeliest class was theirs, before the step.
+    /// How many of them the model classified correctly before the step.
     pub right: usize,
-    /// Loss of this step's images, before the step.
+    /// Mean loss of this step's images before the step.
     pub loss: f64,
-    /// Norm of all gradients together, before clipping.
+    /// [Norm](crate::optim::global_norm) of all gradients before clipping.
     pub gradient_norm: f64,
     /// Learning rate of this step.
     pub learning_rate: f64,
 }
 
-/// What came of an epoch.
+/// The results of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// The epoch, from 0.
     pub epoch: usize,
-    /// Steps made since the beginning.
+    /// Number of steps since the beginning of the training.
     pub step: usize,
-    /// Mean loss of its images, each before the step that it was part of.
+    /// Mean loss of the epoch's images, each computed before the step that it was part of.
     pub loss: f64,
-    /// Share of its images whose likeliest class was theirs, likewise.
+    /// Share of the epoch's images that the model classified correctly, each before the step that it was part of.
     pub accuracy: f64,
-    /// Learning rate of its last step.
+    /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// How the model did on the validation images, if there are any.
+    /// Scores on the validation images, if there are any.
     pub validation: Option<Scores>,
 }
 
 impl Epoch {
-    /// Whether it is better than another: by accuracy, then by loss; of the validation, if there is one.
+    /// Whether the accuracy is higher than another epoch's, or as high and the loss lower. The scores are those of the
+    /// validation, if there is one.
     fn beats(&self, other: &Self) -> bool {
         let scores = |epoch: &Self| epoch.validation.map_or((epoch.accuracy, epoch.loss), |v| (v.accuracy, v.loss));
         let ((accuracy, loss), (other_accuracy, other_loss)) = (scores(self), scores(other));
@@ -54,36 +55,37 @@ impl Epoch {
 /// Why a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// All epochs are done.
+    /// All epochs are finished.
     Finished,
-    /// The validation has not become better for as many epochs as the patience allows.
+    /// The validation hasn't improved for [`patience`](super::Training::patience) epochs.
     Patience,
     /// A callback stopped it.
     Stopped,
 }
 
-/// A training that ended.
+/// The results of a training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trained {
-    /// Why.
+    /// Why it ended.
     pub ended: Ended,
-    /// Steps made.
+    /// Number of steps taken.
     pub step: usize,
-    /// Steps that all epochs have.
+    /// Number of steps of all epochs.
     pub steps: usize,
-    /// What came of each epoch.
+    /// The results of each finished epoch.
     pub history: Vec<Epoch>,
 }
 
 impl Trained {
-    /// The best epoch: by validation if there was one, otherwise by the images themselves.
+    /// The epoch with the highest accuracy (of equal ones, the lowest loss) in the validation, or on the training images if
+    /// there was no validation. `None` if no epoch was finished.
     #[must_use]
     pub fn best(&self) -> Option<&Epoch> {
-        best(&self.history).map(|place| &self.history[place])
+        best(&self.history).map(|index| &self.history[index])
     }
 }
 
-/// The place of the best epoch; of equal ones, the first.
+/// The index of the best epoch; of equal ones, the first.
 pub(super) fn best(history: &[Epoch]) -> Option<usize> {
     (0..history.len()).reduce(|best, next| if history[next].beats(&history[best]) { next } else { best })
 }

@@ -1,4 +1,4 @@
-//! What a frozen trunk gives for the images of a set, computed once.
+//! A cache for the outputs of a frozen trunk.
 
 use std::sync::OnceLock;
 
@@ -6,68 +6,70 @@ use tensor::Tensor;
 
 use crate::model::{Model, ModelError, Source};
 
-/// The outputs of a model's trunk, of as many images as there is room for: those in the first places of the set.
+/// A cache for the trunk's outputs for the first images of a set, filled as they are computed.
 pub(super) struct Features {
     trunk: Source,
-    kept: Vec<OnceLock<Box<[f32]>>>,
-    /// Bytes of those of one image.
+    /// The outputs for each image.
+    cached: Vec<OnceLock<Box<[f32]>>>,
+    /// Size of the outputs for one image in bytes.
     each: usize,
 }
 
 impl Features {
-    /// Of a set of so many images, in at most so many bytes.
+    /// An empty cache for a set of `images` images, or for as many of them as fit into `memory` bytes.
     pub(super) fn new(model: &Model<f32>, images: usize, memory: usize) -> Self {
         let trunk = model.trunk();
         let each = size_of::<f32>() * model.shape_of(trunk).iter().product::<usize>();
         let room = if trunk == Source::Image { 0 } else { (memory / each).min(images) };
-        Self { trunk, kept: (0..room).map(|_| OnceLock::new()).collect(), each }
+        Self { trunk, cached: (0..room).map(|_| OnceLock::new()).collect(), each }
     }
 
-    /// The bytes that all of them take.
+    /// The size of the full cache in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.kept.len() * self.each
+        self.cached.len() * self.each
     }
 
-    /// Where the trunk ends.
+    /// The last layer of the trunk.
     pub(super) fn trunk(&self) -> Source {
         self.trunk
     }
 
-    /// Whether those of the image at this place are known already, so that nobody needs the image.
-    pub(super) fn has(&self, place: usize) -> bool {
-        self.kept.get(place).is_some_and(|features| features.get().is_some())
+    /// Whether the outputs for image `index` are cached.
+    pub(super) fn has(&self, index: usize) -> bool {
+        self.cached.get(index).is_some_and(|outputs| outputs.get().is_some())
     }
 
-    /// The trunk's outputs `[N, …]` for the images at these places of the set, in their order. `unknown` `[M, H, W, C]` are
-    /// those of them that aren't [known](Self::has).
+    /// The trunk's outputs `[N, …]` for the images with these indices, in this order. `missing` `[M, H, W, C]` are those of
+    /// the images whose outputs aren't [cached](Self::has); their outputs are computed, and cached if there is room.
     pub(super) fn of(
         &self,
         model: &Model<f32>,
-        places: &[usize],
-        unknown: &Tensor<f32>,
+        indices: &[usize],
+        missing: &Tensor<f32>,
     ) -> Result<Tensor<f32>, ModelError> {
-        let computed = match unknown.len() {
+        let computed = match missing.len() {
             0 => Tensor::zeros([0]),
-            _ => model.outputs(self.trunk, unknown.clone())?,
+            _ => model.outputs(self.trunk, missing.clone())?,
         };
-        if self.kept.is_empty() {
+        if self.cached.is_empty() {
             return Ok(computed);
         }
         let size = self.each / size_of::<f32>();
         let mut computed = computed.as_slice().chunks_exact(size);
-        let mut values = Vec::with_capacity(places.len() * size);
-        for &place in places {
-            let known = self.kept.get(place).and_then(OnceLock::get);
-            let features = match known {
-                Some(known) => &known[..],
-                None => computed.next().expect("an image for each that isn't known"),
+        let mut values = Vec::with_capacity(indices.len() * size);
+        for &index in indices {
+            let entry = self.cached.get(index);
+            let cached = entry.and_then(OnceLock::get);
+            let outputs = match cached {
+                Some(cached) => &cached[..],
+                None => computed.next().expect("an image for each index that isn't cached"),
             };
-            values.extend_from_slice(features);
-            if let (None, Some(room)) = (known, self.kept.get(place)) {
-                let _ = room.set(features.into());
+            values.extend_from_slice(outputs);
+            if let (None, Some(entry)) = (cached, entry) {
+                let _ = entry.set(outputs.into());
             }
         }
-        let shape = [&[places.len()], model.shape_of(self.trunk)].concat();
+        let shape = [&[indices.len()], model.shape_of(self.trunk)].concat();
         Ok(Tensor::new(&shape[..], values))
     }
 }

@@ -1,19 +1,20 @@
 //! Training: steps, epochs, evaluation, checkpoints.
 //!
-//! A [`Trainer`] does it all; [`train_step`] is one step by hand.
+//! [`Trainer`] is the whole training loop, [`train_step`] a single step.
 //!
 //! ```
 //! use nn::data::fashion_mnist;
 //! use nn::optim::Sgd;
 //! use nn::train::{Trainer, Training, evaluate};
-//! use nn::{Layer, Model, ModelInfo};
+//! use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
+//! use nn::{Model, ModelInfo};
 //!
 //! let garments = fashion_mnist::train().subset(&(0..200).collect::<Vec<_>>());
 //! let mut model = Model::builder([28, 28, 1])
-//!     .layer("conv", Layer::conv(8, 3).stride(2))
-//!     .layer("relu", Layer::Relu)
-//!     .layer("gap", Layer::GlobalAvgPool)
-//!     .layer("fc", Layer::linear(10))
+//!     .layer("conv", Conv2d::new(8, 3).stride(2))
+//!     .layer("relu", Relu)
+//!     .layer("gap", GlobalAvgPool)
+//!     .layer("fc", Linear::new(10))
 //!     .info(ModelInfo {
 //!         classes: fashion_mnist::classes(),
 //!         normalization: Some(garments.statistics()),
@@ -29,17 +30,18 @@
 //!
 //! # Callbacks
 //!
-//! After each step and each epoch a callback sees the model, and may stop the training:
+//! Callbacks run after each step and each epoch. They see the model, and may stop the training:
 //!
 //! ```
 //! # use nn::data::fashion_mnist;
 //! # use nn::optim::Sgd;
 //! # use nn::train::{Ended, Trainer, Training};
-//! # use nn::{Layer, Model, ModelInfo};
+//! # use nn::layers::{Conv2d, GlobalAvgPool, Linear};
+//! # use nn::{Model, ModelInfo};
 //! # let garments = fashion_mnist::train().subset(&(0..200).collect::<Vec<_>>());
 //! # let info = ModelInfo { normalization: Some(garments.statistics()), ..ModelInfo::default() };
-//! # let head = Model::builder([28, 28, 1]).layer("conv", Layer::conv(8, 3).stride(4)).layer("gap", Layer::GlobalAvgPool);
-//! # let mut model = head.layer("fc", Layer::linear(10)).info(info).build(1)?;
+//! # let head = Model::builder([28, 28, 1]).layer("conv", Conv2d::new(8, 3).stride(4)).layer("gap", GlobalAvgPool);
+//! # let mut model = head.layer("fc", Linear::new(10)).info(info).build(1)?;
 //! use std::ops::ControlFlow::{Break, Continue};
 //!
 //! let mut norms = Vec::new();
@@ -56,26 +58,27 @@
 //!
 //! # Transfer learning
 //!
-//! A model that has learnt something else is cut, gets a new head, and learns only that: its trunk is
-//! [frozen](crate::Model::freeze_up_to). What the trunk gives for an image is then always the same, so it can be
-//! [kept](Trainer::keep_features), and every epoch but the first costs no more than the head, with the same bits in the end.
+//! A trained model is [cut](crate::Model::cut_after) and gets a new head; its trunk is [frozen](crate::Model::freeze_up_to),
+//! so that only the head is trained. The trunk's output for an image is then the same in each epoch, and can be
+//! [cached](Trainer::keep_features): all epochs but the first cost only the head, and the weights are the same bit for bit.
 //!
 //! ```
 //! # use nn::data::fashion_mnist;
 //! # use nn::optim::Adam;
 //! # use nn::train::{Trainer, Training};
-//! # use nn::{Layer, Model, ModelInfo};
+//! # use nn::layers::{Conv2d, GlobalAvgPool, Linear};
+//! # use nn::{Model, ModelInfo};
 //! # let garments = fashion_mnist::train().subset(&(0..200).collect::<Vec<_>>());
 //! # let info = ModelInfo { normalization: Some(garments.statistics()), ..ModelInfo::default() };
 //! # let learnt = Model::builder([28, 28, 1])
-//! #     .layer("conv", Layer::conv(8, 3).stride(4))
-//! #     .layer("gap", Layer::GlobalAvgPool)
-//! #     .layer("scores", Layer::linear(1000))
+//! #     .layer("conv", Conv2d::new(8, 3).stride(4))
+//! #     .layer("gap", GlobalAvgPool)
+//! #     .layer("scores", Linear::new(1000))
 //! #     .info(info)
 //! #     .build(1)?;
 //! let classes = fashion_mnist::classes();
 //! let info = ModelInfo { classes, ..learnt.info().clone() };
-//! let mut model = learnt.cut_after("gap")?.layer("fc", Layer::linear(10)).info(info).build(7)?;
+//! let mut model = learnt.cut_after("gap")?.layer("fc", Linear::new(10)).info(info).build(7)?;
 //! model.freeze_up_to("gap")?;
 //! let training = Training { learning_rate: 0.01, ..Training::default() };
 //! Trainer::new(training, Adam::new(0.01)).keep_features(1 << 30).fit(&mut model, &garments)?;
@@ -83,13 +86,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # A loss of one's own
+//! # Custom losses
 //!
-//! It is computed on the tape from the scores, so its gradient comes by itself:
+//! A loss is computed on the tape, so its gradient needs no code:
 //!
 //! ```
-//! # use nn::{optim::Sgd, ops::cross_entropy, train::{Trainer, Training}};
-//! // Cross-entropy, and a price on large scores.
+//! # use nn::{optim::Sgd, losses::cross_entropy, train::{Trainer, Training}};
+//! // Cross-entropy, and a penalty for large scores.
 //! let trainer = Trainer::new(Training::default(), Sgd::new(0.1, 0.9))
 //!     .loss(|logits, batch| cross_entropy(logits, &batch.labels, 0.0).add(&logits.mul(logits).mean().mul_scalar(0.01)));
 //! ```
@@ -110,10 +113,11 @@ use serde::{Deserialize, Serialize};
 pub use checkpoint::{BEST, LAST};
 pub use confusion::Confusion;
 pub use course::{Ended, Epoch, Progress, Trained};
-pub use error::TrainError;
+pub use diagnosis::Origin;
+pub use error::{CheckpointError, CheckpointErrorKind, Difference, TrainError};
 pub use evaluation::{Evaluation, Scores, evaluate};
 pub use range_test::{RangeTest, range_test};
-pub use step::{Lesson, train_step};
+pub use step::{StepGradients, train_step};
 pub use trainer::Trainer;
 
 use crate::optim::{Decay, Schedule};
@@ -122,32 +126,32 @@ use crate::optim::{Decay, Schedule};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
-    /// Times that every image is seen.
+    /// Number of epochs.
     pub epochs: usize,
-    /// Images in a step.
+    /// Number of images in a step.
     pub batch_size: usize,
-    /// Learning rate at the schedule's peak.
+    /// Learning rate at the peak of the schedule.
     pub learning_rate: f64,
-    /// How the rate moves.
+    /// The learning-rate schedule.
     pub schedule: Schedule,
-    /// Share of each target that is spread over all classes.
+    /// Share of each target that is spread evenly over all classes.
     pub label_smoothing: f64,
-    /// The largest [norm of all gradients](crate::optim::clip_norm) of a step; longer ones are shortened.
+    /// Limit for the [norm of all gradients](crate::optim::clip_norm) in a step.
     pub clip_norm: Option<f64>,
-    /// Decay of the [average of the weights](crate::optim::WeightAverage), which then is what is validated and kept.
+    /// Decay of the [average of the weights](crate::optim::WeightAverage). The model with the averaged weights is then the
+    /// one that is validated and saved.
     pub weight_average: Option<f64>,
-    /// Epochs without a better validation after which the training ends early.
+    /// Number of epochs without an improved validation after which the training ends.
     pub patience: Option<usize>,
-    /// Seed of the images' order and of dropout.
+    /// Seed of the order of the images, of augmentation and of dropout.
     pub seed: u64,
 }
 
 impl Training {
-    /// Ranges that types don't say.
+    /// Checks the ranges of the settings.
     fn check(&self) -> Result<(), TrainError> {
-        let number = |setting, found: f64, fits: fn(f64) -> bool, expected| match fits(found) {
-            true => Ok(()),
-            false => Err(TrainError::Setting { setting, expected, found }),
+        let number = |setting, found: f64, fits: fn(f64) -> bool, expected| {
+            if fits(found) { Ok(()) } else { Err(TrainError::Setting { setting, expected, found }) }
         };
         number("batch_size", self.batch_size as f64, |size| size > 0.0, "at least 1")?;
         number("learning_rate", self.learning_rate, |rate| (0.0..=f64::MAX).contains(&rate), "a number of at least 0")?;
@@ -162,7 +166,8 @@ impl Training {
     }
 }
 
-/// Ten epochs in steps of 64, at a rate that peaks at 0.1 after a tenth of the steps and falls along a cosine; nothing else.
+/// Ten epochs with batches of 64 images and a learning rate that rises to 0.1 during the first tenth of the steps and falls
+/// along a cosine; no label smoothing, clipping, averaging or early end.
 impl Default for Training {
     fn default() -> Self {
         Self {

@@ -10,18 +10,19 @@ use crate::optim::Optimizer;
 
 /// Decay of the running mean of the loss.
 const DECAY: f64 = 0.9;
-/// The test ends where the running loss is this many times its least.
+/// The test ends when the running mean exceeds this multiple of its minimum.
 const DIVERGED: f64 = 2.0;
 
-/// What [`range_test`] found.
+/// The results of [`range_test`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct RangeTest {
-    /// The rate of each step, and the running mean of the loss there.
+    /// For each step the learning rate and the running mean of the loss.
     pub losses: Vec<(f64, f64)>,
 }
 
 impl RangeTest {
-    /// A rate to take as the peak: a third of that at which the running loss was least; none if no step was made.
+    /// A suggestion for the peak rate: a third of the rate at which the running mean was lowest. `None` if there
+    /// are no losses.
     #[must_use]
     pub fn suggestion(&self) -> Option<f64> {
         let least = self.losses.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -29,11 +30,11 @@ impl RangeTest {
     }
 }
 
-/// Trains a copy of the model with a rate that grows by equal factors from `rates[0]` to `rates[1]` over `steps` steps, and
-/// says how the loss followed (Smith, *Cyclical learning rates*, 2017, §3.3). It ends early where the loss diverges.
+/// Trains a copy of the model with a learning rate that grows exponentially from `rates[0]` to `rates[1]` over `steps` steps,
+/// and records the loss (Smith, *Cyclical learning rates*, 2017, §3.3). It ends early if the loss diverges.
 ///
 /// # Errors
-/// Where a setting is outside its range, the images don't fit the model, or one of them can't be read.
+/// If a setting is outside its range, the images don't fit the model, or one of them can't be read.
 ///
 /// # Panics
 /// Unless 0 < `rates[0]` < `rates[1]`.
@@ -58,16 +59,16 @@ pub fn range_test(
         optimizer.set_learning_rate(rate);
         let seed = training.seed.wrapping_add(done as u64);
         let loss = f64::from(train_step(&mut model, optimizer, images, &labels, training.label_smoothing, seed)?);
-        // The weights of the losses so far add up to less than 1: the mean is over these.
+        // Corrects the bias of the running mean towards its initial 0.
         (sum, weight) = (DECAY * sum + (1.0 - DECAY) * loss, DECAY * weight + (1.0 - DECAY));
         let mean = sum / weight;
         least = least.min(mean);
-        // Written so that NaN ends the test.
-        let goes_on = mean <= DIVERGED * least;
-        if goes_on {
+        // False for NaN too.
+        let converges = mean <= DIVERGED * least;
+        if converges {
             losses.push((rate, mean));
         }
-        Ok(goes_on && losses.len() < steps)
+        Ok(converges && losses.len() < steps)
     };
     let mut epoch = 0;
     while loader.epoch(epoch, 0, |batches| {

@@ -1,77 +1,78 @@
-//! One step.
+//! One training step.
 
 use tensor::{Exact, Keep, Tape, Tensor, Var, on_pool};
 
-use crate::model::{BatchStatistics, Mode, Model, ModelError, Source};
-use crate::ops;
+use crate::layers::{BatchStatistics, Mode};
+use crate::losses::cross_entropy;
+use crate::model::{Model, ModelError, Source};
 use crate::optim::Optimizer;
 use crate::real::Real;
 
-/// What a batch teaches: the loss, and how it moves with each trained weight.
+/// The result of one step's forward and backward pass: what [`apply`](Self::apply) needs to update the model.
 #[derive(Clone, Debug)]
-pub struct Lesson<T: Real> {
-    /// The loss before the step.
+pub struct StepGradients<T: Real> {
+    /// The loss before the update.
     pub loss: T,
-    /// The scores before the step, `[N, classes]`.
+    /// The scores before the update, `[N, classes]`.
     pub logits: Tensor<T>,
-    /// ∂loss/∂w for each trained parameter, by its place in [`Model::parameters`]. Frozen layers have none.
+    /// ∂loss/∂w for each trained parameter, with its index in [`Model::parameters`]. Frozen layers have none.
     pub gradients: Vec<(usize, Tensor<T>)>,
     statistics: Vec<BatchStatistics<T>>,
 }
 
-impl<T: Real> Lesson<T> {
-    /// From images `[N, H, W, C]` and the loss `[]` of their scores `[N, classes]`; dropout is drawn from `seed`. Nothing is
-    /// kept of what frozen layers compute before the first one that is trained.
+impl<T: Real> StepGradients<T> {
+    /// The gradients for images `[N, H, W, C]`, where `loss` computes the loss `[]` from the scores `[N, classes]`. Dropout
+    /// masks are drawn with `seed`. Activations of the frozen layers before the first trained one aren't kept.
     ///
     /// # Errors
-    /// Where the images are of another shape than the model takes.
-    pub fn of(
+    /// If the images' shape isn't the model's input shape.
+    pub fn compute(
         model: &Model<T>,
         images: Tensor<T>,
         seed: u64,
         loss: impl FnOnce(&Var<T>) -> Var<T> + Send,
     ) -> Result<Self, ModelError> {
         let trunk = model.trunk();
-        Ok(Self::behind(model, trunk, model.outputs(trunk, images)?, seed, loss))
+        Ok(Self::compute_after(model, trunk, model.outputs(trunk, images)?, seed, loss))
     }
 
-    /// As [`of`](Self::of), from what the trunk gives for the images.
-    pub(super) fn behind(
+    /// As [`compute`](Self::compute), given the outputs `[N, …]` of the trunk.
+    pub(super) fn compute_after(
         model: &Model<T>,
         trunk: Source,
-        values: Tensor<T>,
+        outputs: Tensor<T>,
         seed: u64,
         loss: impl FnOnce(&Var<T>) -> Var<T> + Send,
     ) -> Self {
         on_pool(|| {
             let tape = Tape::keeping(Keep::Needed);
-            let forward = model.forward_from(&tape, trunk, values, Mode::Training { seed });
+            let forward = model.forward_from(&tape, trunk, outputs, Mode::Training { seed });
             let loss = loss(&forward.logits);
-            let (places, wanted): (Vec<usize>, Vec<_>) =
-                forward.trained(model).map(|(place, var)| (place, var.clone())).unzip();
+            let (indices, wanted): (Vec<usize>, Vec<_>) =
+                forward.trained(model).map(|(index, var)| (index, var.clone())).unzip();
             let mut found = tape.backward(&loss, &Exact, &wanted).expect("the exact rule refuses nothing");
-            let gradients =
-                places.into_iter().zip(&wanted).map(|(place, var)| (place, found.take(var).expect("asked for")));
-            let gradients = gradients.collect();
+            let gradients = wanted.iter().map(|var| found.take(var).expect("a gradient for each wanted variable"));
+            let gradients = indices.into_iter().zip(gradients).collect();
             let (loss, logits) = (loss.value().item(), forward.logits.value().clone());
             Self { loss, logits, gradients, statistics: forward.into_statistics() }
         })
     }
 
-    /// Lets the model learn it: batch norms take in the batch's statistics, and weights follow their gradients.
-    pub fn learn(&self, model: &mut Model<T>, optimizer: &mut dyn Optimizer<T>) {
+    /// Updates the model: the optimiser changes the trained weights, and batch norms mix the batch's statistics into their
+    /// running ones.
+    pub fn apply(&self, model: &mut Model<T>, optimizer: &mut dyn Optimizer<T>) {
         model.update_statistics(&self.statistics);
-        optimizer.step(model, &self.gradients);
+        optimizer.step(model.parameters_mut(), &self.gradients);
     }
 }
 
-/// One step: forward, backward, optimiser. Gives the mean cross-entropy of `images` `[N, H, W, C]` before the step.
+/// Trains the model for one step on images `[N, H, W, C]`, and returns their mean cross-entropy before the update.
 ///
 /// # Errors
-/// Where the images are of another shape than the model takes.
+/// If the images' shape isn't the model's input shape.
 ///
 /// # Panics
-/// Where there isn't one label, a class of the model, for each image.
+/// Unless there is one label for each image, and each label is a class of the model.
 pub fn train_step<T: Real>(
     model: &mut Model<T>,
     optimizer: &mut dyn Optimizer<T>,
@@ -80,7 +81,8 @@ pub fn train_step<T: Real>(
     label_smoothing: f64,
     seed: u64,
 ) -> Result<T, ModelError> {
-    let lesson = Lesson::of(model, images, seed, |logits| ops::cross_entropy(logits, labels, label_smoothing))?;
-    lesson.learn(model, optimizer);
-    Ok(lesson.loss)
+    let loss = |logits: &Var<T>| cross_entropy(logits, labels, label_smoothing);
+    let step = StepGradients::compute(model, images, seed, loss)?;
+    step.apply(model, optimizer);
+    Ok(step.loss)
 }

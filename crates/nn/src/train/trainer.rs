@@ -1,4 +1,4 @@
-//! A training in the making, and how it goes.
+//! The training loop.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -12,24 +12,24 @@ use super::course::{Ended, Epoch, Progress, Trained, best};
 use super::error::TrainError;
 use super::evaluation::{evaluate_with, normalization_for, rank};
 use super::features::Features;
-use super::step::Lesson;
+use super::step::StepGradients;
 use super::{Training, diagnosis};
 use crate::data::{Augmentation, Batch, DataError, Dataset, Loader};
+use crate::losses::{cross_entropy, soft_cross_entropy};
 use crate::model::{Model, Source};
-use crate::ops;
 use crate::optim::{Optimizer, WeightAverage, clip_norm, global_norm};
 
-/// Between two checkpoints within an epoch, unless told otherwise.
+/// Default interval between checkpoints within an epoch.
 const EVERY: Duration = Duration::from_secs(60);
 
 type Loss<'a> = Box<dyn Fn(&Var<f32>, &Batch) -> Var<f32> + Send + Sync + 'a>;
 type OnStep<'a> = Box<dyn FnMut(&Progress, &Model<f32>) -> ControlFlow<()> + 'a>;
 type OnEpoch<'a> = Box<dyn FnMut(&Epoch, &Model<f32>) -> ControlFlow<()> + 'a>;
 
-/// A training in the making: settings, an optimiser, and what shall happen on the way.
+/// A training loop: settings, an optimiser, and optionally augmentation, validation, checkpoints and callbacks.
 ///
-/// The same settings, model and images give the same weights, bit for bit: on any number of threads, and in one run or in
-/// many, each gone on from the [checkpoint](Self::checkpoints) of the one before.
+/// The same settings, model and images give the same weights, bit for bit, on any number of threads, whether the training
+/// runs without a break or is resumed from [checkpoints](Self::checkpoints).
 pub struct Trainer<'a> {
     training: Training,
     optimizer: Box<dyn Optimizer<f32> + 'a>,
@@ -40,6 +40,7 @@ pub struct Trainer<'a> {
     checkpoints: Option<PathBuf>,
     every: Duration,
     resume: bool,
+    /// Bytes for the outputs of the trunk.
     memory: Option<usize>,
     on_step: OnStep<'a>,
     on_epoch: OnEpoch<'a>,
@@ -54,15 +55,16 @@ impl fmt::Debug for Trainer<'_> {
 }
 
 impl<'a> Trainer<'a> {
-    /// With these settings (the learning rate is theirs, not the optimiser's) and the mean cross-entropy as the loss.
+    /// A training with these settings and the mean cross-entropy as the loss. The learning rate is that of the settings, not
+    /// the optimiser's.
     #[must_use]
     pub fn new(training: Training, optimizer: impl Optimizer<f32> + 'a) -> Self {
         Self {
             training,
             optimizer: Box::new(optimizer),
             loss: Box::new(move |logits, batch| match &batch.soft_targets {
-                Some(targets) => ops::soft_cross_entropy(logits, targets, training.label_smoothing),
-                None => ops::cross_entropy(logits, &batch.labels, training.label_smoothing),
+                Some(targets) => soft_cross_entropy(logits, targets, training.label_smoothing),
+                None => cross_entropy(logits, &batch.labels, training.label_smoothing),
             }),
             augmentation: Augmentation::default(),
             class_weights: None,
@@ -76,88 +78,90 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// With another loss `[]`, computed on the tape from the scores `[N, classes]` and the batch that they are of. It smooths
-    /// labels itself if they are to be smoothed.
+    /// Replaces the loss. `loss` computes it, of shape `[]`, on the tape from the scores `[N, classes]` and their batch. The
+    /// label smoothing of the settings doesn't apply to it.
     #[must_use]
     pub fn loss(self, loss: impl Fn(&Var<f32>, &Batch) -> Var<f32> + Send + Sync + 'a) -> Self {
         Self { loss: Box::new(loss), ..self }
     }
 
-    /// With images that are changed at random, anew in each epoch.
+    /// Changes the images at random, differently in each epoch.
     #[must_use]
     pub fn augmentation(self, augmentation: Augmentation) -> Self {
         Self { augmentation, ..self }
     }
 
-    /// With a weight for each class by which the loss of its images is multiplied; see [`Dataset::class_weights`].
+    /// Multiplies the loss of each image by the weight of its class; see [`Dataset::class_weights`].
     #[must_use]
     pub fn class_weights(self, weights: Vec<f64>) -> Self {
         Self { class_weights: Some(weights), ..self }
     }
 
-    /// With images to validate with after each epoch.
+    /// Validates the model on these images after each epoch.
     #[must_use]
     pub fn validation(self, images: &'a dyn Dataset) -> Self {
         Self { validation: Some(images), ..self }
     }
 
-    /// With two files in this folder, each of them always whole: [`LAST`](super::LAST), from which the training can go on,
-    /// written after each epoch, every minute, and where a callback stops it; and [`BEST`], the model after its best epoch.
+    /// Keeps two files in this folder: [`LAST`](super::LAST), the checkpoint from which the training can be resumed, written
+    /// after each epoch, every minute, and when a callback stops the training; and [`BEST`], the model after its best epoch.
+    /// Both are replaced atomically: a crash never leaves an incomplete file.
     #[must_use]
     pub fn checkpoints(self, folder: impl AsRef<Path>) -> Self {
         Self { checkpoints: Some(folder.as_ref().into()), ..self }
     }
 
-    /// With a checkpoint as soon as so much time has gone since the last.
+    /// Sets the interval between checkpoints within an epoch, a minute by default.
     #[must_use]
     pub fn checkpoint_every(self, every: Duration) -> Self {
         Self { every, ..self }
     }
 
-    /// Going on from the last checkpoint in the folder, if there is one; from the beginning otherwise.
+    /// Resumes from the last checkpoint in the folder. If there is none, the training starts from the beginning.
     #[must_use]
     pub fn resume(self) -> Self {
         Self { resume: true, ..self }
     }
 
-    /// With what frozen layers compute from an image before the first layer that is trained kept, so that it is computed only
-    /// once, of as many images as have room in so many bytes. The weights come out the same, bit for bit. A loss of one's
-    /// own doesn't see the images whose features are known. Where images are never the same, since they are
-    /// [augmented](Self::augmentation) or [other ones](Self::fit_epochs) in each epoch, only those to validate with are
-    /// kept.
+    /// Caches the outputs of the frozen layers before the first trained one, in at most `memory` bytes, so that they are
+    /// computed only once for each image that fits. The weights are the same as without the cache, bit for bit.
+    ///
+    /// The batch given to a [custom loss](Self::loss) lacks the images whose outputs are cached. If images differ between
+    /// epochs, because of [augmentation](Self::augmentation) or [`fit_epochs`](Self::fit_epochs), only the outputs for the
+    /// validation images are cached.
     #[must_use]
     pub fn keep_features(self, memory: usize) -> Self {
         Self { memory: Some(memory), ..self }
     }
 
-    /// With something to be done after each step, which sees the model as it is, and may stop the training. No checkpoint
-    /// has a step before this was done for it; a training that goes on from an earlier one makes the step, and does this,
-    /// again.
+    /// Calls `act` after each step with the current model; `Break` stops the training. A checkpoint is written only after
+    /// `act` ran for its last step, so a resumed training may repeat a step together with its callback.
     #[must_use]
     pub fn on_step(self, act: impl FnMut(&Progress, &Model<f32>) -> ControlFlow<()> + 'a) -> Self {
         Self { on_step: Box::new(act), ..self }
     }
 
-    /// With something to be done after each epoch, which sees the model that was validated, and may stop the training. As
-    /// [`on_step`](Self::on_step), it is done before the epoch's checkpoint.
+    /// Calls `act` after each epoch with the model that was validated; `Break` stops the training. As for
+    /// [`on_step`](Self::on_step), the epoch's checkpoint is written afterwards.
     #[must_use]
     pub fn on_epoch(self, act: impl FnMut(&Epoch, &Model<f32>) -> ControlFlow<()> + 'a) -> Self {
         Self { on_epoch: Box::new(act), ..self }
     }
 
-    /// Trains the model, all but its [frozen layers](Model::freeze). It ends with the averaged weights, if they are
-    /// averaged; after an error it holds what was learnt by then.
+    /// Trains the model, except for its [frozen layers](Model::freeze). If the weights are averaged, the model has the
+    /// averaged weights at the end. After an error it has the weights of the last step.
     ///
     /// # Errors
-    /// Where a setting is outside its range, the images don't fit the model, one of them can't be read, the loss or a
-    /// gradient is no longer a number, a checkpoint can't be written or gone on from, or features are to be kept and no layer
-    /// is frozen that gives them.
+    /// If a setting is outside its range, the images don't fit the model, an image can't be read, the loss or a gradient
+    /// isn't finite, a checkpoint can't be written or resumed from, or features are to be kept and the model has no frozen
+    /// trunk.
     pub fn fit(self, model: &mut Model<f32>, images: &dyn Dataset) -> Result<Trained, TrainError> {
         let memory = self.memory.filter(|_| self.augmentation == Augmentation::default());
         self.fit_keeping(model, |_| Ok(Box::new(images)), memory)
     }
 
-    /// As [`fit`](Self::fit), with images of their own for each epoch, always as many.
+    /// As [`fit`](Self::fit), with other images for each epoch: `images` is called with the epoch, from 0, and always returns the
+    /// same number of images.
     ///
     /// # Errors
     /// As [`fit`](Self::fit).
@@ -169,7 +173,7 @@ impl<'a> Trainer<'a> {
         self.fit_keeping(model, images, None)
     }
 
-    /// Trains, with so many bytes for the features of the images to train on.
+    /// Trains, with a cache of at most `memory` bytes for the trunk's outputs for the training images.
     fn fit_keeping<'d>(
         mut self,
         model: &mut Model<f32>,
@@ -223,7 +227,7 @@ impl<'a> Trainer<'a> {
         Ok(Trained { ended, step, steps, history })
     }
 
-    /// The rest of an epoch, and what follows it.
+    /// Runs the rest of an epoch, validates, and writes the checkpoint.
     fn epoch(
         &mut self,
         run: &mut Run<'_>,
@@ -243,13 +247,13 @@ impl<'a> Trainer<'a> {
         if let Some(weights) = &weights {
             loader = loader.weighted(weights);
         }
-        let known = |place| features.has(place);
-        let loader = loader.without(&known);
+        let cached = |index| features.has(index);
+        let loader = loader.without(&cached);
         let (mut saved, order) = (Instant::now(), loader.order(run.at.epoch as u64));
-        let places = order.chunks(self.training.batch_size).skip(run.at.batch);
+        let indices = order.chunks(self.training.batch_size).skip(run.at.batch);
         let flow = loader.epoch(run.at.epoch as u64, run.at.batch, |batches| {
-            for (batch, places) in batches.zip(places) {
-                let progress = self.step(run, batch?, places, features)?;
+            for (batch, indices) in batches.zip(indices) {
+                let progress = self.step(run, batch?, indices, features)?;
                 if (self.on_step)(&progress, run.model).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -279,42 +283,35 @@ impl<'a> Trainer<'a> {
         &mut self,
         run: &mut Run<'_>,
         batch: Batch,
-        places: &[usize],
+        indices: &[usize],
         features: &Features,
     ) -> Result<Progress, TrainError> {
         let labels = &batch.labels;
         let (step, steps) = (run.at.step, run.steps());
         let learning_rate = self.training.learning_rate * self.training.schedule.factor(step, steps);
         let seed = self.training.seed.wrapping_add(step as u64);
-        let (trunk, values) = (features.trunk(), features.of(run.model, places, &batch.images)?);
+        let (trunk, values) = (features.trunk(), features.of(run.model, indices, &batch.images)?);
         let loss = |logits: &Var<f32>| (self.loss)(logits, &batch);
-        let mut lesson = Lesson::behind(run.model, trunk, values.clone(), seed, loss);
-        let loss = f64::from(lesson.loss);
-        let broken = |what, value, diagnosis: diagnosis::Diagnosis| TrainError::NotFinite {
-            what,
-            value,
-            step: step + 1,
-            epoch: run.at.epoch + 1,
-            place: diagnosis.place,
-            advice: diagnosis.advice,
-            learning_rate,
-        };
+        let mut gradients = StepGradients::compute_after(run.model, trunk, values.clone(), seed, loss);
+        let loss = f64::from(gradients.loss);
+        let epoch = run.at.epoch;
+        let not_finite =
+            |value, origin| TrainError::NotFinite { value, step: step + 1, epoch: epoch + 1, origin, learning_rate };
         if !loss.is_finite() {
-            return Err(broken("the loss", loss, diagnosis::of_loss(run.model, trunk, &values, seed)));
+            return Err(not_finite(loss, diagnosis::of_loss(run.model, trunk, &values, seed)));
         }
         let gradient_norm = match self.training.clip_norm {
-            Some(most) => clip_norm(&mut lesson.gradients, most),
-            None => global_norm(&lesson.gradients),
+            Some(limit) => clip_norm(&mut gradients.gradients, limit),
+            None => global_norm(&gradients.gradients),
         };
         if !gradient_norm.is_finite() {
-            return Err(broken("the gradient", gradient_norm, diagnosis::of_gradients(run.model, &lesson)));
+            return Err(not_finite(gradient_norm, diagnosis::of_gradients(run.model, &gradients)));
         }
         self.optimizer.set_learning_rate(learning_rate);
-        run.learn(&lesson, &mut *self.optimizer);
+        run.update(&gradients, &mut *self.optimizer);
         let classes = run.model.classes();
-        let scores = lesson.logits.as_slice().chunks_exact(classes);
+        let scores = gradients.logits.as_slice().chunks_exact(classes);
         let right = scores.zip(labels).filter(|&(scores, &label)| rank(scores, label) == 0).count();
-        let epoch = run.at.epoch;
         run.count(labels.len(), right, loss, learning_rate);
         Ok(Progress { epoch, step: step + 1, steps, images: labels.len(), right, loss, gradient_norm, learning_rate })
     }

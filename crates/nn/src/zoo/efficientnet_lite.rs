@@ -1,20 +1,20 @@
 //! EfficientNet-Lite0.
 
 use super::{Head, pooled};
-use crate::geometry::{Conv2d, Padding};
-use crate::layer::Layer;
+use crate::geometry::{Convolution, Padding};
+use crate::layers::{Add, BatchNorm, Clip, Conv2d, Dropout, Linear};
 use crate::model::{Model, ModelBuilder};
 
-/// Whether batch norms stand behind the convolutions.
+/// Whether there are batch norms after the convolutions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchNorms {
-    /// Behind each, with ε = 10⁻³: to be trained.
+    /// There is one after each, with ε = 10⁻³: for training.
     Separate,
-    /// Folded into the convolutions' weights and biases: to be explained.
+    /// They are folded into the convolutions' weights and biases: for explanations.
     Folded,
 }
 
-/// Blocks in a row, kernel, stride of the first, expansion, channels out.
+/// For each stage: number of blocks, kernel size, stride of the first block, expansion, output channels.
 const STAGES: [(usize, usize, usize, usize, usize); 7] = [
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -26,11 +26,11 @@ const STAGES: [(usize, usize, usize, usize, usize); 7] = [
 ];
 
 /// EfficientNet-Lite0: the network of Tan and Le, *EfficientNet*, 2019, table 1, without squeeze-and-excitation and with
-/// ReLU6 for SiLU (Liu, *Higher accuracy on vision models with EfficientNet-Lite*, 2020). Made for `[224, 224, 3]`.
+/// ReLU6 instead of SiLU (Liu, *Higher accuracy on vision models with EfficientNet-Lite*, 2020). Designed for `[224, 224, 3]`.
 ///
-/// Inverted residual blocks: `blocks.I.expand` (1×1) and `blocks.I.dw` (depthwise) with ReLU6, `blocks.I.project` (1×1)
-/// without, and `blocks.I.add` where the shape stays; `stem`, `head` and `fc` round them. Its padding is TensorFlow's
-/// ([`Padding::same`]).
+/// It consists of `stem`, inverted residual blocks, `head` and `fc`. The layers of block I are `blocks.I.expand` (1×1) and
+/// `blocks.I.dw` (depthwise), each with ReLU6, `blocks.I.project` (1×1) without, and `blocks.I.add` if the shape doesn't change.
+/// The padding is TensorFlow's ([`Padding::same`]).
 #[must_use]
 pub fn efficientnet_lite0(input: [usize; 3], classes: usize, head: Head, batch_norms: BatchNorms) -> ModelBuilder {
     let [height, width, channels] = input;
@@ -39,32 +39,33 @@ pub fn efficientnet_lite0(input: [usize; 3], classes: usize, head: Head, batch_n
     let mut trunk = trunk.conv("stem", 32, 3, 2, 1).relu6();
     let mut block = 0;
     for (blocks, kernel, first_stride, expansion, out_channels) in STAGES {
-        for place in 0..blocks {
+        for index in 0..blocks {
             let at = |part: &str| format!("blocks.{block}.{part}");
-            let stride = if place == 0 { first_stride } else { 1 };
+            let stride = if index == 0 { first_stride } else { 1 };
             let (before, inner) = (trunk.last.clone(), trunk.channels * expansion);
             if expansion > 1 {
                 trunk = trunk.conv(&at("expand"), inner, 1, 1, 1).relu6();
             }
             trunk = trunk.conv(&at("dw"), inner, kernel, stride, inner).relu6();
             trunk = trunk.conv(&at("project"), out_channels, 1, 1, 1);
-            if place > 0 {
+            if index > 0 {
                 trunk = trunk.plus(&at("add"), &before);
             }
             block += 1;
         }
     }
     let builder = pooled(trunk.conv("head", 1280, 1, 1, 1).relu6().builder, head);
-    builder.layer("dropout", Layer::Dropout { probability: 0.2 }).layer("fc", Layer::linear(classes))
+    builder.layer("dropout", Dropout { probability: 0.2 }).layer("fc", Linear::new(classes))
 }
 
-/// What there is so far.
+/// The layers so far.
 struct Trunk {
     builder: ModelBuilder,
-    /// `[H, W]` here.
+    /// `[H, W]` of the last layer's output.
     extent: [usize; 2],
+    /// Number of channels of the last layer's output.
     channels: usize,
-    /// The last layer's name, without its activation's.
+    /// Name of the last layer that isn't an activation or a batch norm.
     last: String,
     batch_norms: BatchNorms,
 }
@@ -72,11 +73,11 @@ struct Trunk {
 impl Trunk {
     fn conv(self, name: &str, out_channels: usize, kernel: usize, stride: usize, groups: usize) -> Self {
         let padding = Padding::same(self.extent, [kernel; 2], [stride; 2], [1, 1]);
-        let conv = Conv2d { padding, ..Conv2d::default().stride(stride).groups(groups) };
+        let conv = Convolution { padding, ..Convolution::default().stride(stride).groups(groups) };
         let bias = self.batch_norms == BatchNorms::Folded;
-        let mut builder = self.builder.layer(name, Layer::Conv2d { out_channels, kernel: [kernel; 2], conv, bias });
+        let mut builder = self.builder.layer(name, Conv2d { out_channels, kernel: [kernel; 2], conv, bias });
         if !bias {
-            builder = builder.layer(format!("{name}.bn"), Layer::BatchNorm { epsilon: 1e-3, momentum: 0.01 });
+            builder = builder.layer(format!("{name}.bn"), BatchNorm { epsilon: 1e-3, momentum: 0.01 });
         }
         let extent = self.extent.map(|side| side.div_ceil(stride));
         Self { builder, extent, channels: out_channels, last: name.into(), ..self }
@@ -84,15 +85,15 @@ impl Trunk {
 
     fn relu6(self) -> Self {
         let name = format!("{}.relu6", self.last);
-        Self { builder: self.builder.layer(name, Layer::relu6()), ..self }
+        Self { builder: self.builder.layer(name, Clip::RELU6), ..self }
     }
 
-    /// The block's shortcut, from the layer before it.
+    /// Adds the block's shortcut, from the layer before the block.
     fn plus(self, name: &str, before: &str) -> Self {
         let project = match self.batch_norms {
             BatchNorms::Separate => format!("{}.bn", self.last),
             BatchNorms::Folded => self.last,
         };
-        Self { builder: self.builder.layer_from(name, Layer::Add, &[&project, before]), last: name.into(), ..self }
+        Self { builder: self.builder.layer_from(name, Add, &[&project, before]), last: name.into(), ..self }
     }
 }

@@ -1,8 +1,7 @@
-//! Well-known networks, built in Rust: to train, to fill with weights from elsewhere
-//! ([`ModelBuilder::build_with`](crate::ModelBuilder::build_with)), to compare.
+//! Well-known architectures, to be trained or filled with weights from elsewhere
+//! ([`ModelBuilder::build_with`](crate::ModelBuilder::build_with)).
 //!
-//! Each can end in global average pooling and one fully connected layer, so that CAM applies, or in flattening, where it
-//! doesn't ([`Head`]).
+//! Each can end with global average pooling and one fully connected layer, so that CAM applies, or with flattening ([`Head`]).
 //!
 //! ```
 //! use nn::zoo::{Head, Net};
@@ -28,10 +27,10 @@ use thiserror::Error;
 
 pub use efficientnet_lite::{BatchNorms, efficientnet_lite0};
 
-use crate::layer::Layer;
+use crate::layers::{BatchNorm, Conv2d, Flatten, GlobalAvgPool, Linear, Relu};
 use crate::model::ModelBuilder;
 
-/// A network of the zoo.
+/// An architecture of the zoo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -41,10 +40,10 @@ pub enum Net {
     LeNet5,
     /// All-CNN-C (Springenberg et al. 2015): strides instead of pooling.
     AllCnn,
-    /// The smallest residual network for small pictures: 6·1 + 2 layers (He et al. 2016, §4.2).
+    /// The residual network for small pictures with 6·1 + 2 layers (He et al. 2016, §4.2).
     #[serde(rename = "resnet8")]
     ResNet8,
-    /// The same with 6·3 + 2 layers.
+    /// The residual network for small pictures with 6·3 + 2 layers (He et al. 2016, §4.2).
     #[serde(rename = "resnet20")]
     ResNet20,
     /// Depthwise separable convolutions, for small pictures (after Howard et al. 2017).
@@ -52,32 +51,32 @@ pub enum Net {
     MobileNet,
     /// Pairs of 3×3 convolutions, then max pooling (after Simonyan and Zisserman 2015).
     Vgg,
-    /// EfficientNet-Lite0 (Liu 2020, after Tan and Le 2019): made for 224×224 photographs.
+    /// EfficientNet-Lite0 (Liu 2020, after Tan and Le 2019), for photographs of 224×224.
     #[serde(rename = "efficientnet-lite0")]
     EfficientNetLite0,
 }
 
-/// How a network ends.
+/// The head of a network: its last layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
     /// Global average pooling and one fully connected layer: what CAM needs.
     #[default]
     GlobalAvgPool,
-    /// Flattening and fully connected layers: each position has weights of its own, and CAM doesn't apply.
+    /// Flattening and fully connected layers, with separate weights for each position: CAM doesn't apply.
     Flatten,
 }
 
-/// A name that no network of the zoo has.
+/// The zoo has no network of this name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("there is no network `{name}`; the zoo has {}", Net::ALL.map(Net::name).join(", "))]
 pub struct UnknownNet {
-    /// The name asked for.
+    /// The name.
     pub name: String,
 }
 
 impl Net {
-    /// All of them, the simplest first.
+    /// All networks, the simplest first.
     pub const ALL: [Self; 7] = [
         Self::LeNet5,
         Self::Vgg,
@@ -88,7 +87,7 @@ impl Net {
         Self::EfficientNetLite0,
     ];
 
-    /// As on the command line and in files, such as `resnet20`.
+    /// The name on the command line and in files, such as `resnet20`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -102,13 +101,13 @@ impl Net {
         }
     }
 
-    /// What can be learnt from it, in a line.
+    /// A description in one line.
     #[must_use]
     pub fn about(self) -> &'static str {
         match self {
             Self::LeNet5 => "two convolutions, two poolings, and fully connected layers: where it all began",
             Self::AllCnn => "only convolutions and ReLUs: the network that guided backpropagation was made for",
-            Self::ResNet8 => "three residual blocks, one a resolution: gradients have a way round every layer",
+            Self::ResNet8 => "three residual blocks, one for each resolution: gradients can bypass every layer",
             Self::ResNet20 => "nine residual blocks, as in the paper's experiments on small pictures",
             Self::MobileNet => "depthwise separable convolutions: few multiply–adds, many layers",
             Self::Vgg => "pairs of 3×3 convolutions and max pooling: CAM's and Grad-CAM's first subject",
@@ -116,7 +115,7 @@ impl Net {
         }
     }
 
-    /// How it ends in its paper.
+    /// The head in the network's paper.
     #[must_use]
     pub fn head(self) -> Head {
         match self {
@@ -125,8 +124,8 @@ impl Net {
         }
     }
 
-    /// The network for pictures `[H, W, C]` of so many classes. A picture too small for it is an error of
-    /// [`ModelBuilder::build`].
+    /// The network for images `[H, W, C]` and this number of classes. If the images are too small for it,
+    /// [`ModelBuilder::build`] returns an error.
     #[must_use]
     pub fn builder(self, input: [usize; 3], classes: usize, head: Head) -> ModelBuilder {
         match self {
@@ -155,25 +154,25 @@ impl FromStr for Net {
     }
 }
 
-/// The end of a network without fully connected layers of its own.
+/// Adds the head, with one fully connected layer.
 fn end(builder: ModelBuilder, head: Head, classes: usize) -> ModelBuilder {
-    pooled(builder, head).layer("fc", Layer::linear(classes))
+    pooled(builder, head).layer("fc", Linear::new(classes))
 }
 
-/// From `[N, H, W, C]` to rows.
+/// Adds the pooling or flattening of the head: `[N, H, W, C]` → `[N, K]`.
 fn pooled(builder: ModelBuilder, head: Head) -> ModelBuilder {
     match head {
-        Head::GlobalAvgPool => builder.layer("gap", Layer::GlobalAvgPool),
-        Head::Flatten => builder.layer("flatten", Layer::Flatten),
+        Head::GlobalAvgPool => builder.layer("gap", GlobalAvgPool),
+        Head::Flatten => builder.layer("flatten", Flatten),
     }
 }
 
-/// Convolution without a bias, batch normalisation `NAME.bn`, ReLU `NAME.relu`.
-fn conv_bn_relu(builder: ModelBuilder, name: &str, conv: Layer) -> ModelBuilder {
+/// Adds a convolution without a bias, a batch norm `NAME.bn` and a ReLU `NAME.relu`.
+fn conv_bn_relu(builder: ModelBuilder, name: &str, conv: Conv2d) -> ModelBuilder {
     builder
         .layer(name, conv.without_bias())
-        .layer(format!("{name}.bn"), Layer::batch_norm())
-        .layer(format!("{name}.relu"), Layer::Relu)
+        .layer(format!("{name}.bn"), BatchNorm::new())
+        .layer(format!("{name}.relu"), Relu)
 }
 
 #[cfg(test)]
@@ -226,7 +225,7 @@ mod tests {
         assert!(matches!(error, ModelError::Layer { .. }), "{error}");
     }
 
-    /// Twelve steps on four pictures, each light in one quarter: the mean loss of the first three and of the last three.
+    /// The mean loss of the first three and of the last three of twelve steps on four images, each bright in one quarter.
     fn losses(net: Net) -> (f64, f64) {
         let light = |image: usize, y: usize, x: usize| f32::from(u8::from((y / 8, x / 8) == (image / 2, image % 2)));
         let images =

@@ -1,36 +1,36 @@
 //! A small VGG.
 
 use super::{Head, end};
-use crate::layer::Layer;
+use crate::layers::{Conv2d, Dropout, Flatten, Linear, MaxPool, Relu};
 use crate::model::{Model, ModelBuilder};
 
-/// Channels of the pairs of convolutions.
+/// Number of channels of each pair of convolutions.
 const CHANNELS: [usize; 3] = [32, 64, 128];
 
 /// Pairs of 3×3 convolutions with ReLU, each pair followed by max pooling (after Simonyan and Zisserman, *Very deep
 /// convolutional networks*, 2015, with fewer pairs for small pictures).
 ///
-/// Flattened, there is a hidden fully connected layer with dropout, as in the paper. With global average pooling the last
-/// max pooling is left out and nothing is hidden: the VGG of Zhou et al. 2016, whose maps are finer for it.
+/// With [`Head::Flatten`] there is a hidden fully connected layer with dropout, as in the paper. With [`Head::GlobalAvgPool`]
+/// there is none, and the last max pooling is omitted, which makes CAM's maps finer: the VGG of Zhou et al. 2016.
 pub(super) fn vgg(input: [usize; 3], classes: usize, head: Head) -> ModelBuilder {
     let mut builder = Model::builder(input);
     for (block, channels) in (1..).zip(CHANNELS) {
         for conv in 1..=2 {
             builder = builder
-                .layer(format!("conv{block}_{conv}"), Layer::conv(channels, 3))
-                .layer(format!("relu{block}_{conv}"), Layer::Relu);
+                .layer(format!("conv{block}_{conv}"), Conv2d::new(channels, 3))
+                .layer(format!("relu{block}_{conv}"), Relu);
         }
         if block < CHANNELS.len() || head == Head::Flatten {
-            builder = builder.layer(format!("pool{block}"), Layer::max_pool(2));
+            builder = builder.layer(format!("pool{block}"), MaxPool::new(2));
         }
     }
     match head {
         Head::GlobalAvgPool => end(builder, head, classes),
         Head::Flatten => builder
-            .layer("flatten", Layer::Flatten)
-            .layer("fc1", Layer::linear(128))
-            .layer("relu_fc1", Layer::Relu)
-            .layer("dropout", Layer::Dropout { probability: 0.5 })
-            .layer("fc2", Layer::linear(classes)),
+            .layer("flatten", Flatten)
+            .layer("fc1", Linear::new(128))
+            .layer("relu_fc1", Relu)
+            .layer("dropout", Dropout { probability: 0.5 })
+            .layer("fc2", Linear::new(classes)),
     }
 }

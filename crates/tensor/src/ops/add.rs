@@ -1,6 +1,6 @@
 //! Addition: y = a + b, ∂y/∂a = ∂y/∂b = 1.
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// Addition: y = a + b, ∂y/∂a = ∂y/∂b = 1.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +22,8 @@ impl<T: Element> Op<T> for Add {
         Needs::NONE
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Linear
     }
 }
 

@@ -1,7 +1,7 @@
 //! Concatenation.
 
 use crate::blocks::{copy, for_each_row};
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Shape, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Shape, Tensor, Var, Wanted};
 
 /// Arrays concatenated along a dimension. The gradient of an input is its part of the upstream.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +29,8 @@ impl<T: Element> Op<T> for Concat {
         Needs::NONE
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Moves
     }
 }
 

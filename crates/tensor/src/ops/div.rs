@@ -1,6 +1,6 @@
 //! Division: y = a/b, ∂y/∂a = 1/b, ∂y/∂b = −y/b.
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::{Element, Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// Division: y = a/b, ∂y/∂a = 1/b, ∂y/∂b = −y/b.
 #[derive(Clone, Copy, Debug)]
@@ -23,10 +23,6 @@ impl<T: Element> Op<T> for Div {
 
     fn needs(&self) -> Needs {
         Needs::OUTPUT.input(1)
-    }
-
-    fn linearity(&self) -> Linearity {
-        Linearity::Nonlinear
     }
 }
 

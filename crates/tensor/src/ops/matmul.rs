@@ -3,7 +3,7 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, Ix2};
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// Y = A·B: `[m, k] · [k, n]` → `[m, n]`.
 ///
@@ -30,8 +30,8 @@ impl<T: Element> Op<T> for MatMul {
         Needs::INPUTS
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Multilinear
     }
 }
 

@@ -1,6 +1,6 @@
 //! Multiplication element by element: y = a·b, ∂y/∂a = b, ∂y/∂b = a.
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// Multiplication element by element: y = a·b, ∂y/∂a = b, ∂y/∂b = a.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +22,8 @@ impl<T: Element> Op<T> for Mul {
         Needs::INPUTS
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Multilinear
     }
 }
 

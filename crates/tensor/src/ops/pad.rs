@@ -3,7 +3,7 @@
 use ndarray::{Axis, Slice as Along};
 
 use crate::blocks::for_each_row;
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// A constant around an array. The gradient is the inner part of the upstream.
 #[derive(Clone, Debug)]
@@ -29,8 +29,8 @@ impl<T: Element> Op<T> for Pad {
         Needs::NONE
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Affine { bias: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One element of each row.
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// One element of each row, such as the score of one class for each image: `[N, K]` → `[N]`. The gradient is the
 /// upstream at that element and zero elsewhere.
@@ -29,8 +29,8 @@ impl<T: Element> Op<T> for Pick {
         Needs::NONE
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Moves
     }
 }
 

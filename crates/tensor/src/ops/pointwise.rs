@@ -1,11 +1,11 @@
 //! Functions of each element: a table of derivatives.
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// An operation whose vector–Jacobian product is `upstream · derivative`, where the derivative is a function of the input `x`
 /// or of the output `y`, whichever is shorter.
 macro_rules! pointwise {
-    ($Op:ident $({ $($field:ident : $kind:ty)+ })?, $name:literal, $method:ident, $linearity:ident, $doc:literal,
+    ($Op:ident $({ $($field:ident : $kind:ty)+ })?, $name:literal, $method:ident, $nature:expr, $doc:literal,
      forward: |$x:ident| $forward:expr, vjp: $from:ident |$g:ident, $v:ident| $vjp:expr) => {
         pointwise!(@struct $Op, $doc $(, $($field: $kind)+)?);
 
@@ -23,8 +23,8 @@ macro_rules! pointwise {
                 pointwise!(@needs $from)
             }
 
-            fn linearity(&self) -> Linearity {
-                Linearity::$linearity
+            fn nature(&self) -> Nature {
+                $nature
             }
         }
 
@@ -56,21 +56,22 @@ macro_rules! pointwise {
     (@needs output) => { Needs::OUTPUT };
 }
 
-pointwise!(Neg, "neg", neg, Affine, "y = −x, dy/dx = −1.", forward: |x| -x, vjp: output |g, _y| -g);
-pointwise!(Abs, "abs", abs, PiecewiseLinear, "y = |x|, dy/dx = sign x, and 0 at the kink x = 0.",
+pointwise!(Neg, "neg", neg, Nature::Linear, "y = −x, dy/dx = −1.", forward: |x| -x, vjp: output |g, _y| -g);
+pointwise!(Abs, "abs", abs, Nature::Bends, "y = |x|, dy/dx = sign x, and 0 at the kink x = 0.",
     forward: |x| x.abs(), vjp: input |g, x| if x == T::zero() { T::zero() } else { g * x.signum() });
-pointwise!(Exp, "exp", exp, Nonlinear, "y = eˣ, dy/dx = y.", forward: |x| x.exp(), vjp: output |g, y| g * y);
-pointwise!(Ln, "ln", ln, Nonlinear, "y = ln x, dy/dx = 1/x.", forward: |x| x.ln(), vjp: input |g, x| g / x);
-pointwise!(Sqrt, "sqrt", sqrt, Nonlinear, "y = √x, dy/dx = 1/(2y).",
+pointwise!(Exp, "exp", exp, Nature::Smooth, "y = eˣ, dy/dx = y.", forward: |x| x.exp(), vjp: output |g, y| g * y);
+pointwise!(Ln, "ln", ln, Nature::Smooth, "y = ln x, dy/dx = 1/x.", forward: |x| x.ln(), vjp: input |g, x| g / x);
+pointwise!(Sqrt, "sqrt", sqrt, Nature::Smooth, "y = √x, dy/dx = 1/(2y).",
     forward: |x| x.sqrt(), vjp: output |g, y| g / (y + y));
-pointwise!(Tanh, "tanh", tanh, Nonlinear, "y = tanh x, dy/dx = 1 − y².",
+pointwise!(Tanh, "tanh", tanh, Nature::Smooth, "y = tanh x, dy/dx = 1 − y².",
     forward: |x| x.tanh(), vjp: output |g, y| g * (T::one() - y * y));
-pointwise!(Powi { exponent: i32 }, "powi", powi, Nonlinear, "y = xⁿ for an integer n, dy/dx = n·xⁿ⁻¹.",
+pointwise!(Powi { exponent: i32 }, "powi", powi, Nature::Smooth, "y = xⁿ for an integer n, dy/dx = n·xⁿ⁻¹.",
     forward: |x| x.powi(exponent),
     vjp: input |g, x| if exponent == 0 { T::zero() } else { g * T::from_f64(f64::from(exponent)) * x.powi(exponent - 1) });
-pointwise!(AddScalar { addend: f64 }, "add scalar", add_scalar, Affine, "y = x + a for a constant a, dy/dx = 1.",
+pointwise!(AddScalar { addend: f64 }, "add scalar", add_scalar, Nature::Affine { bias: None },
+    "y = x + a for a constant a, dy/dx = 1.",
     forward: |x| x + T::from_f64(addend), vjp: output |g, _y| { let _ = addend; g });
-pointwise!(MulScalar { factor: f64 }, "mul scalar", mul_scalar, Affine, "y = a·x for a constant a, dy/dx = a.",
+pointwise!(MulScalar { factor: f64 }, "mul scalar", mul_scalar, Nature::Linear, "y = a·x for a constant a, dy/dx = a.",
     forward: |x| x * T::from_f64(factor), vjp: output |g, _y| g * T::from_f64(factor));
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Another shape.
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Shape, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Shape, Tensor, Var, Wanted};
 
 /// The same elements with another shape. The gradient is the upstream with the old one.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,8 @@ impl<T: Element> Op<T> for Reshape {
         Needs::NONE
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Moves
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::blocks::for_each_row;
 use crate::simd::vectorized;
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// `y[…, i, …] = x[…, aᵢ, …]` along one dimension, for given indices aᵢ, each of which may occur several times or never. The
 /// gradient of an element is the sum of its copies' gradients: `∂x[…, a, …] = Σ ∂y[…, i, …]` over i with aᵢ = a.
@@ -41,8 +41,8 @@ impl<T: Element> Op<T> for Select {
         Needs::NONE
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Moves
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Axis, Slice as Along};
 
 use crate::blocks::{copy, for_each_row};
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// A range of one dimension. The gradient is the upstream there and zero elsewhere.
 #[derive(Clone, Debug)]
@@ -40,8 +40,8 @@ impl<T: Element> Op<T> for Slice {
         Needs::NONE
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Moves
     }
 }
 

@@ -1,6 +1,6 @@
 //! Subtraction: y = a − b, ∂y/∂a = 1, ∂y/∂b = −1.
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// Subtraction: y = a − b, ∂y/∂a = 1, ∂y/∂b = −1.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +22,8 @@ impl<T: Element> Op<T> for Sub {
         Needs::NONE
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Linear
     }
 }
 

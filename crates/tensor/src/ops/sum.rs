@@ -1,6 +1,6 @@
 //! Sums and means.
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Shape, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Shape, Tensor, Var, Wanted};
 
 /// y = Σ x over some dimensions, pairwise. The derivative of each term is 1: the gradient is the upstream, repeated.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +30,8 @@ impl<T: Element> Op<T> for Sum {
         Needs::NONE
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Linear
     }
 }
 
@@ -49,8 +49,8 @@ impl<T: Element> Op<T> for Mean {
         Needs::NONE
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Linear
     }
 }
 

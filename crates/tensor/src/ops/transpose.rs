@@ -1,6 +1,6 @@
 //! Permuted dimensions.
 
-use crate::{Element, Grads, Linearity, Needs, Node, Op, Tensor, Var, Wanted};
+use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// Permuted dimensions. The gradient is the upstream under the inverse permutation.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ impl<T: Element> Op<T> for Permute {
         Needs::NONE
     }
 
-    fn linearity(&self) -> Linearity {
-        Linearity::Affine
+    fn nature(&self) -> Nature {
+        Nature::Moves
     }
 }
 

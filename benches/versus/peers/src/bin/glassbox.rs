@@ -4,7 +4,8 @@
 use attribution::{Explainer, LayerRef};
 use nn::kernels::conv::{Pass, Prepared, choose, weight_gradient};
 use nn::optim::Sgd;
-use nn::{Conv2d, ConvGeometry, Model, Real, train};
+use nn::layers::{Add, BatchNorm, Clip, Conv2d, GlobalAvgPool, Linear, MaxPool, Relu};
+use nn::{ConvGeometry, Convolution, Model, Real, train};
 use peers::{Case, Conv, Dense, Layer, Net, Work, fill, serve};
 use tensor::Tensor;
 
@@ -16,7 +17,7 @@ fn main() {
             Case::Conv(Conv { pass, .. }) | Case::Fc(Dense { pass, .. }) if fresh && pass == "dw" => {
                 Err("there are no weights to prepare".into())
             }
-            Case::Conv(conv) => Ok(Box::new(Convolution::new(conv, fresh))),
+            Case::Conv(conv) => Ok(Box::new(ConvolutionWork::new(conv, fresh))),
             Case::Fc(dense) => Ok(Box::new(FullyConnected::new(dense, fresh))),
             Case::Train(net) => Ok(Box::new(Training::new(net))),
             Case::Explain(net) => Ok(Box::new(Explaining::new(net))),
@@ -31,7 +32,7 @@ fn aligned<const N: usize>(shape: [usize; N], values: &[f32]) -> Tensor<f32> {
     tensor
 }
 
-struct Convolution {
+struct ConvolutionWork {
     geometry: ConvGeometry,
     pass: Pass,
     /// `None` for weight gradients.
@@ -43,9 +44,9 @@ struct Convolution {
     output: Tensor<f32>,
 }
 
-impl Convolution {
+impl ConvolutionWork {
     fn new(case: &Conv, fresh: bool) -> Self {
-        let conv = Conv2d::default().stride(case.stride).padding(case.padding).groups(case.groups);
+        let conv = Convolution::default().stride(case.stride).padding(case.padding).groups(case.groups);
         let geometry = conv.geometry(&case.x, &case.w).expect("a geometry that fits");
         let (pass, shape) = match &case.pass[..] {
             "fwd" => (Pass::Forward, case.y),
@@ -59,7 +60,7 @@ impl Convolution {
     }
 }
 
-impl Work for Convolution {
+impl Work for ConvolutionWork {
     fn run(&mut self) {
         if let (Some(prepared), true) = (&mut self.prepared, self.fresh) {
             prepared.update(self.w.as_slice());
@@ -137,24 +138,24 @@ fn model(net: &Net) -> Model<f32> {
     let name = |place: usize| format!("layer{place}");
     let mut builder = Model::builder(net.input);
     for (place, layer) in net.layers.iter().enumerate() {
-        let layer = match *layer {
+        let layer: nn::Layer = match *layer {
             Layer::Conv { out, kernel, stride, padding, groups, bias, from } => {
-                let conv = Conv2d::default().stride(stride).padding(padding).groups(groups);
-                let layer = nn::Layer::Conv2d { out_channels: out, kernel: [kernel; 2], conv, bias };
+                let conv = Convolution::default().stride(stride).padding(padding).groups(groups);
+                let layer = Conv2d { out_channels: out, kernel: [kernel; 2], conv, bias };
                 if let Some(from) = from {
                     builder = builder.layer_from(name(place), layer, &[&name(from)]);
                     continue;
                 }
-                layer
+                layer.into()
             }
-            Layer::Bn => nn::Layer::batch_norm(),
-            Layer::Relu => nn::Layer::Relu,
-            Layer::Relu6 => nn::Layer::relu6(),
-            Layer::MaxPool { size } => nn::Layer::max_pool(size),
-            Layer::Gap => nn::Layer::GlobalAvgPool,
-            Layer::Linear { out } => nn::Layer::linear(out),
+            Layer::Bn => BatchNorm::new().into(),
+            Layer::Relu => Relu.into(),
+            Layer::Relu6 => Clip::RELU6.into(),
+            Layer::MaxPool { size } => MaxPool::new(size).into(),
+            Layer::Gap => GlobalAvgPool.into(),
+            Layer::Linear { out } => Linear::new(out).into(),
             Layer::Add { with } => {
-                builder = builder.layer_from(name(place), nn::Layer::Add, &[&name(place - 1), &name(with)]);
+                builder = builder.layer_from(name(place), Add, &[&name(place - 1), &name(with)]);
                 continue;
             }
         };

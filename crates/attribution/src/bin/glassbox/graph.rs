@@ -42,12 +42,12 @@ pub(crate) fn write(model: &Model, reading: Reading, to: Option<&str>, file: &Pa
         Reading::Guided => &Guided,
         Reading::Deconvnet => &Deconv,
         Reading::Lrp => {
-            lrp = Lrp::by_depth(model).on(tape, &forward.input)?;
+            lrp = Lrp::by_depth(model).on(tape, forward.input())?;
             &lrp
         }
     };
-    let wanted = to.map_or(&forward.input, |layer| forward.activation(layer));
-    let graph = tape.graph().with_gradients(&tape.backward(&forward.logits, rule, [wanted])?);
+    let wanted = to.map_or(forward.input(), |layer| forward.activation(layer));
+    let graph = tape.graph().with_gradients(&tape.backward(forward.logits(), rule, [wanted])?);
     let drawing = if ending == "svg" { graph.to_svg() } else { graph.to_dot() };
     write_whole(file, drawing.as_bytes()).map_err(|error| format!("{}: can't be written: {error}", file.display()))?;
     say!("\nThe tape is drawn in {}", file.display());

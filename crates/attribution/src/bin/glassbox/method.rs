@@ -1,6 +1,5 @@
 //! The methods by their names on the command line, and what they give.
 
-use attribution::Photo;
 use attribution::framing::Framing;
 use attribution::measures::{CAM_THRESHOLD, box_score, pointing_game};
 use attribution::methods::{Family, IntegratedGradients, Noise, Occlusion, Rise};
@@ -10,7 +9,7 @@ use attribution::render::{
 };
 use attribution::rules::Lrp;
 use attribution::{
-    ExplainError, Explainer, Explanation, Heatmap, LayerRef, Pass, Placement, Saliency, Target, Verdict,
+    ExplainError, Explainer, Explanation, Heatmap, LayerRef, Pass, Photo, Placement, Saliency, Target, Verdict,
 };
 use clap::ValueEnum;
 use image::RgbImage;

@@ -207,7 +207,7 @@ fn crop(text: &str) -> Result<Crop, String> {
 mod tests {
     use super::*;
     use clap::Parser;
-    use nn::Layer;
+    use nn::layers::{GlobalAvgPool, Linear};
 
     #[derive(Parser)]
     struct Line {
@@ -221,7 +221,7 @@ mod tests {
 
     fn model(normalization: Option<Normalization>) -> Model {
         let info = ModelInfo { normalization, ..ModelInfo::default() };
-        let builder = Model::builder([8, 8, 3]).layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(2));
+        let builder = Model::builder([8, 8, 3]).layer("gap", GlobalAvgPool).layer("fc", Linear::new(2));
         builder.info(info).build(1).unwrap()
     }
 

@@ -4,15 +4,15 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use nn::data::Dataset;
+use nn::layers::{BatchNorm, Conv2d, Dropout, GlobalAvgPool, Linear, MaxPool, Relu};
 use nn::train::{TrainError, Trained, Trainer};
 use nn::zoo::{Head, Net};
-use nn::{Layer, Model, ModelBuilder, ModelInfo};
+use nn::{Model, ModelBuilder, ModelInfo};
 
-use crate::Failure;
 use crate::data::TrainingSet;
-use crate::interrupt;
 use crate::progress::TrainingBar;
 use crate::train::{Config, Network};
+use crate::{Failure, interrupt};
 
 /// The network that a training asks for.
 pub(crate) fn build(config: &Config, images: &dyn Dataset) -> Result<Model, Failure> {
@@ -42,23 +42,23 @@ fn plain(network: &Network, input: [usize; 3], classes: usize) -> ModelBuilder {
     let mut builder = Model::builder(input);
     for (number, &channels) in (1..).zip(&network.channels) {
         builder = builder
-            .layer(format!("conv{number}"), Layer::conv(channels, 3).without_bias())
-            .layer(format!("bn{number}"), Layer::batch_norm())
-            .layer(format!("relu{number}"), Layer::Relu);
+            .layer(format!("conv{number}"), Conv2d::new(channels, 3).without_bias())
+            .layer(format!("bn{number}"), BatchNorm::new())
+            .layer(format!("relu{number}"), Relu);
         if network.pool_after.contains(&number) {
-            builder = builder.layer(format!("pool{number}"), Layer::max_pool(2));
+            builder = builder.layer(format!("pool{number}"), MaxPool::new(2));
         }
     }
-    classified(builder.layer("gap", Layer::GlobalAvgPool), network.dropout, classes)
+    classified(builder.layer("gap", GlobalAvgPool), network.dropout, classes)
 }
 
 /// With a fully connected layer at the end, and dropout before it if there is to be any.
 pub(crate) fn classified(builder: ModelBuilder, dropout: f64, classes: usize) -> ModelBuilder {
     let builder = match dropout > 0.0 {
-        true => builder.layer("dropout", Layer::Dropout { probability: dropout }),
+        true => builder.layer("dropout", Dropout { probability: dropout }),
         false => builder,
     };
-    builder.layer("fc", Layer::linear(classes))
+    builder.layer("fc", Linear::new(classes))
 }
 
 /// How a training ended.

@@ -9,10 +9,9 @@ use serde::Serialize;
 use std::time::Instant;
 use tensor::Tensor;
 
-use crate::Failure;
-use crate::interrupt;
 use crate::method::Method;
 use crate::progress::{bar, left};
+use crate::{Failure, interrupt};
 
 /// Images of one forward pass.
 const BATCH: usize = 50;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use nn::data::Dataset;
+use nn::layers::GlobalAvgPool;
 use nn::{Layer, Model, ModelInfo};
 
 use crate::train::{Config, Network};
@@ -46,7 +47,7 @@ pub(crate) fn with_new_head(start: &Model, config: &Config, images: &dyn Dataset
     };
     let mut builder = start.cut_after(cut).map_err(|error| format!("network.cut: {error}"))?;
     if start.layers()[start.layer_index(cut)?].output_shape.len() > 1 {
-        builder = builder.layer("gap", Layer::GlobalAvgPool);
+        builder = builder.layer("gap", GlobalAvgPool);
     }
     let builder = network::classified(builder, network.dropout, images.class_names().len());
     let info = ModelInfo { classes: images.class_names().to_vec(), ..start.info().clone() };
@@ -67,9 +68,9 @@ fn last_read(model: &Model) -> Result<&str, String> {
         _ => None,
     };
     let last = layers.len() - 1;
-    let head = matches!(layers[last].layer, Layer::Linear { .. }).then_some(last);
+    let head = matches!(layers[last].layer, Layer::Linear(_)).then_some(last);
     let mut before = head.and_then(read);
-    while let Some(place) = before.filter(|&place| matches!(layers[place].layer, Layer::Dropout { .. })) {
+    while let Some(place) = before.filter(|&place| matches!(layers[place].layer, Layer::Dropout(_))) {
         before = read(place);
     }
     before.map(|place| layers[place].name.as_str()).ok_or_else(|| {
@@ -89,6 +90,7 @@ pub(crate) fn freezes(network: &Network) -> bool {
 #[cfg(test)]
 mod tests {
     use nn::data::{LabelledImages, Normalization};
+    use nn::layers::{Conv2d, Dropout, Linear, Relu};
 
     use super::*;
 
@@ -97,9 +99,9 @@ mod tests {
             normalization: Some(Normalization::new(vec![0.5], vec![0.25]).unwrap()),
             ..ModelInfo::default()
         };
-        let trunk = Model::builder([8, 8, 1]).layer("conv", Layer::conv(4, 3)).layer("relu", Layer::Relu);
-        let trunk = trunk.layer("pool", Layer::GlobalAvgPool).layer("drop", Layer::Dropout { probability: 0.5 });
-        trunk.layer("scores", Layer::linear(9)).info(info).build(1).unwrap()
+        let trunk = Model::builder([8, 8, 1]).layer("conv", Conv2d::new(4, 3)).layer("relu", Relu);
+        let trunk = trunk.layer("pool", GlobalAvgPool).layer("drop", Dropout { probability: 0.5 });
+        trunk.layer("scores", Linear::new(9)).info(info).build(1).unwrap()
     }
 
     fn images(side: usize) -> LabelledImages {
@@ -138,7 +140,7 @@ mod tests {
         let config = Config::parse("[network]\nstart = \"net.onnx\"").unwrap();
         let error = with_new_head(&start(), &config, &images(9)).unwrap_err().to_string();
         assert_eq!(error, "net.onnx: takes images [8, 8, 1], found [9, 9, 1]");
-        let headless = Model::builder([8, 8, 1]).layer("conv", Layer::conv(4, 3)).layer("pool", Layer::GlobalAvgPool);
+        let headless = Model::builder([8, 8, 1]).layer("conv", Conv2d::new(4, 3)).layer("pool", GlobalAvgPool);
         let error = last_read(&headless.build(1).unwrap()).unwrap_err();
         assert!(error.starts_with("its last layer, `pool`, isn't a fully connected one"), "{error}");
     }

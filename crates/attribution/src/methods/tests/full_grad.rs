@@ -1,8 +1,11 @@
 //! Full gradients and FullGrad.
 
 use ndarray::Array2;
-use nn::ops::Interpolation;
-use nn::{Conv2d, ConvTranspose2d, Layer, Model};
+use nn::layers::{
+    BatchNorm, Clip, Conv2d, ConvTranspose2d, Elu, Erf, Gelu, GlobalAvgPool, HardSigmoid, Interpolation, Linear, PRelu,
+    Power, Resize, Scale, Shift, Softplus,
+};
+use nn::{Convolution, Model, TransposedConvolution};
 use tensor::Tensor;
 
 use super::near;
@@ -13,11 +16,11 @@ use crate::testing::wave;
 #[test]
 fn full_gradients_are_derivatives_by_each_bias_in_each_place() {
     let model = Model::builder([5, 4, 2])
-        .layer("conv", Layer::conv(2, 3))
-        .layer("bn", Layer::batch_norm())
-        .layer("relu", Layer::Clip { min: 0.0, max: 0.5 })
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(2));
+        .layer("conv", Conv2d::new(2, 3))
+        .layer("bn", BatchNorm::new())
+        .layer("relu", Clip { min: 0.0, max: 0.5 })
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(2));
     let mut model = model.build(2).unwrap().cast::<f64>();
     let values = [("conv.bias", [0.3, -0.2]), ("bn.weight", [1.3, -0.7]), ("bn.bias", [0.1, 0.4])];
     for (name, value) in values.into_iter().chain([("bn.running_mean", [0.2, -0.1]), ("fc.bias", [0.5, -0.6])]) {
@@ -75,23 +78,23 @@ fn full_gradients_are_derivatives_by_each_bias_in_each_place() {
 
 #[test]
 fn full_gradients_add_up_through_activations_and_enlargements() {
-    let transposed = ConvTranspose2d::from(Conv2d::default().stride(2));
+    let transposed = TransposedConvolution::from(Convolution::default().stride(2));
     let size = [7, 9];
     let model = Model::builder([4, 5, 2])
-        .layer("conv", Layer::conv(4, 3))
-        .layer("elu", Layer::Elu { alpha: 0.7 })
-        .layer("up", Layer::ConvTranspose2d { out_channels: 3, kernel: [3, 2], transposed, bias: true })
-        .layer("gelu", Layer::Gelu { tanh: false })
-        .layer("resize", Layer::Resize { size, interpolation: Interpolation::Bicubic { align_corners: false } })
-        .layer("prelu", Layer::PRelu)
-        .layer("erf", Layer::Erf)
-        .layer("softplus", Layer::Softplus)
-        .layer("squares", Layer::Power { exponent: 2.0 })
-        .layer("scale", Layer::Scale { shape: vec![3] })
-        .layer("shift", Layer::Shift { shape: vec![7, 1, 1] })
-        .layer("hard", Layer::HardSigmoid { slope: 0.2, offset: 0.5 })
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(2));
+        .layer("conv", Conv2d::new(4, 3))
+        .layer("elu", Elu { alpha: 0.7 })
+        .layer("up", ConvTranspose2d { out_channels: 3, kernel: [3, 2], transposed, bias: true })
+        .layer("gelu", Gelu { tanh: false })
+        .layer("resize", Resize { size, interpolation: Interpolation::Bicubic { align_corners: false } })
+        .layer("prelu", PRelu)
+        .layer("erf", Erf)
+        .layer("softplus", Softplus)
+        .layer("squares", Power { exponent: 2.0 })
+        .layer("scale", Scale { shape: vec![3] })
+        .layer("shift", Shift { shape: vec![7, 1, 1] })
+        .layer("hard", HardSigmoid { slope: 0.2, offset: 0.5 })
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(2));
     let mut model = model.build(3).unwrap().cast::<f64>();
     model.set_parameter("up.bias", wave([3], 0.4)).unwrap();
     model.set_parameter("scale.weight", wave([3], 0.6)).unwrap();

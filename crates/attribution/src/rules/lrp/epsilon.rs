@@ -1,12 +1,13 @@
 //! LRP-ε.
 
 use nn::Real;
-use tensor::Tensor;
+use tensor::{Reason, Tensor};
 
 use super::{Inputs, LrpRule, Part, Products};
+use crate::rules::Refusal;
 
-/// LRP-ε: every input gets its part of the sum, and the stabilizer ε what a sum near zero can't account for. (Bach et al.
-/// 2015; Montavon et al. 2019, §10.2.1.)
+/// LRP-ε: every input gets its part of the sum, and the stabilizer ε absorbs relevance where the sum is near zero. (Bach
+/// et al. 2015; Montavon et al. 2019, §10.2.1.)
 ///
 /// ```text
 /// Rᵢ = Σⱼ xᵢ wᵢⱼ sⱼ,   sⱼ = Rⱼ / (yⱼ + ε·sign yⱼ),   yⱼ = Σᵢ xᵢ wᵢⱼ + bⱼ,   sign 0 = 1
@@ -24,7 +25,7 @@ impl Default for Epsilon {
 }
 
 impl Epsilon {
-    /// s, from g: Rⱼ = yⱼ gⱼ, and with ε = 0 nothing is left to divide.
+    /// s, from g: Rⱼ = yⱼ gⱼ, so that with ε = 0 the division cancels.
     fn shares<T: Real>(self, layer: &Products<T>, upstream: &Tensor<T>) -> Tensor<T> {
         match T::from_f64(self.0) {
             epsilon if epsilon.is_zero() => upstream.clone(),
@@ -53,7 +54,7 @@ impl<T: Real> LrpRule<T> for Epsilon {
         self.shares(layer, upstream).zip(&layer.plus_bias(stabilizer, |b| b), |s, kept| s * kept)
     }
 
-    fn check(&self, _: &Products<T>) -> Result<(), String> {
-        if self.0 >= 0.0 { Ok(()) } else { Err(format!("ε must not be negative, found {}", self.0)) }
+    fn check(&self, _: &Products<T>) -> Result<(), Reason> {
+        if self.0 >= 0.0 { Ok(()) } else { Err(Refusal::Epsilon(self.0).into()) }
     }
 }

@@ -5,7 +5,7 @@ use tensor::Tensor;
 
 use super::{Inputs, LrpRule, Part, Products, share};
 
-/// The flat rule, for the image: every input that a unit reads gets the same. (Lapuschkin, Binder, Müller and Samek,
+/// The flat rule, for the image: all inputs that a unit reads get the same share. (Lapuschkin, Binder, Müller and Samek,
 /// *Understanding and Comparing Deep Neural Networks for Age and Gender Classification*, 2017; Montavon et al. 2019, Table
 /// 10.1.)
 ///
@@ -13,7 +13,7 @@ use super::{Inputs, LrpRule, Part, Products, share};
 /// Rᵢ = Σⱼ 1/nⱼ · Rⱼ   over the units j that read i
 /// ```
 ///
-/// nⱼ being the number of inputs that j reads, padding not counted. It says which part of the image mattered, and leaves open
+/// where nⱼ is the number of inputs that j reads, without padding. It shows which part of the image mattered, but not
 /// which of its pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flat;
@@ -38,7 +38,7 @@ impl<T: Real> LrpRule<T> for Flat {
     }
 
     fn kept(&self, layer: &Products<T>, upstream: &Tensor<T>) -> Tensor<T> {
-        // A window that lies in the padding alone reads nothing.
+        // A window within the padding reads no input.
         layer.relevance(upstream).zip(&counts(layer), |r, n| if n.is_zero() { r } else { T::zero() })
     }
 

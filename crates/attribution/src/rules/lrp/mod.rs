@@ -1,13 +1,13 @@
 //! Layer-wise relevance propagation.
 //!
-//! Relevance R is a share of the score, handed from each output of a layer to its inputs in proportion to what they
-//! contributed. (Bach, Binder, Montavon, Klauschen, Müller and Samek, *On Pixel-Wise Explanations for Non-Linear
+//! Relevance R is a share of the score. Each output of a layer distributes its relevance among its inputs in proportion to
+//! their contributions. (Bach, Binder, Montavon, Klauschen, Müller and Samek, *On Pixel-Wise Explanations for Non-Linear
 //! Classifier Decisions by Layer-Wise Relevance Propagation*, 2015; Montavon, Binder, Lapuschkin, Samek and Müller,
 //! *Layer-Wise Relevance Propagation: An Overview*, 2019.)
 //!
-//! On the way back the tape carries g, where R = x ⊙ g at a value x. In that form most operations need no reading of their
-//! own: what passes back through a ReLU, a maximum, a mean, a sum or a concatenation is what the chain rule says. A rule of
-//! LRP answers for the layers of products alone ([`LrpRule`]), and [`Lrp`] says which layer is read by which rule.
+//! The backward pass carries g, where R = x ⊙ g at a value x. In that form most operations follow the chain rule: a ReLU,
+//! a maximum, a mean, a sum, a concatenation. A rule of LRP ([`LrpRule`]) applies to layers of products, and [`Lrp`]
+//! chooses a rule for each of these layers.
 
 mod alpha_beta;
 mod epsilon;
@@ -22,7 +22,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use nn::{Model, Real};
-use tensor::Tensor;
+use tensor::{Reason, Tensor};
 
 pub use alpha_beta::AlphaBeta;
 pub use epsilon::Epsilon;
@@ -31,39 +31,39 @@ pub use on_tape::LrpOnTape;
 pub use products::Products;
 pub use z_box::ZBox;
 
-/// How one layer of products y = x ∗ w + b hands relevance on to its input.
+/// How one layer of products y = x ∗ w + b distributes its relevance among its inputs.
 pub trait LrpRule<T: Real>: Debug + Send + Sync {
-    /// As it is called in the literature: `ε = 1e-6`, `z⁺`.
+    /// Its name in the literature: `ε = 1e-6`, `z⁺`.
     fn name(&self) -> String;
 
-    /// What is handed on, as a sum of parts. What arrives, `upstream`, is g with R = y ⊙ g at the output y
+    /// The relevance of the inputs, as a sum of parts. `upstream` is g, where R = y ⊙ g at the output y
     /// ([`Products::relevance`]).
     fn parts(&self, layer: &Products<T>, upstream: &Tensor<T>) -> Vec<Part<T>>;
 
-    /// What stays behind in each output, `[N, Ho, Wo, Cout]`: the share of the bias, and whatever else the rule doesn't hand
-    /// on. The relevance handed on and this add up to R.
+    /// The relevance that each output keeps, `[N, Ho, Wo, Cout]`: the share of the bias, and whatever else the inputs
+    /// don't get. Together with the relevance of the inputs it adds up to R.
     fn kept(&self, layer: &Products<T>, upstream: &Tensor<T>) -> Tensor<T>;
 
-    /// Whether it reads something [instead](Inputs::Instead) of the input, and so gives relevance to pixels of value zero, too:
-    /// then it has a meaning for the image alone.
+    /// Whether it reads something [else](Inputs::Instead) than the input, and so gives relevance to pixels of value zero
+    /// too. Such a rule is for the image alone.
     fn for_image(&self) -> bool {
         false
     }
 
-    /// Whether the rule has a meaning for this layer.
+    /// Checks that the rule has a meaning for this layer.
     ///
     /// # Errors
-    /// Says in words why it has none.
-    fn check(&self, layer: &Products<T>) -> Result<(), String> {
+    /// If it has none.
+    fn check(&self, layer: &Products<T>) -> Result<(), Reason> {
         let _ = layer;
         Ok(())
     }
 }
 
-/// A part of what a layer hands on: Rᵢ = xᵢ Σⱼ wᵢⱼ sⱼ for some reading of x.
+/// A part of the relevance of a layer's inputs: Rᵢ = xᵢ Σⱼ wᵢⱼ sⱼ for some reading of x.
 #[derive(Clone, Debug)]
 pub struct Part<T: Real> {
-    /// Which inputs x it goes to.
+    /// The reading of x.
     pub inputs: Inputs<T>,
     /// w, in the shape of the layer's weight.
     pub weight: Tensor<T>,
@@ -81,7 +81,7 @@ pub enum Inputs<T: Real> {
     Positive,
     /// x⁻ = min(x, 0).
     Negative,
-    /// Something else, in the shape of x.
+    /// Other values, in the shape of x.
     Instead(Tensor<T>),
 }
 
@@ -105,7 +105,7 @@ impl From<&str> for Layers {
     }
 }
 
-/// Which layer is read by which rule of layer-wise relevance propagation.
+/// The rules of layer-wise relevance propagation for the layers of a model.
 ///
 /// ```
 /// use attribution::rules::{AlphaBeta, Epsilon, Flat, Layers, Lrp};
@@ -119,7 +119,7 @@ impl From<&str> for Layers {
 #[derive(Clone, Debug)]
 pub struct Lrp<T: Real = f32> {
     everywhere: Arc<dyn LrpRule<T>>,
-    /// The last that fits counts.
+    /// The last one that fits a layer applies.
     exceptions: Vec<(Layers, Arc<dyn LrpRule<T>>)>,
 }
 
@@ -130,15 +130,15 @@ impl<T: Real> Lrp<T> {
         Self { everywhere: Arc::new(rule), exceptions: Vec::new() }
     }
 
-    /// Another rule in these layers. Of several that fit a layer, the one said last counts.
+    /// Another rule in these layers. Of several that fit a layer, the last one applies.
     #[must_use]
     pub fn with(mut self, layers: impl Into<Layers>, rule: impl LrpRule<T> + 'static) -> Self {
         self.exceptions.push((layers.into(), Arc::new(rule)));
         self
     }
 
-    /// What Montavon et al. 2019, §10.3, advise for pictures: ε in the fully connected layers, z⁺ in the convolutions, and in
-    /// the first layer zᴮ between black and white; the flat rule, where the model doesn't say what these are.
+    /// The rules that Montavon et al. 2019, §10.3, recommend for pictures: ε in the fully connected layers, z⁺ in the
+    /// convolutions, and zᴮ between black and white in the first layer, or the flat rule if the model has no normalization.
     #[must_use]
     pub fn by_depth(model: &Model<T>) -> Self {
         let lrp = Self::everywhere(Epsilon::default()).with(Layers::Convolutions, AlphaBeta::Z_PLUS);
@@ -149,7 +149,7 @@ impl<T: Real> Lrp<T> {
     }
 }
 
-/// a / b, and zero where there is nothing to divide by.
+/// a / b, and zero if b is zero.
 fn share<T: Real>(a: T, b: T) -> T {
     if b.is_zero() { T::zero() } else { a / b }
 }

@@ -1,13 +1,13 @@
-//! A layer of products, as the rules of LRP see it.
+//! A layer of products, for the rules of LRP.
 
-use nn::ops::{BatchNormEvaluation, Conv2dRelu, Linear};
-use nn::{Conv2d, ConvGeometry, Real};
+use nn::layers::{BatchNormEvaluation, Linear};
+use nn::{ConvGeometry, Convolution, Real};
 use tensor::{Node, Tensor};
 
 use super::{Inputs, LrpRule, Part};
 
 /// A layer of products y = x ∗ w + b: a convolution, or a fully connected layer as a convolution over pictures of one pixel.
-/// Batch norm behind it is part of it, y = a·(x ∗ w + b) + c = x ∗ (a·w) + (a·b + c).
+/// A batch norm behind it is folded into it, y = a·(x ∗ w + b) + c = x ∗ (a·w) + (a·b + c).
 #[derive(Clone, Debug)]
 pub struct Products<T: Real> {
     /// `[N, H, W, Cin]`.
@@ -16,7 +16,7 @@ pub struct Products<T: Real> {
     weight: Tensor<T>,
     /// `[Cout]`.
     bias: Option<Tensor<T>>,
-    /// The magnitudes of what b was made from, added up: `[Cout]`.
+    /// The sum of the magnitudes of b's terms, `[Cout]`.
     offset: Option<Tensor<T>>,
     /// `[N, Ho, Wo, Cout]`.
     output: Tensor<T>,
@@ -24,16 +24,16 @@ pub struct Products<T: Real> {
 }
 
 impl<T: Real> Products<T> {
-    /// The layer that this node records, together with the batch norm behind it; `None` where the node is no layer of
-    /// products.
+    /// The convolution that this node records; of a fully connected layer, one of pictures of one pixel. `None` if it is no
+    /// layer of products.
+    pub(super) fn convolution(node: &Node<T>) -> Option<Convolution> {
+        let fully_connected = node.op::<Linear>().map(|_| Convolution::default());
+        fully_connected.or_else(|| node.op::<Convolution>().copied())
+    }
+
+    /// The layer that this node records, with the batch norm behind it; `None` if it is no layer of products.
     pub(crate) fn of(node: &Node<T>, batch_norm: Option<&Node<T>>) -> Option<Self> {
-        let conv = if node.op::<Linear>().is_some() {
-            Conv2d::default()
-        } else if let Some(Conv2dRelu(conv)) = node.op() {
-            *conv
-        } else {
-            *node.op::<Conv2d>()?
-        };
+        let conv = Self::convolution(node)?;
         let picture = |x: &Tensor<T>| match x.shape()[..] {
             [n, channels] => x.reshape([n, 1, 1, channels]),
             _ => x.clone(),
@@ -92,8 +92,8 @@ impl<T: Real> Products<T> {
         upstream.clone().zip(&self.output, |g, y| g * y)
     }
 
-    /// What `rule` hands on: g with R = x ⊙ g, or R itself from a rule for the image.
-    pub(super) fn hand_on(&self, rule: &dyn LrpRule<T>, upstream: &Tensor<T>) -> Tensor<T> {
+    /// The relevance of the inputs under `rule`: g with R = x ⊙ g, or R itself from a rule for the image.
+    pub(super) fn distributed(&self, rule: &dyn LrpRule<T>, upstream: &Tensor<T>) -> Tensor<T> {
         let mut sum = Tensor::zeros(self.input.shape());
         for Part { inputs, weight, shares } in rule.parts(self, upstream) {
             let part = self.transposed(&weight, &shares);
@@ -108,7 +108,7 @@ impl<T: Real> Products<T> {
         sum
     }
 
-    /// What a part reads of the input.
+    /// A reading of the input.
     pub(crate) fn read(&self, inputs: &Inputs<T>) -> Tensor<T> {
         match inputs {
             Inputs::All => self.input.clone(),
@@ -118,7 +118,7 @@ impl<T: Real> Products<T> {
         }
     }
 
-    /// The magnitudes of what the bias was made from, `[Cout]`.
+    /// The sum of the magnitudes of the bias's terms, `[Cout]`.
     pub(crate) fn offset(&self) -> Option<&Tensor<T>> {
         self.offset.as_ref()
     }
@@ -128,41 +128,44 @@ impl<T: Real> Products<T> {
         self.geometry.in_channels
     }
 
-    /// How many products are added up at most in one output, and in one input on the way back.
+    /// Limits on the number of products in one output's sum, and in one input's gradient.
     pub(crate) fn terms(&self) -> [usize; 2] {
         let geometry = &self.geometry;
         let taps = geometry.kernel[0] * geometry.kernel[1];
         [geometry.in_channels, geometry.out_channels].map(|channels| taps * channels / geometry.conv.groups)
     }
 
-    /// The geometry, by which a kernel is chosen.
+    /// The geometry, on which the choice of a kernel depends.
     pub(crate) fn geometry(&self) -> &nn::ConvGeometry {
         &self.geometry
     }
 
-    /// x ∗ w without a bias, of any x and w in this layer's shapes.
+    /// x ∗ w without a bias, for any x and w of this layer's shapes.
     ///
     /// # Panics
-    /// Where the shapes are others.
+    /// If the shapes differ.
     #[must_use]
     pub fn forward(&self, input: &Tensor<T>, weight: &Tensor<T>) -> Tensor<T> {
-        assert_eq!((input.shape(), weight.shape()), (self.input.shape(), self.weight.shape()), "a layer's own shapes");
+        assert_eq!(
+            (input.shape(), weight.shape()),
+            (self.input.shape(), self.weight.shape()),
+            "the layer's own shapes"
+        );
         let mut output = Tensor::scratch(self.output.shape());
         T::conv2d(&self.geometry, input.as_slice(), weight, None, false, output.make_mut());
         output
     }
 
-    /// The transpose: what `shares` of the outputs make at the input through weights in this layer's shape,
-    /// `[N, Ho, Wo, Cout]` → `[N, H, W, Cin]`.
+    /// The transpose: the input gradient of this layer with other weights, `[N, Ho, Wo, Cout]` → `[N, H, W, Cin]`.
     ///
     /// # Panics
-    /// Where the shapes are others.
+    /// If the shapes differ.
     #[must_use]
     pub fn transposed(&self, weight: &Tensor<T>, shares: &Tensor<T>) -> Tensor<T> {
         assert_eq!(
             (shares.shape(), weight.shape()),
             (self.output.shape(), self.weight.shape()),
-            "a layer's own shapes"
+            "the layer's own shapes"
         );
         let mut input = Tensor::scratch(self.input.shape());
         T::conv2d_input_gradient(&self.geometry, shares.as_slice(), weight, input.make_mut());

@@ -1,7 +1,10 @@
-//! Each rule again, as a dense loop over contributions, from its paper.
+//! Each rule against a dense loop over contributions, written from its paper.
 
-use nn::ops::{Clip, NetworkOps};
-use nn::{Conv2d, ConvTranspose2d, Layer, Model, Padding};
+use nn::layers::{
+    Add, Apply, BatchNorm, Clip, Conv2d, ConvTranspose2d, Elu, Erf, Gelu, GlobalAvgPool, GroupNorm, LayerNorm,
+    LeakyRelu, Linear, MaxPool, Power, Relu, Sigmoid, Silu, Softplus,
+};
+use nn::{Convolution, Layer, Model, Padding, TransposedConvolution};
 use proptest::prelude::*;
 use tensor::{Tape, Tensor};
 
@@ -9,7 +12,7 @@ use super::{AlphaBeta, Epsilon, Flat, Layers, Lrp, LrpRule, ZBox};
 use crate::Explainer;
 use crate::testing::wave;
 
-/// A layer as it stands in the papers: inputs i, outputs j, weights w[j][i], of which most may be missing.
+/// A layer as in the papers: inputs i, outputs j, weights w[j][i]; `None` where j doesn't read i.
 struct Dense {
     weights: Vec<Vec<Option<f64>>>,
     biases: Vec<f64>,
@@ -17,7 +20,7 @@ struct Dense {
 
 impl Dense {
     /// One image's convolution, by its definition: `[H, W, Cin]` to `[Ho, Wo, Cout]`.
-    fn convolution(shape: [usize; 3], w: &Tensor<f64>, bias: &[f64], conv: Conv2d) -> Self {
+    fn convolution(shape: [usize; 3], w: &Tensor<f64>, bias: &[f64], conv: Convolution) -> Self {
         let [height, width, channels] = shape;
         let geometry = conv.geometry(&[1, height, width, channels], w.shape()).unwrap();
         let [kh, kw, group_in, outputs] = w.shape()[..] else { panic!() };
@@ -135,9 +138,9 @@ prop_compose! {
         groups in 1_usize..3, group_in in 1_usize..3, group_out in 1_usize..3, phase in 0.0_f64..100.0,
         size in [4_usize..7, 4_usize..7], kernel in [1_usize..4, 1_usize..4], stride in [1_usize..3, 1_usize..3],
         padding in [0_usize..3, 0_usize..3, 0_usize..3, 0_usize..3],
-    ) -> ([usize; 3], [usize; 4], Conv2d, f64) {
+    ) -> ([usize; 3], [usize; 4], Convolution, f64) {
         let [top, bottom, left, right] = padding;
-        let conv = Conv2d { stride, padding: Padding { top, bottom, left, right }, dilation: [1, 1], groups };
+        let conv = Convolution { stride, padding: Padding { top, bottom, left, right }, dilation: [1, 1], groups };
         let weights = [kernel[0], kernel[1], group_in, group_out * groups];
         ([size[0], size[1], group_in * groups], weights, conv, phase)
     }
@@ -148,7 +151,7 @@ proptest! {
 
     #[test]
     fn every_rule_is_its_paper_s_on_any_convolution((input, weights, conv, phase) in convolution()) {
-        // The flat and the zᴮ rule have no share for units that see the padding alone.
+        // The flat and the zᴮ rule have no share for units that read nothing but padding.
         prop_assume!(conv.padding.top.max(conv.padding.bottom) < weights[0]);
         prop_assume!(conv.padding.left.max(conv.padding.right) < weights[1]);
         let (x, w, b) = (wave(input, phase), wave(weights, phase + 1.0), wave([weights[3]], phase + 2.0));
@@ -156,7 +159,7 @@ proptest! {
         for (lrp, share) in pairs(input[2]) {
             let tape = Tape::new();
             let image = tape.leaf(x.reshape([1, input[0], input[1], input[2]]));
-            let y = image.conv2d_with_bias(&tape.leaf(w.clone()), &tape.leaf(b.clone()), conv);
+            let y = image.apply_with(Conv2d::of(w.shape(), conv).with_bias(), &[&tape.leaf(w.clone()), &tape.leaf(b.clone())]);
             let g = wave::<f64>(y.shape(), phase + 3.0);
             let rule = lrp.on(&tape, &image).unwrap();
             let arrived = tape.backward_from(&y, g.clone(), &rule, [&image]).unwrap().take(&image).unwrap();
@@ -172,17 +175,17 @@ const SIZE: [usize; 3] = [6, 5, 2];
 /// Batch norm folded, ReLU6, max pooling, a skip connection, a plain convolution and two fully connected layers.
 fn network() -> Model<f64> {
     let mut model = Model::builder(SIZE)
-        .layer("conv1", Layer::conv(3, 3))
-        .layer("bn1", Layer::batch_norm())
-        .layer("relu1", Layer::Clip { min: 0.0, max: 0.8 })
-        .layer("pool", Layer::max_pool(2))
-        .layer("conv2", Layer::conv(3, 3))
-        .layer_from("sum", Layer::Add, &["pool", "conv2"])
-        .layer("relu2", Layer::Relu)
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc1", Layer::linear(4))
-        .layer("relu3", Layer::Relu)
-        .layer("fc2", Layer::linear(3))
+        .layer("conv1", Conv2d::new(3, 3))
+        .layer("bn1", BatchNorm::new())
+        .layer("relu1", Clip { min: 0.0, max: 0.8 })
+        .layer("pool", MaxPool::new(2))
+        .layer("conv2", Conv2d::new(3, 3))
+        .layer_from("sum", Add, &["pool", "conv2"])
+        .layer("relu2", Relu)
+        .layer("gap", GlobalAvgPool)
+        .layer("fc1", Linear::new(4))
+        .layer("relu3", Relu)
+        .layer("fc2", Linear::new(3))
         .build(8)
         .unwrap()
         .cast();
@@ -196,18 +199,18 @@ fn network() -> Model<f64> {
     model
 }
 
-/// Relevance handed down through that network, layer after layer, in loops.
+/// Relevance propagated through that network, layer by layer, in loops.
 fn by_hand(model: &Model<f64>, x: &[f64], class: usize, rules: [&Share; 3]) -> Vec<f64> {
     let [first, convolutions, fully_connected] = rules;
     let value = |name: &str| model.parameter(name).unwrap().clone();
-    let same = Conv2d::default().padding(1);
+    let same = Convolution::default().padding(1);
     let dense = |name: &str, shape: [usize; 3]| {
         Dense::convolution(shape, &value(&format!("{name}.weight")), value(&format!("{name}.bias")).as_slice(), same)
     };
     let connected = |name: &str| {
         let (w, b) = (value(&format!("{name}.weight")), value(&format!("{name}.bias")));
         let [inputs, outputs] = w.shape()[..] else { panic!() };
-        Dense::convolution([1, 1, inputs], &w.reshape([1, 1, inputs, outputs]), b.as_slice(), Conv2d::default())
+        Dense::convolution([1, 1, inputs], &w.reshape([1, 1, inputs, outputs]), b.as_slice(), Convolution::default())
     };
     let mut conv1 = dense("conv1", SIZE);
     let [gamma, beta, mean, var] =
@@ -236,7 +239,7 @@ fn by_hand(model: &Model<f64>, x: &[f64], class: usize, rules: [&Share; 3]) -> V
     let top: Vec<f64> = (0..3).map(|j| if j == class { scores[j] } else { 0.0 }).collect();
     let r3 = fc2.relevance(&a3, &top, fully_connected);
     let r_gap = fc1.relevance(&gap, &r3, fully_connected);
-    // Of a mean and of a sum, every term gets its part.
+    // In a mean and in a sum, every term gets its part.
     let part = |a: f64, sum: f64, r: f64| if r == 0.0 { 0.0 } else { a / sum * r };
     let r2: Vec<f64> = (0..18).map(|i| part(a2[i] / 6.0, gap[i % 3], r_gap[i % 3])).collect();
     let sum = |i: usize| pooled[i] + beside[i];
@@ -250,7 +253,7 @@ fn by_hand(model: &Model<f64>, x: &[f64], class: usize, rules: [&Share; 3]) -> V
 }
 
 #[test]
-fn a_composition_is_handed_down_as_by_hand() {
+fn a_composition_agrees_with_loops() {
     let model = network();
     let pass = Explainer::new(&model).observe(wave([2, 6, 5, 2], 3.0)).unwrap();
     let plain = Lrp::everywhere(Epsilon(0.01));
@@ -278,10 +281,10 @@ fn a_composition_is_handed_down_as_by_hand() {
 #[test]
 fn without_biases_lrp_0_is_input_times_gradient_to_the_bit() {
     let model = Model::builder(SIZE)
-        .layer("conv", Layer::conv(3, 3).without_bias())
-        .layer("relu", Layer::Relu)
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(3).without_bias())
+        .layer("conv", Conv2d::new(3, 3).without_bias())
+        .layer("relu", Relu)
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(3).without_bias())
         .build(1)
         .unwrap()
         .cast::<f64>();
@@ -291,7 +294,7 @@ fn without_biases_lrp_0_is_input_times_gradient_to_the_bit() {
 }
 
 #[test]
-fn a_batch_gives_each_image_the_map_that_it_gets_alone() {
+fn images_of_a_batch_get_the_maps_that_they_get_alone() {
     let model = network().cast::<f32>();
     let images = wave::<f32>([16, 6, 5, 2], 3.0);
     let explainer = Explainer::new(&model);
@@ -306,7 +309,7 @@ fn a_batch_gives_each_image_the_map_that_it_gets_alone() {
 }
 
 #[test]
-fn coverage_is_said_in_words() {
+fn coverage_is_described() {
     let model = network();
     let pass = Explainer::new(&model).observe(wave([1, 6, 5, 2], 3.0)).unwrap();
     let coverage = pass.lrp(0, &Lrp::by_depth(&model)).unwrap().coverage.unwrap();
@@ -317,44 +320,44 @@ fn coverage_is_said_in_words() {
 fn what_has_no_reading_is_refused_by_name() {
     let refused = |layer: Layer, lrp: Lrp<f64>| {
         let model = Model::builder(SIZE)
-            .layer("conv1", Layer::conv(3, 3))
+            .layer("conv1", Conv2d::new(3, 3))
             .layer("act", layer)
-            .layer("conv2", Layer::conv(3, 3))
-            .layer("gap", Layer::GlobalAvgPool)
-            .layer("fc", Layer::linear(3));
+            .layer("conv2", Conv2d::new(3, 3))
+            .layer("gap", GlobalAvgPool)
+            .layer("fc", Linear::new(3));
         let model = model.build(1).unwrap().cast::<f64>();
         let pass = Explainer::new(&model).observe(wave([1, 6, 5, 2], 3.0)).unwrap();
         pass.lrp(0, &lrp).unwrap_err().to_string()
     };
     let plain = || Lrp::everywhere(Epsilon::default());
-    let enlarged = ConvTranspose2d::from(Conv2d::default().stride(2));
+    let enlarged = TransposedConvolution::from(Convolution::default().stride(2));
     for layer in [
-        Layer::Sigmoid,
-        Layer::Silu,
-        Layer::Elu { alpha: 1.0 },
-        Layer::Gelu { tanh: false },
-        Layer::Softplus,
-        Layer::Erf,
-        Layer::Power { exponent: 2.0 },
-        Layer::LayerNorm { epsilon: 1e-5 },
-        Layer::GroupNorm { groups: 1, epsilon: 1e-5 },
-        Layer::Clip { min: 0.5, max: 1.0 },
-        Layer::ConvTranspose2d { out_channels: 2, kernel: [2, 2], transposed: enlarged, bias: true },
+        Layer::from(Sigmoid),
+        Silu.into(),
+        Elu { alpha: 1.0 }.into(),
+        Gelu { tanh: false }.into(),
+        Softplus.into(),
+        Erf.into(),
+        Power { exponent: 2.0 }.into(),
+        LayerNorm { epsilon: 1e-5 }.into(),
+        GroupNorm { groups: 1, epsilon: 1e-5 }.into(),
+        Clip { min: 0.5, max: 1.0 }.into(),
+        ConvTranspose2d { out_channels: 2, kernel: [2, 2], transposed: enlarged, bias: true }.into(),
     ] {
         assert!(refused(layer, plain()).contains("of layer `act`; use gradient"));
     }
-    let relu = || Layer::Relu;
+    let relu = || Relu.into();
     assert!(refused(relu(), plain().with("conv3", Flat)).ends_with("`conv3`; found conv1, conv2, fc"));
     assert!(refused(relu(), plain().with("conv2", Flat)).contains("flat is for layers that read the image"));
     assert!(refused(relu(), plain().with("fc", Epsilon(-1.0))).contains("ε must not be negative, found -1"));
     assert!(refused(relu(), plain().with("fc", AlphaBeta { alpha: 0.5 })).contains("α must be at least 1, found 0.5"));
     let narrow = ZBox { low: vec![0.0], high: vec![1.0; 2] };
     assert!(refused(relu(), plain().with(Layers::First, narrow)).contains("2 channels, found 1 lower and 2 upper"));
-    // A product of two things that both see the image.
+    // A product of two values that both depend on the image.
     let tape = Tape::<f64>::new();
     let x = tape.leaf(wave([3], 0.0));
     let before = plain().on(&tape, &x).unwrap();
-    let y = x.relu().mul(&x);
+    let y = x.apply(Relu).mul(&x);
     let message = tape.backward(&y, &plain().on(&tape, &x).unwrap(), [&x]).unwrap_err().to_string();
     assert!(message.contains("the mul, both of whose inputs depend on the image"), "{message}");
     let message = tape.backward(&y, &before, [&x]).unwrap_err().to_string();
@@ -362,10 +365,11 @@ fn what_has_no_reading_is_refused_by_name() {
 }
 
 #[test]
-fn activations_hand_on_all_of_their_relevance() {
+fn activations_pass_on_all_of_their_relevance() {
     let tape = Tape::<f64>::new();
     let x = tape.leaf(Tensor::new([6], vec![-2.0, -0.3, 0.0, 0.4, 0.9, 3.0]));
-    for y in [x.tanh(), x.clip(Clip { min: -0.5, max: 0.7 }), x.leaky_relu(0.1), x.relu6()] {
+    for y in [x.tanh(), x.apply(Clip { min: -0.5, max: 0.7 }), x.apply(LeakyRelu { slope: 0.1 }), x.apply(Clip::RELU6)]
+    {
         let rule = Lrp::everywhere(Epsilon::default()).on(&tape, &x).unwrap();
         let g = wave::<f64>([6], 1.0);
         let arrived = tape.backward_from(&y, g.clone(), &rule, [&x]).unwrap().take(&x).unwrap();

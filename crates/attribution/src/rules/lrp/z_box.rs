@@ -1,9 +1,10 @@
 //! The zᴮ rule.
 
 use nn::{Model, Real};
-use tensor::Tensor;
+use tensor::{Reason, Tensor};
 
 use super::{Inputs, LrpRule, Part, Products, negative_part, share};
+use crate::rules::Refusal;
 
 /// The zᴮ rule, for an image whose values lie in a box, lᵢ ≤ xᵢ ≤ hᵢ. (Montavon, Lapuschkin, Binder, Samek and Müller,
 /// *Explaining Nonlinear Classification Decisions with Deep Taylor Decomposition*, 2017; Montavon et al. 2019, §10.3.2.)
@@ -12,8 +13,8 @@ use super::{Inputs, LrpRule, Part, Products, negative_part, share};
 /// Rᵢ = Σⱼ (xᵢ wᵢⱼ − lᵢ wᵢⱼ⁺ − hᵢ wᵢⱼ⁻) / zⱼ · Rⱼ,   zⱼ = Σᵢ (xᵢ wᵢⱼ − lᵢ wᵢⱼ⁺ − hᵢ wᵢⱼ⁻)
 /// ```
 ///
-/// No term of z is negative: a pixel counts by how far it lies from that end of the box which would speak against the unit
-/// most. So a black pixel can get relevance, too. The bias takes no part.
+/// No term of z is negative: a pixel counts by its distance from the end of the box that would lower the unit's value
+/// most. So a black pixel can get relevance too. The bias takes no part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ZBox {
     /// l, one for each channel.
@@ -23,7 +24,7 @@ pub struct ZBox {
 }
 
 impl ZBox {
-    /// From black to white, normalised as the model says; `None` where it says nothing.
+    /// From black to white, with the model's normalization; `None` if it has none.
     #[must_use]
     pub fn of_pictures<T: Real>(model: &Model<T>) -> Option<Self> {
         let normalization = model.info().normalization.as_ref()?;
@@ -35,7 +36,7 @@ impl ZBox {
         Some(Self { low: level(0), high: level(255) })
     }
 
-    /// The three terms: what is read instead of x, and with which weights.
+    /// The three terms: the values read instead of x, and their weights.
     fn terms<T: Real>(&self, layer: &Products<T>) -> [(Tensor<T>, Tensor<T>); 3] {
         let shape = layer.input().shape();
         let minus = |values: &[f64]| Tensor::from_fn(shape, |i| T::from_f64(-values[i % values.len()]));
@@ -71,14 +72,8 @@ impl<T: Real> LrpRule<T> for ZBox {
         true
     }
 
-    fn check(&self, layer: &Products<T>) -> Result<(), String> {
-        let (found, channels) = ([self.low.len(), self.high.len()], layer.channels());
-        if found == [channels; 2] {
-            return Ok(());
-        }
-        Err(format!(
-            "zᴮ needs two bounds for each of {channels} channels, found {} lower and {} upper ones",
-            found[0], found[1]
-        ))
+    fn check(&self, layer: &Products<T>) -> Result<(), Reason> {
+        let (low, high, channels) = (self.low.len(), self.high.len(), layer.channels());
+        if [low, high] == [channels; 2] { Ok(()) } else { Err(Refusal::Bounds { channels, low, high }.into()) }
     }
 }

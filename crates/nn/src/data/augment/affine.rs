@@ -1,16 +1,16 @@
 //! Rotation and scale about the centre.
 
-/// Writes `from`, turned counter-clockwise by `angle` (radians) and enlarged by `factor` about its centre, into `to`; both
-/// `[H, W, C]`. Between pixels values are bilinear, outside the image black.
+/// Rotates `from` counter-clockwise by `angle` (radians) and scales it by `factor`, both about the centre, and writes the result
+/// to `to`; both are `[H, W, C]`. Values between pixels are interpolated bilinearly, values outside the image are black.
 ///
-/// With pixel centres at integers and m the image's centre, the value at p comes from
-/// m + R·(p − m)/factor, where R turns clockwise as one sees the image (rows run down).
+/// With pixel centres at integers and m the image's centre, the value at p is read at m + R·(p − m)/factor, where R is a clockwise
+/// rotation in the picture (rows run down).
 pub(super) fn affine(from: &[f32], to: &mut [f32], [h, w, c]: [usize; 3], angle: f64, factor: f64) {
     let (sin, cos) = (angle.sin() / factor, angle.cos() / factor);
     let (middle_y, middle_x) = ((h as f64 - 1.0) / 2.0, (w as f64 - 1.0) / 2.0);
     to.fill(0.0);
-    for (place, pixel) in to.chunks_exact_mut(c).enumerate() {
-        let (y, x) = ((place / w) as f64 - middle_y, (place % w) as f64 - middle_x);
+    for (index, pixel) in to.chunks_exact_mut(c).enumerate() {
+        let (y, x) = ((index / w) as f64 - middle_y, (index % w) as f64 - middle_x);
         let (y, x) = (middle_y + cos * y + sin * x, middle_x + cos * x - sin * y);
         let (top, left) = (y.floor(), x.floor());
         let (below, beside) = ((y - top) as f32, (x - left) as f32);
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(turned(&image, shape, 0.0, 1.0), image);
     }
 
-    /// Bilinear values of a linear function are the function: wherever no tap lies outside.
+    /// Bilinear interpolation of a linear function is exact wherever all taps are inside the image.
     #[test]
     fn a_plane_stays_a_plane() {
         let (h, w) = (20, 26);
@@ -68,7 +68,7 @@ mod tests {
             let mut inside = 0;
             for (at, &value) in found.iter().enumerate() {
                 let [dy, dx] = [(at / w) as f64 - 9.5, (at % w) as f64 - 12.5].map(|offset| offset / factor);
-                // The place that comes to lie here, turned back.
+                // The position that is moved here.
                 let y = 9.5 + dy * f64::cos(angle) + dx * f64::sin(angle);
                 let x = 12.5 - dy * f64::sin(angle) + dx * f64::cos(angle);
                 if (0.0..=19.0).contains(&y) && (0.0..=25.0).contains(&x) {

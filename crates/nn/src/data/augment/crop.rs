@@ -1,23 +1,24 @@
-//! A part of the image, enlarged to its size: the random resized crop (C. Szegedy et al., *Going Deeper with Convolutions*,
-//! 2015, §6).
+//! The random resized crop: a part of the image is resized to the size of the image (C. Szegedy et al., *Going Deeper with
+//! Convolutions*, 2015, §6).
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::Rect;
-use crate::ops::{Interpolation, gather};
+use crate::layers::Interpolation;
+use crate::layers::resize::gather;
 
-/// Width over height of a part, at most; at least its inverse.
-const MOST_OBLONG: f64 = 4.0 / 3.0;
-/// Draws of a part, until one fits within the image.
+/// The largest aspect ratio of a part, width over height; the smallest is its inverse.
+const LARGEST_RATIO: f64 = 4.0 / 3.0;
+/// Number of draws of a part, until one fits into the image.
 const DRAWS: usize = 10;
 
-/// A part of an image `[h, w]`: its share of the area is uniform in [`least`, 1], the logarithm of its width over its
-/// height uniform from 3:4 to 4:3, and its place uniform. All of the image where ten such parts don't fit.
+/// Draws a part of an image `[h, w]`: its share of the area uniformly from [`least`, 1], the logarithm of its aspect ratio
+/// uniformly between those of 3:4 and 4:3, and its position uniformly. If ten such parts don't fit, it is the whole image.
 pub(super) fn part(rng: &mut ChaCha8Rng, [h, w]: [usize; 2], least: f64) -> Rect {
     for _ in 0..DRAWS {
         let area = (h * w) as f64 * rng.random_range(least..=1.0);
-        let ratio = super::symmetric(rng, MOST_OBLONG.ln()).exp();
+        let ratio = super::symmetric(rng, LARGEST_RATIO.ln()).exp();
         let [height, width] = [area / ratio, area * ratio].map(|square| square.sqrt().round().max(1.0) as usize);
         if height <= h && width <= w {
             let [top, left] = [h - height, w - width].map(|room| rng.random_range(0..=room as u64) as usize);
@@ -27,7 +28,7 @@ pub(super) fn part(rng: &mut ChaCha8Rng, [h, w]: [usize; 2], least: f64) -> Rect
     Rect { top: 0, left: 0, height: h, width: w }
 }
 
-/// Writes a part of `from`, resized bilinearly, into `to`; both `[H, W, C]`.
+/// Resizes a part of `from` bilinearly to `to`; both are `[H, W, C]`.
 pub(super) fn crop(from: &[f32], to: &mut [f32], [h, w, c]: [usize; 3], part: Rect) {
     let taps = |from, to| Interpolation::Bilinear { align_corners: false }.taps::<f32>(from, to);
     let (rows, columns) = (taps(part.height, h), taps(part.width, w));
@@ -44,9 +45,9 @@ mod tests {
     use tensor::{Tape, Tensor};
 
     use super::*;
-    use crate::ops::NetworkOps;
+    use crate::layers::{Apply, Resize};
 
-    /// It is `resize` of the part cut out.
+    /// The result is that of cutting out the part and `resize`.
     #[test]
     fn a_part_is_cut_out_and_resized() {
         let [h, w, c] = [7, 9, 2];
@@ -54,17 +55,17 @@ mod tests {
         for [top, left, height, width] in [[0, 0, 7, 9], [2, 3, 4, 5], [6, 8, 1, 1], [0, 4, 7, 2]] {
             let pixels = (top..top + height).flat_map(|y| image[(y * w + left) * c..][..width * c].iter().copied());
             let cut = Tape::new().leaf(Tensor::new([1, height, width, c], pixels.collect::<Vec<_>>()));
-            let expected = cut.resize([h, w], Interpolation::Bilinear { align_corners: false });
+            let expected =
+                cut.apply(Resize { size: [h, w], interpolation: Interpolation::Bilinear { align_corners: false } });
             let mut found = vec![9.0; image.len()];
             crop(&image, &mut found, [h, w, c], Rect { top, left, height, width });
             assert_eq!(found, expected.value().as_slice());
         }
     }
 
-    /// Shares of the area have the mean and the extremes of their distribution, but for those parts that don't fit; places
-    /// reach every edge.
+    /// Shares of the area and aspect ratios span their ranges; positions reach every edge.
     #[test]
-    fn parts_are_within_the_image_and_of_every_size() {
+    fn parts_are_inside_the_image_and_of_every_size() {
         let (mut rng, [h, w]) = (ChaCha8Rng::seed_from_u64(1), [60, 80]);
         let parts: Vec<Rect> = (0..4000).map(|_| part(&mut rng, [h, w], 0.25)).collect();
         assert!(parts.iter().all(|part| part.area() > 0 && part.bottom() <= h && part.right() <= w));
@@ -76,7 +77,7 @@ mod tests {
         assert!(ratios().any(|ratio| ratio < 0.78) && ratios().any(|ratio| ratio > 1.3));
         assert!(parts.iter().any(|part| part.top == 0) && parts.iter().any(|part| part.bottom() == h));
         assert!(parts.iter().any(|part| part.left == 0) && parts.iter().any(|part| part.right() == w));
-        // In a strip no such part fits.
+        // No such part fits into a strip.
         assert_eq!(part(&mut rng, [3, 300], 1.0), Rect { top: 0, left: 0, height: 3, width: 300 });
     }
 }

@@ -1,6 +1,6 @@
-//! Left for right.
+//! Horizontal flips.
 
-/// Mirrors an image `[H, W, C]` at its vertical middle.
+/// Flips an image `[H, W, C]` horizontally.
 pub(super) fn flip(image: &mut [f32], [_, w, c]: [usize; 3]) {
     for row in image.chunks_exact_mut(w * c) {
         row.reverse();
@@ -13,7 +13,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_change_places_and_channels_do_not() {
+    fn columns_are_reversed_and_channels_are_not() {
         for [h, w, c] in [[2, 5, 3], [3, 4, 1], [1, 1, 3]] {
             let image: Vec<f32> = (0..h * w * c).map(|value| value as f32).collect();
             let mut mirrored = image.clone();

@@ -1,17 +1,17 @@
-//! Images and labels between two.
+//! Mixup.
 
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Beta, Distribution};
 
-/// λ ~ Beta(α, α): the share that an image keeps of itself.
+/// Draws λ ~ Beta(α, α), an image's share of a mixture.
 ///
 /// # Panics
-/// Where α isn't positive and finite.
+/// If α isn't positive and finite.
 pub(in super::super) fn mixing_share(rng: &mut ChaCha8Rng, alpha: f64) -> f32 {
     Beta::new(alpha, alpha).expect("α is positive").sample(rng) as f32
 }
 
-/// λ·a + (1 − λ)·b.
+/// a ← λ·a + (1 − λ)·b, with λ = `share`.
 pub(in super::super) fn mix(a: &mut [f32], b: &[f32], share: f32) {
     a.iter_mut().zip(b).for_each(|(a, b)| *a = share * *a + (1.0 - share) * b);
 }
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mix_lies_between() {
+    fn a_mixture_is_the_weighted_mean() {
         let mut a = [1.0, 10.0];
         mix(&mut a, &[3.0, -10.0], 0.75);
         assert_eq!(a, [1.5, 5.0]);

@@ -1,6 +1,6 @@
-//! Images as they might also have been: each epoch shows every image a little differently.
+//! Random augmentation of training images.
 //!
-//! What is drawn for an image depends on the seed, the epoch and the image's place in the set alone.
+//! The draws for an image depend only on the seed, the epoch and the image's index.
 
 mod affine;
 mod colour;
@@ -20,7 +20,8 @@ pub(super) use mixup::{mix, mixing_share};
 
 use super::DataError;
 
-/// What is drawn anew for every image in every epoch, in this order. The default changes nothing, and so does 0 anywhere.
+/// The settings of the augmentation, which draws its changes for each image and epoch and applies them in this order. The default
+/// changes nothing; a setting of 0 turns off its change.
 ///
 /// ```
 /// # use nn::data::Augmentation;
@@ -31,37 +32,37 @@ use super::DataError;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
-    /// Largest share of the area that is cropped away, the rest being enlarged to the whole, a little out of proportion:
-    /// 0.92 is the random resized crop that is usual for photographs, which leaves from 0.08 to 1 of the area.
+    /// Largest share of the area that is cropped away. The rest is resized to the whole image, with a slightly changed aspect
+    /// ratio. 0.92 is the usual random resized crop of photographs, to between 0.08 and 1 of the area.
     pub crop: f64,
-    /// Largest rotation about the centre, in degrees, to either side; corners that come in are black.
+    /// Largest rotation about the centre in either direction, in degrees. Uncovered corners are black.
     pub rotation: f64,
-    /// Largest change of scale about the centre: 0.2 for factors from 1/1.2 to 1.2; borders that come in are black.
+    /// Largest change of scale about the centre: 0.2 for factors from 1/1.2 to 1.2. Uncovered borders are black.
     pub scale: f64,
-    /// Largest shift in pixels, in each direction: the image is padded with as much black, and a part of its own size is
-    /// cropped at random.
+    /// Largest shift in each direction, in pixels: the image is padded with this many black pixels, then cropped at random to its
+    /// original size.
     pub shift: usize,
-    /// Whether half of the images are mirrored, left for right.
+    /// Whether to flip half of the images horizontally.
     pub flip: bool,
     /// Largest change of brightness: 0.2 for factors from 0.8 to 1.2.
     pub brightness: f64,
-    /// Largest change of contrast, a factor of the distance from the image's mean grey.
+    /// Largest change of contrast: 0.2 for factors from 0.8 to 1.2 of the difference to the image's mean grey.
     pub contrast: f64,
-    /// Largest change of saturation, a factor of the distance from each pixel's own grey.
+    /// Largest change of saturation: 0.2 for factors from 0.8 to 1.2 of the difference to each pixel's grey.
     pub saturation: f64,
-    /// Side in pixels of a square with its centre anywhere on the image that is painted with the mean colour (T. DeVries,
-    /// G. Taylor, *Improved Regularization of Convolutional Neural Networks with Cutout*, 2017).
+    /// Side in pixels of a square that is filled with the mean colour. Its centre is anywhere in the image (T. DeVries, G. Taylor,
+    /// *Improved Regularization of Convolutional Neural Networks with Cutout*, 2017).
     pub cutout: usize,
-    /// α of mixup: an image and its label are mixed with those of another, in shares λ and 1 − λ, λ ~ Beta(α, α) (H. Zhang,
-    /// M. Cisse, Y. Dauphin, D. Lopez-Paz, *mixup: Beyond Empirical Risk Minimization*, 2018).
+    /// α of mixup: an image and its label are mixed with those of another image, with weights λ and 1 − λ, λ ~ Beta(α, α) (H.
+    /// Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, *mixup: Beyond Empirical Risk Minimization*, 2018).
     pub mixup: f64,
 }
 
 impl Augmentation {
-    /// Whether this can be done to images `[H, W, C]`.
+    /// Checks the ranges of the settings for images `[H, W, C]`.
     ///
     /// # Errors
-    /// Where a value lies outside its range; the error says which.
+    /// If a setting is outside its range; the error names it.
     pub fn check(&self, [h, w, _]: [usize; 3]) -> Result<(), DataError> {
         let side = h.min(w) as f64;
         let ranges: [(&'static str, f64, RangeInclusive<f64>); 9] = [
@@ -81,8 +82,8 @@ impl Augmentation {
         }
     }
 
-    /// Changes an image `[H, W, C]`, in the units of bytes. `mean` is the colour of what is cut out; `scratch` is for an
-    /// image more.
+    /// Augments an image `[H, W, C]` with values from 0 to 255. `mean` is the colour of cutout; `scratch` is a buffer that grows to
+    /// the size of the image.
     pub(super) fn apply(
         &self,
         rng: &mut ChaCha8Rng,
@@ -134,7 +135,7 @@ fn factor(rng: &mut ChaCha8Rng, most: f64) -> f32 {
     (1.0 + symmetric(rng, most)) as f32
 }
 
-/// Writes the image anew, by a function of what it was.
+/// Calls `write` with a copy of the image and the image itself, which it overwrites.
 fn moved(image: &mut [f32], scratch: &mut Vec<f32>, write: impl FnOnce(&[f32], &mut [f32])) {
     scratch.clear();
     scratch.extend_from_slice(image);
@@ -190,15 +191,15 @@ mod tests {
     }
 
     #[test]
-    fn the_same_stream_gives_the_same_image() {
+    fn the_same_seed_gives_the_same_image() {
         assert_eq!(applied(&all(), 1), applied(&all(), 1));
         assert_ne!(applied(&all(), 1), applied(&all(), 2));
-        // Whatever is drawn, a pixel stays one.
+        // Values stay from 0 to 255.
         assert!((0..50).all(|seed| applied(&all(), seed).iter().all(|value| (0.0..=255.0).contains(value))));
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_by_name() {
+    fn settings_outside_their_range_are_named() {
         all().check([8, 9, 3]).unwrap();
         let refused = |augmentation: Augmentation| augmentation.check([8, 9, 3]).unwrap_err().to_string();
         let message = refused(Augmentation { shift: 8, ..all() });

@@ -1,9 +1,9 @@
-//! A crop of the image padded with black.
+//! Shifts: random crops of the padded image.
 
-/// Writes `to[y, x] = from[y + dy, x + dx]`, black where that lies outside; both `[H, W, C]`.
+/// Writes `to[y, x] = from[y + dy, x + dx]`, or black where this is outside; both are `[H, W, C]`.
 pub(super) fn shift(from: &[f32], to: &mut [f32], [h, w, c]: [usize; 3], [dy, dx]: [isize; 2]) {
     to.fill(0.0);
-    // The columns of `to` that lie within `from`, and the first of them there.
+    // The first column of `to` that is read from `from`, and the column it is read from.
     let (start, first) = (0.max(-dx) as usize, 0.max(dx) as usize);
     let count = w.saturating_sub(dx.unsigned_abs());
     for (y, row) in to.chunks_exact_mut(w * c).enumerate() {

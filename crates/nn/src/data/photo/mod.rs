@@ -1,4 +1,4 @@
-//! Pictures.
+//! Pictures: decoding, cropping and resizing.
 
 mod read;
 
@@ -10,10 +10,10 @@ pub use read::{MAX_PIXELS, PhotoError};
 
 use super::{Crop, Rect};
 
-/// A picture of 8 bits per channel: grey, or red, green and blue.
+/// A picture with 8 bits per channel, grey or RGB.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Photo {
-    /// Either `ImageLuma8` or `ImageRgb8`, with at least one pixel.
+    /// `ImageLuma8` or `ImageRgb8`, with at least one pixel.
     image: DynamicImage,
 }
 
@@ -22,7 +22,7 @@ impl Photo {
     ///
     /// # Panics
     ///
-    /// On another number of channels, or without a pixel.
+    /// If the number of channels isn't 1 or 3, or there are no pixels.
     #[must_use]
     pub fn from_pixels(pixels: ArrayView3<u8>) -> Self {
         let (height, width, channels) = pixels.dim();
@@ -37,19 +37,19 @@ impl Photo {
         Self { image: image.expect("as many bytes as pixels times channels") }
     }
 
-    /// Rows of pixels.
+    /// The height in pixels.
     #[must_use]
     pub fn height(&self) -> usize {
         self.image.height() as usize
     }
 
-    /// Columns of pixels.
+    /// The width in pixels.
     #[must_use]
     pub fn width(&self) -> usize {
         self.image.width() as usize
     }
 
-    /// 1 or 3.
+    /// The number of channels, 1 or 3.
     #[must_use]
     pub fn channels(&self) -> usize {
         self.image.color().channel_count().into()
@@ -62,17 +62,18 @@ impl Photo {
         ArrayView3::from_shape(shape, self.image.as_bytes()).expect("one byte per channel")
     }
 
-    /// The picture to draw on.
+    /// A copy in RGB.
     #[must_use]
     pub fn to_rgb(&self) -> RgbImage {
         self.image.to_rgb8()
     }
 
-    /// The same picture with 1 channel (luma of ITU-R BT.601, (299 R + 587 G + 114 B) / 1000, rounded) or 3 (grey thrice).
+    /// Converts to 1 channel (luma of ITU-R BT.601, (299 R + 587 G + 114 B) / 1000, rounded) or to 3 (R = G = B for a grey
+    /// picture).
     ///
     /// # Errors
     ///
-    /// [`PhotoError::Channels`] for any other number.
+    /// [`PhotoError::Channels`] for any other number of channels.
     pub fn with_channels(&self, channels: usize) -> Result<Self, PhotoError> {
         match (channels, &self.image) {
             (1, DynamicImage::ImageRgb8(rgb)) => {
@@ -87,8 +88,8 @@ impl Photo {
         }
     }
 
-    /// What the crop leaves of the picture, resized to `[height, width]` (triangle filter: bilinear when it enlarges,
-    /// averaging over the area when it shrinks).
+    /// Cuts out the part given by `crop` and resizes it to `[height, width]` with a triangle filter: bilinear when it enlarges,
+    /// averaging over areas when it shrinks.
     ///
     /// # Panics
     ///

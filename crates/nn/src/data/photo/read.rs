@@ -4,106 +4,107 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageReader, RgbImage};
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
 use super::Photo;
 use crate::FileKind;
 
-/// Pictures with more pixels than this, 64 Mi, are refused before they are decoded.
+/// Limit on the number of pixels: larger pictures are refused before they are decoded.
 pub const MAX_PIXELS: u64 = 1 << 26;
 
-/// Pictures with more pixels than this for each byte of their file are refused, too, where they have more than
-/// [`SMALL`]: a bilevel PNG packs a blank page about so tightly, and a file that announces more is made to fill memory.
+/// Limit on the number of pixels for each byte of the file, for pictures with more than [`SMALL`] pixels. A blank bilevel PNG
+/// comes close to it; a file that announces more is made to exhaust memory.
 const MAX_PIXELS_PER_BYTE: u64 = 1 << 13;
 
-/// As many pixels as any file may announce.
+/// Number of pixels that a file of any length may announce.
 const SMALL: u64 = 1 << 20;
 
-/// Why a file didn't become a picture, or a picture not an input.
+/// Why a file can't be read as a picture, or a picture can't be a model's input. The text contains that of the cause, which
+/// [`source`](std::error::Error::source) therefore doesn't return.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PhotoError {
-    /// The file couldn't be opened or read.
-    #[error("{}: can't be read: {source}", path.display())]
+    /// The file can't be opened or read.
+    #[error("{}: can't be read: {cause}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// The system's error.
+        cause: io::Error,
     },
-    /// The file isn't a picture of a known format; its content counts, not its name.
+    /// The file's content, whatever its name, isn't a picture of a known format.
     #[error("{}: expected a PNG, JPEG, WebP, GIF or BMP picture, found {found}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What it seems to be.
+        /// What its first bytes are.
         found: FileKind,
     },
-    /// The picture is damaged or cut off.
-    #[error("{}: a {format} picture that can't be decoded: {source}", path.display())]
+    /// The picture is damaged or truncated.
+    #[error("{}: a {} picture that can't be decoded: {cause}", path.display(), format!("{format:?}").to_uppercase())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// Its format.
-        format: String,
-        /// What the decoder said.
-        source: ImageError,
+        format: ImageFormat,
+        /// The decoder's error.
+        cause: ImageError,
     },
     /// The picture has no pixels, or more than [`MAX_PIXELS`].
     #[error("{}: expected 1 to {MAX_PIXELS} pixels, found {height} × {width}", path.display())]
     Size {
         /// The file.
         path: PathBuf,
-        /// Rows of pixels.
+        /// Its height in pixels.
         height: u32,
-        /// Columns of pixels.
+        /// Its width in pixels.
         width: u32,
     },
-    /// The file announces far more pixels than its bytes could hold.
+    /// The header announces far more pixels than the file's bytes can hold.
     #[error("{}: {length} bytes announce {height} × {width} pixels, more than they can hold", path.display())]
     Announced {
         /// The file.
         path: PathBuf,
         /// Its length in bytes.
         length: u64,
-        /// Rows of pixels.
+        /// Its height in pixels.
         height: u32,
-        /// Columns of pixels.
+        /// Its width in pixels.
         width: u32,
     },
-    /// A model wants a number of channels that no picture has.
+    /// A number of channels other than 1 or 3.
     #[error("a picture has 1 channel (grey) or 3 (red, green, blue), the model expects {expected}")]
     Channels {
-        /// The channels of the model's input.
+        /// The number of channels of the model's input.
         expected: usize,
     },
 }
 
 impl Photo {
-    /// Opens a PNG, JPEG, WebP, GIF or BMP file, of which the first frame is taken.
+    /// Opens a PNG, JPEG, WebP, GIF or BMP file; of an animation, the first frame.
     ///
-    /// Transparent pixels are laid over white, 16 bits are reduced to 8, and the orientation that a camera notes (EXIF) is
-    /// applied. Grey files give one channel, all others three.
+    /// Transparent pixels are blended with white, 16-bit channels are reduced to 8 bits, and the EXIF orientation is applied.
+    /// Grey files have one channel, all others three.
     ///
     /// # Errors
     ///
-    /// One [`PhotoError`] for each way in which the file isn't such a picture, naming it and saying what was found.
+    /// If the file can't be read, isn't such a picture, is damaged, or is too large.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PhotoError> {
         let path = path.as_ref();
         match File::open(path) {
             Ok(file) => Self::read(BufReader::new(file), path),
-            Err(source) => Err(PhotoError::Read { path: path.to_owned(), source }),
+            Err(cause) => Err(PhotoError::Read { path: path.to_owned(), cause }),
         }
     }
 
-    /// As [`open`](Self::open), from anything; errors call it `path`.
+    /// As [`open`](Self::open), from a reader; errors name it `path`.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open).
     pub fn read(mut reader: impl BufRead + Seek, path: impl AsRef<Path>) -> Result<Self, PhotoError> {
         let path = path.as_ref();
-        let unreadable = |source| PhotoError::Read { path: path.to_owned(), source };
+        let unreadable = |cause| PhotoError::Read { path: path.to_owned(), cause };
         let length = reader.seek(SeekFrom::End(0)).map_err(unreadable)?;
         reader.rewind().map_err(unreadable)?;
         let mut start = Vec::new();
@@ -111,10 +112,10 @@ impl Photo {
         reader.rewind().map_err(unreadable)?;
         let foreign = || PhotoError::Format { path: path.to_owned(), found: FileKind::of(&start) };
         let reader = ImageReader::new(reader).with_guessed_format().map_err(unreadable)?;
-        let format = format!("{:?}", reader.format().ok_or_else(foreign)?).to_uppercase();
+        let format = reader.format().ok_or_else(foreign)?;
         let failed = |error| match error {
             ImageError::Unsupported(_) => foreign(),
-            source => PhotoError::Damaged { path: path.to_owned(), format: format.clone(), source },
+            cause => PhotoError::Damaged { path: path.to_owned(), format, cause },
         };
         let mut decoder = reader.into_decoder().map_err(failed)?;
         let (width, height) = decoder.dimensions();
@@ -132,7 +133,7 @@ impl Photo {
     }
 }
 
-/// Grey or colour of 8 bits, over white.
+/// Converts to 8-bit grey or RGB, blending transparent pixels with white.
 fn flatten(image: DynamicImage) -> DynamicImage {
     let over_white = |value: u8, alpha: u8| {
         let (value, alpha) = (u32::from(value), u32::from(alpha));
@@ -170,7 +171,7 @@ mod tests {
         bytes.into_inner()
     }
 
-    /// Reads these bytes as a file with a name that says nothing.
+    /// Reads these bytes as a file whose extension isn't a picture's.
     fn open(bytes: &[u8]) -> Result<Photo, PhotoError> {
         Photo::read(io::Cursor::new(bytes), "coat.dat")
     }
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn transparency_is_laid_over_white() {
+    fn transparent_pixels_are_blended_with_white() {
         let rgba = image::RgbaImage::from_fn(3, 1, |x, _| Rgba([200, 0, 100, [0, 255, 51][x as usize]]));
         let photo = open(&saved(rgba, ImageFormat::Png)).unwrap();
         // A fifth of the colour and four fifths of white.
@@ -205,8 +206,8 @@ mod tests {
         assert_eq!(open(&saved(grey, ImageFormat::Png)).unwrap().pixels(), array![[[204u8]]]);
     }
 
-    /// A JPEG in which a camera has noted how it was held, 1 to 8.
-    fn held(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    /// A JPEG with an EXIF orientation, 1 to 8.
+    fn oriented(jpeg: &[u8], orientation: u8) -> Vec<u8> {
         // A TIFF header, and one entry: tag 0x0112, a short.
         let tiff = [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[orientation, 0, 0, 0, 0, 0, 0][..]].concat();
         let exif = [b"Exif\0\0", &tiff[..]].concat();
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_held_otherwise_makes_no_difference() {
+    fn the_orientation_is_applied() {
         let jpeg = saved(gradient(), ImageFormat::Jpeg);
         let flat = DynamicImage::from(open(&jpeg).unwrap().to_rgb());
         let upright = [
@@ -229,11 +230,15 @@ mod tests {
             flat.rotate270(),
         ];
         for (orientation, expected) in (1..).zip(upright) {
-            let photo = open(&held(&jpeg, orientation)).unwrap();
+            let photo = open(&oriented(&jpeg, orientation)).unwrap();
             assert_eq!(photo.to_rgb(), expected.into_rgb8(), "orientation {orientation}");
         }
-        assert_eq!(open(&held(&jpeg, 6)).unwrap().height(), 40);
-        assert_eq!(open(&held(&jpeg, 99)).unwrap().to_rgb(), flat.into_rgb8(), "no orientation of the standard's");
+        assert_eq!(open(&oriented(&jpeg, 6)).unwrap().height(), 40);
+        assert_eq!(
+            open(&oriented(&jpeg, 99)).unwrap().to_rgb(),
+            flat.into_rgb8(),
+            "not an orientation of the standard"
+        );
     }
 
     #[test]
@@ -281,15 +286,15 @@ mod tests {
                 ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP,
             ]),
             damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
-            // Headers come first: half of the damage goes there.
+            // Half of the cases damage the header only.
             to_header: bool,
         ) {
             let mut bytes = saved(gradient(), format);
-            for (place, byte) in damage {
+            for (index, byte) in damage {
                 let length = if to_header { bytes.len().min(100) } else { bytes.len() };
-                bytes[place.index(length)] = byte;
+                bytes[index.index(length)] = byte;
             }
-            // A picture still, or an error that names the file.
+            // The result is a picture, or an error that names the file.
             if let Err(error) = open(&bytes) {
                 prop_assert!(error.to_string().contains("coat.dat: "));
             }
@@ -298,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_header_that_announces_too_much_is_refused_before_decoding() {
-        // A BMP of 60000 × 60000 pixels in 60 bytes: width and height stand at 18 and 22.
+        // A BMP of 60000 × 60000 pixels in 60 bytes: width and height are at 18 and 22.
         let mut bytes = saved(gradient(), ImageFormat::Bmp);
         bytes[18..22].copy_from_slice(&60_000u32.to_le_bytes());
         bytes[22..26].copy_from_slice(&60_000u32.to_le_bytes());
@@ -309,13 +314,13 @@ mod tests {
 
     #[test]
     fn a_small_file_that_announces_much_is_refused_before_decoding() {
-        // 8192 × 8192 pixels are few enough for a picture, but not for 60 bytes.
+        // 8192 × 8192 pixels are below the limit, but too many for 60 bytes.
         let mut bytes = saved(gradient(), ImageFormat::Bmp);
         bytes[18..22].copy_from_slice(&8192u32.to_le_bytes());
         bytes[22..26].copy_from_slice(&8192u32.to_le_bytes());
         bytes.truncate(60);
         assert!(message(&bytes).ends_with("60 bytes announce 8192 × 8192 pixels, more than they can hold"));
-        // A blank page of 1600 × 1600 pixels is small, but a picture.
+        // A blank page of 1600 × 1600 pixels has few bytes, but is a picture.
         let blank = GrayImage::from_pixel(1600, 1600, Luma([255]));
         assert_eq!(open(&saved(blank, ImageFormat::Png)).unwrap().height(), 1600);
     }

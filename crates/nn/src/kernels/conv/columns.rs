@@ -14,7 +14,7 @@ use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
 use crate::kernels::pass::{Call, Convolve, Facts};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::tile::{Left, MOST_ROWS, Tile, balanced, columns, max_rows};
+use crate::kernels::tile::{Left, MOST_ROWS, NEAR, Tile, balanced, columns, max_rows};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 pub(super) const FACTS: Facts = Facts {
@@ -145,6 +145,7 @@ impl Rows<'_> {
                 left_step: 1,
                 ahead: std::ptr::null(),
                 panel,
+                prefetch: NEAR,
                 out: &out[..part.len()],
                 columns: width,
                 accumulate: false,

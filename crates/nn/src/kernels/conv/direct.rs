@@ -12,7 +12,7 @@ use crate::ConvGeometry;
 use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
 use crate::kernels::pass::{Call, Convolve, Facts, Pass};
-use crate::kernels::tile::{Left, MOST_ROWS, Tile, balanced, columns, max_rows};
+use crate::kernels::tile::{Left, MOST_ROWS, NEAR, Tile, balanced, columns, max_rows};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 pub(super) const FACTS: Facts = Facts {
@@ -307,6 +307,7 @@ impl Kernel for Part<'_> {
                         left_step: 1,
                         ahead,
                         panel: &walk.panels[panel..][..panel_size],
+                        prefetch: NEAR,
                         out: &strip_out[..place.rows],
                         columns: nr.min(group_target - column),
                         accumulate: false,

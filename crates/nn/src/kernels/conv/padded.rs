@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::margins::{FEW_CHANNELS, copy_rows};
 use super::weight_gradient::WeightGradient;
 use crate::ConvGeometry;
-use crate::kernels::pack::{Matrix, pack_panel};
+use crate::kernels::pack::{Matrix, pack_panels};
 use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
 use crate::kernels::pass::{Call, Convolve, Facts};
 use crate::kernels::scratch::with_scratch;
@@ -47,7 +47,7 @@ struct Padded {
 
 impl Convolve for Padded {
     fn update(&mut self, w: &[f32]) {
-        dispatch_on(self.tier, Pack { w: Matrix::new(w, self.shape), panels: &mut self.panels });
+        pack_panels(self.tier, Matrix::new(w, self.shape), &mut self.panels);
     }
 
     fn run(&self, call: Call<'_>) {
@@ -74,24 +74,6 @@ impl Convolve for Padded {
                 },
             );
         });
-    }
-}
-
-struct Pack<'a> {
-    w: Matrix<'a>,
-    panels: &'a mut Vec<f32>,
-}
-
-impl Kernel for Pack<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let (nr, [steps, channels]) = (columns::<S>(), [self.w.rows(), self.w.columns()]);
-        self.panels.resize(channels.div_ceil(nr) * steps * nr, 0.0);
-        for (strip, panel) in self.panels.chunks_exact_mut(steps * nr).enumerate() {
-            pack_panel(s, self.w.part(0..steps, strip * nr..channels.min((strip + 1) * nr)), panel);
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Algorithm, Pass, Prepared, weight_gradient_on};
 use crate::kernels::testing::{Operands, bits, channels, fitted, operands, padding, pools};
-use crate::{Conv2d, ConvGeometry};
+use crate::{ConvGeometry, Convolution};
 use tensor::simd::Tier;
 
 /// All but Winograd's, whose errors have other bounds.
@@ -125,7 +125,7 @@ prop_compose! {
         let (groups, channels) = if depthwise { (cin, [cin, cin]) } else {
             (groups, [cin, cout].map(|channels| channels.next_multiple_of(groups)))
         };
-        fitted(batch, extra, kernel, Conv2d { stride, dilation, groups, padding }, channels)
+        fitted(batch, extra, kernel, Convolution { stride, dilation, groups, padding }, channels)
     }
 }
 
@@ -142,10 +142,10 @@ proptest! {
 fn neither_company_nor_threads_change_a_bit() {
     // Large enough to be divided into tasks.
     let shapes = [
-        (Conv2d::same(), [5, 14, 14, 64], [3, 3, 64, 40]),
-        (Conv2d::same().stride(2), [5, 29, 29, 3], [3, 3, 3, 64]),
-        (Conv2d::default(), [5, 14, 14, 100], [1, 1, 100, 70]),
-        (Conv2d::same().groups(64), [5, 56, 56, 64], [3, 3, 1, 64]),
+        (Convolution::same(), [5, 14, 14, 64], [3, 3, 64, 40]),
+        (Convolution::same().stride(2), [5, 29, 29, 3], [3, 3, 3, 64]),
+        (Convolution::default(), [5, 14, 14, 100], [1, 1, 100, 70]),
+        (Convolution::same().groups(64), [5, 56, 56, 64], [3, 3, 1, 64]),
     ];
     for (conv, input, kernel) in shapes {
         let g = conv.geometry(&input, &kernel).unwrap();

@@ -23,7 +23,7 @@ use crate::ConvGeometry;
 use crate::kernels::pack::{Matrix, gather, pack_panel};
 use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::tile::{Left, MOST_ROWS, Tile, balanced, columns, max_rows};
+use crate::kernels::tile::{Left, MOST_ROWS, NEAR, Tile, balanced, columns, max_rows};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// Pixels of a block: a strip of 16 values for each is 14 KiB, of 32 values 28 KiB.
@@ -330,6 +330,7 @@ impl Part<'_> {
                     left_step,
                     ahead: std::ptr::null(),
                     panel,
+                    prefetch: NEAR,
                     out: &out[..channels],
                     columns: nr.min(g.group_out() - column),
                     accumulate: !strips.first,

@@ -6,7 +6,7 @@ use super::{Outputs, Winograd, best, weight_gradient};
 use crate::kernels::conv::{Algorithm, Prepared};
 use crate::kernels::pass::{Call, Convolve, Pass};
 use crate::kernels::testing::{Operands, bits, channels, fitted, operands, padding, pools, values};
-use crate::{Conv2d, ConvGeometry, im2col};
+use crate::{ConvGeometry, Convolution, im2col};
 use tensor::simd::Tier;
 
 fn cases() -> impl Iterator<Item = (Tier, Outputs)> {
@@ -57,7 +57,7 @@ prop_compose! {
         padding in padding(4),
         channels in channels(),
     ) -> ConvGeometry {
-        fitted(batch, extra, [3, 3], Conv2d { padding, ..Conv2d::default() }, channels)
+        fitted(batch, extra, [3, 3], Convolution { padding, ..Convolution::default() }, channels)
     }
 }
 
@@ -86,7 +86,7 @@ proptest! {
 fn neither_company_nor_threads_change_a_bit() {
     // Blocks end within images, with fewer and with more tiles than a block for every thread.
     for (input, cout) in [([5, 13, 13, 40], 70), ([5, 7, 7, 160], 144), ([9, 28, 28, 17], 33)] {
-        let g = Conv2d::same().geometry(&input, &[3, 3, input[3], cout]).unwrap();
+        let g = Convolution::same().geometry(&input, &[3, 3, input[3], cout]).unwrap();
         let together = operands(&g);
         for case in cases() {
             let [y, dx, dw] = compute(case, &g, &together, true).map(|v| bits(&v));
@@ -125,7 +125,7 @@ fn normal(len: usize, seed: u64) -> Vec<f32> {
 #[cfg_attr(miri, ignore = "slow")]
 fn errors_are_as_documented() {
     for (channels, two, four) in [(64, 1.0e-6, 2.0e-6), (256, 1.5e-6, 5.0e-6), (512, 1.0e-6, 3.5e-6)] {
-        let g = Conv2d::same().geometry(&[1, 16, 16, channels], &[3, 3, channels, channels]).unwrap();
+        let g = Convolution::same().geometry(&[1, 16, 16, channels], &[3, 3, channels, channels]).unwrap();
         let x = normal(16 * 16 * channels, 1);
         let scale = (2.0 / (9 * channels) as f32).sqrt();
         let w: Vec<f32> = normal(9 * channels * channels, 2).iter().map(|w| w * scale).collect();
@@ -151,7 +151,7 @@ fn errors_are_as_documented() {
 #[test]
 fn the_choice_follows_the_products() {
     let choice = |side: usize, channels: usize, pass| {
-        let g = Conv2d::same().geometry(&[1, side, side, channels], &[3, 3, channels, 32]).unwrap();
+        let g = Convolution::same().geometry(&[1, side, side, channels], &[3, 3, channels, 32]).unwrap();
         best(&g, pass)
     };
     for (side, want) in [
@@ -169,7 +169,7 @@ fn the_choice_follows_the_products() {
         assert_eq!(choice(28, super::FEWEST_CHANNELS - 1, pass), None);
         assert_eq!(choice(28, super::FEWEST_CHANNELS, pass), Some(Outputs::Four));
     }
-    for conv in [Conv2d::same().stride(2), Conv2d::same().dilation(2), Conv2d::same().groups(2)] {
+    for conv in [Convolution::same().stride(2), Convolution::same().dilation(2), Convolution::same().groups(2)] {
         let g = conv.geometry(&[1, 28, 28, 64], &[3, 3, 64 / conv.groups, 64]).unwrap();
         assert_eq!(best(&g, Pass::Forward), None, "{conv:?}");
     }

@@ -1,11 +1,10 @@
 //! Constants, and operators that return their input.
 
-use crate::onnx::constant::{Constant, Values, size};
-use crate::onnx::context::{Operator, Reading, Value};
-use crate::onnx::error::NodeError;
+use crate::onnx::constant::size;
+use crate::onnx::prelude::*;
 use crate::onnx::schema::DataType;
 
-pub(crate) const READS: &[(&str, Operator)] =
+pub(crate) const READS: Reads =
     &[("Cast", cast), ("Constant", constant), ("ConstantOfShape", of_shape), ("Identity", |r| r.input(0, "input"))];
 
 /// A tensor, a number, or a list of numbers.

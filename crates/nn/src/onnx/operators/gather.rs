@@ -1,13 +1,8 @@
 //! Parts of constants and of images, and shapes, from which exporters compute sizes.
 
-use crate::onnx::constant::Constant;
-use crate::onnx::context::{Operator, Reading, Value};
-use crate::onnx::error::NodeError;
-use crate::onnx::node::resolve;
-use crate::onnx::proto::integer;
-use crate::onnx::writing::Writing;
+use crate::onnx::prelude::*;
 
-pub(crate) const READS: &[(&str, Operator)] =
+pub(crate) const READS: Reads =
     &[("Expand", expand), ("Gather", gather), ("Shape", shape), ("Slice", slice), ("Split", split)];
 
 /// The shape, or a range of it.
@@ -124,11 +119,4 @@ fn expand(r: &mut Reading<'_>) -> Result<Value, NodeError> {
         }
     }
     Ok(result)
-}
-
-pub(crate) fn write_select(w: &mut Writing<'_>, axis: usize, places: &[usize]) {
-    let indices = w.list("places", &places.iter().map(|&place| place as i64).collect::<Vec<_>>());
-    // [N, C, H, W] for our [H, W, C].
-    let dimension = if w.input_shape(0).len() == 3 { [2, 3, 1][axis] } else { axis + 1 };
-    w.node("Gather", &[w.inputs()[0], &indices], [integer("axis", dimension as i64)]);
 }

@@ -2,17 +2,11 @@
 
 use ndarray::{ArrayD, Axis};
 
-use crate::geometry::Padding;
-use crate::layer::Layer;
-use crate::onnx::activation::Activation;
-use crate::onnx::constant::{Constant, Values};
-use crate::onnx::context::{Operator, Reading, Value};
-use crate::onnx::error::NodeError;
-use crate::onnx::node::resolve;
-use crate::onnx::writing::Writing;
-use crate::pool2d::Pool2d;
+use crate::geometry::{Padding, Pool2d};
+use crate::layers::{AvgPool, ChannelMax, ChannelMean, GlobalAvgPool, MaxPool, Power};
+use crate::onnx::prelude::*;
 
-pub(crate) const READS: &[(&str, Operator)] = &[
+pub(crate) const READS: Reads = &[
     ("ReduceL2", |r| reduce(r, Reduction::Length)),
     ("ReduceMax", |r| reduce(r, Reduction::Max)),
     ("ReduceMean", |r| reduce(r, Reduction::Mean)),
@@ -83,7 +77,7 @@ fn of_activation(
     let is_sum = !matches!(reduction, Reduction::Mean | Reduction::Max);
     let mut source = x.source;
     if matches!(reduction, Reduction::Squares | Reduction::Length) {
-        source = r.add("squares", Layer::Power { exponent: 2.0 }, &[source], [])?;
+        source = r.add("squares", Power { exponent: 2.0 }, &[source], [])?;
     }
     let part = if is_sum { "mean" } else { "" };
     let (spatial, channels): (Vec<usize>, Vec<usize>) =
@@ -95,16 +89,17 @@ fn of_activation(
         let pool = Pool2d { kernel, stride: [1, 1], padding: Padding::default() };
         let is_global = kernel == *extents;
         is_row = is_global && reduction != Reduction::Max;
-        let layer = match reduction {
-            Reduction::Max => Layer::MaxPool(pool),
-            _ if is_global => Layer::GlobalAvgPool,
-            _ => Layer::AvgPool { pool, count_padding: false },
+        source = match reduction {
+            Reduction::Max => r.add(part, MaxPool(pool), &[source], [])?,
+            _ if is_global => r.add(part, GlobalAvgPool, &[source], [])?,
+            _ => r.add(part, AvgPool { pool, count_padding: false }, &[source], [])?,
         };
-        source = r.add(part, layer, &[source], [])?;
     }
     if !channels.is_empty() {
-        let layer = if reduction == Reduction::Max { Layer::ChannelMax } else { Layer::ChannelMean };
-        source = r.add(part, layer, &[source], [])?;
+        source = match reduction {
+            Reduction::Max => r.add(part, ChannelMax, &[source], [])?,
+            _ => r.add(part, ChannelMean, &[source], [])?,
+        };
     }
     let Some(mut x) = x.reduced(&axes, is_row).map(|x| x.of(source)) else { return Ok(None) };
     if is_sum {
@@ -112,7 +107,7 @@ fn of_activation(
         x = r.scaled(part, &x, terms as f32)?;
     }
     if reduction == Reduction::Length {
-        x = x.of(r.layer(Layer::Power { exponent: 0.5 }, &[x.source])?);
+        x = x.of(r.layer(Power { exponent: 0.5 }, &[x.source])?);
     }
     Ok(Some(x))
 }
@@ -148,10 +143,4 @@ fn of_constant(constant: &Constant, mut axes: Vec<usize>, kept: bool, reduction:
         Values::Integers(_) => Values::Integers(array.iter().map(|&value| value as i64).collect()),
     };
     Constant { shape: array.shape().to_vec(), values }
-}
-
-/// A mean or maximum over ONNX's channels.
-pub(crate) fn write_over_channels(w: &mut Writing<'_>, operator: &str) {
-    let axes = w.list("axes", &[1]);
-    w.node(operator, &[w.inputs()[0], &axes], []);
 }

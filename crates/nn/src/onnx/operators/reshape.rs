@@ -1,12 +1,8 @@
 //! Operators that move nothing: the same values under another of ONNX's shapes.
 
-use crate::onnx::context::{Operator, Reading, Value};
-use crate::onnx::error::NodeError;
-use crate::onnx::node::resolve;
-use crate::onnx::proto::integers;
-use crate::onnx::writing::Writing;
+use crate::onnx::prelude::*;
 
-pub(crate) const READS: &[(&str, Operator)] = &[
+pub(crate) const READS: Reads = &[
     ("Flatten", flatten),
     ("Reshape", reshape),
     ("Squeeze", squeeze),
@@ -118,20 +114,4 @@ fn unsqueeze(r: &mut Reading<'_>) -> Result<Value, NodeError> {
 
 fn no_dimension(name: &'static str, axis: i64) -> NodeError {
     NodeError::unsupported(name, axis, "a dimension of the input, one of extent 1 to squeeze")
-}
-
-pub(crate) fn write_flatten(w: &mut Writing<'_>) {
-    if w.input_shape(0).len() == 1 {
-        return w.one_node("Flatten", []);
-    }
-    // The row has our order, [H, W, C]: the layers that read it keep their weights.
-    let channels_last = w.part("channels_last", "Transpose", &w.inputs(), [integers("perm", &[0, 2, 3, 1])]);
-    w.node("Flatten", &[&channels_last], []);
-}
-
-pub(crate) fn write_unflatten(w: &mut Writing<'_>, shape: [usize; 3]) {
-    let [height, width, channels] = shape.map(|extent| extent as i64);
-    let shape = w.list("shape", &[0, height, width, channels]);
-    let channels_last = w.part("channels_last", "Reshape", &[w.inputs()[0], &shape], []);
-    w.node("Transpose", &[&channels_last], [integers("perm", &[0, 3, 1, 2])]);
 }

@@ -4,11 +4,14 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::{input, node, tensor};
+use crate::Model;
+use crate::layers::{
+    BatchNorm, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, HardSigmoid, Linear, MaxPool, Mul, Scale, Silu,
+};
 use crate::onnx::schema::{
     AttributeProto, AttributeType, DataType, EntryProto, GraphProto, ModelProto, OperatorSetProto, TensorProto,
     ValueInfoProto,
 };
-use crate::{Layer, Model};
 
 /// `[1, 2, 3, 3]` through a convolution of one pixel and a mean to three classes, changed by `change`.
 fn file(change: impl FnOnce(&mut GraphProto)) -> ModelProto {
@@ -93,7 +96,7 @@ fn shapes_that_no_memory_holds_are_refused() {
         let ints = |name: &str, ints| AttributeProto { name: name.into(), ints, ..AttributeProto::default() };
         graph.node[0].attribute = vec![ints("pads", vec![10_000; 4]), ints("strides", vec![20_003; 2])];
     });
-    says(&margins, &["node `c` (Conv)", "[20003, 20003, 2] on the way", "at most 1048576"]);
+    says(&margins, &["node `c` (Conv)", "the intermediate values [20003, 20003, 2]", "the limit is 1048576"]);
     // Each node doubles the constant of the one before it.
     let doubled = error(|graph| {
         let constants = (0..60).map(|i| {
@@ -211,18 +214,18 @@ fn truncated_files_are_refused() {
 /// A file with most operators.
 fn rich() -> Vec<u8> {
     let model = Model::builder([6, 6, 2])
-        .layer("conv", Layer::conv(4, 3).groups(2))
-        .layer("bn", Layer::batch_norm())
-        .layer("silu", Layer::Silu)
-        .layer("pool", Layer::max_pool(2))
-        .layer("scale", Layer::Scale { shape: vec![4] })
-        .layer("mean", Layer::GlobalAvgPool)
-        .layer("gate", Layer::HardSigmoid { slope: 0.2, offset: 0.5 })
-        .layer_from("se", Layer::Mul, &["scale", "gate"])
-        .layer_from("both", Layer::Concat, &["se", "pool"])
-        .layer("flat", Layer::Flatten)
-        .layer("drop", Layer::Dropout { probability: 0.5 })
-        .layer("fc", Layer::linear(3));
+        .layer("conv", Conv2d::new(4, 3).groups(2))
+        .layer("bn", BatchNorm::new())
+        .layer("silu", Silu)
+        .layer("pool", MaxPool::new(2))
+        .layer("scale", Scale { shape: vec![4] })
+        .layer("mean", GlobalAvgPool)
+        .layer("gate", HardSigmoid { slope: 0.2, offset: 0.5 })
+        .layer_from("se", Mul, &["scale", "gate"])
+        .layer_from("both", Concat, &["se", "pool"])
+        .layer("flat", Flatten)
+        .layer("drop", Dropout { probability: 0.5 })
+        .layer("fc", Linear::new(3));
     model.build(1).unwrap().to_onnx()
 }
 

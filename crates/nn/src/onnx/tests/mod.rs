@@ -16,7 +16,8 @@ use super::schema::{
     DataType, DimensionProto, GraphProto, ModelProto, NodeProto, ShapeProto, TensorProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
 };
-use crate::layer::Layer;
+use crate::layers::{Apply, Flatten, Softmax};
+use crate::losses::log_softmax;
 use crate::model::{ModelInfo, Source};
 
 /// Shape and values.
@@ -38,7 +39,7 @@ fn on_images(model: &ModelProto, graph: &GraphProto, input: &Constant) -> Comput
     if scores != output && !is_left_out {
         (network, result) = read(output, 1 << 20)?;
     }
-    let last = network.add("row", Layer::Flatten, &[result.source], []);
+    let last = network.add("row", Flatten.into(), &[result.source], []);
     let last = last.map_err(|_| OnnxError::Output(output.into()))?;
     let [h, w, c] = network.image(Source::Image);
     let model = network.build(last, ModelInfo::default())?;
@@ -51,8 +52,8 @@ fn on_images(model: &ModelProto, graph: &GraphProto, input: &Constant) -> Comput
     });
     let scores = model.predict(Tensor::new([batch, h, w, c], ours.collect::<Vec<f32>>()))?;
     let scores = match &graph.node[0].op_type[..] {
-        "Softmax" if is_left_out => crate::ops::softmax(tensor::Tape::new().leaf(scores)).value().clone(),
-        "LogSoftmax" if is_left_out => crate::ops::log_softmax(&tensor::Tape::new().leaf(scores)).value().clone(),
+        "Softmax" if is_left_out => tensor::Tape::new().leaf(scores).apply(Softmax).value().clone(),
+        "LogSoftmax" if is_left_out => log_softmax(&tensor::Tape::new().leaf(scores)).value().clone(),
         _ => scores,
     };
     let rows = scores.as_slice().chunks_exact(scores.len() / batch);

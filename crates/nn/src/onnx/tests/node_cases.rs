@@ -3,14 +3,13 @@
 use prost::Message;
 
 use super::{Computed, NO_FILES, on_images};
-use crate::onnx::OnnxError;
 use crate::onnx::constant::Constant;
 use crate::onnx::context::Value;
-use crate::onnx::reader;
 use crate::onnx::schema::{
     DataType, DimensionProto, GraphProto, ModelProto, ShapeProto, TensorProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
 };
+use crate::onnx::{OnnxError, reader};
 
 #[derive(Clone, PartialEq, Message)]
 struct Cases {

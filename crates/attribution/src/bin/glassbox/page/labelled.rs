@@ -60,6 +60,6 @@ pub(crate) fn labelled(
 
 /// A layer of ReLUs, if its output has positions.
 fn rectified<'a>((place, node): (usize, &ModelNode)) -> Option<LayerRef<'a>> {
-    let rectifies = matches!(node.layer, Layer::Relu | Layer::Clip { .. }) && node.output_shape.len() == 3;
+    let rectifies = matches!(node.layer, Layer::Relu(_) | Layer::Clip(_)) && node.output_shape.len() == 3;
     rectifies.then_some(LayerRef::Index(place))
 }

@@ -3,7 +3,8 @@ use std::fs;
 use attribution::Pass;
 use ndarray::Array3;
 use nn::data::Normalization;
-use nn::{Layer, Model, ModelInfo};
+use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
+use nn::{Model, ModelInfo};
 
 use super::*;
 use crate::interrupt::patiently;
@@ -14,10 +15,10 @@ const SCRIPTED: &str = "</script><script>alert(1)</script>\"'&amp;<!--";
 /// A network whose classes have hostile names, for pictures of this size.
 fn model(side: usize) -> Model {
     Model::builder([side, side, 3])
-        .layer("conv", Layer::conv(4, 3))
-        .layer(SCRIPTED, Layer::Relu)
-        .layer("gap", Layer::GlobalAvgPool)
-        .layer("fc", Layer::linear(2))
+        .layer("conv", Conv2d::new(4, 3))
+        .layer(SCRIPTED, Relu)
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(2))
         .info(ModelInfo {
             classes: vec![format!("0{SCRIPTED}"), format!("1{SCRIPTED}")],
             normalization: Some(Normalization::new(vec![0.5; 3], vec![0.5; 3]).unwrap()),

@@ -144,7 +144,7 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
     let trained = network::fit_to(trainer, &mut model, &sets.training);
     bar.finish();
     let trained = trained.map_err(|error| match error {
-        TrainError::Data(_) | TrainError::Checkpoint(_) => resumable(&error, out),
+        TrainError::Data(_) | TrainError::Checkpoint(_) | TrainError::Best(_) => resumable(&error, out),
         _ => error.into(),
     })?;
     if let Some(failed) = failed {

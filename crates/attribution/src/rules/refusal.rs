@@ -1,0 +1,98 @@
+//! Reasons to refuse a model.
+
+use std::fmt;
+
+use nn::Real;
+use tensor::Node;
+use thiserror::Error;
+
+/// Why a backward rule, a full gradient or a certificate has no meaning for a model.
+///
+/// A rule's refusal is the `reason` of [`BackwardError::Refused`](tensor::BackwardError::Refused).
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// An activation that isn't a ReLU, or another operation that rules about ReLUs can't leave to the chain rule.
+    #[error("it reads ReLUs, and has no reading for the {0}; use gradient, input × gradient or integrated gradients")]
+    NotRectifier(Operation),
+    /// A model without a ReLU.
+    #[error("there is no ReLU on the way to the image, so the map would be the plain gradient; use gradient")]
+    NoRectifier,
+    /// An operation that relevance can't be propagated through.
+    #[error("LRP has no reading for the {0}; use gradient, input × gradient or integrated gradients")]
+    NoRelevance(Operation),
+    /// A product of values that both depend on the image.
+    #[error("LRP has no reading for the {0}, both of whose inputs depend on the image")]
+    BothInputs(Operation),
+    /// An operation that wasn't yet on the tape when the rule was made for that tape.
+    #[error("the {0} was recorded after the rule was made")]
+    RecordedLater(Operation),
+    /// A rule of LRP for a layer, by name, that the model doesn't have.
+    #[error("there is no convolution or fully connected layer `{layer}`; found {}", found.join(", "))]
+    NoLayer {
+        /// The name.
+        layer: String,
+        /// The convolutions and fully connected layers.
+        found: Vec<String>,
+    },
+    /// A rule for the image on a layer that reads another layer.
+    #[error("{rule} is for layers that read the image; the {operation} reads another layer")]
+    NotFirst {
+        /// The rule.
+        rule: String,
+        /// The layer.
+        operation: Operation,
+    },
+    /// An operation that reads the image, although a rule for the image reads it too.
+    #[error(
+        "the {0} reads the image, too, and only a convolution or fully connected layer can be read by a rule for the \
+         image"
+    )]
+    AlsoFirst(Operation),
+    /// α of [`AlphaBeta`](super::AlphaBeta).
+    #[error("α must be at least 1, found {0}")]
+    Alpha(f64),
+    /// ε of [`Epsilon`](super::Epsilon).
+    #[error("ε must not be negative, found {0}")]
+    Epsilon(f64),
+    /// The bounds of [`ZBox`](super::ZBox).
+    #[error("zᴮ needs two bounds for each of {channels} channels, found {low} lower and {high} upper ones")]
+    Bounds {
+        /// The number of channels of the layer's input.
+        channels: usize,
+        /// The number of lower bounds.
+        low: usize,
+        /// The number of upper bounds.
+        high: usize,
+    },
+    /// An operation for which a full gradient has no formula.
+    #[error("it isn't known what the {0} adds to its input")]
+    UnknownBias(Operation),
+    /// An operation for which a certificate has no bound.
+    #[error("there is no bound for the rounding errors of the {0}")]
+    UnknownRounding(Operation),
+}
+
+/// An operation of a model, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its [name](tensor::Op::name).
+    pub name: &'static str,
+    /// The layer that it is part of.
+    pub layer: Option<String>,
+}
+
+impl Operation {
+    pub(crate) fn of<T: Real>(node: &Node<T>) -> Self {
+        Self { name: node.any_op().name(), layer: node.label().map(String::from) }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.layer {
+            Some(layer) => write!(f, "{} of layer `{layer}`", self.name),
+            None => f.write_str(self.name),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The error function.
+
+use std::f64::consts::FRAC_2_SQRT_PI;
+
+use crate::layers::prelude::*;
+
+/// y = erf x = 2/√π ∫₀ˣ e^(−t²) dt, any shape: the part of [`Gelu`](super::Gelu) that some exporters write out. By the
+/// integral, dy/dx = 2/√π · e^(−x²). Both are computed in double precision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display)]
+#[display("erf")]
+pub struct Erf;
+
+impl Pointwise for Erf {
+    #[inline(always)]
+    fn f<T: Real>(self, x: T) -> T {
+        T::from_f64(libm::erf(x.as_f64()))
+    }
+
+    #[inline(always)]
+    fn vjp<T: Real>(self, g: T, x: T) -> T {
+        let x = x.as_f64();
+        g * T::from_f64(FRAC_2_SQRT_PI * (-x * x).exp())
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::Smooth
+    }
+}
+
+pointwise!(Erf, "erf", by input);
+
+#[cfg(test)]
+mod tests {
+    use super::Erf;
+    use crate::layers::Gelu;
+    use crate::layers::testing::*;
+
+    #[test]
+    fn gelu_is_made_of_it() {
+        let tape = Tape::new();
+        let x = tape.leaf(random([40], 1)).mul_scalar(4.0);
+        let gelu = x.mul_scalar(0.5).mul(&x.mul_scalar(0.5_f64.sqrt()).apply(Erf).add_scalar(1.0));
+        approx::assert_abs_diff_eq!(gelu.value(), x.apply(Gelu { tanh: false }).value(), epsilon = 1e-15);
+    }
+}

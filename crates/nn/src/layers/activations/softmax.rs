@@ -1,0 +1,85 @@
+//! Softmax.
+
+use tensor::pairwise_sum;
+
+use crate::layers::prelude::*;
+
+/// pₖ = exp(xₖ) / Σⱼ exp(xⱼ) over the last dimension, `[…, K]`: over the channels of each position, as attention has it.
+/// A softmax at the end of a network is no layer of the model: what enters it are the scores.
+///
+/// ln pₖ = xₖ − ln Σⱼ exp(xⱼ), so ∂pₖ/∂xⱼ = pₖ·(δₖⱼ − pⱼ), and
+///
+/// ```text
+/// ∂xⱼ = Σₖ ∂pₖ·pₖ·(δₖⱼ − pⱼ) = pⱼ·(∂pⱼ − Σₖ ∂pₖ·pₖ)
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display)]
+#[display("softmax")]
+pub struct Softmax;
+
+impl<T: Real> Op<T> for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
+        let p = node.output();
+        let classes = p.shape().last().map_or(1, |&k| k.max(1));
+        let mut dx = upstream.zip(p, |g, p| g * p);
+        for (dx, p) in dx.make_mut().chunks_exact_mut(classes).zip(p.as_slice().chunks_exact(classes)) {
+            let total = pairwise_sum(dx);
+            dx.iter_mut().zip(p).for_each(|(dx, &p)| *dx -= p * total);
+        }
+        Grads::one(dx)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::OUTPUT
+    }
+}
+
+/// Replaces a row x by exp(x − max x), which neither overflows nor loses the largest term; gives max x and the sum.
+pub(crate) fn exponentials<T: Real>(row: &mut [T]) -> (T, T) {
+    let max = row.iter().copied().fold(T::neg_infinity(), T::max);
+    row.iter_mut().for_each(|x| *x = (*x - max).exp());
+    (max, pairwise_sum(row))
+}
+
+/// The probabilities of each row of `classes` scores.
+fn probabilities<T: Real>(mut x: Tensor<T>, classes: usize) -> Tensor<T> {
+    for row in x.make_mut().chunks_exact_mut(classes) {
+        let (_, sum) = exponentials(row);
+        row.iter_mut().for_each(|p| *p /= sum);
+    }
+    x
+}
+
+impl SameShape for Softmax {}
+
+impl Record for Softmax {
+    fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
+        let x = run.input();
+        let classes = x.shape().last().map_or(1, |&k| k.max(1));
+        x.consumed_by(Softmax, |x| probabilities(x, classes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Softmax;
+    use crate::layers::testing::*;
+
+    #[test]
+    fn it_is_the_definition() {
+        let tape = Tape::new();
+        let x = tape.leaf(random([4, 6], 1));
+        let e = x.exp();
+        let literal = e.div(&e.sum_axes(&[1]).reshape([4, 1]));
+        approx::assert_abs_diff_eq!(x.apply(Softmax).value(), literal.value(), epsilon = 1e-15);
+    }
+
+    #[test]
+    fn a_thousand_is_no_problem() {
+        let x = Tape::new().leaf(Tensor::new([2, 2], vec![1000.0_f32, -1000.0, -1000.0, -1000.0]));
+        assert_eq!(x.apply(Softmax).value().as_slice(), &[1.0, 0.0, 0.5, 0.5]);
+    }
+}

@@ -1,0 +1,90 @@
+//! Convolutions in ONNX files.
+
+use std::iter::once;
+
+use super::Conv2d;
+use crate::geometry::{Convolution, Padding};
+use crate::layers::linear::Linear;
+use crate::layers::shape::Flatten;
+use crate::layout::permuted;
+use crate::onnx::prelude::*;
+use crate::onnx::windows::{Windows, check_kernel, convolution, to_oihw};
+
+impl Onnx for Conv2d {
+    const READS: Reads = &[("Conv", conv)];
+
+    fn write(&self, w: &mut Writing<'_>) {
+        let inputs = w.with_parameters(to_oihw);
+        w.node("Conv", &inputs, &convolution(self.kernel, &self.conv));
+    }
+}
+
+/// A convolution of an image; of a row `[N, C, 1, 1]`, as in squeeze-and-excitation, a fully connected layer.
+fn conv(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let x = r.activation(0, "input")?;
+    let weight = r.constant(1, "weight")?;
+    let bias = r.optional_weight(2, "bias")?;
+    if let (&[1, 1, taps], Some(channels)) = (&weight.shape[..], x.as_line()) {
+        return over_channels(r, &x, channels, &weight, bias, taps);
+    }
+    let &[outputs, group_in, height, width] = &weight.shape[..] else {
+        return Err(NodeError::shape("a weight [Cout, Cin/groups, Kh, Kw]", &weight.shape));
+    };
+    let kernel = [height, width];
+    check_kernel(&r.node, kernel)?;
+    let groups = usize::try_from(r.node.integer("group", 1)?).unwrap_or(0);
+    let extents = x.as_image().map_or([1, 1], |[height, width, _]| [height, width]);
+    let Windows { stride, dilation, padding } = Windows::read(&r.node, extents, kernel)?;
+    if x.as_image().is_some() {
+        let conv = Convolution { stride, padding, dilation, groups };
+        let layer = Conv2d { out_channels: outputs, kernel, conv, bias: bias.is_some() };
+        let weight = Weight::of(&weight.transposed(&[2, 3, 1, 0]));
+        let source = r.layer_with(layer, &x, once(weight).chain(bias))?;
+        return Ok(r.image(source).into());
+    }
+    if x.as_row() != Some(group_in) || groups != 1 || kernel != [1, 1] || padding != Padding::default() {
+        return Err(x.misfit("an image [N, C, H, W]"));
+    }
+    let layer = Linear { out_features: outputs, bias: bias.is_some() };
+    let values = permuted(&weight.to_floats(), &[outputs, group_in], &[1, 0]);
+    let source = r.layer_with(layer, &x, once(Weight::new(&[group_in, outputs], values)).chain(bias))?;
+    Ok(Activation::row(source, outputs, x.shape().len()).into())
+}
+
+/// A convolution along the channels of a row `[N, 1, C]`, as in efficient channel attention (Wang et al. 2020): the row
+/// becomes an image of one channel, and a row again.
+fn over_channels(
+    r: &mut Reading<'_>,
+    x: &Activation,
+    channels: usize,
+    weight: &Constant,
+    bias: Option<Weight>,
+    taps: usize,
+) -> Result<Value, NodeError> {
+    r.node.only("group", 1, "1")?;
+    let (stride, dilation) = (single(&r.node, "strides")?, single(&r.node, "dilations")?);
+    let (left, right) = match (r.node.text("auto_pad")?.as_deref(), r.node.integers("pads")?.unwrap_or(&[0, 0])) {
+        (None | Some("NOTSET" | ""), &[left, right]) if left >= 0 && right >= 0 => (left as usize, right as usize),
+        (_, pads) => return Err(NodeError::unsupported("pads", pads, "two numbers from 0, without auto_pad")),
+    };
+    let conv = Convolution {
+        stride: [1, stride],
+        dilation: [1, dilation],
+        padding: Padding { left, right, ..Padding::default() },
+        groups: 1,
+    };
+    let line = r.unflattened("line", x, [1, channels, 1])?;
+    let layer = Conv2d { out_channels: 1, kernel: [1, taps], conv, bias: bias.is_some() };
+    let weight = Weight::new(&[1, taps, 1, 1], weight.to_floats());
+    let line = r.layer_with(layer, &line, once(weight).chain(bias))?;
+    let length = r.image(line).layer_shape()[1];
+    let row = r.add("row", Flatten, &[line], [])?;
+    Ok(Activation::line(row, length).into())
+}
+
+/// A list of one number, 1 by default.
+fn single(node: &Node<'_>, name: &'static str) -> Result<usize, NodeError> {
+    let found = node.integers(name)?.unwrap_or(&[1]);
+    let value = found.first().and_then(|&value| usize::try_from(value).ok());
+    value.ok_or_else(|| NodeError::unsupported(name, found, "a positive number"))
+}

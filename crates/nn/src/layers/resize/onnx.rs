@@ -1,0 +1,159 @@
+//! Resizing in ONNX files.
+
+use super::{Interpolation, Resize};
+use crate::onnx::prelude::*;
+
+impl Onnx for Resize {
+    const READS: Reads = &[("Resize", resize)];
+
+    fn write(&self, w: &mut Writing<'_>) {
+        let sizes = w.list("sizes", &self.size.map(|extent| extent as i64));
+        let (mode, coordinates) = match self.interpolation {
+            Interpolation::Nearest => ("nearest", "asymmetric"),
+            Interpolation::Bilinear { align_corners: false } => ("linear", "half_pixel"),
+            Interpolation::Bilinear { align_corners: true } => ("linear", "align_corners"),
+            Interpolation::Bicubic { align_corners: false } => ("cubic", "half_pixel"),
+            Interpolation::Bicubic { align_corners: true } => ("cubic", "align_corners"),
+        };
+        let settings = [
+            integers("axes", &[2, 3]),
+            text("mode", mode),
+            text("coordinate_transformation_mode", coordinates),
+            text("nearest_mode", "floor"),
+        ];
+        w.node("Resize", &[w.inputs()[0], "", "", &sizes], &settings);
+    }
+}
+
+/// Resizes height and width, to given sizes or by scales.
+fn resize(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let (x, [height, width, _]) = r.image_input()?;
+    let to = Resized::read(r, [height, width])?;
+    r.node.only("antialias", 0, "0")?;
+    r.node.only("exclude_outside", 0, "0")?;
+    let interpolation = match r.node.text("mode")?.as_deref() {
+        None | Some("nearest") => {
+            let [rows, columns] = nearest(r, [height, width], &to)?;
+            let is_ours = |indices: &[usize], from| {
+                indices.iter().copied().eq((0..indices.len()).map(|i| i * from / indices.len()))
+            };
+            if !is_ours(&rows, height) || !is_ours(&columns, width) {
+                let tall = r.select(x.into(), 2, rows.into_iter())?;
+                return r.select(tall, 3, columns.into_iter());
+            }
+            Interpolation::Nearest
+        }
+        Some(mode) => interpolation(&r.node, mode, &to)?,
+    };
+    let source = r.layer(Resize { size: to.size, interpolation }, &[x.source])?;
+    Ok(r.image(source).into())
+}
+
+/// The first version has scales as its second input; later ones have a region of interest there, then scales, then sizes.
+fn is_first_version(node: &Node<'_>) -> bool {
+    node.inputs() == 2
+}
+
+/// `[H, W]` of the output, and for each the scale by which it is computed, if that isn't the quotient of the sizes.
+struct Resized {
+    size: [usize; 2],
+    scale: [Option<f64>; 2],
+}
+
+impl Resized {
+    fn read(r: &mut Reading<'_>, from: [usize; 2]) -> Result<Self, NodeError> {
+        let axes = r.node.integers("axes")?.unwrap_or(&[0, 1, 2, 3]);
+        let supported = "positive ones for height and width; batch and channels as they are";
+        let index_of =
+            |axis: usize, given: usize| axes.iter().take(given).position(|&other| resolve(other, 4) == Some(axis));
+        if let Some(sizes) = r.integers(3, "sizes")? {
+            if let Some(found) = r.node.text("keep_aspect_ratio_policy")?.filter(|policy| policy != "stretch") {
+                return Err(NodeError::unsupported("keep_aspect_ratio_policy", found, "stretch"));
+            }
+            let size = |axis| index_of(axis, sizes.len()).and_then(|index| usize::try_from(sizes[index]).ok());
+            return match (size(2), size(3)) {
+                (Some(height), Some(width)) => Ok(Self { size: [height, width], scale: [None, None] }),
+                _ => Err(NodeError::unsupported("sizes", sizes, supported)),
+            };
+        }
+        let scales = r.constant(if is_first_version(&r.node) { 1 } else { 2 }, "scales")?.to_floats();
+        let resized = |axis: usize| {
+            let scale = f64::from(scales[index_of(axis, scales.len())?]);
+            let exact = scale * from[axis - 2] as f64;
+            // Scales are in single precision.
+            let is_whole = (exact - exact.round()).abs() <= 1e-6 * exact;
+            let size = if is_whole { exact.round() } else { exact.floor() };
+            (1.0..1e9).contains(&size).then_some((size as usize, Some(scale).filter(|_| !is_whole)))
+        };
+        let others_stay =
+            [0, 1].iter().all(|&axis| index_of(axis, scales.len()).is_none_or(|index| scales[index] == 1.0));
+        match (resized(2), resized(3)) {
+            (Some((height, vertical)), Some((width, horizontal))) if others_stay => {
+                Ok(Self { size: [height, width], scale: [vertical, horizontal] })
+            }
+            _ => Err(NodeError::unsupported("scales", scales, supported)),
+        }
+    }
+}
+
+fn coordinates(node: &Node<'_>) -> Result<String, NodeError> {
+    let default = if is_first_version(node) { "asymmetric" } else { "half_pixel" };
+    Ok(node.text("coordinate_transformation_mode")?.unwrap_or_else(|| default.into()))
+}
+
+/// The nearest row and column for each of the output.
+fn nearest(r: &mut Reading<'_>, from: [usize; 2], to: &Resized) -> Result<[Vec<usize>; 2], NodeError> {
+    let default = if is_first_version(&r.node) { "floor" } else { "round_prefer_floor" };
+    let rounding = r.node.text("nearest_mode")?.unwrap_or_else(|| default.into());
+    // Source coordinate of output pixel i, when `from` pixels are resized to `to`.
+    let coordinate: fn(f64, f64, f64) -> f64 = match &coordinates(&r.node)?[..] {
+        "half_pixel" => |i, from, to| (i + 0.5) * from / to - 0.5,
+        "pytorch_half_pixel" => |i, from, to| if to > 1.0 { (i + 0.5) * from / to - 0.5 } else { 0.0 },
+        "asymmetric" => |i, from, to| i * from / to,
+        "align_corners" => |i, from, to| if to > 1.0 { i * (from - 1.0) / (to - 1.0) } else { 0.0 },
+        found => {
+            let supported = "half_pixel, pytorch_half_pixel, asymmetric, align_corners";
+            return Err(NodeError::unsupported("coordinate_transformation_mode", found, supported));
+        }
+    };
+    let rounded: fn(f64) -> f64 = match &rounding[..] {
+        "round_prefer_floor" => |coordinate| (coordinate - 0.5).ceil(),
+        "round_prefer_ceil" => |coordinate| (coordinate + 0.5).floor(),
+        "floor" => f64::floor,
+        "ceil" => f64::ceil,
+        found => {
+            let supported = "round_prefer_floor, round_prefer_ceil, floor, ceil";
+            return Err(NodeError::unsupported("nearest_mode", found, supported));
+        }
+    };
+    r.charge(to.size[0].saturating_add(to.size[1]))?;
+    Ok([0, 1].map(|axis| {
+        let (from, size) = (from[axis] as f64, to.size[axis]);
+        let to = to.scale[axis].map_or(size as f64, |scale| from * scale);
+        (0..size).map(|i| rounded(coordinate(i as f64, from, to)).clamp(0.0, from - 1.0) as usize).collect()
+    }))
+}
+
+fn interpolation(node: &Node<'_>, mode: &str, to: &Resized) -> Result<Interpolation, NodeError> {
+    if to.scale != [None, None] {
+        let supported = "whole numbers of pixels, unless the mode is nearest";
+        return Err(NodeError::unsupported("scales", to.scale, supported));
+    }
+    let coordinates = coordinates(node)?;
+    let align_corners = coordinates == "align_corners";
+    let is_known = match &coordinates[..] {
+        "half_pixel" | "align_corners" => true,
+        "pytorch_half_pixel" => !to.size.contains(&1),
+        _ => false,
+    };
+    match mode {
+        "linear" if is_known => Ok(Interpolation::Bilinear { align_corners }),
+        "cubic" if is_known && node.float("cubic_coeff_a")?.is_none_or(|coefficient| coefficient == -0.75) => {
+            Ok(Interpolation::Bicubic { align_corners })
+        }
+        _ => {
+            let supported = "nearest, or linear or cubic of coefficient −0.75 (half_pixel or align_corners)";
+            Err(NodeError::unsupported("mode", format_args!("{mode}, {coordinates}"), supported))
+        }
+    }
+}

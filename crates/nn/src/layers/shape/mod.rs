@@ -1,0 +1,15 @@
+//! Layers that move values and compute none.
+
+mod concat;
+mod flatten;
+#[cfg(feature = "onnx")]
+mod onnx;
+mod pad;
+mod select;
+mod unflatten;
+
+pub use concat::Concat;
+pub use flatten::Flatten;
+pub use pad::Pad;
+pub use select::Select;
+pub use unflatten::Unflatten;

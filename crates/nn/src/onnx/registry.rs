@@ -1,0 +1,29 @@
+//! What is read and written: the operators that layers bring, and the others.
+
+use super::layer::{Onnx, Reads};
+use super::operators::{constant, gather, pointwise, reduce, reshape};
+use super::writing::Writing;
+use crate::layers::layer::Layer;
+use crate::layers::list::kinds;
+
+macro_rules! registry {
+    ($($(#[$doc:meta])* $module:ident::$Kind:ident,)+) => {
+        /// The operators that are read, by name.
+        pub(super) const OPERATORS: &[Reads] = &[
+            constant::READS,
+            gather::READS,
+            pointwise::READS,
+            reduce::READS,
+            reshape::READS,
+            $(<crate::layers::$Kind as Onnx>::READS,)+
+        ];
+
+        /// Writes a layer as nodes.
+        pub(super) fn write(layer: &Layer, w: &mut Writing<'_>) {
+            match layer {
+                $(Layer::$Kind(kind) => kind.write(w),)+
+            }
+        }
+    };
+}
+kinds!(registry);
