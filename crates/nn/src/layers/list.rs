@@ -16,6 +16,8 @@ macro_rules! kinds {
             layer_norm::LayerNorm,
             /// Group normalization.
             group_norm::GroupNorm,
+            /// Local response normalization.
+            local_response_norm::LocalResponseNorm,
             /// max(x, 0).
             activations::Relu,
             /// min(max(x, min), max).
