@@ -1,6 +1,6 @@
 //! `glassbox certify`.
 
-use crate::support::{a_picture, demo_file, fails, succeeds};
+use crate::support::{a_picture, demo_file, exits, succeeds};
 
 #[test]
 fn certificates_are_printed_and_hold() {
@@ -19,7 +19,14 @@ fn certificates_are_printed_and_hold() {
     assert_eq!(found.len(), 3 + 1 + 15 + 2 + 1 + 1, "{json}");
     let checked = found.iter().filter_map(|certificate| certificate["finding"]["checked"].as_object());
     assert!(checked.clone().count() == 21 && checked.clone().all(|c| c["ulps"].as_f64() <= c["allowed"].as_f64()));
-    let error = fails(folder.path(), &[&certify[..], &["--class", "Hat"]].concat());
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&report), ["certificates", "class", "image", "model", "score"], "as --help says");
+    assert_eq!(keys(&found[0]), ["finding", "identity", "layer", "meaning"]);
+    assert_eq!(keys(&found[0]["finding"]["checked"]), ["allowed", "left", "magnitude", "right", "ulps"]);
+    let error = exits(2, folder.path(), &[&certify[..], &["--class", "Hat"]].concat());
     assert!(error.contains("model.safetensors: ") && error.contains("no class `Hat`"), "{error}");
-    assert!(fails(folder.path(), &["certify", "absent.png"]).contains("absent.png: can't be read"));
+    assert!(exits(2, folder.path(), &["certify", "absent.png"]).contains("absent.png: can't be read"));
+    assert!(
+        succeeds(folder.path(), &["certify", "--help"]).contains("0 everything holds; 1 something does not; 2 the")
+    );
 }

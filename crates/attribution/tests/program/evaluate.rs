@@ -46,6 +46,11 @@ fn images_without_boxes_are_evaluated_by_the_other_measures() {
     assert!(error.contains("true boxes, which test-images doesn't have"), "{error}");
     let printed = succeeds(folder.path(), &[&own[..], &["--method", "cam", "--measure", "deletion,drop"]].concat());
     assert!(printed.contains("12 images of test-images") && !printed.contains("pointing"), "{printed}");
+    let json = [&own[..], &["--method", "cam", "--measure", "drop", "--out", "json", "--json"]].concat();
+    let printed = succeeds(folder.path(), &json);
+    let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert!(report["figures"]["cam"]["drop"]["mean"].is_number(), "{printed}");
+    assert_eq!(printed, fs::read_to_string(folder.path().join("json/evaluation.json")).unwrap());
     let error = fails(folder.path(), &["evaluate", "--model", &model, "--data", "fashion-mnist"]);
     assert!(error.contains("[48, 48, 1], found [28, 28, 1]"), "{error}");
     let empty = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use nn::layers::{Conv2d, Flatten, GlobalAvgPool, Linear, Relu, Silu};
 
 #[cfg(unix)]
 use crate::support::interrupted;
-use crate::support::{a_picture, demo_file, fails, succeeds};
+use crate::support::{a_picture, demo_file, fails, glassbox, succeeds};
 
 #[test]
 fn explanations_have_the_promised_names_and_shapes() {
@@ -156,9 +156,17 @@ fn cam_without_its_head_says_what_to_use() {
     let error = fails(folder.path(), &[&explain[..], &["--method", "cam"]].concat());
     assert!(error.contains("global average pooling") && error.contains("use Grad-CAM"), "{error}");
     // It has no normalization either.
-    let error = fails(folder.path(), &["explain", &a_picture(), "--model", "flat.safetensors"]);
+    let picture = a_picture();
+    let unnormalized = ["explain", &picture, "--model", "flat.safetensors", "--method", "grad-cam"];
+    let error = fails(folder.path(), &unnormalized);
     assert!(error.contains("no normalization") && error.contains(".png: "), "{error}");
-    assert!(succeeds(folder.path(), &explain).contains("CAM is left out: CAM needs a model that ends in"));
+    let explained = |arguments: &[&str]| {
+        let output = glassbox(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(0));
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (_, warnings) = explained(&explain);
+    assert!(warnings.contains("CAM is left out: CAM needs a model that ends in"), "{warnings}");
     // Nor has guided backpropagation a reading for other activations.
     let smooth = Model::builder([48, 48, 1])
         .layer("conv1", Conv2d::new(2, 3))
@@ -166,8 +174,11 @@ fn cam_without_its_head_says_what_to_use() {
         .layer("gap", GlobalAvgPool)
         .layer("fc", Linear::new(2));
     smooth.build(1).unwrap().save(folder.path().join("smooth.safetensors")).unwrap();
-    let printed = succeeds(folder.path(), &["explain", "waves.npy", "--model", "smooth.safetensors"]);
-    assert!(printed.contains("guided backprop is left out") && printed.contains("silu of layer `silu1`"), "{printed}");
+    let (printed, warnings) = explained(&["explain", "waves.npy", "--model", "smooth.safetensors"]);
+    assert!(
+        warnings.contains("guided backprop is left out") && warnings.contains("silu of layer `silu1`"),
+        "{warnings}"
+    );
     assert!(printed.contains("Grad-CAM") && printed.contains("evidence"), "{printed}");
 }
 
@@ -195,6 +206,17 @@ fn images_that_are_none_are_named() {
         let error = fails(folder.path(), &["explain", &picture, name, "--model", &model]);
         assert!(error.contains(name) && error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_limit_takes_the_first_pictures_of_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, inputs) = (demo_file("model.safetensors"), demo_file("inputs"));
+    let explain = ["explain", &inputs, "--model", &model, "-m", "cam", "-o", "out", "--limit"];
+    let explained =
+        |limit: &str| succeeds(folder.path(), &[&explain[..], &[limit]].concat()).matches(".explained.png").count();
+    assert_eq!([explained("2"), explained("9")], [2, 3]);
+    assert_eq!(glassbox(folder.path(), &[&explain[..], &["0"]].concat()).status.code(), Some(2));
 }
 
 #[test]

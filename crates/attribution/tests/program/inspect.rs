@@ -14,6 +14,20 @@ fn inspect_shows_the_network() {
 }
 
 #[test]
+fn inspect_prints_json() {
+    let printed = succeeds(DEMO.0.path(), &["inspect", &demo_file("model.safetensors"), "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!((&report["input"], &report["classes"][9]), (&serde_json::json!([48, 48, 1]), &"Ankle boot".into()));
+    assert_eq!((&report["cam_layer"], &report["default_layer"]), (&"relu4".into(), &"relu4".into()));
+    let layers = report["layers"].as_array().unwrap();
+    let parameters: u64 = layers.iter().map(|layer| layer["parameters"].as_u64().unwrap()).sum();
+    assert_eq!(report["parameters"], parameters);
+    assert_eq!((layers[0]["name"].as_str(), layers[0]["output"][0].as_u64()), (Some("conv1"), Some(48)));
+    let convolutions = report["convolutions"].as_array().unwrap();
+    assert!(convolutions.len() == 4 && convolutions.iter().all(|row| row["forward"].is_string()), "{printed}");
+}
+
+#[test]
 fn inspect_names_the_algorithms() {
     let model = demo_file("model.safetensors");
     let rows = |winograd: &str| {

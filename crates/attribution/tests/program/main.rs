@@ -8,6 +8,7 @@ mod explain;
 mod export;
 mod folders;
 mod inspect;
+mod man;
 #[cfg(feature = "pretrained")]
 mod photographs;
 mod support;

@@ -23,10 +23,15 @@ pub(crate) fn succeeds(folder: &Path, arguments: &[&str]) -> String {
 
 /// The one line on standard error of a run that must fail with exit code 1 and write nothing.
 pub(crate) fn fails(folder: &Path, arguments: &[&str]) -> String {
+    exits(1, folder, arguments)
+}
+
+/// The one line on standard error of a run that must end with this exit code and write nothing.
+pub(crate) fn exits(code: i32, folder: &Path, arguments: &[&str]) -> String {
     let before = listing(folder);
     let output = glassbox(folder, arguments);
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
     assert!(errors.starts_with("glassbox: ") && errors.lines().count() == 1, "{arguments:?}: {errors}");
     assert_eq!(listing(folder), before, "{arguments:?} left something behind");
     errors
@@ -79,7 +84,7 @@ pub(crate) fn idx(folder: &Path, name: &str, count: u8, side: u8, classes: u8) {
 
 pub(crate) const IDX: [&str; 5] = ["train", "--images", "train-images", "--labels", "train-labels"];
 
-/// Sends Ctrl-C once the program's first line is there, and gives that line and what it says at the end; it must fail.
+/// Sends Ctrl-C once the program's first line is there, and gives that line and what it says at the end; the exit code must be 130.
 #[cfg(unix)]
 pub(crate) fn interrupted(folder: &Path, arguments: &[&str]) -> (String, String) {
     use std::io::{BufRead, BufReader};
@@ -94,6 +99,6 @@ pub(crate) fn interrupted(folder: &Path, arguments: &[&str]) -> (String, String)
     std::io::copy(&mut output, &mut std::io::sink()).unwrap();
     let output = child.wait_with_output().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert_eq!(output.status.code(), Some(130), "{errors}");
     (line, errors)
 }

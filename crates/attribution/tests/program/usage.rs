@@ -1,8 +1,9 @@
 //! Wrong usage, of any command.
 
+use std::fs;
 use std::process::Command;
 
-use crate::support::{glassbox, succeeds};
+use crate::support::{IDX, a_picture, demo_file, fails, glassbox, idx, succeeds};
 
 #[test]
 fn wrong_usage_is_exit_code_two() {
@@ -23,6 +24,50 @@ fn wrong_usage_is_exit_code_two() {
     for arguments in [&["--help"][..], &["help", "explain"], &["--version"]] {
         assert!(!succeeds(folder.path(), arguments).is_empty());
     }
+    assert_eq!(succeeds(folder.path(), &["--version"]), format!("glassbox {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn quiet_shows_no_progress_and_prints_the_same_results() {
+    let folder = tempfile::tempdir().unwrap();
+    idx(folder.path(), "train", 20, 12, 2);
+    let run = |quiet: &[&str]| {
+        let output = glassbox(folder.path(), &[&IDX[..], &["--epochs", "2", "-o", "net"], quiet].concat());
+        assert_eq!(output.status.code(), Some(0));
+        (output.stdout, String::from_utf8(output.stderr).unwrap())
+    };
+    assert!(run(&[]).1.contains("epoch 2 of 2"));
+    let (printed, progress) = run(&["-q"]);
+    assert!(progress.is_empty(), "{progress}");
+    assert!(String::from_utf8(printed).unwrap().contains("The network is in net/model.safetensors"));
+    assert!(fails(folder.path(), &["inspect", "absent.onnx", "--quiet"]).contains("absent.onnx: can't be read"));
+}
+
+#[test]
+fn no_command_overwrites_the_report_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (picture, model) = (a_picture(), demo_file("model.safetensors"));
+    idx(folder.path(), "train", 20, 12, 2);
+    let explain = ["explain", &picture, "--model", &model, "-m", "cam", "-o", "out"];
+    let train = [&IDX[..], &["--epochs", "1", "-o", "out"]].concat();
+    let evaluate = ["evaluate", "--model", &model, "--images", "20", "-m", "cam", "-o", "out"];
+    let demo = ["demo", "--images", "20", "-o", "out"];
+    succeeds(folder.path(), &explain);
+    succeeds(folder.path(), &explain);
+    let report = folder.path().join("out/index.html");
+    let page = fs::read(&report).unwrap();
+    for (name, command) in [("train", &train[..]), ("evaluate", &evaluate), ("demo", &demo)] {
+        let error = fails(folder.path(), command);
+        let expected =
+            format!("out/index.html: expected a report of `glassbox {name}`, found one of `glassbox explain`");
+        assert!(error.contains(&expected) && error.contains("--out"), "{error}");
+    }
+    assert_eq!(fs::read(&report).unwrap(), page);
+    fs::write(&report, "<!DOCTYPE html><title>My cats</title>").unwrap();
+    let error = fails(folder.path(), &explain);
+    assert!(error.contains("found a page that doesn't say what wrote it"), "{error}");
+    fs::remove_file(&report).unwrap();
+    succeeds(folder.path(), &train);
 }
 
 #[test]

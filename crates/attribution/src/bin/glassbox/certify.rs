@@ -7,9 +7,10 @@ use attribution::certificates::{Certificate, Finding};
 use clap::Args;
 use serde::Serialize;
 
+use crate::cli::EXIT_CODES;
 use crate::model::ModelArgs;
 use crate::picture::Picture;
-use crate::{Failure, say};
+use crate::{Failure, Refuted, say};
 
 const ABOUT: &str = "\
 Check what theory says must hold, on this network and this picture
@@ -40,11 +41,15 @@ Guided backpropagation conserves nothing, and the table says so.";
 #[derive(Args, Debug)]
 #[command(
     long_about = ABOUT,
-    after_long_help = "Examples:\n  \
+    after_help = EXIT_CODES,
+    after_long_help = format!("{EXIT_CODES}\n\nExamples:\n  \
     glassbox certify photo.jpg\n  \
     glassbox certify coat.png --model garments.safetensors\n  \
     glassbox certify coat.png --model garments.safetensors --class Shirt\n  \
-    glassbox certify coat.png --model garments.safetensors --json | jq '.certificates[].finding'"
+    glassbox certify coat.png --model garments.safetensors --json | jq '.certificates[].finding'\n\n\
+    With --json: an object of model, image, class, score and certificates, a list of {{identity, meaning, layer, \
+    finding}}. layer is null for the whole network. The finding is one of checked and estimated, each with left, right, \
+    magnitude, ulps and allowed; inapplicable, with the reason; and unconserved, with arrived and score.")
 )]
 pub(crate) struct CertifyArgs {
     /// A picture (PNG, JPEG, WebP, GIF, BMP), fitted to the network's input; or an .npy array [H, W, C] of f32, taken as it
@@ -56,7 +61,7 @@ pub(crate) struct CertifyArgs {
     network: ModelArgs,
 
     /// The class whose score is looked at, by name or by number from 0 [default: the likeliest]
-    #[arg(long, value_name = "NUMBER|NAME")]
+    #[arg(short, long, value_name = "NUMBER|NAME")]
     class: Option<String>,
 
     /// Print everything as JSON, every layer by itself
@@ -94,7 +99,7 @@ pub(crate) fn run(args: &CertifyArgs) -> Result<(), Failure> {
     }
     match certificates.iter().filter(|certificate| certificate.holds() == Some(false)).count() {
         0 => Ok(()),
-        failed => Err(format!("{failed} of {} certificates don't hold", certificates.len()).into()),
+        failed => Err(Refuted(format!("{failed} of {} certificates don't hold", certificates.len())).into()),
     }
 }
 

@@ -5,11 +5,18 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::certify::CertifyArgs;
+use crate::completions::CompletionsArgs;
 use crate::evaluate::Measure;
 use crate::graph::Reading;
+use crate::man::ManArgs;
 use crate::method::Method;
 use crate::model::{ModelArgs, Preprocessing};
 use crate::train::TrainArgs;
+use crate::verify::VerifyArgs;
+
+/// Exit codes of the commands that check.
+pub(crate) const EXIT_CODES: &str = "Exit codes, as diff's: 0 everything holds; 1 something does not; 2 the check failed \
+    (a file that can't be read, a wrong flag), with one line that says why; 130 stopped by Ctrl-C.";
 
 /// Train small convolutional networks and see why they decide.
 ///
@@ -17,6 +24,7 @@ use crate::train::TrainArgs;
 /// with four methods, scores the explanations against the garments' true places, and draws pictures.
 #[derive(Debug, Parser)]
 #[command(
+    name = "glassbox",
     version,
     max_term_width = 100,
     after_long_help = "Try, in this order:\n  \
@@ -24,16 +32,21 @@ use crate::train::TrainArgs;
         glassbox                                             train and explain, into glassbox-out/\n  \
         glassbox inspect glassbox-out/model.safetensors      the network as a table\n  \
         glassbox explain glassbox-out/inputs/*.png --model glassbox-out/model.safetensors\n\n\
-        Results go to standard output, progress and errors to standard error. Exit codes: 0 done; 1 failed, or stopped \
-        by Ctrl-C, with one line that says why; 2 wrong usage.\n\
+        Results go to standard output, progress and errors to standard error. Exit codes: 0 done; 1 failed, with one \
+        line that says why; 2 wrong usage; 130 stopped by Ctrl-C. `verify` and `certify` exit as diff does: 1 where \
+        something does not hold, 2 where the check failed.\n\
         Results are the same for any number of threads. They differ in rounding with these environment variables:\n  \
         GLASSBOX_SIMD=portable|avx2|avx512  the instruction set, by default the fastest that the processor has\n  \
         GLASSBOX_WINOGRAD=off               3×3 convolutions without Winograd's transforms: slower, nearer the exact sums"
 )]
 pub(crate) struct Cli {
     /// Threads to use [default: one for each core]
-    #[arg(long, global = true, value_name = "N", value_parser = threads, display_order = 1000)]
+    #[arg(short = 'j', long, global = true, value_name = "N", value_parser = threads, display_order = 1000)]
     pub(crate) threads: Option<usize>,
+
+    /// Show no progress; results, warnings and errors are still printed
+    #[arg(short, long, global = true, display_order = 1001)]
+    pub(crate) quiet: bool,
 
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -49,6 +62,8 @@ pub(crate) enum Command {
     Certify(CertifyArgs),
     Inspect(InspectArgs),
     Export(ExportArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// Train, explain, score and draw: the whole chain on real images, in a minute or so
@@ -82,7 +97,7 @@ pub(crate) struct DemoArgs {
     pub(crate) seed: u64,
 
     /// Folder for the report (index.html), the pictures, the network and run.json; made if missing
-    #[arg(long, value_name = "DIR", default_value = "glassbox-out")]
+    #[arg(short, long, value_name = "DIR", default_value = "glassbox-out")]
     pub(crate) out: PathBuf,
 }
 
@@ -121,17 +136,17 @@ pub(crate) struct ExplainArgs {
     pub(crate) network: ModelArgs,
 
     /// Methods, separated by commas [default: all that the network allows]
-    #[arg(long, value_enum, value_name = "METHOD,…", value_delimiter = ',')]
+    #[arg(short, long, value_enum, value_name = "METHOD,…", value_delimiter = ',')]
     pub(crate) method: Option<Vec<Method>>,
 
     /// Layer for Grad-CAM and its like; of several, each map and their mean; `all` for a strip of every layer [default: the
     /// last with positions; `glassbox inspect` lists them]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) layer: Option<Vec<String>>,
 
     /// The class to explain, by name or by number from 0; given several times, a row of panels for each [default: the
     /// likeliest, picture by picture]
-    #[arg(long, value_name = "NUMBER|NAME", conflicts_with = "top")]
+    #[arg(short, long, value_name = "NUMBER|NAME", conflicts_with = "top")]
     pub(crate) class: Vec<String>,
 
     /// Explain why the class rather than this one: the difference of the two scores
@@ -151,8 +166,12 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
     pub(crate) top: usize,
 
-    /// Folder for what is written; made if missing
-    #[arg(long, value_name = "DIR", default_value = "glassbox-out")]
+    /// Explain only the first N pictures, in the order of the command line and, in a folder, of their names
+    #[arg(short = 'n', long, value_name = "N", value_parser = positive)]
+    pub(crate) limit: Option<usize>,
+
+    /// Folder for what is written; made if missing, refused if another command's report is in it
+    #[arg(short, long, value_name = "DIR", default_value = "glassbox-explain")]
     pub(crate) out: PathBuf,
 
     /// Also write each map as numbers, NAME.METHOD.npy, f32 and signed: [h, w] of the layer's cells before ReLU and
@@ -184,7 +203,11 @@ pub(crate) struct ExplainArgs {
     glassbox evaluate --method grad-cam,guided-backprop --measure pointing,random --images 1000\n  \
     glassbox evaluate --model digits.safetensors --test-images t10k-images-idx3-ubyte.gz \\\n      \
         --test-labels t10k-labels-idx1-ubyte.gz\n  \
-    glassbox evaluate --model garments.onnx --data fashion-mnist --mean 0.286 --std 0.353")]
+    glassbox evaluate --model garments.onnx --data fashion-mnist --mean 0.286 --std 0.353\n  \
+    glassbox evaluate --json | jq '.figures[\"grad-cam\"].pointing.mean'\n\n\
+    With --json: an object of version, simd, model, data, images, seed, level, accuracy; figures by method and \
+    measure, each with mean, low and high (the interval of that level); cascade, a list of layer, rank_correlation and \
+    ssim by method; agreement, a rank correlation by two methods.")]
 pub(crate) struct EvaluateArgs {
     /// The network: as `glassbox train` saves it, or an ONNX file
     #[arg(long, value_name = "FILE", default_value = "glassbox-out/model.safetensors")]
@@ -194,7 +217,7 @@ pub(crate) struct EvaluateArgs {
     pub(crate) preprocessing: Preprocessing,
 
     /// Methods, separated by commas [default: those that run the network a few times at most]
-    #[arg(long, value_enum, value_name = "METHOD,…", value_delimiter = ',')]
+    #[arg(short, long, value_enum, value_name = "METHOD,…", value_delimiter = ',')]
     pub(crate) method: Option<Vec<Method>>,
 
     /// Measures, separated by commas [default: all that the images allow]
@@ -203,7 +226,7 @@ pub(crate) struct EvaluateArgs {
 
     /// Layer for the methods that look at one; of several, the mean where a method has it [default: the last with
     /// positions]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) layer: Option<Vec<String>>,
 
     /// Embedded images: 1000 to test with
@@ -218,6 +241,10 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "FILE", requires = "test_images")]
     pub(crate) test_labels: Option<PathBuf>,
 
+    /// Print the figures as JSON, as in evaluation.json, in place of the tables
+    #[arg(long)]
+    pub(crate) json: bool,
+
     /// Images to measure on: the first so many
     #[arg(long, value_name = "N", default_value = "200", value_parser = positive)]
     pub(crate) images: usize,
@@ -226,27 +253,9 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) seed: u64,
 
-    /// Folder for what is written; made if missing
-    #[arg(long, value_name = "DIR", default_value = "glassbox-out")]
+    /// Folder for what is written; made if missing, refused if another command's report is in it
+    #[arg(short, long, value_name = "DIR", default_value = "glassbox-evaluate")]
     pub(crate) out: PathBuf,
-}
-
-/// Make recorded explanations again, and compare the bits
-///
-/// Reads a record that `glassbox explain` wrote, and names what differs: the network, the input, or a map. Exit code 1 if
-/// anything does.
-#[derive(Args, Debug)]
-pub(crate) struct VerifyArgs {
-    /// The record, NAME.explained.json
-    #[arg(value_name = "FILE.json")]
-    pub(crate) record: PathBuf,
-
-    /// The picture, if it is elsewhere now
-    #[arg(long, value_name = "FILE")]
-    pub(crate) image: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) network: ModelArgs,
 }
 
 /// Show a network as a table: layers, shapes, sizes, classes, what can be explained, and how its convolutions are computed
@@ -260,11 +269,20 @@ pub(crate) struct VerifyArgs {
 #[command(after_long_help = "Examples:\n  \
     glassbox inspect\n  \
     glassbox inspect garments.safetensors --graph garments.svg --rule guided\n  \
-    glassbox inspect garments.safetensors --graph garments.dot --to relu2")]
+    glassbox inspect garments.safetensors --graph garments.dot --to relu2\n  \
+    glassbox inspect garments.safetensors --json | jq -r '.layers[].name'\n\n\
+    With --json: an object of model; input, [H, W, C]; parameters; multiply_adds; layers, a list of {name, kind, output, \
+    parameters, multiply_adds}; classes, their names in the order of the scores; normalization, in words; cam_layer, what \
+    CAM looks at; default_layer, what Grad-CAM looks at; convolutions, a list of the algorithms, {layer, forward, \
+    input_gradient, weight_gradient}. normalization and the two layers are null where the network has none.")]
 pub(crate) struct InspectArgs {
     /// The network: as `glassbox train` saves it, or an ONNX file [default: EfficientNet-Lite0, the one in the program]
     #[arg(value_name = "MODEL")]
     pub(crate) model: Option<PathBuf>,
+
+    /// Print the network as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 
     /// Draw the tape into this file: FILE.svg, a picture; or FILE.dot, for Graphviz
     #[arg(long, value_name = "FILE.svg|FILE.dot")]
@@ -326,6 +344,31 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// What an option is called for short is the same in all commands; the test before finds two of one letter.
+    #[test]
+    fn short_flags_mean_the_same_everywhere() {
+        let mut cli = Cli::command();
+        cli.build();
+        for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
+            let name = command.get_name();
+            for option in command.get_arguments().filter(|argument| !argument.is_positional()) {
+                let expected = match option.get_long() {
+                    Some("method") => Some('m'),
+                    Some("out") => Some('o'),
+                    Some("layer") => Some('l'),
+                    Some("class") => Some('c'),
+                    Some("limit") => Some('n'),
+                    Some("threads") => Some('j'),
+                    Some("quiet") => Some('q'),
+                    Some("help") => Some('h'),
+                    Some("version") => Some('V'),
+                    _ => None,
+                };
+                assert_eq!(option.get_short(), expected, "{name} {option}");
+            }
+        }
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     (config.training.epochs, config.training.seed) = (args.epochs, args.seed);
     let mut model = network::build(&config, &*images)?;
     folder::prepare(&args.out)?;
+    page::refuse_another(&args.out, "demo")?;
     folder::prepare(&args.out.join("inputs"))?;
     interrupt::listen()?;
 
@@ -115,7 +116,7 @@ fn show(
         ("Trained on", format!("{} pictures, {} epochs", report.training_images, args.epochs)),
         ("Test accuracy", format!("{:.1} % of {}", 100.0 * report.accuracy, report.test_images)),
     ];
-    let mut page = Page::new("Which garment, and where did the network look?", facts, places.len());
+    let mut page = Page::new("demo", "Which garment, and where did the network look?", facts, places.len());
     page::labelled(&mut page, model, (&test.images, Some(&test.boxes)), &places, &Method::USUAL, &[])?;
     page.training(&[Curve { name: "Loss", lines: vec![("training", losses)] }]);
     let figure = |share: f64| Some(Figure { shown: format!("{:.1} %", 100.0 * share), value: share });

@@ -1,16 +1,93 @@
 //! `glassbox inspect`.
 
-use nn::{Algorithms, Model};
+use nn::{Algorithms, LayerSummary, Model};
+use serde::Serialize;
 use tensor::simd::tier;
 
 use crate::cli::InspectArgs;
 use crate::{Failure, graph, model, say};
 
-/// Prints the network as a table, and what can be explained.
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    input: [usize; 3],
+    parameters: usize,
+    multiply_adds: u64,
+    layers: Vec<Layer>,
+    classes: Vec<String>,
+    normalization: Option<String>,
+    cam_layer: Option<String>,
+    default_layer: Option<String>,
+    convolutions: Vec<Convolution>,
+}
+
+#[derive(Serialize)]
+struct Layer {
+    name: String,
+    kind: String,
+    output: Vec<usize>,
+    parameters: usize,
+    multiply_adds: u64,
+}
+
+#[derive(Serialize)]
+struct Convolution {
+    layer: String,
+    forward: String,
+    input_gradient: String,
+    weight_gradient: String,
+}
+
+impl Report {
+    fn new(name: String, model: &Model) -> Self {
+        let (summary, named) = (model.summary(), |layer: usize| model.layers()[layer].name.clone());
+        let layer = |LayerSummary { name, kind, output, parameters, multiply_adds, .. }| Layer {
+            name,
+            kind,
+            output,
+            parameters,
+            multiply_adds,
+        };
+        let convolution = |Algorithms { layer, forward, input_gradient, weight_gradient }| Convolution {
+            layer,
+            forward: forward.to_string(),
+            input_gradient: input_gradient.to_string(),
+            weight_gradient: weight_gradient.to_string(),
+        };
+        Self {
+            model: name,
+            input: summary.input,
+            parameters: summary.parameters,
+            multiply_adds: summary.multiply_adds,
+            layers: summary.layers.into_iter().map(layer).collect(),
+            classes: (0..model.classes()).map(|class| model.class_name(class)).collect(),
+            normalization: model.info().normalization.as_ref().map(ToString::to_string),
+            cam_layer: model.gap_head().map(|head| named(head.features)),
+            default_layer: model.last_spatial_layer().map(named),
+            convolutions: model.algorithms().into_iter().map(convolution).collect(),
+        }
+    }
+}
+
+/// Prints the network, and draws its tape where that is asked for.
 pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
-    let model = model::open(args.model.as_deref())?;
+    let (model, name) = (model::open(args.model.as_deref())?, model::name(args.model.as_deref()));
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&Report::new(name, &model))?);
+    } else {
+        print(&model, &name);
+    }
+    match &args.graph {
+        Some(file) => graph::write(&model, args.rule, args.to.as_deref(), file),
+        None => Ok(()),
+    }
+}
+
+/// Prints the network as a table, and what can be explained.
+fn print(model: &Model, name: &str) {
     let layers = model.layers();
-    say!("{}\n\n{}\n", model::name(args.model.as_deref()), model.summary());
+    say!("{name}\n\n{}\n", model.summary());
 
     let names: Vec<String> = (0..model.classes()).map(|class| format!("{class} {}", model.class_name(class))).collect();
     match model.info().classes[..] {
@@ -38,11 +115,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     if let Some(last) = model.last_spatial_layer() {
         say!("               (by default the last with positions, `{}`)", layers[last].name);
     }
-    print_algorithms(&model);
-    match &args.graph {
-        Some(file) => graph::write(&model, args.rule, args.to.as_deref(), file),
-        None => Ok(()),
-    }
+    print_algorithms(model);
 }
 
 /// Says how each convolution is computed here.

@@ -8,13 +8,16 @@ use attribution::Progress;
 
 use crate::Failure;
 
+/// What shells and CI take for an end by Ctrl-C: 128 and the number of SIGINT.
+pub(crate) const EXIT_CODE: u8 = 130;
+
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// From here on Ctrl-C only asks; a second one ends the program at once, as it would have.
 pub(crate) fn listen() -> Result<(), Failure> {
     Ok(ctrlc::set_handler(|| {
         if ASKED.swap(true, Ordering::Relaxed) {
-            process::exit(130);
+            process::exit(EXIT_CODE.into());
         }
     })?)
 }

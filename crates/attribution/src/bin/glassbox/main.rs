@@ -4,6 +4,7 @@ mod asked;
 mod audit;
 mod certify;
 mod cli;
+mod completions;
 mod data;
 mod demo;
 mod evaluate;
@@ -14,6 +15,7 @@ mod graph;
 mod inputs;
 mod inspect;
 mod interrupt;
+mod man;
 mod method;
 mod model;
 mod network;
@@ -41,6 +43,11 @@ use cli::{Cli, Command, DemoArgs};
 /// Why a command failed, as one line for the user.
 type Failure = Box<dyn std::error::Error>;
 
+/// What a check found: that something does not hold, unlike a check that could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refuted(String);
+
 /// Prints a line. That nobody reads on (`glassbox inspect … | head`) is no reason to stop working.
 macro_rules! say {
     ($($text:tt)*) => {{
@@ -58,15 +65,31 @@ macro_rules! complain {
 use {complain, say};
 
 fn main() -> ExitCode {
-    let Cli { threads, command } = Cli::parse();
-    match run(threads, command.unwrap_or_else(|| Command::Demo(DemoArgs::parse_from(["glassbox"])))) {
+    let Cli { threads, quiet, command } = Cli::parse();
+    if quiet {
+        progress::silence();
+    }
+    let command = command.unwrap_or_else(|| Command::Demo(DemoArgs::parse_from(["glassbox"])));
+    let checks = matches!(command, Command::Verify(_) | Command::Certify(_));
+    match run(threads, command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // What a library or the system says may run over several lines.
             let line = failure.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
             complain!("glassbox: {line}");
-            ExitCode::FAILURE
+            ExitCode::from(exit_code(&failure, checks))
         }
+    }
+}
+
+/// As `diff` where a command checks: 1 says that something does not hold, 2 that the check could not be made.
+fn exit_code(failure: &Failure, checks: bool) -> u8 {
+    if interrupt::asked() {
+        interrupt::EXIT_CODE
+    } else if checks && !failure.is::<Refuted>() {
+        2
+    } else {
+        1
     }
 }
 
@@ -83,6 +106,8 @@ fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
         Command::Certify(args) => certify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

@@ -20,9 +20,9 @@ use nn::data::Rect;
 use std::path::Path;
 use tensor::Tensor;
 
+use crate::complain;
 use crate::interrupt::{Watch, patiently};
 use crate::picture::Picture;
-use crate::say;
 
 /// A method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
@@ -203,7 +203,7 @@ pub(crate) fn applicable(methods: &[Method], model: &Model) -> Result<Vec<Method
     for method in methods {
         match method.explain(&pass, &[], &0.into(), &patiently) {
             Ok(_) => found.push(*method),
-            Err(reason) => say!("{} is left out: {reason}.", method.title()),
+            Err(reason) => complain!("{} is left out: {reason}.", method.title()),
         }
     }
     Ok(found)

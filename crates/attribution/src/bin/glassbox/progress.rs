@@ -1,5 +1,6 @@
 //! Progress on standard error: a bar on a terminal, a line for each epoch elsewhere.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -8,8 +9,22 @@ use nn::train::{Epoch, Progress};
 use crate::complain;
 use crate::interrupt::{Watch, patiently};
 
-/// A bar of `length` units, named; invisible where standard error isn't a terminal.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Shows no progress from here on.
+pub(crate) fn silence() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+fn is_silent() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// A bar of `length` units, named; invisible under `--quiet` and where standard error isn't a terminal.
 pub(crate) fn bar(name: &'static str, length: usize) -> ProgressBar {
+    if is_silent() {
+        return ProgressBar::hidden();
+    }
     let style = ProgressStyle::with_template("{prefix} {bar:10} {percent:>3} %  {msg}").expect("a template of its own");
     ProgressBar::new(length as u64).with_style(style.progress_chars("━━╌")).with_prefix(name)
 }
@@ -106,6 +121,9 @@ impl TrainingBar {
     }
 
     fn print(&self, line: &str) {
+        if is_silent() {
+            return;
+        }
         match self.bar.is_hidden() {
             true => complain!("{line}"),
             false => self.bar.println(line),

@@ -3,16 +3,59 @@
 use std::path::{Path, PathBuf};
 
 use attribution::LayerRef;
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
 use tensor::simd::tier;
 
 use crate::audit::{Audit, Explained, Hashed, of_map, of_model};
-use crate::cli::VerifyArgs;
+use crate::cli::EXIT_CODES;
 use crate::interrupt::patiently;
 use crate::method::Method;
+use crate::model::ModelArgs;
 use crate::picture::Picture;
 use crate::words::count;
-use crate::{Failure, say};
+use crate::{Failure, Refuted, say};
+
+/// Make recorded explanations again, and compare the bits
+///
+/// Reads a record that `glassbox explain` wrote, and names what differs: the network, the input, or a map.
+#[derive(Args, Debug)]
+#[command(
+    after_help = EXIT_CODES,
+    after_long_help = format!("{EXIT_CODES}\n\n\
+        With --json: an object of record, image and compared, a list of {{what, same}} for the network, the input and \
+        each map.")
+)]
+pub(crate) struct VerifyArgs {
+    /// The record, NAME.explained.json
+    #[arg(value_name = "FILE.json")]
+    record: PathBuf,
+
+    /// The picture, if it is elsewhere now
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+
+    #[command(flatten)]
+    network: ModelArgs,
+
+    /// Print what was compared as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Report {
+    record: PathBuf,
+    image: PathBuf,
+    compared: Vec<Compared>,
+}
+
+#[derive(Serialize)]
+struct Compared {
+    what: String,
+    same: bool,
+}
 
 /// Makes the explanations of a record again, and names what differs.
 pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
@@ -24,15 +67,17 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
     args.network.model = model_file;
     let model = args.network.open()?;
     let picture = Picture::open(&picture_file, &model)?;
-    let mut differing = Vec::new();
+    let mut compared = Vec::new();
     let mut compare = |what: String, same: bool| {
-        say!("  {:9}  {what}", if same { "same" } else { "DIFFERENT" });
-        if !same {
-            differing.push(what);
+        if !args.json {
+            say!("  {:9}  {what}", if same { "same" } else { "DIFFERENT" });
         }
+        compared.push(Compared { what, same });
     };
-    let explanations = count(audit.explanations.len(), "explanation");
-    say!("{}: {explanations} of {}", args.record.display(), picture_file.display());
+    if !args.json {
+        let explanations = count(audit.explanations.len(), "explanation");
+        say!("{}: {explanations} of {}", args.record.display(), picture_file.display());
+    }
     compare(format!("the network, {}", args.network.name()), of_model(&model)? == audit.model.sha256);
     let input = Hashed::picture(&picture_file, &picture).sha256 == audit.input.sha256;
     compare(format!("the input, {}", picture_file.display()), input);
@@ -46,6 +91,12 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
         let at = if layers.is_empty() { String::new() } else { format!(" at {}", layers.join(" + ")) };
         compare(format!("{method}{at}, why {why}"), of_map(&map) == *sha256);
     }
+    let report = Report { record: args.record, image: picture_file, compared };
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&report)?);
+    }
+    let differing: Vec<&str> =
+        report.compared.iter().filter(|compared| !compared.same).map(|compared| compared.what.as_str()).collect();
     if differing.is_empty() {
         return Ok(());
     }
@@ -59,7 +110,8 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
     }
     let hints = hints.into_iter().map(|hint| format!("; {hint}")).collect::<String>();
     let differ = if differing.len() == 1 { "differs" } else { "differ" };
-    Err(format!("{}: {} {differ}, first {}{hints}", args.record.display(), differing.len(), differing[0]).into())
+    let record = report.record.display();
+    Err(Refuted(format!("{record}: {} {differ}, first {}{hints}", differing.len(), differing[0])).into())
 }
 
 /// A file of the record: as it is named there, or else beside the record.

@@ -82,6 +82,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let sanity = measures.iter().any(|measure| measure.group() == Group::Sanity);
     let randomized: Vec<_> = if sanity { cascade(&model, args.seed)?.collect() } else { Vec::new() };
     folder::prepare(&args.out)?;
+    page::refuse_another(&args.out, "evaluate")?;
     interrupt::listen()?;
 
     let trial = Trial {
@@ -103,13 +104,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let evaluation = evaluate(&model, &first(&data.images, figures.images))?;
     let accuracy = evaluation.accuracy;
     let intervals = figures.intervals(&measures, args.seed);
-    let measured = words::count(figures.images, "image");
-    say!("{} on {measured} of {}; accuracy {accuracy:.3}", args.model.display(), data.name);
-    say!("Maps of the true class; mean ± half the 95 % interval; ↑ more is better, ↓ less");
     let drawn_anew: Vec<&str> = randomized.iter().map(|(layer, _)| layer.as_str()).collect();
-    let tables = table::groups(&subjects, &measures, &intervals).into_iter();
-    let tables = tables.chain(table::cascade(&subjects, &figures, &drawn_anew));
-    tables.chain(table::agreement(&subjects, &figures)).for_each(|line| say!("{line}"));
 
     let record = files::Report {
         version: env!("CARGO_PKG_VERSION"),
@@ -124,7 +119,18 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         cascade: files::steps(&subjects, &figures, &drawn_anew),
         agreement: files::agreement(&subjects, &figures),
     };
-    write(&args.out.join("evaluation.json"), &(serde_json::to_string_pretty(&record)? + "\n"))?;
+    let json = serde_json::to_string_pretty(&record)?;
+    if args.json {
+        say!("{json}");
+    } else {
+        let measured = words::count(figures.images, "image");
+        say!("{} on {measured} of {}; accuracy {accuracy:.3}", args.model.display(), data.name);
+        say!("Maps of the true class; mean ± half the 95 % interval; ↑ more is better, ↓ less");
+        let tables = table::groups(&subjects, &measures, &intervals).into_iter();
+        let tables = tables.chain(table::cascade(&subjects, &figures, &drawn_anew));
+        tables.chain(table::agreement(&subjects, &figures)).for_each(|line| say!("{line}"));
+    }
+    write(&args.out.join("evaluation.json"), &(json + "\n"))?;
     write(&args.out.join("evaluation.csv"), &files::csv(&subjects, &measures, &intervals, figures.images))?;
     write(&args.out.join("evaluation.svg"), &plot::svg(&subjects, &measures, &intervals)?)?;
     let facts = vec![
@@ -133,12 +139,14 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         ("Accuracy", format!("{:.1} %", 100.0 * accuracy)),
     ];
     let shown: Vec<usize> = (0..figures.images.min(SHOWN)).collect();
-    let mut page = Page::new("How good are the explanations?", facts, shown.len());
+    let mut page = Page::new("evaluate", "How good are the explanations?", facts, shown.len());
     page::labelled(&mut page, &model, (&data.images, data.boxes.as_deref()), &shown, &methods, &layers)?;
     page.measures(&report::tables(&subjects, &measures, &intervals, &figures, &drawn_anew), &report::NOTES);
     page.confusion(&evaluation.confusion);
     page.write(&args.out)?;
-    say!("\nIn {}: index.html, evaluation.csv, evaluation.json, evaluation.svg", args.out.display());
+    if !args.json {
+        say!("\nIn {}: index.html, evaluation.csv, evaluation.json, evaluation.svg", args.out.display());
+    }
     match figures.images {
         done if done < count => {
             Err(format!("stopped after {done} of {count} images; the figures are over those").into())

@@ -6,7 +6,7 @@ mod question;
 use crate::cli::ExplainArgs;
 use crate::picture::Picture;
 use crate::words::count;
-use crate::{Failure, folder, inputs, interrupt, say};
+use crate::{Failure, folder, inputs, interrupt, page, say};
 use folders::Folders;
 use question::Question;
 
@@ -14,13 +14,15 @@ use question::Question;
 /// in a folder is looked at one by one, so that there may be any number, and one that isn't a picture doesn't stop the
 /// others.
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
-    let inputs = inputs::collect(&args.images)?;
+    let mut inputs = inputs::collect(&args.images)?;
+    inputs.truncate(args.limit.unwrap_or(usize::MAX));
     let model = args.network.open()?;
     let mut question = Question::new(args, &model)?;
     let opened: Vec<Option<Picture>> = (inputs.iter())
         .map(|input| if input.found { Ok(None) } else { Picture::open(&input.path, &model).map(Some) })
         .collect::<Result<_, _>>()?;
     folder::prepare(&args.out)?;
+    page::refuse_another(&args.out, "explain")?;
     if args.shared_scale {
         question.scales = Some(question.shared_scales(&inputs, &opened)?);
     }

@@ -92,7 +92,7 @@ impl<'a> Question<'a> {
         };
         let methods: Vec<&str> = self.methods.iter().map(|method| method.title()).collect();
         let facts = vec![("Network", self.args.network.name()), ("Pictures", shown), ("Methods", methods.join(", "))];
-        Page::new("What the network looked at", facts, pictures.min(REPORTED))
+        Page::new("explain", "What the network looked at", facts, pictures.min(REPORTED))
     }
 
     /// Explains one picture, says what was found, and writes it, into the report as well. Gives the panels of the first

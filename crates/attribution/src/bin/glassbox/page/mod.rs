@@ -9,6 +9,8 @@ mod table;
 mod tells;
 mod view;
 
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
@@ -29,8 +31,13 @@ pub(crate) const PAGE: &str = "index.html";
 /// What the maps of all pictures may take, before base64: with the pictures themselves, the page stays below 40 MB.
 const MAPS: usize = 22_000_000;
 
+/// Bytes at a page's start among which it names the command that wrote it.
+const START: u64 = 1024;
+
 /// A page to be.
 pub(crate) struct Page {
+    /// The command that writes it.
+    command: &'static str,
     title: String,
     /// What was looked at, by what.
     facts: Vec<(&'static str, String)>,
@@ -45,10 +52,15 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// A page for so many pictures.
-    pub(crate) fn new(title: impl Into<String>, facts: Vec<(&'static str, String)>, pictures: usize) -> Self {
+    /// A command's page for this number of pictures.
+    pub(crate) fn new(
+        command: &'static str,
+        title: impl Into<String>,
+        facts: Vec<(&'static str, String)>,
+        pictures: usize,
+    ) -> Self {
         let (gallery, data, methods, sections) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { title: title.into(), facts, gallery, data, methods, sections, each: MAPS / pictures.max(1) }
+        Self { command, title: title.into(), facts, gallery, data, methods, sections, each: MAPS / pictures.max(1) }
     }
 
     /// The bytes that the maps for one of so many classes may take, of one picture.
@@ -119,6 +131,31 @@ impl Page {
             .map_err(|error| format!("{}: can't be written: {error}", path.display()))?;
         Ok(path)
     }
+}
+
+/// Refuses a folder whose `index.html` was not written by this command, so that no report is lost.
+///
+/// # Errors
+/// Names the file and what wrote it.
+pub(crate) fn refuse_another(folder: &Path, command: &str) -> Result<(), Failure> {
+    let (path, mut start) = (folder.join(PAGE), Vec::new());
+    let read = File::open(&path).and_then(|file| file.take(START).read_to_end(&mut start));
+    match read {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        read => read.map_err(|error| format!("{}: can't be read: {error}", path.display()))?,
+    };
+    let start = String::from_utf8_lossy(&start);
+    let after = start.split_once("name=\"generator\" content=\"glassbox ").map(|(_, after)| after);
+    let found = match after.and_then(|after| after.split_once('"')) {
+        Some((writer, _)) if writer == command => return Ok(()),
+        Some((writer, _)) => format!("one of `glassbox {writer}`"),
+        None => "a page that doesn't say what wrote it".into(),
+    };
+    let file = path.display();
+    Err(format!(
+        "{file}: expected a report of `glassbox {command}`, found {found}; choose another folder with --out, or remove it"
+    )
+    .into())
 }
 
 #[cfg(test)]

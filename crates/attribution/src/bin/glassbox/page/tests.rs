@@ -55,7 +55,7 @@ fn hostile() -> String {
     let model = model(12);
     let picture = picture(&model);
     let pass = picture.observe(&model).unwrap();
-    let mut page = Page::new(SCRIPTED, vec![("Network", SCRIPTED.into())], 1);
+    let mut page = Page::new("explain", SCRIPTED, vec![("Network", SCRIPTED.into())], 1);
     let mut entry = Entry::new(SCRIPTED.into(), &picture, &pass, page.budget(1)).unwrap();
     entry = entry.with_truth(SCRIPTED.into(), None).with_certificates(&pass.certify(0).unwrap());
     explain(&mut entry, &pass, &[Method::Cam, Method::Gradient]);
@@ -111,7 +111,7 @@ fn two_hundred_pictures_stay_below_40_mb() {
     let picture = picture(&model);
     let pass = picture.observe(&model).unwrap();
     let signed = [Method::Gradient, Method::InputXGradient, Method::GuidedBackprop, Method::Deconvnet];
-    let page = Page::new("", Vec::new(), 200);
+    let page = Page::new("explain", "", Vec::new(), 200);
     for methods in [&signed[..1], &signed, &signed.repeat(2)] {
         let mut entry = Entry::new("picture".into(), &picture, &pass, page.budget(1)).unwrap();
         explain(&mut entry, &pass, methods);

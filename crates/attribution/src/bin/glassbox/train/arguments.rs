@@ -103,7 +103,7 @@ pub(crate) struct TrainArgs {
     seed: Option<u64>,
 
     /// Folder for the network, checkpoints, log and curves; made if missing
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 

@@ -25,7 +25,7 @@ use film::Film;
 use log::{Event, Log};
 
 use crate::data::Sets;
-use crate::page::PAGE;
+use crate::page::{self, PAGE};
 use crate::progress::{TrainingBar, minutes};
 use crate::{Failure, data, folder, interrupt, network, say, transfer};
 
@@ -69,6 +69,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
     if args.find_rate {
         return find_rate(&config, &model, &*images);
     }
+    page::refuse_another(out, "train")?;
     interrupt::listen()?;
     let trained = (model.parameters().iter().enumerate()).filter(|&(place, _)| model.is_trained(place));
     let trained: usize = trained.map(|(_, parameter)| parameter.value.len()).sum();

@@ -40,7 +40,7 @@ pub(super) fn write(
         facts.push(("Test accuracy", format!("{:.2} % of {count}", 100.0 * evaluation.accuracy)));
     }
     let pictures = film.images(&(0..model.classes()).map(|class| model.class_name(class)).collect::<Vec<_>>())?;
-    let mut page = Page::new("How did the network learn?", facts, pictures.len());
+    let mut page = Page::new("train", "How did the network learn?", facts, pictures.len());
     let layers: Vec<LayerRef<'_>> = model.last_spatial_layer().map(LayerRef::Index).into_iter().collect();
     let methods = applicable(&Method::USUAL, model)?;
     let places: Vec<usize> = (0..pictures.len()).collect();
