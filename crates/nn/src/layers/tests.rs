@@ -122,11 +122,29 @@ fn gradients_of_each_kind_agree_with_differences() {
     }
 }
 
+/// The same JSON with numbers of single precision, which are what ONNX holds.
+#[cfg(feature = "onnx")]
+fn in_single_precision(mut json: serde_json::Value) -> serde_json::Value {
+    match &mut json {
+        serde_json::Value::Number(number) if number.is_f64() => {
+            json = crate::onnx::node::decimal(number.as_f64().unwrap() as f32).into();
+        }
+        serde_json::Value::Array(values) => {
+            values.iter_mut().for_each(|value| *value = in_single_precision(value.take()))
+        }
+        serde_json::Value::Object(map) => map.values_mut().for_each(|value| *value = in_single_precision(value.take())),
+        _ => (),
+    }
+    json
+}
+
 /// A setting that isn't written, or not read, would be missed.
 #[cfg(feature = "onnx")]
 #[test]
 fn each_kind_comes_back_from_an_onnx_file() {
     for layer in examples() {
+        let json = in_single_precision(serde_json::to_value(layer).unwrap());
+        let layer: Layer = serde_json::from_value(json).unwrap();
         let inputs = fitting(&layer);
         let image = inputs[0].try_into().unwrap_or([2, 4, 3]);
         let is_row = inputs[0].len() == 1;
