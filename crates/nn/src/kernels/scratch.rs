@@ -13,6 +13,9 @@ thread_local! {
 /// A thread uses the memory of earlier calls again; calls may nest. With `--cfg exact_buffers` each call gets fresh memory
 /// of exactly that length, full of NaN: an address sanitizer then detects access past its end, and the results show values
 /// that were read before they were written.
+///
+/// It is always inlined, and so compiled with the vector instructions of the kernel that calls it.
+#[inline(always)]
 pub(crate) fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [f32]) -> T) -> T {
     if cfg!(exact_buffers) {
         return f(&mut vec![f32::NAN; len]);

@@ -68,35 +68,41 @@ impl<C: Scheme<A, M>, const A: usize, const M: usize> Kernel for Chunk<'_, C, A,
         let channels = self.from..in_channels.min(self.from + CHUNK);
         let outs = self.panel * width..out_channels.min((self.panel + 1) * width);
         let step = part_step::<S>(in_channels);
-        with_scratch(9 * channels.len() * width, |taps| {
-            let size = channels.len() * width;
-            for (tap, panel) in taps.chunks_exact_mut(size).enumerate() {
-                let plane = if reversed { 8 - tap } else { tap } * in_channels * out_channels;
-                let plane = &values[plane..][..in_channels * out_channels];
-                let matrix = if reversed {
-                    Matrix::new(plane, [out_channels, in_channels]).part(outs.clone(), channels.clone()).transposed()
-                } else {
-                    Matrix::new(plane, [in_channels, out_channels]).part(channels.clone(), outs.clone())
-                };
-                pack_panel(s, matrix, panel);
-            }
-            for (c, channel) in channels.clone().enumerate() {
-                for lane in [0, S::LANES] {
-                    // SAFETY: a panel, and a row of `taps`, has room for a vector from `lane` on; `u` has `len` values, of
-                    // which this task alone writes those of its panel and channels.
-                    unsafe {
-                        let u = self.u.pointer().add(self.panel * A * A * step + channel * width + lane);
-                        let taps = taps.as_ptr().add(c * width + lane);
-                        both_ways::<S, C::Weights, 3, A>(
-                            s,
-                            #[inline(always)]
-                            |y, x| s.load(taps.add((3 * y + x) * size)),
-                            #[inline(always)]
-                            |y, x, v| s.store(u.add((y * A + x) * step), v),
-                        );
+        with_scratch(
+            9 * channels.len() * width,
+            #[inline(always)]
+            |taps| {
+                let size = channels.len() * width;
+                for (tap, panel) in taps.chunks_exact_mut(size).enumerate() {
+                    let plane = if reversed { 8 - tap } else { tap } * in_channels * out_channels;
+                    let plane = &values[plane..][..in_channels * out_channels];
+                    let matrix = if reversed {
+                        Matrix::new(plane, [out_channels, in_channels])
+                            .part(outs.clone(), channels.clone())
+                            .transposed()
+                    } else {
+                        Matrix::new(plane, [in_channels, out_channels]).part(channels.clone(), outs.clone())
+                    };
+                    pack_panel(s, matrix, panel);
+                }
+                for (c, channel) in channels.clone().enumerate() {
+                    for lane in [0, S::LANES] {
+                        // SAFETY: a panel, and a row of `taps`, has room for a vector from `lane` on; `u` has `len` values, of
+                        // which this task alone writes those of its panel and channels.
+                        unsafe {
+                            let u = self.u.pointer().add(self.panel * A * A * step + channel * width + lane);
+                            let taps = taps.as_ptr().add(c * width + lane);
+                            both_ways::<S, C::Weights, 3, A>(
+                                s,
+                                #[inline(always)]
+                                |y, x| s.load(taps.add((3 * y + x) * size)),
+                                #[inline(always)]
+                                |y, x, v| s.store(u.add((y * A + x) * step), v),
+                            );
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
     }
 }
