@@ -3,10 +3,11 @@
 /// The names and the layout of the tensors in a file of weights.
 ///
 /// ```
-/// use nn::{Layer, Model, Naming, WeightLayout};
+/// use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
+/// use nn::{Model, Naming, WeightLayout};
 /// let net = Model::builder([28, 28, 1])
-///     .layer("conv1", Layer::conv(8, 3)).layer("relu1", Layer::Relu)
-///     .layer("gap", Layer::GlobalAvgPool).layer("fc", Layer::linear(10));
+///     .layer("conv1", Conv2d::new(8, 3)).layer("relu1", Relu)
+///     .layer("gap", GlobalAvgPool).layer("fc", Linear::new(10));
 /// // As for torch.nn.Sequential: `0.weight` [8, 1, 3, 3] and `4.weight` [10, 8].
 /// let naming = Naming { layout: WeightLayout::PyTorch, layers: &[("conv1", "0"), ("fc", "4")] };
 /// let file = net.clone().build(1)?.weights_to_bytes(&naming)?;
