@@ -3,7 +3,8 @@
 
 mod nets;
 
-use attribution::{Explainer, LayerRef};
+use attribution::methods::{GradCam, GuidedBackprop};
+use attribution::{LayerRef, Pass};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tensor::Tensor;
 use tensor::simd::tier;
@@ -14,14 +15,14 @@ fn explanations(c: &mut Criterion) {
         let [h, w, channels] = model.input_shape();
         for batch in [1, 16] {
             let images = Tensor::from_fn([batch, h, w, channels], |i| (i as f32 * 0.37).sin());
-            let observe = || Explainer::new(&model).observe(images.clone()).expect("images fit");
+            let observe = || Pass::new(&model, images.clone()).expect("images fit");
             let mut group = c.benchmark_group(format!("explain/{name}/n{batch}"));
             group.sample_size(10).throughput(Throughput::Elements(batch as u64));
             group.bench_function(format!("{}, grad-cam", tier()), |b| {
-                b.iter(|| observe().grad_cam(LayerRef::Last, 3).expect("a layer with positions"));
+                b.iter(|| observe().why(3).at(LayerRef::Last).explain_each(&GradCam).expect("a layer with positions"));
             });
             group.bench_function(format!("{}, guided backprop", tier()), |b| {
-                b.iter(|| observe().guided_backprop(3).expect("a network of ReLUs"));
+                b.iter(|| observe().why(3).explain_each(&GuidedBackprop).expect("a network of ReLUs"));
             });
         }
     }

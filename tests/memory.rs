@@ -2,8 +2,8 @@
 
 use std::alloc::System;
 
-use attribution::methods::Family;
-use attribution::{Explainer, Target};
+use attribution::methods::{Cam, GradCam, GradCamPlusPlus, GuidedBackprop, HiResCam, LayerCam, XGradCam};
+use attribution::{Method, Pass, Target};
 use nn::Model;
 use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -38,11 +38,11 @@ fn explanations_leave_memory_where_it_was() {
 fn leave_memory_where_it_was() {
     let model = model();
     let explain = |phase: usize| {
-        let pass = Explainer::new(&model).observe(image(phase)).unwrap();
+        let pass = Pass::new(&model, image(phase)).unwrap();
         let class = phase % 10;
-        let total = pass.cam(class).unwrap().single().raw().sum()
-            + pass.grad_cam("relu1", Target::from(class)).unwrap().single().raw().sum()
-            + pass.guided_backprop(class).unwrap().single().raw().sum();
+        let total = pass.why(class).explain(&Cam).unwrap().raw().sum()
+            + pass.why(Target::from(class)).at("relu1").explain(&GradCam).unwrap().raw().sum()
+            + pass.why(class).explain(&GuidedBackprop).unwrap().raw().sum();
         assert!(total.is_finite());
     };
     (0..20).for_each(explain);
@@ -54,16 +54,17 @@ fn leave_memory_where_it_was() {
     assert!(kept.abs() < 4096, "a thousand explanations left {kept} bytes");
 
     // Ten classes, five methods, all layers: ten backward passes; and a forward pass would allocate what its tape keeps.
-    let pass = Explainer::new(&model).observe(image(0)).unwrap();
+    let pass = Pass::new(&model, image(0)).unwrap();
     let nodes = pass.tape().nodes().len();
+    let family: [&dyn Method; 5] = [&GradCam, &GradCamPlusPlus, &HiResCam, &LayerCam, &XGradCam];
     for class in 0..10 {
-        pass.cam(class).unwrap();
+        pass.why(class).explain_each(&Cam).unwrap();
         for layer in pass.spatial_layers() {
-            for method in Family::ALL {
-                pass.class_activation(method, layer, class).unwrap();
+            for method in family {
+                pass.why(class).at(layer).explain_each(method).unwrap();
             }
         }
-        assert_eq!(pass.backward_passes(), class + 1);
+        assert_eq!(pass.cached_backward_passes(), class + 1);
     }
     assert_eq!(pass.tape().nodes().len(), nodes);
 }

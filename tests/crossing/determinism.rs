@@ -4,7 +4,8 @@
 use std::ops::ControlFlow;
 use std::process::Command;
 
-use attribution::Explainer;
+use attribution::Pass;
+use attribution::methods::{Cam, GradCam, Gradient, GuidedBackprop};
 use nn::data::{Scatter, fashion_mnist};
 use nn::layers::{BatchNorm, Clip, Conv2d, Dropout, GlobalAvgPool, Linear, MaxPool, Relu};
 use nn::optim::Sgd;
@@ -72,16 +73,17 @@ fn run(threads: usize) -> Bits {
 
         let mut pixels = Vec::new();
         scattered.images.gather(&[0, 1, 2], &normalization, &mut pixels);
-        let explainer = Explainer::new(&model);
-        let pass = explainer.observe(Tensor::new([3, h, w, c], pixels)).unwrap();
+        let pass = Pass::new(&model, Tensor::new([3, h, w, c], pixels)).unwrap();
         let bits = |values: &mut dyn Iterator<Item = f32>| values.map(f32::to_bits).collect::<Vec<u32>>();
         let mut maps = Vec::new();
         for class in [0, 7] {
-            maps.extend(pass.cam(class).unwrap().maps.iter().map(|map| bits(&mut map.raw().iter().copied())));
-            let grad = pass.grad_cam("relu2", class).unwrap();
-            maps.extend(grad.maps.iter().map(|map| bits(&mut map.raw().iter().copied())));
-            let guided = pass.guided_backprop(class).unwrap();
-            maps.extend(guided.maps.iter().map(|map| bits(&mut map.raw().iter().copied())));
+            maps.extend(
+                pass.why(class).explain_each(&Cam).unwrap().iter().map(|map| bits(&mut map.raw().iter().copied())),
+            );
+            let grad = pass.why(class).at("relu2").explain_each(&GradCam).unwrap();
+            maps.extend(grad.iter().map(|map| bits(&mut map.raw().iter().copied())));
+            let guided = pass.why(class).explain_each(&GuidedBackprop).unwrap();
+            maps.extend(guided.iter().map(|map| bits(&mut map.raw().iter().copied())));
         }
         (losses, model.to_bytes().unwrap(), maps)
     })
@@ -107,12 +109,12 @@ fn company_changes_no_bit() {
     // The scores, and the gradient of one of them, of each image.
     let explained = |images: &[f32]| -> Vec<Vec<u32>> {
         let batch = Tensor::new([images.len() / (48 * 48), 48, 48, 1], images.to_vec());
-        let pass = Explainer::new(&model).observe(batch).unwrap();
-        let gradient = pass.gradient(7).unwrap();
-        let of_image = |(scores, map): (&[f32], &attribution::Saliency<f32>)| {
+        let pass = Pass::new(&model, batch).unwrap();
+        let gradient = pass.why(7).explain_each(&Gradient).unwrap();
+        let of_image = |(scores, map): (&[f32], &attribution::Map)| {
             scores.iter().chain(map.raw().iter()).map(|value| value.to_bits()).collect()
         };
-        pass.logits().as_slice().chunks(10).zip(&gradient.maps).map(of_image).collect()
+        pass.logits().as_slice().chunks(10).zip(&gradient).map(of_image).collect()
     };
     let together = on(2, || explained(&images));
     assert_ne!(together[0], together[1]);

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use attribution::methods::Family;
-use attribution::{Explainer, Photo};
+use attribution::methods::{Cam, GradCam, GuidedBackprop, HiResCam, LayerCam};
+use attribution::{Method, Pass, Photo};
 use nn::data::Normalization;
 use nn::zoo::{BatchNorms, Head, efficientnet_lite0};
 use nn::{Model, ModelInfo, Naming};
@@ -40,7 +40,7 @@ fn error(found: impl IntoIterator<Item = f32>, stored: &Tensor<f64>) -> f64 {
 fn the_maps_of_a_photograph_agree() {
     let (model, stored) = (network(), Stored::open("efficientnet-lite0/explain.safetensors"));
     let photo = Photo::open(in_attribution("tests/photos/chelsea.png")).unwrap();
-    let pass = Explainer::new(&model).observe(&photo).unwrap();
+    let pass = Pass::new(&model, &photo).unwrap();
     // No map may be further from double precision than PyTorch's own run in single precision is, in the same norm; without
     // fused multiply–adds a product is rounded as well as its sum, which makes errors up to √2 as large.
     let fused = tier() != Tier::Portable;
@@ -51,21 +51,22 @@ fn the_maps_of_a_photograph_agree() {
         assert!(error <= roundings.sqrt() * single_precision, "{name}: {error:e}");
     };
     close("logits", pass.logits().as_slice().to_vec(), 6.5e-7);
-    close("cam_head_raw", pass.cam(EGYPTIAN_CAT).unwrap().single().raw().iter().copied().collect(), 5.8e-7);
-    for (method, layer, name, single_precision) in [
-        (Family::GradCam, "head.relu6", "gradcam_head_raw", 5.9e-7),
-        (Family::LayerCam, "head.relu6", "layercam_head_raw", 5.3e-7),
-        (Family::HiResCam, "head.relu6", "hirescam_head_raw", 6.0e-7),
-        (Family::GradCam, "blocks.10.add", "gradcam_b10_raw", 8.2e-7),
-        (Family::LayerCam, "blocks.10.add", "layercam_b10_raw", 8.6e-7),
-        (Family::HiResCam, "blocks.10.add", "hirescam_b10_raw", 7.9e-7),
-    ] {
-        let map = pass.class_activation(method, layer, EGYPTIAN_CAT).unwrap().single();
+    close("cam_head_raw", pass.why(EGYPTIAN_CAT).explain(&Cam).unwrap().raw().iter().copied().collect(), 5.8e-7);
+    let maps: [(&dyn Method, &str, &str, f64); 6] = [
+        (&GradCam, "head.relu6", "gradcam_head_raw", 5.9e-7),
+        (&LayerCam, "head.relu6", "layercam_head_raw", 5.3e-7),
+        (&HiResCam, "head.relu6", "hirescam_head_raw", 6.0e-7),
+        (&GradCam, "blocks.10.add", "gradcam_b10_raw", 8.2e-7),
+        (&LayerCam, "blocks.10.add", "layercam_b10_raw", 8.6e-7),
+        (&HiResCam, "blocks.10.add", "hirescam_b10_raw", 7.9e-7),
+    ];
+    for (method, layer, name, single_precision) in maps {
+        let map = pass.why(EGYPTIAN_CAT).at(layer).explain(method).unwrap();
         close(name, map.raw().iter().copied().collect(), single_precision);
     }
     // Those errors put one value on the other side of a ReLU6's bound, and guided backpropagation jumps there.
     if fused {
-        let guided = pass.guided_backprop(EGYPTIAN_CAT).unwrap().single();
+        let guided = pass.why(EGYPTIAN_CAT).explain(&GuidedBackprop).unwrap();
         close("guided_backprop", guided.raw().iter().copied().collect(), 2.8e-7);
     }
 }
@@ -77,7 +78,7 @@ fn photographs_are_recognised() {
         [("chelsea", EGYPTIAN_CAT, 0.385), ("coffee", 967, 0.940), ("camera", 872, 0.949)]
     {
         let photo = Photo::open(in_attribution(&format!("tests/photos/{photo}.png"))).unwrap();
-        let best = &Explainer::new(&model).observe(&photo).unwrap().top(1)[0];
+        let best = &Pass::new(&model, &photo).unwrap().top(1)[0];
         assert_eq!(best.class, class);
         assert!((best.probability - probability).abs() < 0.01, "{}: {}", best.name, best.probability);
     }

@@ -1,9 +1,9 @@
 //! What theory says of every network, on random ones.
 
-use attribution::methods::{Family, IntegratedGradients, Noise, Occlusion, Rise};
+use attribution::methods::{Cam, Deconvnet, GradCam, Gradient, GuidedBackprop, HiResCam, IntegratedGradients};
 use attribution::rules::Guided;
-use attribution::{Baseline, ExplainError, Explainer, Pass, Target, silent};
-use ndarray::ArrayView;
+use attribution::{Baseline, ExplainError, Map, Method, Pass};
+use ndarray::Array3;
 use nn::layers::{Add, AvgPool, BatchNorm, Clip, Conv2d, Flatten, GlobalAvgPool, Linear, MaxPool, Relu, Tanh};
 use nn::{Convolution, Layer, Model, Pool2d, Real};
 use proptest::prelude::*;
@@ -100,7 +100,7 @@ fn names<T: Real>(model: &Model<T>) -> Vec<String> {
 /// CAM = Z · Grad-CAM, HiResCAM = Grad-CAM, and mean(CAM) + bias = score, each within a few roundings of its terms.
 fn gap_head_identities<T: Real>(architecture: &Architecture) -> Result<(), TestCaseError> {
     let model = architecture.model::<T>();
-    let pass = Explainer::new(&model).observe(architecture.images::<T>(2)).unwrap();
+    let pass = Pass::new(&model, architecture.images::<T>(2)).unwrap();
     let head = model.gap_head().unwrap();
     let features = pass.forward().activation(head.features).value().clone();
     let [_, h, w, channels] = features.shape()[..] else { panic!() };
@@ -109,18 +109,18 @@ fn gap_head_identities<T: Real>(architecture: &Architecture) -> Result<(), TestC
     let roundings = 2.0 * (h * w * channels).ilog2() as f64 + 24.0;
     let epsilon = T::epsilon().as_f64();
     for class in 0..model.classes() {
-        let cam = pass.cam(class).unwrap();
-        let grad = pass.grad_cam(head.features, class).unwrap();
-        let hires = pass.hires_cam(head.features, class).unwrap();
+        let cam = pass.why(class).explain_each(&Cam).unwrap();
+        let grad = pass.why(class).at(head.features).explain_each(&GradCam).unwrap();
+        let hires = pass.why(class).at(head.features).explain_each(&HiResCam).unwrap();
         for image in 0..2 {
             let mut total = 0.0;
-            for ((i, j), &m) in cam[image].raw().indexed_iter() {
+            for ((i, j), &m) in cam[image].per_cell().indexed_iter() {
                 let at = ((image * h + i) * w + j) * channels;
                 let terms = features.as_slice()[at..at + channels].iter().zip(weights.as_slice().chunks_exact(4));
                 let size: f64 = terms.map(|(f, w)| (f.as_f64() * w[class].as_f64()).abs()).sum();
                 let positions = (h * w) as f64;
                 for other in [&grad, &hires] {
-                    let difference = m.as_f64() - positions * other[image].raw()[[i, j]].as_f64();
+                    let difference = m.as_f64() - positions * other[image].raw()[[i, j, 0]].as_f64();
                     prop_assert!(difference.abs() <= roundings * epsilon * size, "{difference:e} of {size:e}");
                 }
                 total += size;
@@ -149,8 +149,8 @@ proptest! {
     fn without_a_gap_head_cam_says_what_to_use(architecture in architecture()) {
         let architecture = Architecture { gap: false, ..architecture };
         let model = architecture.model::<f32>();
-        let pass = Explainer::new(&model).observe(architecture.images(1)).unwrap();
-        let error = pass.cam(0).unwrap_err();
+        let pass = Pass::new(&model, architecture.images(1)).unwrap();
+        let error = pass.why(0).explain_each(&Cam).unwrap_err();
         let named = matches!(error, ExplainError::NoGapHead { .. });
         prop_assert!(named);
         prop_assert!(error.to_string().contains("use Grad-CAM"));
@@ -168,11 +168,13 @@ proptest! {
         }
         // Far above the running means, so that a batch norm's output is positive too.
         let images = architecture.images::<f64>(2).map(|x| x.abs() + 10.0);
-        let pass = Explainer::new(&model).observe(images).unwrap();
-        let exact = pass.gradient(2).unwrap();
-        prop_assert!(exact.maps.iter().flat_map(|map| map.raw().to_owned()).all(|g| g >= 0.0));
-        for other in [pass.guided_backprop(2).unwrap(), pass.deconvnet(2).unwrap()] {
-            prop_assert_eq!(&other.maps, &exact.maps);
+        let pass = Pass::new(&model, images).unwrap();
+        let exact = pass.why(2).explain_each(&Gradient).unwrap();
+        prop_assert!(exact.iter().flat_map(|map| map.raw().to_owned()).all(|g| g >= 0.0));
+        for other in [pass.why(2).explain_each(&GuidedBackprop).unwrap(), pass.why(2).explain_each(&Deconvnet).unwrap()] {
+            for (other, exact) in other.iter().zip(&exact) {
+                prop_assert_eq!(other.raw(), exact.raw());
+            }
         }
     }
 
@@ -180,95 +182,24 @@ proptest! {
     fn one_pass_serves_every_class_and_rule_and_leaves_the_model_alone(architecture in architecture()) {
         let model = architecture.model::<f32>();
         let untouched = model.clone();
-        let pass = Explainer::new(&model).observe(architecture.images(2)).unwrap();
+        let pass = Pass::new(&model, architecture.images(2)).unwrap();
         let nodes = pass.tape().nodes().len();
-        let mut found = Vec::new();
-        for class in [1, 3] {
-            found.push(pass.grad_cam("relu2", class).unwrap().maps.iter().map(|map| map.raw().to_owned().into_dyn()).collect::<Vec<_>>());
-            for maps in [pass.guided_backprop(class).unwrap(), pass.gradient(class).unwrap()] {
-                found.push(maps.maps.iter().map(|map| map.raw().to_owned().into_dyn()).collect());
-            }
-        }
-        prop_assert_eq!(pass.backward_passes(), 4);
+        let raw = |maps: Vec<Map>| maps.iter().map(|map| map.raw().to_owned()).collect::<Vec<Array3<f32>>>();
+        let methods: [&dyn Method; 3] = [&GradCam, &GuidedBackprop, &Gradient];
+        let asked = || [1, 3].into_iter().flat_map(|class| methods.map(|method| (class, method)));
+        let explain = |pass: &Pass<'_>, class: usize, method| {
+            raw(pass.why(class).at("relu2").explain_each(method).unwrap())
+        };
+        let found: Vec<_> = asked().map(|(class, method)| explain(&pass, class, method)).collect();
+        prop_assert_eq!(pass.cached_backward_passes(), 4);
         prop_assert_eq!(pass.tape().nodes().len(), nodes);
         prop_assert_eq!(&model, &untouched);
         // Each alone, from a pass of its own.
-        let fresh = || Explainer::new(&model).observe(architecture.images(2)).unwrap();
-        for (place, class) in [1, 3].into_iter().enumerate() {
-            let raw = |map: ArrayView<'_, f32, ndarray::Ix3>| map.to_owned().into_dyn();
-            let grad = fresh().grad_cam("relu2", class).unwrap();
-            let grad: Vec<_> = grad.maps.iter().map(|map| map.raw().to_owned().into_dyn()).collect();
-            prop_assert_eq!(&grad, &found[3 * place]);
-            let guided = fresh().under_rule(&Guided, class).unwrap();
-            let guided: Vec<_> = guided.maps.iter().map(|map| raw(map.raw())).collect();
-            prop_assert_eq!(&guided, &found[3 * place + 1]);
-            let exact = fresh().gradient(class).unwrap();
-            let exact: Vec<_> = exact.maps.iter().map(|map| raw(map.raw())).collect();
-            prop_assert_eq!(&exact, &found[3 * place + 2]);
+        let fresh = || Pass::new(&model, architecture.images(2)).unwrap();
+        for (found, (class, method)) in found.iter().zip(asked()) {
+            prop_assert_eq!(found, &explain(&fresh(), class, method));
         }
-    }
-}
-
-/// Every map of every method, as bits.
-fn all_maps(pass: &Pass<'_, f32>, targets: &[usize]) -> Vec<(&'static str, Vec<Vec<u32>>)> {
-    let mut found = Vec::new();
-    let bits = |values: &mut dyn Iterator<Item = &f32>| values.map(|v| v.to_bits()).collect::<Vec<_>>();
-    let target = || Target::from(targets);
-    let mut heatmaps = vec![pass.cam(target()).unwrap(), pass.eigen_cam("relu2").unwrap()];
-    for family in Family::ALL {
-        heatmaps.push(pass.class_activation(family, "relu1", target()).unwrap());
-    }
-    heatmaps.push(pass.mean_over_layers(Family::GradCam, ["relu1", "relu2"], target()).unwrap());
-    heatmaps.push(pass.score_cam("relu2", target(), silent).unwrap());
-    heatmaps.push(pass.ablation_cam("relu2", target(), silent).unwrap());
-    heatmaps.push(pass.occlusion(target(), &Occlusion::square(5), silent).unwrap());
-    heatmaps.push(pass.rise(target(), Rise { masks: 20, cells: 4, ..Rise::default() }, silent).unwrap());
-    for explanation in heatmaps {
-        let maps = explanation.maps.iter().map(|map| bits(&mut map.raw().iter()));
-        found.push((explanation.method, maps.collect()));
-    }
-    let noise = Noise { samples: 5, ..Noise::default() };
-    let path = IntegratedGradients { steps: 5, baseline: Baseline::Value(0.0) };
-    let saliencies = [
-        pass.gradient(target()).unwrap(),
-        pass.input_x_gradient(target()).unwrap(),
-        pass.guided_backprop(target()).unwrap(),
-        pass.deconvnet(target()).unwrap(),
-        pass.guided_grad_cam("relu2", target()).unwrap(),
-        pass.smooth_grad(target(), noise, silent).unwrap(),
-        pass.var_grad(target(), noise, silent).unwrap(),
-        pass.integrated_gradients(target(), &path, silent).unwrap().0,
-    ];
-    for explanation in saliencies {
-        let maps = explanation.maps.iter().map(|map| bits(&mut map.raw().iter()));
-        found.push((explanation.method, maps.collect()));
-    }
-    found
-}
-
-#[test]
-fn each_of_sixteen_images_gets_the_map_that_it_gets_alone() {
-    let architecture = Architecture {
-        seed: 11,
-        gap: true,
-        residual: true,
-        batch_norm: true,
-        relu6: true,
-        stride: 2,
-        valid: false,
-        pool: 1,
-    };
-    let model = architecture.model::<f32>();
-    let images = architecture.images::<f32>(16);
-    let targets: Vec<usize> = (0..16).map(|image| image * 7 % 4).collect();
-    let together = all_maps(&Explainer::new(&model).observe(&images).unwrap(), &targets);
-    let each = images.len() / 16;
-    for image in 0..16 {
-        let alone = Tensor::new(INPUT, images.as_slice()[image * each..][..each].to_vec());
-        let alone = all_maps(&Explainer::new(&model).observe(alone).unwrap(), &targets[image..=image]);
-        for ((method, maps), (_, map)) in together.iter().zip(alone) {
-            assert!(maps[image] == map[0], "{method} of image {image}");
-        }
+        prop_assert_eq!(&found[1], &raw(fresh().why(1).under_rule(&Guided).unwrap()));
     }
 }
 
@@ -282,10 +213,10 @@ fn integrated_gradients_approach_completeness() {
         .build(5)
         .unwrap()
         .cast::<f64>();
-    let pass = Explainer::new(&smooth).observe(noise::<f64>(&INPUT, 3)).unwrap();
+    let pass = Pass::new(&smooth, noise::<f64>(&INPUT, 3)).unwrap();
     let error = |steps| {
         let path = IntegratedGradients { steps, baseline: Baseline::Value(0.25) };
-        pass.integrated_gradients(1, &path, silent).unwrap().1[0].error().abs()
+        path.with_completeness(&pass.why(1)).unwrap()[0].1.error().abs()
     };
     // Gauss's rule converges exponentially where the gradient is analytic.
     let errors = [error(2), error(8), error(40)];

@@ -4,10 +4,13 @@
 
 mod determinism;
 mod efficientnet;
+mod every_method;
 mod identities;
+mod legends;
 mod onnx;
 mod operations;
 mod optimizers;
 mod small;
 mod support;
+mod tables;
 mod training;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use attribution::methods::Family;
-use attribution::{Explainer, Heatmap};
+use attribution::methods::{Cam, GradCam, GuidedBackprop, HiResCam, LayerCam};
+use attribution::{Map, Method, Pass};
 use nn::data::Normalization;
 use nn::layers::{
     Add, AvgPool, BatchNorm, ChannelMax, ChannelMean, Clip, Concat, Conv2d, ConvTranspose2d, Div, Dropout, Elu, Erf,
@@ -201,24 +201,24 @@ fn efficientnet_from_onnx_gives_the_stored_scores_and_maps() {
     close("logits", &scores, 6.5e-7);
 
     let model = model.cast::<f64>();
-    let pass = Explainer::new(&model).observe(input).unwrap();
+    let pass = Pass::new(&model, input).unwrap();
     close("logits", pass.logits().as_slice(), 6.5e-7);
     let class = 285;
-    let values = |map: &Heatmap<f64>| map.raw().iter().copied().collect::<Vec<_>>();
-    close("cam_head_raw", &values(&pass.cam(class).unwrap().single()), 5.8e-7);
-    let maps = [
-        (Family::GradCam, "gradcam_head_raw", 5.9e-7),
-        (Family::LayerCam, "layercam_head_raw", 5.3e-7),
-        (Family::HiResCam, "hirescam_head_raw", 6.0e-7),
-        (Family::GradCam, "gradcam_b10_raw", 8.2e-7),
-        (Family::LayerCam, "layercam_b10_raw", 8.6e-7),
-        (Family::HiResCam, "hirescam_b10_raw", 7.9e-7),
+    let values = |map: &Map<f64>| map.raw().iter().copied().collect::<Vec<_>>();
+    close("cam_head_raw", &values(&pass.why(class).explain(&Cam).unwrap()), 5.8e-7);
+    let maps: [(&dyn Method<f64>, &str, f64); 6] = [
+        (&GradCam, "gradcam_head_raw", 5.9e-7),
+        (&LayerCam, "layercam_head_raw", 5.3e-7),
+        (&HiResCam, "hirescam_head_raw", 6.0e-7),
+        (&GradCam, "gradcam_b10_raw", 8.2e-7),
+        (&LayerCam, "layercam_b10_raw", 8.6e-7),
+        (&HiResCam, "hirescam_b10_raw", 7.9e-7),
     ];
     for (method, key, single_precision) in maps {
         let layer = if key.contains("head") { "node_relu6_32" } else { "node_add_5" };
-        close(key, &values(&pass.class_activation(method, layer, class).unwrap().single()), single_precision);
+        close(key, &values(&pass.why(class).at(layer).explain(method).unwrap()), single_precision);
     }
-    let guided: Vec<f64> = pass.guided_backprop(class).unwrap().single().raw().iter().copied().collect();
+    let guided: Vec<f64> = pass.why(class).explain(&GuidedBackprop).unwrap().raw().iter().copied().collect();
     close("guided_backprop", &guided, 2.8e-7);
 }
 

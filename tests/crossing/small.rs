@@ -1,7 +1,10 @@
 //! Two small networks, explained: every stored map of `tests/reference/small`, in both precisions.
 
-use attribution::methods::{Family, IntegratedGradients, Occlusion};
-use attribution::{Baseline, ExplainError, Explainer, Heatmap, Placement, Saliency, silent};
+use attribution::methods::{
+    Cam, Deconvnet, GradCam, GradCamPlusPlus, Gradient, GuidedBackprop, GuidedGradCam, HiResCam, InputXGradient,
+    IntegratedGradients, LayerCam, Occlusion, XGradCam,
+};
+use attribution::{Baseline, ExplainError, Map, Method, Pass};
 use ndarray::{Array2, ArrayView};
 use nn::{Model, Real};
 use tensor::{Element, Tensor};
@@ -25,14 +28,15 @@ fn stacked<T: Element, D: ndarray::Dimension>(maps: impl IntoIterator<Item = nda
     Tensor::from(ndarray::stack(ndarray::Axis(0), &views).unwrap().into_dyn())
 }
 
-fn stored_name(method: Family) -> &'static str {
-    match method {
-        Family::GradCam => "gradcam",
-        Family::GradCamPlusPlus => "gradcampp",
-        Family::HiResCam => "hirescam",
-        Family::LayerCam => "layercam",
-        Family::XGradCam => "xgradcam",
-    }
+/// The methods of one layer, by their names in the files.
+fn family<T: Real>() -> [(&'static str, &'static dyn Method<T>); 5] {
+    [
+        ("gradcam", &GradCam),
+        ("gradcampp", &GradCamPlusPlus),
+        ("hirescam", &HiResCam),
+        ("layercam", &LayerCam),
+        ("xgradcam", &XGradCam),
+    ]
 }
 
 /// What was found beside what is stored.
@@ -51,9 +55,9 @@ impl Comparison<'_> {
         assert!(error <= tolerance::<T>(method), "{name} in {}: {error:e}", T::NAME);
     }
 
-    fn heatmaps<T: Real>(&self, method: &str, layer: &str, maps: &[Heatmap<T>]) {
+    fn cell_maps<T: Real>(&self, method: &str, layer: &str, maps: &[Map<T>]) {
         let key = if method == "cam" { "cam".into() } else { format!("{method}.{layer}") };
-        self.close::<T>(method, &format!("{key}.raw"), &stacked(maps.iter().map(|map| map.raw().to_owned())));
+        self.close::<T>(method, &format!("{key}.raw"), &stacked(maps.iter().map(Map::per_cell)));
         // X-Grad-CAM is stored without its display.
         if method != "xgradcam" {
             let display = maps.iter().map(displayed);
@@ -64,13 +68,13 @@ impl Comparison<'_> {
 
 /// As pytorch-grad-cam displays a map: scaled to [0, 1] before upsampling and after. Upsampling keeps sums and multiples,
 /// so that it doesn't matter that ours comes first.
-fn displayed<T: Real>(map: &Heatmap<T>) -> Array2<f64> {
+fn displayed<T: Real>(map: &Map<T>) -> Array2<f64> {
     let range = |map: &Array2<f64>| {
         let min = map.iter().copied().fold(f64::INFINITY, f64::min);
         (min, map.iter().copied().fold(f64::NEG_INFINITY, f64::max) - min)
     };
-    let (min, width) = range(&map.raw().mapv(|v| v.as_f64().max(0.0)));
-    let first = map.positive_over_input(Placement::Stretched).mapv(|v| (v.as_f64() - min) / (width + 1e-7));
+    let (min, width) = range(&map.per_cell().mapv(|v| v.as_f64().max(0.0)));
+    let first = map.clone().stretched().strength().mapv(|v| (v.as_f64() - min) / (width + 1e-7));
     let (min, width) = range(&first);
     first.mapv(|v| (v - min) / (width + 1e-7))
 }
@@ -79,7 +83,7 @@ fn displayed<T: Real>(map: &Heatmap<T>) -> Array2<f64> {
 fn explain<T: Real>(name: &str, model: &Model, layers: &[[&str; 2]], black: f64) {
     let stored = Stored::open(&format!("small/{name}/explain.safetensors"));
     let model = model.cast::<T>();
-    let pass = Explainer::new(&model).observe(stored.array("input").cast()).unwrap();
+    let pass = Pass::new(&model, stored.array("input").cast()).unwrap();
     let plain = tolerance::<T>("logits");
     assert!(relative_error(&pass.logits().cast(), &stored.array("logits")) <= plain);
     assert!(relative_error(&pass.probabilities().cast(), &stored.array("probs")) <= plain);
@@ -95,18 +99,19 @@ fn explain<T: Real>(name: &str, model: &Model, layers: &[[&str; 2]], black: f64)
             case.close::<T>("gradient", &format!("grad.{layer}"), &gradient.cast());
             let features = pass.forward().activation(model.layer_index(ours).unwrap()).value();
             case.close::<T>("features", &format!("act.{layer}"), &features.cast());
-            for method in Family::ALL {
-                let maps = pass.class_activation(method, *ours, case.target.clone()).unwrap().maps;
-                case.heatmaps(stored_name(method), layer, &maps);
+            for (name, method) in family::<T>() {
+                let maps = pass.why(case.target.clone()).at(*ours).explain_each(method).unwrap();
+                case.cell_maps(name, layer, &maps);
             }
         }
-        match pass.cam(case.target.clone()) {
-            Ok(cam) => case.heatmaps("cam", "", &cam.maps),
+        match pass.why(case.target.clone()).explain_each(&Cam) {
+            Ok(cam) => case.cell_maps("cam", "", &cam),
             Err(error) => assert!(matches!(error, ExplainError::NoGapHead { .. })),
         }
         let target = || case.target.clone();
         let path = IntegratedGradients { steps: 50, baseline: Baseline::Value(black) };
-        let (integrated, completeness) = pass.integrated_gradients(target(), &path, silent).unwrap();
+        let (integrated, completeness): (Vec<_>, Vec<_>) =
+            path.with_completeness(&pass.why(target())).unwrap().into_iter().unzip();
         let stored_map = stored.array(&format!("{name}.ig.gausslegendre50"));
         for (found, map) in completeness.iter().zip(stored_map.as_slice().chunks_exact(stored_map.len() / 2)) {
             let size: f64 = map.iter().map(|m| m.abs()).sum();
@@ -114,22 +119,22 @@ fn explain<T: Real>(name: &str, model: &Model, layers: &[[&str; 2]], black: f64)
             // ReLUs make the integrand jump, so that fifty points leave an error in the third digit.
             assert!(found.error().abs() < 0.02 * size);
         }
-        let patch = Occlusion { window: [5, 5], stride: [3, 3], baseline: Baseline::Value(black) };
-        let occluded = pass.occlusion(target(), &patch, silent).unwrap();
-        let occluded = stacked(occluded.maps.iter().map(|map| map.raw().to_owned()));
+        let patch = Occlusion { window: Some([5, 5]), stride: Some([3, 3]), baseline: Baseline::Value(black) };
+        let occluded = pass.why(target()).explain_each(&patch).unwrap();
+        let occluded = stacked(occluded.iter().map(Map::per_cell));
         // Stored in single precision; a difference of two scores, it has the error of both.
         let patches = stored.array(&format!("{name}.occlusion5s3"));
         let largest = |x: &Tensor<f64>| x.as_slice().iter().fold(0.0_f64, |most, v| most.max(v.abs()));
         let allowed = 1e-7 + 2.0 * plain * largest(&pass.logits().cast()) / largest(&patches);
         let error = relative_error(&occluded, &patches);
         assert!(error <= allowed, "{name}.occlusion5s3 in {}: {error:e}", T::NAME);
-        let guided = pass.guided_backprop(target()).unwrap();
-        let deconv = pass.deconvnet(target()).unwrap();
-        let both = pass.guided_grad_cam(layers[0][1], target()).unwrap();
-        let gradient = pass.gradient(target()).unwrap();
-        let magnitudes = stacked(gradient.maps.iter().map(Saliency::magnitude));
+        let guided = pass.why(target()).explain_each(&GuidedBackprop).unwrap();
+        let deconv = pass.why(target()).explain_each(&Deconvnet).unwrap();
+        let both = pass.why(target()).at(layers[0][1]).explain_each(&GuidedGradCam).unwrap();
+        let gradient = pass.why(target()).explain_each(&Gradient).unwrap();
+        let magnitudes = stacked(gradient.iter().map(Map::strength));
         case.close::<T>("gradient", "saliency_abs_max", &magnitudes);
-        let product = pass.input_x_gradient(target()).unwrap();
+        let product = pass.why(target()).explain_each(&InputXGradient).unwrap();
         let inputs = [
             ("gradient", gradient),
             ("input_x_gradient", product),
@@ -139,7 +144,7 @@ fn explain<T: Real>(name: &str, model: &Model, layers: &[[&str; 2]], black: f64)
             ("guided_gradcam.bilinear", both),
         ];
         for (method, explanation) in inputs {
-            case.close::<T>(method, method, &stacked(explanation.maps.iter().map(|map| map.raw().to_owned())));
+            case.close::<T>(method, method, &stacked(explanation.iter().map(|map| map.raw().to_owned())));
         }
     }
 }

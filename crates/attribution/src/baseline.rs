@@ -1,29 +1,41 @@
 //! The image that stands for "nothing there".
 
 use nn::{Model, Real};
+use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
 use crate::error::ExplainError;
 
-/// The image that stands for "nothing there", with which methods compare or cover.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The image that stands for "nothing there", with which methods compare, or with which they cover.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Baseline<T: Real = f32> {
-    /// A black picture, normalised as the model says; zero where it says nothing.
+pub enum Baseline {
+    /// A black picture, normalised as the model asks; zero if it has no normalization.
     #[default]
     Black,
-    /// This value everywhere, in the model's input. Zero is the mean colour of what the model was trained on.
+    /// Zero in the model's input: the mean colour of the pictures that it was normalised for.
+    Mean,
+    /// An image, `[H, W, C]`, already preprocessed: [`Baseline::image`].
+    #[serde(skip)]
+    Image(Tensor<f64>),
+    /// This value everywhere in the model's input.
+    #[serde(untagged)]
     Value(f64),
-    /// An image of its own, `[H, W, C]`, already preprocessed.
-    Image(Tensor<T>),
 }
 
-impl<T: Real> Baseline<T> {
-    /// The image, `[H, W, C]`.
+impl Baseline {
+    /// An image of your own, `[H, W, C]`, already preprocessed.
+    #[must_use]
+    pub fn image<T: Real>(image: &Tensor<T>) -> Self {
+        Self::Image(image.cast())
+    }
+
+    /// The image for a model, `[H, W, C]`.
     ///
     /// # Errors
-    /// Where an image of another shape than the model takes was given.
-    pub fn image(&self, model: &Model<T>) -> Result<Tensor<T>, ExplainError> {
+    /// If it is an image of another shape than the model takes.
+    pub fn of<T: Real>(&self, model: &Model<T>) -> Result<Tensor<T>, ExplainError> {
         let [height, width, channels] = model.input_shape();
         match (self, &model.info().normalization) {
             (Self::Black, Some(normalization)) => {
@@ -31,13 +43,12 @@ impl<T: Real> Baseline<T> {
                 normalization.apply(&vec![0; height * width * channels], &mut black);
                 Ok(Tensor::new([height, width, channels], black).cast())
             }
-            (Self::Black, None) => Ok(Tensor::zeros([height, width, channels])),
+            (Self::Black, None) | (Self::Mean, _) => Ok(Tensor::zeros([height, width, channels])),
             (Self::Value(value), _) => Ok(Tensor::full([height, width, channels], T::from_f64(*value))),
-            (Self::Image(image), _) if image.shape()[..] == [height, width, channels] => Ok(image.clone()),
-            (Self::Image(image), _) => Err(ExplainError::Setting(format!(
-                "expected a baseline [{height}, {width}, {channels}], found {}",
-                image.shape()
-            ))),
+            (Self::Image(image), _) if image.shape()[..] == [height, width, channels] => Ok(image.cast()),
+            (Self::Image(image), _) => {
+                Err(ExplainError::Baseline { expected: model.input_shape(), found: image.shape().to_vec() })
+            }
         }
     }
 }

@@ -26,4 +26,5 @@ chapters! {
     chapter_13_gradient_checks,
     chapter_14_own_operation,
     chapter_15_own_rule,
+    chapter_16_measures,
 }

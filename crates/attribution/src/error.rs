@@ -1,10 +1,10 @@
 //! Errors. Each message contains its cause, so none has a [`source`](std::error::Error::source) of its own.
 
 use nn::ModelError;
+use nn::data::photo::PhotoError;
 use tensor::BackwardError;
 use thiserror::Error;
 
-use crate::photo::PhotoError;
 use crate::rules::Refusal;
 
 /// An explanation that can't be given.
@@ -54,6 +54,12 @@ pub enum ExplainError {
     /// A mean over no layers.
     #[error("a mean over layers needs at least one layer")]
     NoLayers,
+    /// One map asked for, where several images were observed.
+    #[error("{images} images were observed, and each has a map of its own: ask with `explain_each`")]
+    SeveralImages {
+        /// Images observed.
+        images: usize,
+    },
     /// A class index out of range.
     #[error("there is no class {class}: the model has {classes}, numbered from 0")]
     Class {
@@ -85,7 +91,15 @@ pub enum ExplainError {
         /// The shape of its result.
         found: Vec<usize>,
     },
-    /// A setting out of range, or a baseline, mask or window that doesn't fit.
+    /// A baseline of another shape than the model's input.
+    #[error("expected a baseline {expected:?}, found {found:?}")]
+    Baseline {
+        /// The model's input, `[H, W, C]`.
+        expected: [usize; 3],
+        /// The baseline's shape.
+        found: Vec<usize>,
+    },
+    /// Settings of a method or a measure that have no meaning.
     #[error("{0}")]
     Setting(String),
     /// The progress callback stopped the method.

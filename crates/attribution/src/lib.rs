@@ -1,8 +1,24 @@
 //! Why a convolutional network decides: CAM, Grad-CAM, guided backpropagation and their family.
 //!
-//! An [`Explainer`] runs a model once; the [`Pass`] that this leaves behind answers for every class, every layer and
-//! every method. Methods of the class-activation family give a [`Heatmap`] of a layer's cells, input-level methods a
-//! [`Saliency`] of the image's own values; both carry a [`Verdict`], so that no map is blank without a word.
+//! A [`Pass`] is one run of a model. Ask it [why](Pass::why) a class got its score, and a [method](methods) answers with a
+//! [`Map`] for each image. A map knows [what its values are](Quantity), [where its cells lie](Placement), and
+//! [what it shows](Verdict), so that none is blank without a reason.
+//!
+//! ```
+//! use attribution::methods::{GradCam, SmoothGrad};
+//! use attribution::{Pass, Target};
+//! # use attribution::nn::{Model, layers::{Conv2d, GlobalAvgPool, Linear, Relu}};
+//! # use attribution::tensor::Tensor;
+//! # let model = Model::builder([16, 16, 1]).layer("conv1", Conv2d::new(8, 3)).layer("relu1", Relu)
+//! #     .layer("gap", GlobalAvgPool).layer("fc", Linear::new(3)).build(7)?;
+//! # let image = Tensor::from_fn([16, 16, 1], |i| (i as f32).sin());
+//!
+//! let pass = Pass::new(&model, &image)?;
+//! let map = pass.why(2).at("relu1").explain(&GradCam)?;
+//! let rather = pass.why(Target::contrast(2, 0)).explain(&SmoothGrad { samples: 20, ..SmoothGrad::default() })?;
+//! println!("{}", map.verdict());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Where to read on
 //!
@@ -21,39 +37,30 @@ mod baseline;
 pub mod book;
 pub mod certificates;
 mod error;
-mod explainer;
-mod explanation;
-pub mod framing;
-mod geometry;
-mod gradients;
-mod heatmap;
+mod layer;
+pub mod map;
 pub mod measures;
 pub mod methods;
 pub mod npy;
-mod pass;
+pub mod pass;
 mod path;
+mod progress;
+pub mod question;
 pub mod render;
 pub mod rules;
-mod saliency;
 mod target;
 #[cfg(test)]
 mod testing;
-pub mod upsample;
-mod variants;
-mod verdict;
 
 pub use baseline::Baseline;
 pub use error::ExplainError;
-pub use explainer::{Explainer, Observable};
-pub use explanation::Explanation;
-pub use geometry::Cells;
-pub use heatmap::{Heatmap, Placement};
-pub use nn::data::photo::{self, Photo};
-pub use pass::{LayerRef, Pass, Prediction};
-pub use saliency::Saliency;
-pub use target::{Class, Target};
-pub use variants::{Progress, silent};
-pub use verdict::{Arose, Verdict};
+pub use layer::LayerRef;
+pub use map::{Map, Placement, Quantity, Verdict};
+pub use nn::data::photo::Photo;
+pub use pass::{Pass, Prediction};
+pub use question::{Method, Question};
+pub use target::Target;
+pub use {nn, tensor};
 
 /// The README's example, as a test.
 #[cfg(doctest)]

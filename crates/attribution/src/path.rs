@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use nn::Real;
-use tensor::{BackwardError, Exact, Gradients, Nature, Node, NodeId, Rule, Tensor, Var};
-
-use crate::error::ExplainError;
-use crate::pass::Pass;
+use tensor::{BackwardError, Gradients, Nature, Node, NodeId, Rule, Tensor, Var};
 
 /// `source` and all nodes that are computed from it.
 pub(crate) fn computed_from<T: Real>(nodes: &[Arc<Node<T>>], source: NodeId) -> BTreeSet<NodeId> {
@@ -76,12 +73,5 @@ impl<T: Real> Path<T> {
     /// ∂S/∂value.
     pub(crate) fn gradient(&self, value: &Var<T>) -> Tensor<T> {
         self.gradients[value].clone()
-    }
-}
-
-impl<T: Real> Pass<'_, T> {
-    /// The exact gradient everywhere between the image and the logits, from ∂S/∂logits = `seed`.
-    pub(crate) fn path(&self, seed: &Tensor<T>) -> Result<Path<T>, ExplainError> {
-        Ok(Path::under(&Exact, [self.forward().input(), self.forward().logits()], seed)?)
     }
 }

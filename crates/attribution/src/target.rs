@@ -288,14 +288,15 @@ impl<T: Real> fmt::Debug for Target<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Pass;
+    use crate::methods::{GradCam, Gradient};
     use crate::testing::{images, residual};
-    use crate::{Explainer, Pass};
     use nn::ModelInfo;
 
     fn with_pass(check: impl Fn(&Pass<'_, f64>, &[[f64; 3]])) {
         let classes = ["coat", "shirt", "bag"].map(String::from).to_vec();
         let model = residual().info(ModelInfo { classes, ..ModelInfo::default() }).build(3).unwrap().cast();
-        let pass = Explainer::new(&model).observe(images(2)).unwrap();
+        let pass = Pass::new(&model, images(2)).unwrap();
         let logits: Vec<[f64; 3]> = pass.logits().as_slice().as_chunks().0.to_vec();
         check(&pass, &logits);
     }
@@ -320,7 +321,7 @@ mod tests {
     #[test]
     fn maps_follow_the_target() {
         with_pass(|pass, y| {
-            let map = |target: Target<f64>| pass.gradient(target).unwrap().maps[1].raw().to_owned();
+            let map = |target: Target<f64>| pass.why(target).explain_each(&Gradient).unwrap()[1].raw().to_owned();
             let (a, b) = (map(0.into()), map(2.into()));
             let near = |found: ndarray::Array3<f64>, expected: ndarray::Array3<f64>| {
                 assert!((found - expected).iter().all(|d| d.abs() < 1e-14));
@@ -337,7 +338,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named() {
         with_pass(|pass, _| {
-            let message = |target: Target<f64>| pass.grad_cam("relu1", target).unwrap_err().to_string();
+            let message =
+                |target: Target<f64>| pass.why(target).at("relu1").explain_each(&GradCam).unwrap_err().to_string();
             assert_eq!(message(3.into()), "there is no class 3: the model has 3, numbered from 0");
             assert!(message("cote".into()).contains("did you mean `coat`?"));
             assert!(message([0, 1, 2].into()).starts_with("3 classes for 2 images"));

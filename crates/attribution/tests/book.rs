@@ -1,16 +1,21 @@
 //! The chapters cover what there is, and their formulas reach the page.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The sources of the chapters, with their names.
+/// The sources of the chapters and of the front page, with their names.
 fn chapters() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let chapters = files.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
+    let is_chapter = |name: &str| name.ends_with(".md") && (name.starts_with("chapter_") || name == "book.md");
+    let mut chapters: Vec<_> = files
+        .filter(|path| is_chapter(&name(path)))
+        .map(|path| (name(&path), fs::read_to_string(path).unwrap()))
+        .collect();
+    chapters.sort();
     chapters
-        .map(|path| (path.file_name().unwrap().to_str().unwrap().into(), fs::read_to_string(path).unwrap()))
-        .collect()
 }
 
 /// The lines of a chapter, each with whether it belongs to a block of code (its fences included).
@@ -38,28 +43,21 @@ fn sections(chapter: &str) -> Vec<String> {
     sections
 }
 
+/// Whether the section links to this, and has a displayed formula and a tested example.
+fn derives(section: &str, link: &str) -> bool {
+    let targets = [format!("]({link})"), format!("]({link}())")];
+    targets.iter().any(|target| section.contains(target)) && section.contains("\n$$\n") && section.contains("\n```\n")
+}
+
 /// What a module's source exports, except how layers are described and applied, and errors.
 fn exports(module: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(module).join("mod.rs");
     let source = fs::read_to_string(path).unwrap();
     let uses = source.split("\npub use ").skip(1).map(|rest| rest.split(';').next().unwrap());
-    let others = ["apply", "error", "kind", "layer", "parameter", "refusal", "run"];
+    let others = ["apply", "error", "kind", "layer", "measure", "parameter", "refusal", "run", "settings"];
     let uses = uses.filter(|path| !others.contains(&path.split("::").next().unwrap()));
     let names = uses.flat_map(|path| path.rsplit("::").next().unwrap().split([',', '{', '}']));
     names.map(|name| name.trim().to_string()).filter(|name| !name.is_empty()).collect()
-}
-
-/// The public functions that the files of the methods give to a pass.
-fn methods_of_a_pass() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/methods");
-    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
-    let sources = files.map(|path| fs::read_to_string(path).unwrap());
-    let functions = |source: String| -> Vec<String> {
-        let of_a_pass = source.split("\nimpl").filter(|part| part.lines().next().unwrap().contains("Pass<"));
-        let starts = of_a_pass.flat_map(|part| part.split("\n    pub fn ").skip(1));
-        starts.map(|rest| rest.split(['<', '(']).next().unwrap().to_string()).collect()
-    };
-    sources.flat_map(functions).collect()
 }
 
 /// What is public and computes something, as the chapters link to it.
@@ -70,39 +68,78 @@ fn links() -> Vec<String> {
         ("nn/src/losses", "nn::losses"),
         ("attribution/src/methods", "crate::methods"),
         ("attribution/src/rules", "crate::rules"),
+        ("attribution/src/measures", "crate::measures"),
     ];
-    let exported = modules.iter().flat_map(|(module, path)| {
+    let links = modules.iter().flat_map(|(module, path)| {
         let names = exports(module);
         assert!(names.len() > 1, "{module}: {names:?}");
-        names.into_iter().map(move |name| format!("{path}::{name}"))
+        // Constants are settings of what is listed anyway.
+        let names = names.into_iter().filter(|name| name.contains(|c: char| c.is_lowercase()));
+        names.map(move |name| format!("{path}::{name}"))
     });
-    let methods = methods_of_a_pass();
-    assert!(methods.len() > 10, "{methods:?}");
-    exported.chain(methods.into_iter().map(|name| format!("crate::Pass::{name}"))).collect()
+    links.collect()
 }
 
 #[test]
-fn every_operation_and_method_has_a_section_with_a_formula_and_a_tested_example() {
-    let chapters = chapters();
-    let sections: Vec<String> = chapters.iter().flat_map(|(_, chapter)| sections(chapter)).collect();
-    let derived = |link: &String| {
-        let targets = [format!("]({link})"), format!("]({link}())")];
-        let mut linking = sections.iter().filter(|section| targets.iter().any(|target| section.contains(target)));
-        linking.any(|section| section.contains("\n$$\n") && section.contains("\n```\n"))
-    };
-    let missing: Vec<String> = links().into_iter().filter(|link| !derived(link)).collect();
+fn every_operation_has_a_section_with_a_formula_and_a_tested_example() {
+    let sections: Vec<String> = chapters().iter().flat_map(|(_, chapter)| sections(chapter)).collect();
+    let is_derived = |link: &String| sections.iter().any(|section| derives(section, link));
+    let missing: Vec<String> = links().into_iter().filter(|link| !is_derived(link)).collect();
     assert!(missing.is_empty(), "no section links to these, and has a formula and an example: {missing:#?}");
+}
+
+#[test]
+fn every_method_has_a_section_in_the_chapter_that_it_names() {
+    let chapters: HashMap<String, String> = chapters().into_iter().collect();
+    let methods = attribution::methods::all::<f32>();
+    assert!(!methods.is_empty());
+    for method in methods {
+        let debug = format!("{method:?}");
+        let name = debug.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+        let named = method.about().chapter;
+        let chapter = chapters.get(&format!("{named}.md")).unwrap_or_else(|| panic!("{name} names {named}"));
+        let link = format!("crate::methods::{name}");
+        let is_derived = sections(chapter).iter().any(|section| derives(section, &link));
+        assert!(is_derived, "no section of {named} links to {link}, and has a formula and an example");
+    }
+}
+
+#[test]
+fn the_front_page_lists_every_chapter() {
+    let chapters = chapters();
+    let (_, front) = chapters.iter().find(|(name, _)| name == "book.md").unwrap();
+    for (name, _) in chapters.iter().filter(|(name, _)| name != "book.md") {
+        let link = format!("]({})", name.strip_suffix(".md").unwrap());
+        assert!(front.contains(&link), "{name}");
+    }
 }
 
 #[test]
 fn every_exercise_has_an_answer_that_is_tested() {
     for (name, chapter) in chapters() {
-        let exercises = chapter.matches("\n**1.** ").count() + chapter.matches("\n**2.** ").count();
-        assert_eq!(exercises, if name == "book.md" { 0 } else { 2 }, "{name}");
-        assert!(chapter.matches("*Answer:*").count() >= exercises, "{name}");
-        // Each answer is tested.
-        let mut answers = chapter.split("*Answer:*").skip(1);
-        assert!(answers.all(|answer| answer.contains("\n```\n")), "{name}");
+        let mut exercises = 0;
+        // `None` until the exercise is answered, then whether the answer still lacks code.
+        let mut lacks_code = None;
+        for (code, line) in lines(&chapter) {
+            if code {
+                lacks_code = lacks_code.map(|_| false);
+                continue;
+            }
+            let number = line.strip_prefix("**").and_then(|rest| rest.split_once(".**")).map(|(number, _)| number);
+            if let Some(number) = number.and_then(|number| number.parse::<usize>().ok()) {
+                assert_ne!(lacks_code, Some(true), "{name}: the answer before exercise {number} isn't tested");
+                assert!(exercises == 0 || lacks_code.is_some(), "{name}: exercise {exercises} has no answer");
+                exercises += 1;
+                assert_eq!(number, exercises, "{name}: exercises are numbered in order");
+                lacks_code = None;
+            }
+            for _ in line.matches("*Answer:*") {
+                assert!(exercises > 0 && lacks_code.is_none(), "{name}: an answer belongs to no exercise: {line}");
+                lacks_code = Some(true);
+            }
+        }
+        assert!(exercises == 0 || lacks_code == Some(false), "{name}: exercise {exercises} isn't answered and tested");
+        assert_eq!(exercises >= 2, name != "book.md", "{name}: {exercises} exercises");
     }
 }
 

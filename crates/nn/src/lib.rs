@@ -8,7 +8,7 @@
 //!   weight gradient at any stride; [`kernels`] tells how it is made fast
 //! - [Pooling](../attribution/book/chapter_05_pooling/index.html), and its ties
 //! - [Batch norm and dropout](../attribution/book/chapter_06_batch_norm/index.html)
-//! - [Softmax and cross-entropy](../attribution/book/chapter_07_softmax/index.html), and why their gradient is p − y
+//! - [Softmax and cross-entropy](../attribution/book/chapter_07_softmax/index.html), and why their gradient is P − q
 //! - [Activations](../attribution/book/chapter_08_relu/index.html)
 //! - [Resizing](../attribution/book/chapter_10_upsampling/index.html)
 

@@ -6,8 +6,8 @@ use nn::{GapHead, Real, Source};
 use super::residual::gamma;
 use super::{Certificate, Finding, Residual};
 use crate::error::ExplainError;
-use crate::explanation::Explanation;
-use crate::heatmap::Heatmap;
+use crate::map::Map;
+use crate::methods::{Cam, GradCam, HiResCam};
 use crate::pass::{Pass, of_image};
 use crate::target::Target;
 
@@ -43,13 +43,9 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// CAM, Grad-CAM and HiResCAM at the head's input.
-    pub(super) fn gap_head_maps(
-        &self,
-        head: GapHead,
-        target: &Target<T>,
-    ) -> Result<[Explanation<Heatmap<T>>; 3], ExplainError> {
-        let target = || target.clone();
-        Ok([self.cam(target())?, self.grad_cam(head.features, target())?, self.hires_cam(head.features, target())?])
+    pub(super) fn gap_head_maps(&self, head: GapHead, target: &Target<T>) -> Result<[Vec<Map<T>>; 3], ExplainError> {
+        let why = self.why(target.clone()).at(head.features);
+        Ok([why.explain_each(&Cam)?, why.explain_each(&GradCam)?, why.explain_each(&HiResCam)?])
     }
 
     /// For each identity, the residual of the worst cell of the worst image.
@@ -57,7 +53,7 @@ impl<T: Real> Pass<'_, T> {
         &self,
         head: GapHead,
         target: &Target<T>,
-        maps: &[Explanation<Heatmap<T>>; 3],
+        maps: &[Vec<Map<T>>; 3],
     ) -> Result<[Residual; 3], ExplainError> {
         let (scores, seed) = (self.scores(target.clone())?, self.seed(target)?);
         let parameter =
@@ -90,7 +86,7 @@ impl<T: Real> Pass<'_, T> {
                 cells.map(cell).reduce(Residual::worse).expect("a map has cells")
             };
             let z = positions as f64;
-            let [c, g, h] = maps.each_ref().map(|maps| maps[image].raw().mapv(|v| v.as_f64()));
+            let [c, g, h] = maps.each_ref().map(|maps| maps[image].per_cell().mapv(|v| v.as_f64()));
             let magnitude = terms.sum() / z + bias[1];
             let found = [
                 per_cell(&c, &(&g * z), &terms),

@@ -5,13 +5,14 @@ use tensor::pairwise_sum;
 
 use super::{Certificate, Finding};
 use crate::error::ExplainError;
+use crate::methods::GuidedBackprop;
 use crate::pass::Pass;
 use crate::target::Target;
 
 impl<T: Real> Pass<'_, T> {
     /// For the first image.
     pub(super) fn certify_guided(&self, target: &Target<T>) -> Result<Certificate, ExplainError> {
-        let finding = match self.guided_backprop(target.clone()) {
+        let finding = match self.why(target.clone()).explain_each(&GuidedBackprop) {
             Ok(guided) => {
                 let map = guided[0].raw();
                 let terms = map.iter().zip(self.values_of(0)).map(|(g, x)| g.as_f64() * x.as_f64());

@@ -4,12 +4,11 @@ use nn::Real;
 
 use super::residual::gamma;
 use super::{Certificate, Finding, Residual};
-use crate::Saliency;
 use crate::error::ExplainError;
+use crate::map::Map;
 use crate::methods::{Completeness, IntegratedGradients};
 use crate::pass::Pass;
 use crate::target::Target;
-use crate::variants::silent;
 
 impl<T: Real> Pass<'_, T> {
     /// The identity holds for the integral, but a quadrature is computed. Its error is at most the total variation of the
@@ -18,13 +17,13 @@ impl<T: Real> Pass<'_, T> {
     /// is an estimate, which assumes that there is no such swing ([`Completeness::quadrature`]).
     pub(super) fn certify_integrated_gradients(&self, target: &Target<T>) -> Result<Certificate, ExplainError> {
         let settings = IntegratedGradients::default();
-        let (maps, completeness) = self.integrated_gradients(target.clone(), &settings, silent)?;
-        let residual = |(map, parts): (&Saliency<T>, &Completeness)| {
+        let maps = settings.with_completeness(&self.why(target.clone()))?;
+        let residual = |(map, parts): &(Map<T>, Completeness)| {
             let magnitude = map.raw().iter().map(|v| v.as_f64().abs()).sum::<f64>() + parts.difference.abs();
             let rounding = gamma::<T>(settings.steps + 2) * magnitude;
             Residual::new::<T>(parts.attributed, parts.difference, magnitude, parts.quadrature + rounding)
         };
-        let worst = maps.maps.iter().zip(&completeness).map(residual).reduce(Residual::worse);
+        let worst = maps.iter().map(residual).reduce(Residual::worse);
         Ok(Certificate {
             identity: "Σ IG = S(x) − S(x₀)",
             meaning: "integrated gradients account for the whole difference to the baseline, up to the quadrature",

@@ -7,10 +7,10 @@ use super::residual::gamma;
 use super::rounding::{by_image, gap, products};
 use super::{Certificate, Finding, Residual};
 use crate::error::ExplainError;
-use crate::methods::bias_gradient;
+use crate::methods::{Preset, bias_gradient};
 use crate::pass::Pass;
 use crate::path::Path;
-use crate::rules::{Epsilon, Lrp, LrpOnTape, Refusal};
+use crate::rules::{Composite, Epsilon, LrpOnTape, Refusal};
 use crate::target::Target;
 
 const IDENTITIES: [(&str, &str); 2] = [
@@ -25,8 +25,8 @@ impl<T: Real> Pass<'_, T> {
     pub(super) fn certify_relevance(&self, target: &Target<T>) -> Result<Vec<Certificate>, ExplainError> {
         let (linear, seed, ends) =
             (self.is_linear(target)?, self.seed(target)?, [self.forward().input(), self.forward().logits()]);
-        let rules = [Lrp::everywhere(Epsilon::default()), Lrp::by_depth(self.model())];
-        let certificate = |((identity, meaning), lrp): ((&'static str, &'static str), Lrp<T>)| {
+        let rules = [Composite::everywhere(Epsilon::default()), Preset::EpsilonPlusBox.composite(self.model())];
+        let certificate = |((identity, meaning), lrp): ((&'static str, &'static str), Composite<T>)| {
             let finding = match conservation(&lrp, ends, &seed) {
                 _ if !linear => Finding::Inapplicable { reason: "the target isn't a sum of scores".into() },
                 Ok(residual) => Finding::Checked(residual),
@@ -40,7 +40,7 @@ impl<T: Real> Pass<'_, T> {
 
 /// The worst image's residual between the image and the logits.
 pub(super) fn conservation<T: Real>(
-    lrp: &Lrp<T>,
+    lrp: &Composite<T>,
     [input, logits]: [&Var<T>; 2],
     seed: &Tensor<T>,
 ) -> Result<Residual, ExplainError> {

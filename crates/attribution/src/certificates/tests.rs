@@ -7,8 +7,9 @@ use nn::{Convolution, Layer, Model, Pool2d, Real};
 use proptest::prelude::*;
 
 use super::{Certificate, Finding};
+use crate::methods::InputXGradient;
 use crate::testing::{model, wave};
-use crate::{Explainer, Target};
+use crate::{Pass, Target};
 
 #[derive(Clone, Debug)]
 struct Architecture {
@@ -85,7 +86,7 @@ impl Architecture {
 
     fn certificates<T: Real>(&self) -> Vec<Certificate> {
         let model = self.model::<T>();
-        let pass = Explainer::new(&model).observe(wave(&[2, INPUT[0], INPUT[1], INPUT[2]][..], self.phase)).unwrap();
+        let pass = Pass::new(&model, wave(&[2, INPUT[0], INPUT[1], INPUT[2]][..], self.phase)).unwrap();
         let mut all = pass.certify(1).unwrap();
         all.extend(pass.certify(Target::contrast(0, 2)).unwrap());
         all
@@ -182,11 +183,11 @@ fn a_wrong_sum_is_far_beyond_the_bound() {
     };
     let model = architecture.model::<f64>();
     let image = wave::<f64>([1, 12, 10, 2], 5.0);
-    let pass = Explainer::new(&model).observe(image).unwrap();
+    let pass = Pass::new(&model, image).unwrap();
     let certificates = pass.certify(1).unwrap();
     let at_image = certificates.iter().find(|c| c.layer.as_deref() == Some("input")).unwrap();
     let Finding::Checked(residual) = &at_image.finding else { panic!("{at_image:?}") };
-    let without_biases = pass.input_x_gradient(1).unwrap().single().raw().sum();
+    let without_biases = pass.why(1).explain(&InputXGradient).unwrap().raw().sum();
     let wrong = super::Residual::new::<f64>(without_biases, residual.right, residual.magnitude, 0.0);
     assert!(residual.holds() && wrong.ulps > 1e6 * residual.allowed);
     let guided = certificates.last().unwrap();
@@ -197,7 +198,7 @@ fn a_wrong_sum_is_far_beyond_the_bound() {
 #[test]
 fn certificates_that_do_not_apply_give_the_reason() {
     let reasons = |model: &Model<f64>, target: Target<f64>| -> Vec<String> {
-        let pass = Explainer::new(model).observe(wave([1, 9, 8, 2], 1.0)).unwrap();
+        let pass = Pass::new(model, wave([1, 9, 8, 2], 1.0)).unwrap();
         let inapplicable = |certificate: Certificate| match certificate.finding {
             Finding::Inapplicable { reason } => Some(reason),
             _ => None,

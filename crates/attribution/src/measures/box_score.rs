@@ -7,6 +7,7 @@
 use ndarray::{Array2, ArrayView2};
 use nn::data::Rect;
 
+use super::measure::{Group, Measure, Needs};
 use super::peak;
 
 /// The fraction of the maximum above which a pixel belongs to the object: 20 % (Zhou et al. 2016, §3.2).
@@ -70,6 +71,28 @@ fn visit(unvisited: &mut Array2<bool>, pixel: (usize, usize), component: &mut Ve
 pub fn box_score(map: ArrayView2<f32>, truth: &Rect, threshold: f32) -> f64 {
     estimated_box(map, threshold).map_or(0.0, |found| found.iou(truth))
 }
+
+/// The [box score](box_score) at CAM's threshold.
+pub static IOU_20: Measure = Measure {
+    id: "iou-20",
+    title: "IoU at 20 %",
+    what: "overlap of the box round what is above 20 % of the maximum with the true one",
+    group: Group::Localization,
+    higher_is_better: true,
+    needs: Needs::Boxes,
+    figures: |trial| Ok(trial.on_boxes(|map, truth| box_score(map.view(), truth, CAM_THRESHOLD))),
+};
+
+/// The [box score](box_score) at Grad-CAM's threshold.
+pub static IOU_15: Measure = Measure {
+    id: "iou-15",
+    title: "IoU at 15 %",
+    what: "the same at 15 %",
+    group: Group::Localization,
+    higher_is_better: true,
+    needs: Needs::Boxes,
+    figures: |trial| Ok(trial.on_boxes(|map, truth| box_score(map.view(), truth, GRAD_CAM_THRESHOLD))),
+};
 
 #[cfg(test)]
 mod tests {

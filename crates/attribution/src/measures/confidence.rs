@@ -4,6 +4,7 @@ use ndarray::Array2;
 use nn::Real;
 use tensor::Tensor;
 
+use super::measure::{Group, Measure, Needs, share};
 use crate::baseline::Baseline;
 use crate::error::ExplainError;
 use crate::pass::Pass;
@@ -46,11 +47,11 @@ impl<T: Real> Pass<'_, T> {
         &self,
         maps: &[Array2<T>],
         classes: &[usize],
-        baseline: &Baseline<T>,
+        baseline: &Baseline,
     ) -> Result<Vec<Confidence>, ExplainError> {
         self.check_maps(maps)?;
         let resolved = self.resolve(&classes.to_vec().into())?;
-        let baseline = baseline.image(self.model)?;
+        let baseline = baseline.of(self.model)?;
         let channels = self.model.input_shape()[2];
         let mut seen: Tensor<T> = self.input().clone();
         for (values, map) in seen.make_mut().chunks_exact_mut(baseline.len()).zip(maps) {
@@ -67,10 +68,32 @@ impl<T: Real> Pass<'_, T> {
     }
 }
 
+/// The [drop](Confidence::drop) in confidence.
+pub static DROP: Measure = Measure {
+    id: "drop",
+    title: "drop",
+    what: "fall of the probability when only what the map keeps is seen",
+    group: Group::Faithfulness,
+    higher_is_better: false,
+    needs: Needs::Network,
+    figures: |trial| Ok(trial.confidence()?.iter().map(|pair| pair.drop()).collect()),
+};
+
+/// The [increase](Confidence::increased) in confidence.
+pub static INCREASE: Measure = Measure {
+    id: "increase",
+    title: "increase",
+    what: "does the probability rise instead?",
+    group: Group::Faithfulness,
+    higher_is_better: true,
+    needs: Needs::Network,
+    figures: |trial| Ok(trial.confidence()?.iter().map(|pair| share(pair.increased())).collect()),
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Explainer;
+    use crate::Pass;
     use crate::testing::{INPUT, images, model};
 
     #[test]
@@ -85,12 +108,11 @@ mod tests {
     #[test]
     fn a_map_keeps_what_it_says() {
         let model = model();
-        let pass = Explainer::new(&model).observe(images(2)).unwrap();
+        let pass = Pass::new(&model, images(2)).unwrap();
         let map = Array2::from_shape_fn((INPUT[0], INPUT[1]), |(y, x)| (y * 8 + x) as f64 / 72.0);
         let (all, none) = (Array2::ones(map.raw_dim()), Array2::zeros(map.raw_dim()));
-        let probability = |image: Tensor<f64>, class: usize| {
-            Explainer::new(&model).observe(image).unwrap().probabilities().as_slice()[class]
-        };
+        let probability =
+            |image: Tensor<f64>, class: usize| Pass::new(&model, image).unwrap().probabilities().as_slice()[class];
         let found =
             |map: &Array2<f64>| pass.confidence(&[all.clone(), map.clone()], &[0, 2], &Baseline::Value(0.5)).unwrap();
         let [first, second] = found(&all)[..] else { panic!() };

@@ -1,27 +1,26 @@
 //! Deletion and insertion: does the class disappear, and appear, with the pixels that the map marks?
 
-use std::ops::ControlFlow;
-
 use ndarray::Array2;
 use nn::Real;
 use tensor::Tensor;
 
+use super::measure::{Group, Measure, Needs, Trial};
 use crate::baseline::Baseline;
 use crate::error::ExplainError;
-use crate::pass::{Pass, softmax};
-use crate::variants::{Progress, Runner, Variants};
+use crate::pass::{Pass, Runner, Variants, softmax};
+use crate::progress::Watch;
 
 /// How pixels are removed or restored.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Perturbation<T: Real = f32> {
+pub struct Perturbation {
     /// Number of steps from no changed pixel to all.
     pub steps: usize,
     /// The source of missing pixels. The paper uses grey for deletion and a blurred image for insertion; the default is
     /// black.
-    pub baseline: Baseline<T>,
+    pub baseline: Baseline,
 }
 
-impl<T: Real> Default for Perturbation<T> {
+impl Default for Perturbation {
     fn default() -> Self {
         Self { steps: 24, baseline: Baseline::default() }
     }
@@ -56,16 +55,16 @@ impl<T: Real> Pass<'_, T> {
     /// those that it was trained on: use the curve to compare methods, not networks.
     ///
     /// # Errors
-    /// If `steps` is zero, the maps, classes or baseline don't fit, or `progress` stops it.
+    /// If `steps` is zero, the maps, classes or baseline don't fit, or `watch` stops it.
     pub fn deletion(
         &self,
         maps: &[Array2<T>],
         classes: &[usize],
-        settings: &Perturbation<T>,
-        progress: impl FnMut(Progress) -> ControlFlow<()>,
+        settings: &Perturbation,
+        watch: Option<Watch<'_>>,
     ) -> Result<Vec<Curve>, ExplainError> {
-        let baseline = settings.baseline.image(self.model)?;
-        self.curves(maps, classes, settings.steps, progress, |image| (self.values_of(image), baseline.as_slice()))
+        let baseline = settings.baseline.of(self.model)?;
+        self.curves(maps, classes, settings.steps, watch, |image| (self.values_of(image), baseline.as_slice()))
     }
 
     /// Insertion: the probability of each image's class while its pixels replace those of the baseline, in the same order
@@ -77,11 +76,11 @@ impl<T: Real> Pass<'_, T> {
         &self,
         maps: &[Array2<T>],
         classes: &[usize],
-        settings: &Perturbation<T>,
-        progress: impl FnMut(Progress) -> ControlFlow<()>,
+        settings: &Perturbation,
+        watch: Option<Watch<'_>>,
     ) -> Result<Vec<Curve>, ExplainError> {
-        let baseline = settings.baseline.image(self.model)?;
-        self.curves(maps, classes, settings.steps, progress, |image| (baseline.as_slice(), self.values_of(image)))
+        let baseline = settings.baseline.of(self.model)?;
+        self.curves(maps, classes, settings.steps, watch, |image| (baseline.as_slice(), self.values_of(image)))
     }
 
     /// The curves from the first to the second picture of `ends`, for each image.
@@ -90,7 +89,7 @@ impl<T: Real> Pass<'_, T> {
         maps: &[Array2<T>],
         classes: &[usize],
         steps: usize,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+        watch: Option<Watch<'_>>,
         ends: impl Fn(usize) -> (&'v [T], &'v [T]),
     ) -> Result<Vec<Curve>, ExplainError> {
         if steps == 0 {
@@ -98,7 +97,7 @@ impl<T: Real> Pass<'_, T> {
         }
         self.check_maps(maps)?;
         let resolved = self.resolve(&classes.to_vec().into())?;
-        let mut runner = Runner::new(self.images() * (steps + 1), &mut progress);
+        let mut runner = Runner::new(self.images() * (steps + 1), watch);
         let curve = |(image, map): (usize, &Array2<T>)| {
             let (from, to) = ends(image);
             let [height, width, channels] = self.model.input_shape();
@@ -141,11 +140,39 @@ fn order<T: Real>(map: &Array2<T>) -> Vec<usize> {
     crate::target::ranked(&map.iter().copied().collect::<Vec<_>>())
 }
 
+/// The area under the curve of [deletion](Pass::deletion).
+pub static DELETION: Measure = Measure {
+    id: "deletion",
+    title: "deletion",
+    what: "area under the class's probability while the strongest pixels are blackened first",
+    group: Group::Faithfulness,
+    higher_is_better: false,
+    needs: Needs::Network,
+    figures: |trial| {
+        let Trial { pass, maps, labels, watch, .. } = trial;
+        Ok(pass.deletion(maps, labels, &Perturbation::default(), *watch)?.iter().map(Curve::area).collect())
+    },
+};
+
+/// The area under the curve of [insertion](Pass::insertion).
+pub static INSERTION: Measure = Measure {
+    id: "insertion",
+    title: "insertion",
+    what: "area under it while the strongest pixels appear first",
+    group: Group::Faithfulness,
+    higher_is_better: true,
+    needs: Needs::Network,
+    figures: |trial| {
+        let Trial { pass, maps, labels, watch, .. } = trial;
+        Ok(pass.insertion(maps, labels, &Perturbation::default(), *watch)?.iter().map(Curve::area).collect())
+    },
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Pass;
     use crate::testing::{INPUT, images, model};
-    use crate::{Explainer, silent};
 
     fn waves(phase: f64) -> Array2<f64> {
         Array2::from_shape_fn((INPUT[0], INPUT[1]), |(y, x)| ((y * 8 + x) as f64 * 0.9 + phase).sin())
@@ -162,11 +189,11 @@ mod tests {
     #[test]
     fn each_step_replaces_the_strongest_pixels_that_are_left() {
         let model = model();
-        let pass = Explainer::new(&model).observe(images(2)).unwrap();
+        let pass = Pass::new(&model, images(2)).unwrap();
         let (maps, classes) = ([waves(0.0), waves(1.0)], [2, 0]);
         let settings = Perturbation { steps: 5, baseline: Baseline::Value(0.25) };
-        let deleted = pass.deletion(&maps, &classes, &settings, silent).unwrap();
-        let inserted = pass.insertion(&maps, &classes, &settings, silent).unwrap();
+        let deleted = pass.deletion(&maps, &classes, &settings, None).unwrap();
+        let inserted = pass.insertion(&maps, &classes, &settings, None).unwrap();
         for n in 0..2 {
             let mut pixels: Vec<(usize, f64)> = maps[n].iter().copied().enumerate().collect();
             pixels.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap());
@@ -176,7 +203,7 @@ mod tests {
                     let value = |i: usize| {
                         if changed.contains(&(i / 2)) == original { pass.values_of(n)[i] } else { 0.25 }
                     };
-                    let seen = Explainer::new(&model).observe(Tensor::from_fn(INPUT, value)).unwrap();
+                    let seen = Pass::new(&model, Tensor::from_fn(INPUT, value)).unwrap();
                     seen.probabilities().as_slice()[classes[n]]
                 };
                 assert!((deleted[n].probabilities()[step] - picture(false)).abs() < 1e-12);
@@ -194,10 +221,10 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named() {
         let model = model();
-        let pass = Explainer::new(&model).observe(images(1)).unwrap();
+        let pass = Pass::new(&model, images(1)).unwrap();
         let message = |maps: &[Array2<f64>], classes: &[usize], steps| {
             let settings = Perturbation { steps, ..Perturbation::default() };
-            pass.deletion(maps, classes, &settings, silent).unwrap_err().to_string()
+            pass.deletion(maps, classes, &settings, None).unwrap_err().to_string()
         };
         assert!(message(&[waves(0.0)], &[0], 0).contains("at least one step"));
         assert!(message(&[], &[0], 2).contains("expected 1 maps of [9, 8], found []"));

@@ -6,6 +6,7 @@
 use ndarray::ArrayView2;
 use nn::data::Rect;
 
+use super::measure::{Group, Measure, Needs};
 use super::peak;
 
 /// The fraction of the map's positive part that lies in the box, in `[0, 1]`.
@@ -27,6 +28,17 @@ pub fn energy_in_box(map: ArrayView2<f32>, truth: &Rect) -> f64 {
     }
     inside / all
 }
+
+/// The [energy in the box](energy_in_box).
+pub static ENERGY: Measure = Measure {
+    id: "energy",
+    title: "energy",
+    what: "the share of the map that lies in the box",
+    group: Group::Localization,
+    higher_is_better: true,
+    needs: Needs::Boxes,
+    figures: |trial| Ok(trial.on_boxes(|map, truth| energy_in_box(map.view(), truth))),
+};
 
 #[cfg(test)]
 mod tests {

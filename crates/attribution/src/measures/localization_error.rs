@@ -1,8 +1,10 @@
 //! Top-k localisation error: among a few guesses, one must have the right class *and* the right box.
 
+use ndarray::Array2;
 use nn::data::Rect;
 
-use super::BOX_HIT;
+use super::measure::{Group, Measure, Needs, Trial, share};
+use super::{BOX_HIT, CAM_THRESHOLD, estimated_box};
 
 /// Whether no guess is right. A guess is a class and the [box](super::estimated_box) of that class's map; it is right if
 /// the class is the image's own and the intersection over union with the true box exceeds one half.
@@ -15,6 +17,40 @@ pub fn localization_error(guesses: &[(usize, Option<Rect>)], label: usize, truth
         class == label && found.is_some_and(|found| found.iou(truth) > BOX_HIT)
     };
     !guesses.iter().any(right)
+}
+
+/// The [localization error](localization_error) of the likeliest class.
+pub static TOP_1_ERROR: Measure = Measure {
+    id: "top-1-error",
+    title: "top-1 error",
+    what: "wrong class, or a box that overlaps by no more than half",
+    group: Group::Localization,
+    higher_is_better: false,
+    needs: Needs::Boxes,
+    figures: |trial| Ok(errors(trial, 1)),
+};
+
+/// The [localization error](localization_error) of the five likeliest classes.
+pub static TOP_5_ERROR: Measure = Measure {
+    id: "top-5-error",
+    title: "top-5 error",
+    what: "the same, with the five likeliest classes as guesses",
+    group: Group::Localization,
+    higher_is_better: false,
+    needs: Needs::Boxes,
+    figures: |trial| Ok(errors(trial, 5)),
+};
+
+/// Only the image's own class can be right among the `k` likeliest, so that only its map is asked for a box.
+fn errors(trial: &Trial<'_>, k: usize) -> Vec<f64> {
+    let error = |(image, map): (usize, &Array2<f32>)| {
+        let (label, truth) = (trial.labels[image], &trial.boxes[image]);
+        let found = estimated_box(map.view(), CAM_THRESHOLD);
+        let guess = |class| (class, found.filter(|_| class == label));
+        let guesses: Vec<_> = trial.pass.top_of(image, k).into_iter().map(|best| guess(best.class)).collect();
+        share(localization_error(&guesses, label, truth))
+    };
+    trial.maps.iter().enumerate().map(error).collect()
 }
 
 #[cfg(test)]

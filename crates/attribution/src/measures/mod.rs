@@ -7,6 +7,10 @@
 //! | Does it depend on the weights, and on the class? | [`cascade`], compared by [`rank_correlation`] and [`ssim`] |
 //! | How certain is a figure, and what do trivial maps score? | [`bootstrap`], [`centred_gaussian`], [`noise`] |
 //!
+//! [`ALL`] lists those that give a figure for each image and stand on the command line:
+//!
+#![doc = include_str!("../../docs/measures.md")]
+//!
 //! Measures against a box take a map `[h, w]` and a box in the *same* pixels: upsample a layer's map to the picture
 //! first. Only the positive part of the map counts as evidence.
 //!
@@ -20,6 +24,7 @@ mod confidence;
 mod curves;
 mod energy;
 mod localization_error;
+mod measure;
 mod pointing_game;
 mod randomization;
 mod rank_correlation;
@@ -27,17 +32,37 @@ mod ssim;
 
 pub use baselines::{centred_gaussian, noise};
 pub use bootstrap::{Interval, bootstrap};
-pub use box_score::{BOX_HIT, CAM_THRESHOLD, GRAD_CAM_THRESHOLD, box_score, estimated_box};
-pub use confidence::Confidence;
-pub use curves::{Curve, Perturbation};
-pub use energy::energy_in_box;
-pub use localization_error::localization_error;
-pub use pointing_game::pointing_game;
-pub use randomization::cascade;
+pub use box_score::{BOX_HIT, CAM_THRESHOLD, GRAD_CAM_THRESHOLD, IOU_15, IOU_20, box_score, estimated_box};
+pub use confidence::{Confidence, DROP, INCREASE};
+pub use curves::{Curve, DELETION, INSERTION, Perturbation};
+pub use energy::{ENERGY, energy_in_box};
+pub use localization_error::{TOP_1_ERROR, TOP_5_ERROR, localization_error};
+pub use measure::{Group, Measure, Needs, Trial, half, rank_correlations};
+pub use pointing_game::{POINTING, pointing_game};
+pub use randomization::{RANDOM, RANDOM_HALF, RANDOM_HEAD, RANDOM_SSIM, WRONG_CLASS, cascade};
 pub use rank_correlation::rank_correlation;
 pub use ssim::ssim;
 
 use ndarray::ArrayView2;
+
+/// Every measure: the one list, in the order of tables.
+pub static ALL: [&Measure; 15] = [
+    &POINTING,
+    &ENERGY,
+    &IOU_20,
+    &IOU_15,
+    &TOP_1_ERROR,
+    &TOP_5_ERROR,
+    &DELETION,
+    &INSERTION,
+    &DROP,
+    &INCREASE,
+    &WRONG_CLASS,
+    &RANDOM_HEAD,
+    &RANDOM_HALF,
+    &RANDOM_SSIM,
+    &RANDOM,
+];
 
 /// The largest value of a map; `None` if it has no peak, see the [module](self).
 fn peak(map: ArrayView2<f32>) -> Option<f32> {

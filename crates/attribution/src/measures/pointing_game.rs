@@ -5,6 +5,7 @@
 use ndarray::ArrayView2;
 use nn::data::Rect;
 
+use super::measure::{Group, Measure, Needs, share};
 use super::peak;
 
 /// Whether the map's maximum lies in the box, or within `tolerance` pixels of it (Euclidean distance between the centres
@@ -27,6 +28,17 @@ pub fn pointing_game(map: ArrayView2<f32>, truth: &Rect, tolerance: usize) -> bo
 fn distance(i: usize, first: usize, end: usize) -> usize {
     first.saturating_sub(i).max((i + 1).saturating_sub(end))
 }
+
+/// The [pointing game](pointing_game), without tolerance.
+pub static POINTING: Measure = Measure {
+    id: "pointing",
+    title: "pointing",
+    what: "does the strongest pixel lie in the object's box?",
+    group: Group::Localization,
+    higher_is_better: true,
+    needs: Needs::Boxes,
+    figures: |trial| Ok(trial.on_boxes(|map, truth| share(pointing_game(map.view(), truth, 0)))),
+};
 
 #[cfg(test)]
 mod tests {

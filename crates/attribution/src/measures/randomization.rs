@@ -2,6 +2,8 @@
 
 use nn::{Model, ModelError, Real, Source};
 
+use super::measure::{Group, Measure, Needs, half, rank_correlations};
+
 /// Copies of the model in which more and more layers have random weights: first the last layer with weights, then also
 /// the one before it, and so on down to the image. Each comes with the name of the layer that was randomised last.
 ///
@@ -45,6 +47,61 @@ fn untrained<T: Real>(model: &Model<T>, seed: u64) -> Result<Model<T>, ModelErro
     });
     Ok(builder.info(model.info().clone()).build(seed)?.cast())
 }
+
+/// The likeness to the map of another class.
+pub static WRONG_CLASS: Measure = Measure {
+    id: "wrong-class",
+    title: "wrong class",
+    what: "rank correlation with the map of the likeliest wrong class",
+    group: Group::Sanity,
+    higher_is_better: false,
+    needs: Needs::Rivals,
+    figures: |trial| Ok(rank_correlations(trial.maps, trial.rivals)),
+};
+
+/// The likeness to the map of a network with a random last layer.
+pub static RANDOM_HEAD: Measure = Measure {
+    id: "random-head",
+    title: "random head",
+    what: "rank correlation with the map after the last layer's weights are re-initialized",
+    group: Group::Sanity,
+    higher_is_better: false,
+    needs: Needs::Randomized,
+    figures: |trial| Ok(trial.at_step(trial.cascade.first(), 0)),
+};
+
+/// The likeness to the map of a network whose upper half is random.
+pub static RANDOM_HALF: Measure = Measure {
+    id: "random-half",
+    title: "half random",
+    what: "rank correlation with the map after the weights of the upper half of the layers are re-initialized",
+    group: Group::Sanity,
+    higher_is_better: false,
+    needs: Needs::Randomized,
+    figures: |trial| Ok(trial.at_step(trial.cascade.get(half(trial.cascade.len())), 0)),
+};
+
+/// The structural similarity to the map of a network whose upper half is random.
+pub static RANDOM_SSIM: Measure = Measure {
+    id: "random-ssim",
+    title: "SSIM of it",
+    what: "structural similarity with that map",
+    group: Group::Sanity,
+    higher_is_better: false,
+    needs: Needs::Randomized,
+    figures: |trial| Ok(trial.at_step(trial.cascade.get(half(trial.cascade.len())), 1)),
+};
+
+/// The likeness to the map of a random network.
+pub static RANDOM: Measure = Measure {
+    id: "random",
+    title: "all random",
+    what: "rank correlation with the map after all weights are re-initialized",
+    group: Group::Sanity,
+    higher_is_better: false,
+    needs: Needs::Randomized,
+    figures: |trial| Ok(trial.at_step(trial.cascade.last(), 0)),
+};
 
 #[cfg(test)]
 mod tests {

@@ -1,50 +1,84 @@
 //! Ablation-CAM.
 
-use std::ops::ControlFlow;
-
 use nn::Real;
+use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
-use crate::error::ExplainError;
-use crate::explanation::Explanation;
-use crate::heatmap::Heatmap;
-use crate::methods::by_channel::Channels;
-use crate::pass::{LayerRef, Pass};
-use crate::target::Target;
-use crate::variants::{Progress, Variants};
+use super::by_channel::{Channels, by_channel};
+use super::prelude::*;
+use crate::pass::Variants;
 
-impl<T: Real> Pass<'_, T> {
-    /// Ablation-CAM: each channel weighted by how much the score falls without it. (Desai and Ramaswamy, *Ablation-CAM:
-    /// Visual Explanations for Deep Convolutional Network via Gradient-free Localization*, 2020.)
-    ///
-    /// ```text
-    /// w_c = (S − S_c) / S,    S_c the score with f_c set to zero      (eq. 3)
-    /// M   = Σ_c w_c f_c                                                (eq. 5, whose ReLU is left to the display)
-    /// ```
-    ///
-    /// For each channel the layers after this one are run once. Where S is negative the paper's division would turn the map
-    /// round, so that it is divided by |S| here; a score of zero is not divided by.
-    ///
-    /// # Errors
-    /// Where there is no such layer, its output has no positions, the target doesn't fit, or when `progress` breaks it off.
-    pub fn ablation_cam<'a>(
-        &self,
-        layer: impl Into<LayerRef<'a>>,
-        target: impl Into<Target<T>>,
-        progress: impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Explanation<Heatmap<T>>, ExplainError> {
-        let target = target.into();
-        let whole = self.scores(target.clone())?;
-        self.by_channel("Ablation-CAM", layer.into(), &target, progress, |runner, target, channels| {
+static ABOUT: About = About {
+    id: "ablation-cam",
+    title: "Ablation-CAM",
+    source: "Desai and Ramaswamy 2020",
+    formula: "features, each channel weighted by how much the score falls without it",
+    looks_at: LooksAt::Layer,
+    quantity: Quantity::Evidence,
+    cost: Cost::EachChannel,
+    tells: "which cells hold features whose loss lowers the score",
+    does_not_tell: "what features do together: each is taken away by itself",
+    elsewhere: &["AblationCAM"],
+    chapter: "chapter_09_cam",
+};
+
+/// Ablation-CAM: each channel weighted by how much the score falls without it. (Desai and Ramaswamy, *Ablation-CAM:
+/// Visual Explanations for Deep Convolutional Network via Gradient-free Localization*, 2020.)
+///
+/// ```text
+/// w_c = (S − S_c) / S,    S_c the score with f_c set to zero      (eq. 3)
+/// M   = Σ_c w_c f_c                                                (eq. 5, whose ReLU is left to the display)
+/// ```
+///
+/// The layers after this one are run once for each channel. If S is negative the paper's division would reverse the map,
+/// so it is divided by |S| here; if it is zero, by nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AblationCam;
+
+impl<T: Real> Method<T> for AblationCam {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        let pass = question.pass();
+        let whole = pass.scores(question.target().clone())?;
+        by_channel(question, |runner, target, channels| {
             let &Channels { layer, image, features } = channels;
             let without = |c: usize, values: &mut [T]| {
                 values.iter_mut().skip(c).step_by(channels.count()).for_each(|f| *f = T::zero());
             };
             let ablated = Variants { image, original: features, count: channels.count() };
-            let run = |batch: Tensor<T>| Ok(self.model.resume(layer, &batch, self.forward(), image));
+            let run = |batch: Tensor<T>| Ok(pass.model().resume(layer, &batch, pass.forward(), image));
             let scores = runner.scores(target, &ablated, without, run)?;
             let scale = if whole[image].is_zero() { T::one() } else { whole[image].abs() };
             Ok(scores.into_iter().map(|score| (whole[image] - score) / scale).collect())
         })
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use ndarray::{Array2, Axis};
+    use super::super::tests::{features, maps, near, with_pass};
+
+    pub(crate) fn check() {
+        with_pass(|pass| {
+            let (w, b) = (pass.model().parameter("fc.weight").unwrap(), pass.model().parameter("fc.bias").unwrap());
+            for (n, map) in maps(pass, "pool", &super::AblationCam).iter().enumerate() {
+                let f = features(pass, "pool", n);
+                // After this layer come a mean and one linear layer.
+                let score = |without: Option<usize>| {
+                    let kept = (0..4).filter(|&c| Some(c) != without);
+                    let terms = kept.map(|c| w.view()[[c, 1]] * f.index_axis(Axis(2), c).mean().unwrap());
+                    b.as_slice()[1] + terms.sum::<f64>()
+                };
+                let whole = score(None);
+                let weight = |c: usize| (whole - score(Some(c))) / whole.abs();
+                let expected = Array2::from_shape_fn((4, 4), |(i, j)| (0..4).map(|c| weight(c) * f[[i, j, c]]).sum());
+                near(&map.per_cell(), &expected, "Ablation-CAM");
+            }
+        });
     }
 }

@@ -1,54 +1,46 @@
-//! Maps that weigh a layer's channels by running the model once for each.
-
-use std::ops::ControlFlow;
+//! Maps that weight a layer's channels by running the model once for each.
 
 use ndarray::ArrayView3;
 use nn::{Real, Source};
 
+use super::shared::weighted_sum;
 use crate::error::ExplainError;
-use crate::explanation::Explanation;
-use crate::heatmap::Heatmap;
-use crate::methods::weighted_sum;
-use crate::pass::{LayerRef, Pass, of_image};
-use crate::target::{Resolved, Target};
-use crate::variants::{Progress, Runner};
+use crate::map::{Map, Quantity};
+use crate::pass::{Runner, of_image};
+use crate::question::Question;
+use crate::target::Resolved;
 
 /// One image's features at a layer.
-pub(crate) struct Channels<'p, T: Real> {
-    pub(crate) layer: usize,
-    pub(crate) image: usize,
+pub(super) struct Channels<'p, T: Real> {
+    pub(super) layer: usize,
+    pub(super) image: usize,
     /// `[h, w, C]`.
-    pub(crate) features: ArrayView3<'p, T>,
+    pub(super) features: ArrayView3<'p, T>,
 }
 
 impl<T: Real> Channels<'_, T> {
     /// C.
-    pub(crate) fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.features.dim().2
     }
 }
 
-impl<T: Real> Pass<'_, T> {
-    /// Σ_c w_c f_c at a layer, where `weights` gives w for each image.
-    pub(crate) fn by_channel<'a, F: FnMut(Progress) -> ControlFlow<()>>(
-        &self,
-        method: &'static str,
-        layer: LayerRef<'a>,
-        target: &Target<T>,
-        mut progress: F,
-        mut weights: impl FnMut(&mut Runner<'_, F>, &Resolved<T>, &Channels<'_, T>) -> Result<Vec<T>, ExplainError>,
-    ) -> Result<Explanation<Heatmap<T>>, ExplainError> {
-        let layer = self.spatial(layer)?;
-        let resolved = self.resolve(target)?;
-        let batch = self.var(Source::Layer(layer)).value();
-        let mut runner = Runner::new(self.images() * batch.shape()[3], &mut progress);
+/// Σ_c w_c f_c at a layer, where `weights` gives w for each image.
+pub(super) fn by_channel<T: Real>(
+    question: &Question<'_, T>,
+    mut weights: impl FnMut(&mut Runner<'_>, &Resolved<T>, &Channels<'_, T>) -> Result<Vec<T>, ExplainError>,
+) -> Result<Vec<Map<T>>, ExplainError> {
+    let (pass, resolved) = (question.pass(), question.resolve()?);
+    let features = |layer: usize| pass.var(Source::Layer(layer)).value();
+    let channels = question.spatial_layers()?.into_iter().map(|layer| features(layer).shape()[3]).sum();
+    let mut runner = question.runner(channels);
+    question.over_layers(|layer| {
         let mut map = |image: usize| {
-            let channels = Channels { layer, image, features: of_image(batch, image) };
+            let channels = Channels { layer, image, features: of_image(features(layer), image) };
             let weights = weights(&mut runner, &resolved, &channels)?;
-            Ok(self.heatmap(image, layer, weighted_sum(channels.features, &weights), false))
+            let values = weighted_sum(channels.features, &weights);
+            Ok(runner.traced(pass.cell_map(image, Quantity::Evidence, layer, values, false)))
         };
-        let maps = (0..self.images()).map(&mut map).collect::<Result<_, ExplainError>>()?;
-        let layers = vec![self.layer_name(layer)];
-        Ok(Explanation { layers, ..self.input_level(method, target, maps) })
-    }
+        (0..pass.images()).map(&mut map).collect()
+    })
 }

@@ -1,14 +1,12 @@
 //! Class activation mapping.
 
 use ndarray::{Array2, ArrayView3};
-use nn::{Real, Source};
+use nn::{GapHead, Model, Real, Source};
+use serde::{Deserialize, Serialize};
 
-use crate::error::ExplainError;
-use crate::explanation::Explanation;
-use crate::heatmap::Heatmap;
-use crate::methods::weighted_sum;
+use super::prelude::*;
+use super::shared::weighted_sum;
 use crate::pass::{Pass, of_image};
-use crate::target::Target;
 
 /// M_CAM = Σ_c w_c^class f^K_c, signed: neither bias nor ReLU. f^K `[h, w, C]`, w^class `[C]` → `[h, w]`.
 ///
@@ -18,23 +16,45 @@ pub fn cam<T: Real>(features: ArrayView3<T>, weights: &[T]) -> Array2<T> {
     weighted_sum(features, weights)
 }
 
-impl<T: Real> Pass<'_, T> {
-    /// CAM: the last feature map, weighted by the class's weights in the fully connected layer.
-    ///
-    /// The model must end in global average pooling and that one layer. Then the mean of the map plus the bias *is* the
-    /// class score, and the map is Grad-CAM's times the number of positions. Of a target that is no single class, the
-    /// weights are the same combination of the classes' weights (for a function of the logits, to first order).
-    ///
-    /// # Errors
-    /// [`ExplainError::NoGapHead`] on any other model; and where the target doesn't fit.
-    pub fn cam(&self, target: impl Into<Target<T>>) -> Result<Explanation<Heatmap<T>>, ExplainError> {
-        let target = target.into();
-        let head = self.model.gap_head().ok_or_else(|| ExplainError::NoGapHead { found: self.ending() })?;
-        let weight = self.model.parameter(&format!("{}.weight", self.layer_name(head.linear)));
+static ABOUT: About = About {
+    id: "cam",
+    title: "CAM",
+    source: "Zhou et al. 2016",
+    formula: "the last features, weighted by the class's weights; needs global average pooling and one fully connected layer",
+    looks_at: LooksAt::Head,
+    quantity: Quantity::Evidence,
+    cost: Cost::OnePass,
+    tells: "how much each cell of the last feature map adds to the score: their mean and the bias are the score",
+    does_not_tell: "what in a cell counts, or anything finer than a cell, which sees far more of the picture than it covers",
+    elsewhere: &["CAM"],
+    chapter: "chapter_09_cam",
+};
+
+/// CAM: the last feature map, weighted by the class's weights in the fully connected layer ([`cam`]).
+///
+/// The model must end in global average pooling and that one layer. Then the mean of the map plus the bias *is* the
+/// class score, and the map is Grad-CAM's times the number of positions. For a target that is no single class, the
+/// weights are the same combination of the classes' weights (for a function of the logits, to first order).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cam;
+
+impl<T: Real> Method<T> for Cam {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
+        head(pass.model()).map(|_| ())
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        let (pass, model) = (question.pass(), question.pass().model());
+        let head = head(model)?;
+        let weight = model.parameter(&format!("{}.weight", model.layers()[head.linear].name));
         let weight = weight.expect("a fully connected layer has weights").as_slice(); // [C, classes]
-        let seed = self.seed(&target)?; // [N, classes]
-        let classes = self.model.classes();
-        let features = self.var(Source::Layer(head.features)).value();
+        let seed = question.seed()?; // [N, classes]
+        let classes = model.classes();
+        let features = pass.var(Source::Layer(head.features)).value();
         let map = |image: usize| {
             let coefficients = &seed.as_slice()[image * classes..][..classes];
             let combined = |row: &[T]| {
@@ -43,21 +63,35 @@ impl<T: Real> Pass<'_, T> {
             };
             let weights: Vec<T> = weight.chunks_exact(classes).map(combined).collect();
             let zero = weights.iter().all(|w| w.is_zero());
-            self.heatmap(image, head.features, cam(of_image(features, image), &weights), zero)
+            pass.cell_map(image, ABOUT.quantity, head.features, cam(of_image(features, image), &weights), zero)
         };
-        Ok(Explanation {
-            method: "CAM",
-            target: target.to_string(),
-            layers: vec![self.layer_name(head.features)],
-            coverage: None,
-            maps: (0..self.images()).map(map).collect(),
-        })
+        Ok((0..pass.images()).map(map).collect())
     }
+}
 
-    /// The last layers, in words.
-    fn ending(&self) -> String {
-        let layers = self.model.layers();
-        let last: Vec<String> = layers[layers.len().saturating_sub(3)..].iter().map(|l| l.layer.to_string()).collect();
-        last.join(" → ")
+fn head<T: Real>(model: &Model<T>) -> Result<GapHead, ExplainError> {
+    model.gap_head().ok_or_else(|| {
+        let layers = model.layers();
+        let last = layers[layers.len().saturating_sub(3)..].iter().map(|node| node.layer.to_string());
+        ExplainError::NoGapHead { found: last.collect::<Vec<_>>().join(" → ") }
+    })
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use ndarray::Array2;
+    use super::super::tests::{features, maps, near, with_pass};
+
+    pub(crate) fn check() {
+        with_pass(|pass| {
+            let weight = pass.model().parameter("fc.weight").unwrap().view();
+            for (index, map) in maps(pass, "pool", &super::Cam).iter().enumerate() {
+                let f = features(pass, "pool", index);
+                let expected =
+                    Array2::from_shape_fn((4, 4), |(i, j)| (0..4).map(|c| weight[[c, 1]] * f[[i, j, c]]).sum());
+                near(&map.per_cell(), &expected, "CAM");
+            }
+        });
     }
 }

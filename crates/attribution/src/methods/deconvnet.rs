@@ -1,23 +1,54 @@
 //! The deconvolutional network.
 
 use nn::Real;
+use serde::{Deserialize, Serialize};
 
-use crate::error::ExplainError;
-use crate::explanation::Explanation;
-use crate::gradients::Reading;
-use crate::pass::Pass;
-use crate::saliency::Saliency;
-use crate::target::Target;
+use super::prelude::*;
+use crate::pass::{Pass, Reading};
+use crate::rules::Deconv;
 
-impl<T: Real> Pass<'_, T> {
-    /// The deconvnet: what reaches the image when every ReLU passes only positive gradients, whatever its own input was
-    /// ([`Deconv`](crate::rules::Deconv); Zeiler and Fergus 2014). `[H, W, C]`, signed.
-    ///
-    /// Without max pooling, whose switches carry what it knows of the image, the map doesn't depend on the image at all.
-    ///
-    /// # Errors
-    /// Where the model has no ReLU or an activation without such a reading, or the target doesn't fit.
-    pub fn deconvnet(&self, target: impl Into<Target<T>>) -> Result<Explanation<Saliency<T>>, ExplainError> {
-        self.rectified("deconvnet", Reading::Deconv, &target.into())
+static ABOUT: About = About {
+    id: "deconvnet",
+    title: "deconvnet",
+    source: "Zeiler and Fergus 2014",
+    formula: "the gradient, with every ReLU passing only positive gradients; networks of ReLUs",
+    looks_at: LooksAt::Input,
+    quantity: Quantity::Sensitivity,
+    cost: Cost::OnePass,
+    tells: "which fine structures could have set off the network's features",
+    does_not_tell: "why it is this class, or how the score would truly change; it ignores which units were on, so much that it shows isn't in this picture",
+    elsewhere: &["Deconvolution"],
+    chapter: "chapter_08_relu",
+};
+
+/// The deconvnet: what reaches the image when every ReLU passes only positive gradients, whatever its own input was
+/// ([`Deconv`]; Zeiler and Fergus 2014). `[H, W, C]`, signed.
+///
+/// Without max pooling, whose switches carry what it knows of the image, the map doesn't depend on the image at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Deconvnet;
+
+impl<T: Real> Method<T> for Deconvnet {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
+        pass.check_rule(&Deconv)
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        question.maps_from_input_gradient(ABOUT.quantity, Reading::Deconv, |_, g| g)
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use super::super::tests::arriving;
+
+    pub(crate) fn check() {
+        // §2.1: the signal is rectified as the activation was.
+        arriving(&super::Deconvnet, |_, g, _| g > 0.0, |_, arrives| arrives);
     }
 }

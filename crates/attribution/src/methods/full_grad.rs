@@ -1,130 +1,76 @@
-//! FullGrad: the gradient of the image and of every bias.
+//! FullGrad.
 
 use ndarray::{Array2, Axis};
 use nn::Real;
-use nn::layers::BatchNormEvaluation;
-use tensor::ops::{Add, AddScalar, Pad};
-use tensor::{Exact, Nature, Node, Tape, Tensor, Var};
+use serde::{Deserialize, Serialize};
 
-use crate::error::ExplainError;
-use crate::explanation::Explanation;
-use crate::heatmap::Heatmap;
+use super::prelude::*;
+use crate::map::{Alignment, upsample};
 use crate::pass::{Pass, of_image};
-use crate::path::{Path, nature_in};
-use crate::rules::{Operation, Refusal};
 use crate::target::Target;
-use crate::upsample::{Alignment, upsample};
 
-/// The full-gradient decomposition of a score: what the image contributed, and what each bias did, place by place.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FullGradient<T: Real = f32> {
-    /// x ⊙ ∂S/∂x, `[N, H, W, C]`.
-    pub input: Tensor<T>,
-    /// For each layer that adds something of its own, from the image to the score.
-    pub biases: Vec<BiasGradient<T>>,
-}
+static ABOUT: About = About {
+    id: "full-grad",
+    title: "FullGrad",
+    source: "Srinivas and Fleuret 2019",
+    formula: "the magnitudes of the gradients of the image and of every bias, summed over layers",
+    looks_at: LooksAt::Input,
+    quantity: Quantity::Magnitude,
+    cost: Cost::OnePass,
+    tells: "where the picture's own gradients and those of every layer's biases are strong",
+    does_not_tell: "what speaks against the class: it sums magnitudes; and the map, unlike its parts, doesn't add up to the score",
+    elsewhere: &["FullGrad"],
+    chapter: "chapter_12_conservation",
+};
 
-/// What a layer's biases contributed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BiasGradient<T: Real = f32> {
-    /// The layer.
-    pub layer: String,
-    /// b ⊙ ∂S/∂y in every place of its output y, `[N, h, w, C]` or `[N, C]`.
-    pub values: Tensor<T>,
-}
+/// FullGrad (Srinivas and Fleuret, *Full-Gradient Representation for Neural Network Visualization*, 2019): a map of the
+/// image's pixels, `[H, W]`, from those parts of the [full gradient](Pass::full_gradient) that have positions.
+///
+/// ```text
+/// M = ψ(x ⊙ ∂S/∂x) + Σ_layers Σ_channels ψ(b ⊙ ∂S/∂y)
+/// ```
+///
+/// where ψ takes absolute values, stretches them from 0 to 1 and upsamples them (bilinear, edge to edge) to the image. So
+/// each channel of each layer counts as much as the image's, and the map no longer adds up to the score; the
+/// [decomposition](Pass::full_gradient) does. (The authors' program stretches the channels of a layer together, with
+/// another map; the formula is the paper's.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FullGrad;
 
-impl<T: Real> FullGradient<T> {
-    /// The sum of all contributions for each image: the score, if the target is a sum of scores.
-    #[must_use]
-    pub fn totals(&self) -> Vec<f64> {
-        let images = self.input.shape()[0];
-        let sum = |image: usize, values: &Tensor<T>| {
-            let each = values.len() / images;
-            let terms = values.as_slice()[image * each..][..each].iter().map(|v| v.as_f64());
-            tensor::pairwise_sum(&terms.collect::<Vec<_>>())
+impl<T: Real> Method<T> for FullGrad {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
+        pass.full_gradient(Target::top()).map(|_| ())
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        let pass = question.pass();
+        let full = pass.full_gradient(question.target().clone())?;
+        let [height, width, _] = pass.model().input_shape();
+        let spatial = || full.biases.iter().map(|bias| &bias.values).filter(|values| values.shape().len() == 4);
+        let map = |image: usize| {
+            let parts = std::iter::once(&full.input).chain(spatial());
+            let sum = parts.fold(Array2::zeros((height, width)), |sum, values| {
+                let values = of_image(values, image);
+                let channels: Vec<Array2<T>> = values.axis_iter(Axis(2)).map(|channel| channel.to_owned()).collect();
+                sum + post_process(&channels, [height, width])
+            });
+            pass.fine_map(image, ABOUT.quantity, sum)
         };
-        let total = |image| sum(image, &self.input) + self.biases.iter().map(|b| sum(image, &b.values)).sum::<f64>();
-        (0..images).map(total).collect()
+        Ok((0..pass.images()).map(map).collect())
     }
 }
 
-/// The contribution b ⊙ ∂S/∂y of what an operation adds to a multiple of its input; `None` if it adds nothing.
-///
-/// A convolution (transposed or not) and a fully connected layer add their bias, a sum the terms that don't depend on the
-/// image, batch norm in evaluation, y = a·x + c, adds c, padding its constant, and ReLU6 its bound where it is saturated;
-/// ReLU adds nothing. A smooth activation y = f(x) adds f(x) − f′(x)·x, so that the contributions add up whatever f is.
-///
-/// # Errors
-/// [`Refusal::UnknownBias`], if it isn't known what the operation adds.
-pub(crate) fn bias_gradient<T: Real>(path: &Path<T>, value: &Var<T>) -> Result<Option<Tensor<T>>, Refusal> {
-    let (node, gradient) = (value.node(), path.gradient(value));
-    let refused = || Refusal::UnknownBias(Operation::of(node));
-    Ok(match nature_in(node, |id| path.contains(id)) {
-        Nature::Moves | Nature::Linear => match node.input_ids().position(|id| !path.contains(id)) {
-            None => None,
-            Some(input) if node.op::<Add>().is_some() => {
-                Some(Tensor::from(&gradient.view() * &node.input(input).view()))
-            }
-            Some(_) => return Err(refused()),
-        },
-        nature if nature.is_homogeneous() => None,
-        Nature::Affine { bias: Some(input) } => {
-            (input < node.input_count()).then(|| by_channel(node.input(input), &gradient))
-        }
-        Nature::Affine { bias: None } => Some(shift(node, gradient).ok_or_else(refused)?),
-        Nature::Rectifier { min, max } => {
-            let (min, max) = (T::from_f64(min), T::from_f64(max));
-            let bound = |x: T| {
-                if x <= min {
-                    min
-                } else if x >= max {
-                    max
-                } else {
-                    T::zero()
-                }
-            };
-            Some(node.input(0).clone().zip(&gradient, |x, g| bound(x) * g))
-        }
-        Nature::Smooth => {
-            let passed = passed_on(value, 0, &gradient).zip(node.input(0), |g, x| g * x);
-            Some(gradient.zip(node.output(), |g, y| g * y).zip(&passed, |whole, linear| whole - linear))
-        }
-        _ => return Err(refused()),
-    })
-}
-
-/// b ⊙ ∂S/∂y of an affine operation y = A·x + b whose b isn't an input.
-fn shift<T: Real>(node: &Node<T>, gradient: Tensor<T>) -> Option<Tensor<T>> {
-    if let Some(AddScalar { addend }) = node.op() {
-        return Some(gradient.map(|g| g * T::from_f64(*addend)));
-    }
-    if let Some(Pad { widths }) = node.op() {
-        let inside = Tape::new().leaf(node.input(0).clone()).pad(widths, T::zero());
-        let around = node.output().clone().zip(inside.value(), |y, x| y - x);
-        return Some(gradient.zip(&around, |g, b| g * b));
-    }
-    let [_, shift] = node.op::<BatchNormEvaluation<T>>()?.affine(node.input(1), node.input(2));
-    Some(by_channel(&shift, &gradient))
-}
-
-/// b ⊙ ∂S/∂y, for b `[C]` and ∂S/∂y `[…, C]`.
-fn by_channel<T: Real>(bias: &Tensor<T>, gradient: &Tensor<T>) -> Tensor<T> {
-    Tensor::from_fn(gradient.shape(), |i| bias.as_slice()[i % bias.len()] * gradient.as_slice()[i])
-}
-
-/// The gradient of one of an operation's inputs, given ∂S/∂y = `gradient`.
-pub(crate) fn passed_on<T: Real>(value: &Var<T>, input: usize, gradient: &Tensor<T>) -> Tensor<T> {
-    let id = value.node().input_ids().nth(input).expect("an input of this node");
-    let input = value.tape().var(id).expect("an explaining tape keeps every value");
-    let mut gradients =
-        value.tape().backward_from(value, gradient.clone(), &Exact, [&input]).expect("the exact rule refuses nothing");
-    gradients.take(&input).expect("asked for")
-}
-
-/// Σ ψ over channels `[h, w]`: absolute values, stretched from 0 to 1, upsampled to the image.
+/// Σ ψ over channels `[h, w]`: absolute values, stretched from 0 to 1, upsampled to the image. NaN if a value isn't finite.
 fn post_process<T: Real>(channels: &[Array2<T>], [height, width]: [usize; 2]) -> Array2<T> {
     let mut sum = Array2::zeros((height, width));
     for channel in channels {
+        if channel.iter().any(|v| !v.is_finite()) {
+            return Array2::from_elem((height, width), T::nan());
+        }
         let magnitude = channel.mapv(T::abs);
         let (least, most) = magnitude.iter().fold((T::infinity(), T::zero()), |(a, b), &v| (a.min(v), b.max(v)));
         if most > least {
@@ -135,60 +81,34 @@ fn post_process<T: Real>(channels: &[Array2<T>], [height, width]: [usize; 2]) ->
     sum
 }
 
-impl<T: Real> Path<T> {
-    fn full_gradient(&self) -> Result<FullGradient<T>, ExplainError> {
-        let (image, rest) = self.values.split_first().expect("the image lies on the path");
-        let input = image.value().clone().zip(&self.gradient(image), |x, g| x * g);
-        let mut biases = Vec::new();
-        for value in rest {
-            let added = bias_gradient(self, value)?;
-            let layer = value.node().label().unwrap_or_else(|| value.node().any_op().name()).to_string();
-            biases.extend(added.map(|values| BiasGradient { layer, values }));
-        }
-        Ok(FullGradient { input, biases })
-    }
-}
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use ndarray::{Array2, Axis};
+    use super::super::tests::{maps, near, with_pass};
+    use crate::map::{Alignment, upsample};
+    use crate::pass::of_image;
 
-impl<T: Real> Pass<'_, T> {
-    /// The full-gradient decomposition of the score (Srinivas and Fleuret, *Full-Gradient Representation for Neural Network
-    /// Visualization*, 2019): x ⊙ ∂S/∂x and, for every bias, b · ∂S/∂b place by place, the biases that batch norm and
-    /// saturated activations amount to included. They add up to the score ([`FullGradient::totals`]).
-    ///
-    /// # Errors
-    /// Where the model has an operation of which it isn't known what it adds, or the target doesn't fit.
-    pub fn full_gradient(&self, target: impl Into<Target<T>>) -> Result<FullGradient<T>, ExplainError> {
-        self.path(&self.seed(&target.into())?)?.full_gradient()
-    }
-
-    /// FullGrad (Srinivas and Fleuret 2019): a map of the image's pixels, `[H, W]`, of the full gradient's parts that have
-    /// positions.
-    ///
-    /// ```text
-    /// M = ψ(x ⊙ ∂S/∂x) + Σ_layers Σ_channels ψ(b ⊙ ∂S/∂y)
-    /// ```
-    ///
-    /// where ψ takes absolute values, stretches them from 0 to 1 and upsamples them (bilinear, edge to edge) to the image. So
-    /// each channel of each layer counts as much as the image's, and the map isn't complete any more; the
-    /// [decomposition](Self::full_gradient) is. (The authors' program stretches the channels of a layer together, with
-    /// another map; the formula is the paper's.)
-    ///
-    /// # Errors
-    /// As [`full_gradient`](Self::full_gradient).
-    pub fn full_grad(&self, target: impl Into<Target<T>>) -> Result<Explanation<Heatmap<T>>, ExplainError> {
-        let target = target.into();
-        let full = self.full_gradient(target.clone())?;
-        let [height, width, _] = self.model().input_shape();
-        let maps = |image: usize| {
+    pub(crate) fn check() {
+        // Each part by channel: absolute values, stretched from 0 to 1, and upsampled to the image.
+        with_pass(|pass| {
+            let full = pass.full_gradient(1).unwrap();
             let spatial = full.biases.iter().map(|bias| &bias.values).filter(|values| values.shape().len() == 4);
-            let sum =
-                std::iter::once(&full.input).chain(spatial).fold(Array2::zeros((height, width)), |sum, values| {
-                    let values = of_image(values, image);
-                    let channels: Vec<Array2<T>> =
-                        values.axis_iter(Axis(2)).map(|channel| channel.to_owned()).collect();
-                    sum + post_process(&channels, [height, width])
-                });
-            self.heatmap_of_pixels(image, sum)
-        };
-        Ok(self.input_level("FullGrad", &target, (0..self.images()).map(maps).collect()))
+            let parts: Vec<_> = std::iter::once(&full.input).chain(spatial).collect();
+            for (n, map) in maps(pass, "pool", &super::FullGrad).iter().enumerate() {
+                let mut expected = Array2::<f64>::zeros((9, 8));
+                for values in &parts {
+                    let values = of_image(values, n);
+                    for channel in values.axis_iter(Axis(2)) {
+                        let (least, most) = channel.iter().fold((f64::MAX, 0.0_f64), |(a, b), v| (a.min(v.abs()), b.max(v.abs())));
+                        if most > least {
+                            let scaled = channel.mapv(|v| (v.abs() - least) / (most - least));
+                            expected += &upsample(scaled.view(), 9, 8, Alignment::HalfPixel);
+                        }
+                    }
+                }
+                near(&map.per_cell(), &expected, "FullGrad");
+            }
+        });
     }
 }

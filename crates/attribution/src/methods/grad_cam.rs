@@ -2,8 +2,10 @@
 
 use ndarray::{Array2, ArrayView3};
 use nn::Real;
+use serde::{Deserialize, Serialize};
 
-use crate::methods::{channels, sum, weighted_sum};
+use super::shared::{channels, sum, weighted_sum};
+use super::prelude::*;
 
 /// Each channel weighted by its mean gradient, before the ReLU: features and gradients `[h, w, C]` → `[h, w]`.
 ///
@@ -21,4 +23,45 @@ pub fn grad_cam<T: Real>(features: ArrayView3<T>, gradients: ArrayView3<T>) -> A
     let positions = T::from_f64((h * w) as f64);
     let weights: Vec<T> = channels(&gradients).map(|g| sum(g.iter().copied()) / positions).collect();
     weighted_sum(features, &weights)
+}
+
+static ABOUT: About = About {
+    id: "grad-cam",
+    title: "Grad-CAM",
+    source: "Selvaraju et al. 2017",
+    formula: "features, each channel weighted by its mean gradient",
+    looks_at: LooksAt::Layer,
+    quantity: Quantity::Evidence,
+    cost: Cost::OnePass,
+    tells: "which cells of a layer hold the features that raise the score, each feature weighted by its mean gradient",
+    does_not_tell: "how much each cell adds, except after global average pooling: the mean hides positions that disagree",
+    elsewhere: &["GradCAM", "LayerGradCam"],
+    chapter: "chapter_09_cam",
+};
+
+/// [`grad_cam`] at any layer whose output has positions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GradCam;
+
+impl<T: Real> Method<T> for GradCam {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        question.maps_from_features(ABOUT.quantity, grad_cam)
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use super::super::tests::{cells, family};
+
+    pub(crate) fn check() {
+        family(&super::GradCam, super::grad_cam, |_, g, [_, _, c]| {
+            let (h, w, _) = g.dim();
+            cells(h, w).map(|(a, b)| g[[a, b, c]]).sum::<f64>() / (h * w) as f64
+        });
+    }
 }

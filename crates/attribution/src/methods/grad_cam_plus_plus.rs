@@ -2,8 +2,10 @@
 
 use ndarray::{Array2, ArrayView2, ArrayView3};
 use nn::Real;
+use serde::{Deserialize, Serialize};
 
-use crate::methods::{channels, sum, weighted_sum};
+use super::shared::{channels, sum, weighted_sum};
+use super::prelude::*;
 
 /// Added to the denominator of a_ijc, which vanishes where the gradient does.
 const EPSILON: f64 = 1e-6;
@@ -32,4 +34,47 @@ pub fn grad_cam_plus_plus<T: Real>(features: ArrayView3<T>, gradients: ArrayView
     };
     let weights: Vec<T> = channels(&features).zip(channels(&gradients)).map(weight).collect();
     weighted_sum(features, &weights)
+}
+
+static ABOUT: About = About {
+    id: "grad-cam++",
+    title: "Grad-CAM++",
+    source: "Chattopadhay et al. 2018",
+    formula: "features, each channel weighted by its positive gradients, the rarer the more",
+    looks_at: LooksAt::Layer,
+    quantity: Quantity::Evidence,
+    cost: Cost::OnePass,
+    tells: "which cells hold features that raise the score, with small objects and several of a kind weighted up",
+    does_not_tell: "how much each cell adds: its weights rest on an exponential of the score, not on the score itself",
+    elsewhere: &["GradCAMPlusPlus", "GradCAMpp"],
+    chapter: "chapter_09_cam",
+};
+
+/// [`grad_cam_plus_plus`] at any layer whose output has positions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GradCamPlusPlus;
+
+impl<T: Real> Method<T> for GradCamPlusPlus {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        question.maps_from_features(ABOUT.quantity, grad_cam_plus_plus)
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use super::super::tests::{cells, family};
+
+    pub(crate) fn check() {
+        family(&super::GradCamPlusPlus, super::grad_cam_plus_plus, |f, g, [_, _, c]| {
+            let (h, w, _) = g.dim();
+            let total: f64 = cells(h, w).map(|(a, b)| f[[a, b, c]]).sum();
+            let alpha = |g: f64| if g == 0.0 { 0.0 } else { g.powi(2) / (2.0 * g.powi(2) + total * g.powi(3) + 1e-6) };
+            cells(h, w).map(|(a, b)| alpha(g[[a, b, c]]) * g[[a, b, c]].max(0.0)).sum()
+        });
+    }
 }

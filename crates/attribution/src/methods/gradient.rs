@@ -1,44 +1,49 @@
-//! The gradient itself, and its product with the image.
+//! The gradient.
 
-use nn::{Real, Source};
+use nn::Real;
+use serde::{Deserialize, Serialize};
 
-use crate::error::ExplainError;
-use crate::explanation::Explanation;
-use crate::gradients::Reading;
-use crate::pass::Pass;
-use crate::saliency::Saliency;
-use crate::target::Target;
+use super::prelude::*;
+use crate::pass::Reading;
 
-impl<T: Real> Pass<'_, T> {
-    /// The gradient ∂S/∂x, `[H, W, C]`: how much the score would change with each value of the image (Simonyan, Vedaldi and
-    /// Zisserman, *Deep Inside Convolutional Networks*, 2014, §3; their map is [`Saliency::magnitude`]).
-    ///
-    /// It says what would change the score, not what made it: where a unit is saturated it is silent.
-    ///
-    /// # Errors
-    /// Where the target doesn't fit.
-    pub fn gradient(&self, target: impl Into<Target<T>>) -> Result<Explanation<Saliency<T>>, ExplainError> {
-        let target = target.into();
-        let backward = self.backward(Reading::Exact, Source::Image, &self.seed(&target)?)?;
-        Ok(self.input_level("gradient", &target, self.saliencies_by(&backward, |_, g| g)))
+static ABOUT: About = About {
+    id: "gradient",
+    title: "gradient",
+    source: "Simonyan et al. 2014",
+    formula: "the gradient of the score at the image",
+    looks_at: LooksAt::Input,
+    quantity: Quantity::Sensitivity,
+    cost: Cost::OnePass,
+    tells: "to which pixel values the score is most sensitive, for very small changes",
+    does_not_tell: "which pixels made the score what it is; and it is noisy, since the gradient changes from pixel to pixel",
+    elsewhere: &["Saliency"],
+    chapter: "chapter_11_other_readings",
+};
+
+/// The gradient ∂S/∂x, `[H, W, C]`: how much the score would change with each value of the image. (Simonyan, Vedaldi and
+/// Zisserman, *Deep Inside Convolutional Networks*, 2014, §3; the largest magnitude among a pixel's channels, which they
+/// draw, is the map's [strength](Map::strength).)
+///
+/// It says what would change the score, not what made it: where a unit is saturated it is silent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gradient;
+
+impl<T: Real> Method<T> for Gradient {
+    fn about(&self) -> &'static About {
+        &ABOUT
     }
 
-    /// x ⊙ ∂S/∂x, `[H, W, C]`: each value's part of the score, to first order from a zero image (Shrikumar, Greenside,
-    /// Shcherbina and Kundaje, *Not Just a Black Box*, 2016).
-    ///
-    /// On a piecewise-linear model without biases its sum is the score. It sees nothing where the preprocessed image is
-    /// zero, which is the mean colour.
-    ///
-    /// # Errors
-    /// Where the target doesn't fit.
-    pub fn input_x_gradient(&self, target: impl Into<Target<T>>) -> Result<Explanation<Saliency<T>>, ExplainError> {
-        let target = target.into();
-        let backward = self.backward(Reading::Exact, Source::Image, &self.seed(&target)?)?;
-        Ok(self.input_level("input × gradient", &target, self.saliencies_by(&backward, |x, g| x * g)))
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        question.maps_from_input_gradient(ABOUT.quantity, Reading::Exact, |_, g| g)
     }
+}
 
-    /// An explanation of the image's own values.
-    pub(crate) fn input_level<M>(&self, method: &'static str, target: &Target<T>, maps: Vec<M>) -> Explanation<M> {
-        Explanation { method, target: target.to_string(), layers: Vec::new(), coverage: None, maps }
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use super::super::tests::arriving;
+
+    pub(crate) fn check() {
+        arriving(&super::Gradient, |x, _, bound| 0.0 < x && x < bound, |_, arrives| arrives);
     }
 }

@@ -1,43 +1,56 @@
 //! Guided backpropagation.
 
-use nn::{Real, Source};
+use nn::Real;
+use serde::{Deserialize, Serialize};
 
-use crate::error::ExplainError;
-use crate::explanation::Explanation;
-use crate::gradients::Reading;
-use crate::pass::Pass;
-use crate::rules::coverage_in_words;
-use crate::saliency::Saliency;
-use crate::target::Target;
+use super::prelude::*;
+use crate::pass::{Pass, Reading};
+use crate::rules::Guided;
 
-impl<T: Real> Pass<'_, T> {
-    /// Guided backpropagation: what reaches the image when every ReLU passes only positive gradients, and only where its
-    /// own input was positive ([`Guided`](crate::rules::Guided); Springenberg et al. 2015). `[H, W, C]`, signed.
-    ///
-    /// Sharp, and to be read with care: the result conserves nothing, depends little on the class, and nearly reconstructs
-    /// the image's edges (Nie, Zhang and Patel, *A Theoretical Explanation for Perplexing Behaviors of
-    /// Backpropagation-based Visualizations*, 2018; Adebayo et al., *Sanity Checks for Saliency Maps*, 2018).
-    ///
-    /// # Errors
-    /// Where the model has no ReLU or an activation without such a reading, or the target doesn't fit.
-    pub fn guided_backprop(&self, target: impl Into<Target<T>>) -> Result<Explanation<Saliency<T>>, ExplainError> {
-        self.rectified("guided backpropagation", Reading::Guided, &target.into())
+static ABOUT: About = About {
+    id: "guided-backprop",
+    title: "guided backprop",
+    source: "Springenberg et al. 2015",
+    formula: "the gradient, with every ReLU that was on passing only positive gradients; networks of ReLUs",
+    looks_at: LooksAt::Input,
+    quantity: Quantity::Sensitivity,
+    cost: Cost::OnePass,
+    tells: "which fine structures of the picture set off the network's features",
+    does_not_tell: "why it is this class rather than another, or how the score would truly change: negative gradients are dropped on the way",
+    elsewhere: &["GuidedBackprop", "GuidedBackpropReLUModel"],
+    chapter: "chapter_08_relu",
+};
+
+/// Guided backpropagation: what reaches the image when every ReLU passes only positive gradients, and only where its own
+/// input was positive ([`Guided`]; Springenberg et al. 2015). `[H, W, C]`, signed.
+///
+/// Sharp, and to be read with care: the result conserves nothing, depends little on the class, and nearly reconstructs
+/// the image's edges (Nie, Zhang and Patel, *A Theoretical Explanation for Perplexing Behaviors of
+/// Backpropagation-based Visualizations*, 2018; Adebayo et al., *Sanity Checks for Saliency Maps*, 2018).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GuidedBackprop;
+
+impl<T: Real> Method<T> for GuidedBackprop {
+    fn about(&self) -> &'static About {
+        &ABOUT
     }
 
-    /// What reaches the image under one of the rules about ReLUs.
-    pub(crate) fn rectified(
-        &self,
-        method: &'static str,
-        rule: Reading,
-        target: &Target<T>,
-    ) -> Result<Explanation<Saliency<T>>, ExplainError> {
-        let backward = self.backward(rule, Source::Image, &self.seed(target)?)?;
-        Ok(Explanation {
-            method,
-            target: target.to_string(),
-            layers: Vec::new(),
-            coverage: Some(coverage_in_words(&backward.coverage)),
-            maps: self.saliencies_by(&backward, |_, g| g),
-        })
+    fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
+        pass.check_rule(&Guided)
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        question.maps_from_input_gradient(ABOUT.quantity, Reading::Guided, |_, g| g)
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use super::super::tests::arriving;
+
+    pub(crate) fn check() {
+        // Figure 1: both.
+        arriving(&super::GuidedBackprop, |x, g, bound| 0.0 < x && x < bound && g > 0.0, |_, arrives| arrives);
     }
 }

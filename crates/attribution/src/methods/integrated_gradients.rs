@@ -1,29 +1,49 @@
 //! Integrated gradients.
 
-use std::ops::ControlFlow;
+use ndarray::Array3;
+use nn::{Model, Real};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tensor::pairwise_sum;
 
-use nn::Real;
-use tensor::Tensor;
-
+use super::prelude::*;
+use super::quadrature::{discrepancy, gauss_legendre};
+use super::settings::to_value;
 use crate::baseline::Baseline;
-use crate::error::ExplainError;
-use crate::explanation::Explanation;
-use crate::methods::quadrature::{discrepancy, gauss_legendre};
 use crate::pass::Pass;
-use crate::saliency::Saliency;
-use crate::target::Target;
-use crate::variants::{Progress, Runner};
 
-/// How [integrated gradients](Pass::integrated_gradients) go from the baseline to the image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct IntegratedGradients<T: Real = f32> {
+static ABOUT: About = About {
+    id: "integrated-gradients",
+    title: "integrated gradients",
+    source: "Sundararajan et al. 2017",
+    formula: "the mean gradient on the straight line from a baseline to the image, times their difference",
+    looks_at: LooksAt::Input,
+    quantity: Quantity::Contribution,
+    cost: Cost::Settings,
+    tells: "how the difference between this score and the baseline's is shared out among the pixels, up to the error of the quadrature",
+    does_not_tell: "anything without that comparison: pixels that equal the baseline get nothing, and another baseline gives another map",
+    elsewhere: &["IntegratedGradients"],
+    chapter: "chapter_11_other_readings",
+};
+
+/// Integrated gradients: the gradient averaged along the straight line from a baseline x₀, times the distance,
+/// `[H, W, C]`. (Sundararajan, Taly and Yan, *Axiomatic Attribution for Deep Networks*, 2017, eq. 1.)
+///
+/// ```text
+/// M = (x − x₀) ⊙ ∫₀¹ ∂S/∂x (x₀ + t (x − x₀)) dt  ≈  (x − x₀) ⊙ Σ_k w_k ∂S/∂x (x₀ + t_k (x − x₀))
+/// ```
+///
+/// with the nodes t_k and weights w_k of Gauss and Legendre on [0, 1]. The baseline matters: what equals it gets nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntegratedGradients {
     /// Points on the way.
     pub steps: usize,
     /// Where the way begins.
-    pub baseline: Baseline<T>,
+    pub baseline: Baseline,
 }
 
-impl<T: Real> Default for IntegratedGradients<T> {
+impl Default for IntegratedGradients {
     fn default() -> Self {
         Self { steps: 50, baseline: Baseline::default() }
     }
@@ -50,62 +70,101 @@ impl Completeness {
     }
 }
 
-impl<T: Real> Pass<'_, T> {
-    /// Integrated gradients: the gradient averaged along the straight line from a baseline x₀, times the distance.
-    /// `[H, W, C]`, and for each image how complete it is. (Sundararajan, Taly and Yan, *Axiomatic Attribution for Deep
-    /// Networks*, 2017, eq. 1.)
-    ///
-    /// ```text
-    /// M = (x − x₀) ⊙ ∫₀¹ ∂S/∂x (x₀ + t (x − x₀)) dt  ≈  (x − x₀) ⊙ Σ_k w_k ∂S/∂x (x₀ + t_k (x − x₀))
-    /// ```
-    ///
-    /// with the nodes t_k and weights w_k of Gauss and Legendre on [0, 1]. The baseline matters: what equals it gets nothing.
+impl IntegratedGradients {
+    /// The maps, and how complete each is.
     ///
     /// # Errors
-    /// Without steps, with a baseline of another shape, where the target doesn't fit, or when `progress` breaks it off.
-    pub fn integrated_gradients(
+    /// As [`explain_each`](Question::explain_each).
+    pub fn with_completeness<T: Real>(
         &self,
-        target: impl Into<Target<T>>,
-        settings: &IntegratedGradients<T>,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<(Explanation<Saliency<T>>, Vec<Completeness>), ExplainError> {
-        let target = target.into();
-        let resolved = self.resolve(&target)?;
-        let start = settings.baseline.image(self.model)?;
+        question: &Question<'_, T>,
+    ) -> Result<Vec<(Map<T>, Completeness)>, ExplainError> {
+        let (pass, resolved) = (question.pass(), question.resolve()?);
+        let model = pass.model();
+        self.check(pass)?;
+        let start = self.baseline.of(model)?;
         let start = start.as_slice();
-        if settings.steps == 0 {
-            return Err(ExplainError::Setting("integrated gradients need at least one step".into()));
-        }
-        let nodes = gauss_legendre(settings.steps);
-        let mut runner = Runner::new(self.images() * (nodes.len() + 1), &mut progress);
-        let ends = resolved.scores(self.logits(), &self.every_image())?;
-        let mut product = Tensor::zeros(self.input().shape());
-        let mut zero = Vec::new();
-        let mut completeness = Vec::new();
-        for image in 0..self.images() {
-            let distance: Vec<T> = self.values_of(image).iter().zip(start).map(|(&x, &x0)| x - x0).collect();
+        let nodes = gauss_legendre(self.steps);
+        let mut runner = question.runner(nodes.len() + 1);
+        let ends = resolved.scores(pass.logits(), &pass.every_image())?;
+        let [height, width, channels] = model.input_shape();
+        let mut map = |image: usize| {
+            let distance: Vec<T> = pass.values_of(image).iter().zip(start).map(|(&x, &x0)| x - x0).collect();
             let along = |k: usize, values: &mut [T]| {
                 let t = T::from_f64(nodes[k].0);
                 values.iter_mut().zip(start.iter().zip(&distance)).for_each(|(x, (&x0, &d))| *x = x0 + t * d);
             };
             let (mut variation, mut before) = (0.0, None);
-            let map: &mut [T] = &mut product.make_mut()[image * start.len()..][..start.len()];
-            runner.gradients(self.model, &resolved, &self.variants(image, nodes.len()), along, |k, gradient| {
+            let mut map = vec![T::zero(); start.len()];
+            runner.gradients(model, &resolved, &pass.variants(image, nodes.len()), along, |k, gradient| {
                 let weight = T::from_f64(nodes[k].1);
                 map.iter_mut().zip(gradient).for_each(|(sum, &g)| *sum += weight * g);
                 let slope: f64 = gradient.iter().zip(&distance).map(|(g, d)| g.as_f64() * d.as_f64()).sum();
                 variation += before.map_or(0.0, |before: f64| (slope - before).abs());
                 before = Some(slope);
             })?;
-            zero.push(map.iter().all(|g| g.is_zero()));
+            let zero = map.iter().all(|g| g.is_zero());
             map.iter_mut().zip(&distance).for_each(|(m, &d)| *m *= d);
             let begin = |_, values: &mut [T]| values.copy_from_slice(start);
-            let at_start = runner.scores(&resolved, &self.variants(image, 1), begin, |x| self.model.predict(x))?[0];
-            let attributed = tensor::pairwise_sum(&map.iter().map(|m| m.as_f64()).collect::<Vec<_>>());
+            let at_start = runner.scores(&resolved, &pass.variants(image, 1), begin, |x| model.predict(x))?[0];
+            let attributed = pairwise_sum(&map.iter().map(|m| m.as_f64()).collect::<Vec<_>>());
             let difference = ends[image].as_f64() - at_start.as_f64();
-            completeness.push(Completeness { attributed, difference, quadrature: variation * discrepancy(&nodes) });
+            let completeness = Completeness { attributed, difference, quadrature: variation * discrepancy(&nodes) };
+            let values = Array3::from_shape_vec((height, width, channels), map).expect("a value for each");
+            Ok((runner.traced(pass.pixel_map(image, ABOUT.quantity, values, zero)), completeness))
+        };
+        (0..pass.images()).map(&mut map).collect()
+    }
+}
+
+impl<T: Real> Method<T> for IntegratedGradients {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
+        if self.steps == 0 {
+            return Err(ExplainError::Setting("expected steps of at least 1, found 0".into()));
         }
-        let maps = zero.into_iter().enumerate().map(|(image, zero)| self.saliency_of(image, &product, zero));
-        Ok((self.input_level("integrated gradients", &target, maps.collect()), completeness))
+        self.baseline.of(pass.model()).map(|_| ())
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        Ok(self.with_completeness(question)?.into_iter().map(|(map, _)| map).collect())
+    }
+
+    fn settings(&self, _: Option<&Model<T>>) -> Value {
+        to_value(self)
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use ndarray::Array3;
+    use super::IntegratedGradients;
+    use super::super::tests::{gradient, image, score, with_pass};
+    use crate::Baseline;
+
+    pub(crate) fn check() {
+        // A Riemann sum, in the limit.
+        const STEPS: usize = 2000;
+        let path = IntegratedGradients { steps: 300, baseline: Baseline::Value(0.1) };
+        with_pass(|pass| {
+            let (map, completeness) = path.with_completeness(&pass.why(1)).unwrap().swap_remove(0);
+            let x = image(pass, 0);
+            let mut sum = Array3::<f64>::zeros(x.raw_dim());
+            for k in 0..STEPS {
+                let t = (k as f64 + 0.5) / STEPS as f64;
+                sum = sum + gradient(pass, &x.mapv(|x| 0.1 + t * (x - 0.1)));
+            }
+            let expected = x.mapv(|x| x - 0.1) * sum / STEPS as f64;
+            let scale = expected.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
+            // The gradient jumps at each ReLU that opens on the way: both sums err by about a step there.
+            assert!((&map.raw() - &expected).iter().all(|d| d.abs() < 0.02 * scale));
+            let difference = score(pass, &x) - score(pass, &x.mapv(|_| 0.1));
+            assert!((completeness.difference - difference).abs() < 1e-12);
+            assert!(completeness.error().abs() < 0.01 * difference.abs().max(scale));
+        });
     }
 }

@@ -2,8 +2,10 @@
 
 use ndarray::{Array2, ArrayView3};
 use nn::Real;
+use serde::{Deserialize, Serialize};
 
-use crate::methods::product_over_channels;
+use super::shared::product_over_channels;
+use super::prelude::*;
 
 /// Features times positive gradients, position by position: `[h, w, C]` each → `[h, w]`.
 ///
@@ -16,4 +18,42 @@ use crate::methods::product_over_channels;
 #[must_use]
 pub fn layer_cam<T: Real>(features: ArrayView3<T>, gradients: ArrayView3<T>) -> Array2<T> {
     product_over_channels(features, gradients, |g| if g < T::zero() { T::zero() } else { g })
+}
+
+static ABOUT: About = About {
+    id: "layer-cam",
+    title: "LayerCAM",
+    source: "Jiang et al. 2021",
+    formula: "features times positive gradients, position by position",
+    looks_at: LooksAt::Layer,
+    quantity: Quantity::Evidence,
+    cost: Cost::OnePass,
+    tells: "which cells raise the score, in early and finer layers too",
+    does_not_tell: "what speaks against the class: negative gradients are left out",
+    elsewhere: &["LayerCAM"],
+    chapter: "chapter_09_cam",
+};
+
+/// [`layer_cam`] at any layer whose output has positions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LayerCam;
+
+impl<T: Real> Method<T> for LayerCam {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        question.maps_from_features(ABOUT.quantity, layer_cam)
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use super::super::tests::family;
+
+    pub(crate) fn check() {
+        family(&super::LayerCam, super::layer_cam, |_, g, cell| g[cell].max(0.0));
+    }
 }

@@ -1,38 +1,166 @@
 //! Layer-wise relevance propagation.
 
-use nn::Real;
+use nn::{Model, Real};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tensor::on_pool;
 
-use crate::error::ExplainError;
-use crate::explanation::Explanation;
+use super::prelude::*;
+use super::settings::to_value;
 use crate::pass::Pass;
-use crate::rules::Lrp;
-use crate::saliency::Saliency;
-use crate::target::Target;
+use crate::rules::{AlphaBeta, Composite, Epsilon, Flat, Layers, ZBox};
 
-impl<T: Real> Pass<'_, T> {
-    /// Layer-wise relevance propagation: each pixel value's share of the score, `[H, W, C]`, handed down layer by layer
-    /// ([`Lrp`]; Bach et al. 2015).
-    ///
-    /// The shares add up to the score but for what biases keep. Everything hangs on the rules: ε alone is little else than
-    /// input × gradient, z⁺ depends little on the class (Sixt, Granz and Landgraf, *When Explanations Lie: Why Many Modified
-    /// BP Attributions Fail*, 2020).
-    ///
-    /// # Errors
-    /// Where the rules have no reading for the model, name a layer that it doesn't have, or the target doesn't fit.
-    pub fn lrp(&self, target: impl Into<Target<T>>, lrp: &Lrp<T>) -> Result<Explanation<Saliency<T>>, ExplainError> {
-        let (target, input) = (target.into(), self.forward().input());
-        let rule = lrp.on(self.tape(), input)?;
-        let (logits, seed) = (self.forward().logits(), self.seed(&target)?);
-        let mut gradients = on_pool(|| self.tape().backward_from(logits, seed, &rule, [input]))?;
+static ABOUT: About = About {
+    id: "lrp",
+    title: "LRP",
+    source: "Bach et al. 2015",
+    formula: "the score, shared out among the inputs of layer after layer in proportion to what they contribute",
+    looks_at: LooksAt::Input,
+    quantity: Quantity::Contribution,
+    cost: Cost::OnePass,
+    tells: "how the score is shared out among the pixels, layer by layer; with what biases keep, it adds up to the score",
+    does_not_tell: "more than its rules do: with z⁺ in the convolutions little of the map depends on the class",
+    elsewhere: &["LRP"],
+    chapter: "chapter_12_conservation",
+};
+
+/// Layer-wise relevance propagation: each pixel value's share of the score, `[H, W, C]`, handed down layer by layer (Bach et
+/// al. 2015). Rules of your own are a [`Composite`], which is a method, too.
+///
+/// The shares add up to the score but for what biases keep. Everything depends on the rules: ε alone is little else than
+/// input × gradient, z⁺ depends little on the class (Sixt, Granz and Landgraf, *When Explanations Lie: Why Many Modified
+/// BP Attributions Fail*, 2020).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lrp {
+    /// The rules of the layers.
+    pub preset: Preset,
+}
+
+/// Sets of rules for [`Lrp`], named after the rules of the fully connected layers, of the convolutions, and of the layer
+/// that reads the image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// ε everywhere.
+    Epsilon,
+    /// ε and z⁺.
+    EpsilonPlus,
+    /// ε and z⁺, and the flat rule at the image.
+    EpsilonPlusFlat,
+    /// ε and z⁺, and zᴮ between black and white at the image, or the flat rule if the model has no normalization: what
+    /// Montavon et al. 2019, §10.3, recommend for pictures.
+    #[default]
+    EpsilonPlusBox,
+    /// ε and α = 2, β = 1.
+    EpsilonAlpha2Beta1,
+    /// ε and α = 2, β = 1, and the flat rule at the image.
+    EpsilonAlpha2Beta1Flat,
+}
+
+impl Preset {
+    /// Its rules.
+    #[must_use]
+    pub fn composite<T: Real>(self, model: &Model<T>) -> Composite<T> {
+        let epsilon = Composite::everywhere(Epsilon::default());
+        let plus = || epsilon.clone().with(Layers::Convolutions, AlphaBeta::Z_PLUS);
+        let alpha2 = || epsilon.clone().with(Layers::Convolutions, AlphaBeta { alpha: 2.0 });
+        match self {
+            Self::Epsilon => epsilon,
+            Self::EpsilonPlus => plus(),
+            Self::EpsilonPlusFlat => plus().with(Layers::First, Flat),
+            Self::EpsilonPlusBox => match ZBox::of_pictures(model) {
+                Some(z_box) => plus().with(Layers::First, z_box),
+                None => plus().with(Layers::First, Flat),
+            },
+            Self::EpsilonAlpha2Beta1 => alpha2(),
+            Self::EpsilonAlpha2Beta1Flat => alpha2().with(Layers::First, Flat),
+        }
+    }
+}
+
+impl<T: Real> Method<T> for Lrp {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
+        self.preset.composite(pass.model()).check(pass)
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        self.preset.composite(question.pass().model()).explain(question)
+    }
+
+    fn settings(&self, _: Option<&Model<T>>) -> Value {
+        to_value(self)
+    }
+}
+
+impl<T: Real> Method<T> for Composite<T> {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
+        pass.check_rule(&self.on(pass.tape(), pass.forward().input())?)
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        let (pass, seed) = (question.pass(), question.seed()?);
+        let (input, logits) = (pass.forward().input(), pass.forward().logits());
+        let rule = self.on(pass.tape(), input)?;
+        let mut gradients = on_pool(|| pass.tape().backward_from(logits, seed, &rule, [input]))?;
         let arrived = gradients.take(input).expect("asked for");
-        let relevance = rule.relevance(self.input(), arrived);
-        Ok(Explanation {
-            method: "LRP",
-            target: target.to_string(),
-            layers: Vec::new(),
-            coverage: Some(rule.in_words()),
-            maps: self.saliencies(&relevance, &relevance),
-        })
+        let relevance = rule.relevance(pass.input(), arrived);
+        let maps = pass.pixel_maps(ABOUT.quantity, &relevance, &relevance).into_iter();
+        Ok(maps.map(|map| Map { coverage: Some(rule.coverage()), ..map }).collect())
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use ndarray::{Array2, Array3, Axis};
+    use super::Lrp;
+    use super::super::tests::{BOUND, convolution, near_each, taps, with_network};
+
+    pub(crate) fn check() {
+        // ε in the fully connected layer, z⁺ in the second convolution, the flat rule at the image, in loops.
+        const EPSILON: f64 = 1e-6;
+        with_network(|pass, x| {
+            let value = |name: &str| pass.model().parameter(name).unwrap();
+            let (w1, w2, fc) = (value("conv1.weight"), value("conv2.weight"), value("fc.weight").view());
+            let [b2, bias] = ["conv2.bias", "fc.bias"].map(|name| value(name).as_slice());
+            let f1 = convolution(x, w1, value("conv1.bias").as_slice()).mapv(|v| v.max(0.0));
+            let f2 = convolution(&f1, w2, b2).mapv(|v| v.clamp(0.0, BOUND));
+            let (height, width, _) = x.dim();
+            for class in 0..3 {
+                let pooled = f2.mean_axis(Axis(0)).unwrap().mean_axis(Axis(0)).unwrap();
+                let y = bias[class] + (0..5).map(|c| pooled[c] * fc[[c, class]]).sum::<f64>();
+                let share = y / (y + EPSILON * y.signum());
+                // Each feature's part of the score, and each position's part of the mean.
+                let r2 = Array3::from_shape_fn(f2.dim(), |at| f2[at] * fc[[at.2, class]] * share / (height * width) as f64);
+                let mut z = Array3::from_shape_fn(f2.dim(), |(_, _, o)| b2[o].max(0.0));
+                let each = |from: usize, to: usize| (0..from).flat_map(move |c| (0..to).map(move |o| (c, o)));
+                for [[i, j], [u, v], [k, l]] in taps([height, width]) {
+                    each(4, 5).for_each(|(c, o)| z[[i, j, o]] += f1[[k, l, c]] * w2.view()[[u, v, c, o]].max(0.0));
+                }
+                let mut r1 = Array3::<f64>::zeros(f1.dim());
+                let mut read = Array2::<f64>::zeros((height, width));
+                for [[i, j], [u, v], [k, l]] in taps([height, width]) {
+                    for (c, o) in each(4, 5).filter(|&(_, o)| z[[i, j, o]] > 0.0) {
+                        r1[[k, l, c]] += f1[[k, l, c]] * w2.view()[[u, v, c, o]].max(0.0) * r2[[i, j, o]] / z[[i, j, o]];
+                    }
+                    read[[i, j]] += 2.0;
+                }
+                let mut expected = Array3::<f64>::zeros(x.dim());
+                for [[i, j], _, [k, l]] in taps([height, width]) {
+                    let arriving: f64 = (0..4).map(|c| r1[[i, j, c]]).sum();
+                    (0..2).for_each(|c| expected[[k, l, c]] += arriving / read[[i, j]]);
+                }
+                near_each(pass.why(class).explain(&Lrp::default()).unwrap().raw(), &expected, "LRP");
+            }
+        });
     }
 }

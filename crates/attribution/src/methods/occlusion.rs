@@ -1,39 +1,57 @@
 //! Occlusion.
 
-use std::ops::ControlFlow;
-
 use ndarray::{Array2, Zip};
-use nn::Real;
 use nn::data::Rect;
+use nn::{Model, Real};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::prelude::*;
+use super::settings::{sides, to_value};
 use crate::baseline::Baseline;
-use crate::error::ExplainError;
-use crate::explanation::Explanation;
-use crate::heatmap::Heatmap;
 use crate::pass::Pass;
-use crate::target::Target;
-use crate::variants::{Progress, Runner};
 
-/// The patch that [occlusion](Pass::occlusion) moves over the image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Occlusion<T: Real = f32> {
-    /// Its `[rows, columns]`.
-    pub window: [usize; 2],
-    /// Steps `[down, right]`. What lies between patches further apart than they are long is never covered.
-    pub stride: [usize; 2],
-    /// What it shows.
-    pub baseline: Baseline<T>,
+static ABOUT: About = About {
+    id: "occlusion",
+    title: "occlusion",
+    source: "Zeiler and Fergus 2014",
+    formula: "how much the score falls when a patch covers the place",
+    looks_at: LooksAt::Input,
+    quantity: Quantity::Contribution,
+    cost: Cost::Settings,
+    tells: "by how much the score falls when a patch of the picture is covered, or rises, if it is negative",
+    does_not_tell: "what two places do together; and a covered picture is unlike those that it was trained on",
+    elsewhere: &["Occlusion"],
+    chapter: "chapter_11_other_readings",
+};
+
+/// Occlusion: how much the score falls when a patch covers a place, averaged over the patches that cover each pixel:
+/// `[H, W]`. (Zeiler and Fergus, *Visualizing and Understanding Convolutional Networks*, 2014, §4.2.)
+///
+/// The model is run once for each patch. What the patch shows and how large it is shape the map.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Occlusion {
+    /// The patch's `[rows, columns]`. By default a square, a sixth of the picture's shorter side.
+    #[serde(deserialize_with = "sides")]
+    pub window: Option<[usize; 2]>,
+    /// Steps `[down, right]` from patch to patch. By default half the window. With steps longer than the window, some
+    /// pixels are never covered.
+    #[serde(deserialize_with = "sides")]
+    pub stride: Option<[usize; 2]>,
+    /// What the patch shows.
+    pub baseline: Baseline,
 }
 
-impl<T: Real> Occlusion<T> {
-    /// Squares of `size` pixels, moved by half of it, that show the default baseline.
-    #[must_use]
-    pub fn square(size: usize) -> Self {
-        Self { window: [size; 2], stride: [size.div_ceil(2); 2], baseline: Baseline::default() }
-    }
+/// Rows and columns of the patch, and the steps from one to the next.
+struct Patches {
+    window: [usize; 2],
+    stride: [usize; 2],
+}
 
-    /// The patches, row by row. The last of a row or column is cut off at the edge where it doesn't fit.
-    fn patches(&self, picture: [usize; 2]) -> Vec<Rect> {
+impl Patches {
+    /// The patches, row by row. The last of a row or column is cut off at the edge if it doesn't fit.
+    fn on(&self, picture: [usize; 2]) -> Vec<Rect> {
         let starts = |axis: usize| {
             let (extent, window) = (picture[axis], self.window[axis]);
             let steps = extent.saturating_sub(window).div_ceil(self.stride[axis]);
@@ -45,33 +63,46 @@ impl<T: Real> Occlusion<T> {
     }
 }
 
-impl<T: Real> Pass<'_, T> {
-    /// Occlusion: how much the score falls when a patch covers a place, averaged over the patches that cover each pixel:
-    /// `[H, W]`. (Zeiler and Fergus, *Visualizing and Understanding Convolutional Networks*, 2014, §4.2.)
-    ///
-    /// The model is run once for each patch. What the patch shows and how large it is shape the map.
-    ///
-    /// # Errors
-    /// Where a window or stride is zero, or the window larger than the image, the target doesn't fit, or when `progress`
-    /// breaks it off.
-    pub fn occlusion(
-        &self,
-        target: impl Into<Target<T>>,
-        settings: &Occlusion<T>,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Explanation<Heatmap<T>>, ExplainError> {
-        let (target, [height, width, channels]) = (target.into(), self.model.input_shape());
-        let Occlusion { window, stride, baseline } = settings;
+impl Occlusion {
+    /// Squares of `size` pixels, moved by half of it, that show the default baseline.
+    #[must_use]
+    pub fn square(size: usize) -> Self {
+        Self { window: Some([size; 2]), ..Self::default() }
+    }
+
+    fn patches<T: Real>(&self, model: &Model<T>) -> Patches {
+        let [height, width, _] = model.input_shape();
+        let window = self.window.unwrap_or([height.min(width).div_ceil(6); 2]);
+        Patches { window, stride: self.stride.unwrap_or(window.map(|side| side.div_ceil(2))) }
+    }
+}
+
+impl<T: Real> Method<T> for Occlusion {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
+        let [height, width, _] = pass.model().input_shape();
+        let Patches { window, stride } = self.patches(pass.model());
         if window.contains(&0) || stride.contains(&0) || window[0] > height || window[1] > width {
             return Err(ExplainError::Setting(format!(
-                "occlusion needs a window within [{height}, {width}] and a stride, found {window:?} and {stride:?}"
+                "expected a window of at most [{height}, {width}] and a stride, both of at least 1, found {window:?} and \
+                 {stride:?}"
             )));
         }
-        let resolved = self.resolve(&target)?;
-        let baseline = baseline.image(self.model)?;
-        let patches = settings.patches([height, width]);
-        let whole = resolved.scores(self.logits(), &self.every_image())?;
-        let mut runner = Runner::new(self.images() * patches.len(), &mut progress);
+        self.baseline.of(pass.model()).map(|_| ())
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        let (pass, resolved) = (question.pass(), question.resolve()?);
+        let model = pass.model();
+        self.check(pass)?;
+        let [height, width, channels] = model.input_shape();
+        let baseline = self.baseline.of(model)?;
+        let patches = self.patches(model).on([height, width]);
+        let whole = resolved.scores(pass.logits(), &pass.every_image())?;
+        let mut runner = question.runner(patches.len());
         let mut map = |image: usize| {
             let cover = |k: usize, values: &mut [T]| {
                 let Rect { top, left, height, width: columns } = patches[k];
@@ -80,8 +111,8 @@ impl<T: Real> Pass<'_, T> {
                     values[covered.clone()].copy_from_slice(&baseline.as_slice()[covered]);
                 }
             };
-            let scores =
-                runner.scores(&resolved, &self.variants(image, patches.len()), cover, |x| self.model.predict(x))?;
+            let variants = pass.variants(image, patches.len());
+            let scores = runner.scores(&resolved, &variants, cover, |x| model.predict(x))?;
             let (mut falls, mut covers) = (Array2::<T>::zeros((height, width)), Array2::<T>::zeros((height, width)));
             for (patch, score) in patches.iter().zip(scores) {
                 let pixels = (patch.top..patch.bottom()).flat_map(|y| (patch.left..patch.right()).map(move |x| [y, x]));
@@ -90,11 +121,55 @@ impl<T: Real> Pass<'_, T> {
                     covers[pixel] += T::one();
                 }
             }
-            // Of pixels that are never covered nothing is known.
+            // Nothing is known of pixels that are never covered.
             let mean = Zip::from(&falls).and(&covers).map_collect(|&sum, &n| sum / n.max(T::one()));
-            Ok(self.heatmap_of_pixels(image, mean))
+            Ok(runner.traced(pass.fine_map(image, ABOUT.quantity, mean)))
         };
-        let maps = (0..self.images()).map(&mut map).collect::<Result<_, ExplainError>>()?;
-        Ok(self.input_level("occlusion", &target, maps))
+        (0..pass.images()).map(&mut map).collect()
+    }
+
+    fn settings(&self, model: Option<&Model<T>>) -> Value {
+        let Some(model) = model else { return to_value(self) };
+        let Patches { window, stride } = self.patches(model);
+        to_value(&Self { window: Some(window), stride: Some(stride), ..self.clone() })
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use ndarray::{Array2, Array3};
+    use tensor::Tensor;
+    use super::Occlusion;
+    use super::super::tests::{image, maps, near, score, with_pass};
+    use crate::Baseline;
+    use crate::testing::INPUT;
+
+    pub(crate) fn check() {
+        let settings = Occlusion { window: Some([3, 2]), stride: Some([2, 3]), baseline: Baseline::Value(0.5) };
+        with_pass(|pass| {
+            for (n, map) in maps(pass, "pool", &settings).iter().enumerate() {
+                let x = image(pass, n);
+                let (mut sum, mut count) = (Array2::<f64>::zeros((9, 8)), Array2::<f64>::zeros((9, 8)));
+                for (top, left) in [0_usize, 2, 4, 6].into_iter().flat_map(|top| [0_usize, 3, 6].map(|left| (top, left))) {
+                    let inside = |i: usize, j: usize| i >= top && i < top + 3 && j >= left && j < left + 2;
+                    let covered = Array3::from_shape_fn(INPUT, |(i, j, c)| if inside(i, j) { 0.5 } else { x[[i, j, c]] });
+                    let fall = score(pass, &x) - score(pass, &covered);
+                    for ((i, j), s) in sum.indexed_iter_mut().filter(|((i, j), _)| inside(*i, *j)) {
+                        *s += fall;
+                        count[[i, j]] += 1.0;
+                    }
+                }
+                near(&map.per_cell(), &(sum / count.mapv(|n| n.max(1.0))), "occlusion");
+            }
+            // Steps beyond the image leave the first patch.
+            let far = Occlusion { stride: Some([20, usize::MAX]), ..settings.clone() };
+            let corner = maps(pass, "pool", &far)[0].per_cell();
+            assert!(corner.indexed_iter().all(|((i, j), &fall)| (fall != 0.0) == (i < 3 && j < 2)), "{corner}");
+            let message = |settings: Occlusion| pass.why(1).explain_each(&settings).unwrap_err().to_string();
+            assert!(message(Occlusion { window: Some([10, 1]), ..settings.clone() }).contains("at most [9, 8]"));
+            let foreign = Baseline::image(&Tensor::<f64>::zeros([2, 2, 2]));
+            assert!(message(Occlusion { baseline: foreign, ..Occlusion::square(2) }).contains("expected a baseline [9, 8, 2]"));
+        });
     }
 }

@@ -1,42 +1,52 @@
 //! Score-CAM.
 
-use std::ops::ControlFlow;
-
 use ndarray::Axis;
 use nn::Real;
+use serde::{Deserialize, Serialize};
 
-use crate::error::ExplainError;
-use crate::explanation::Explanation;
-use crate::heatmap::Heatmap;
-use crate::pass::{LayerRef, Pass, softmax};
-use crate::target::Target;
-use crate::upsample::{Alignment, upsample};
-use crate::variants::Progress;
+use super::by_channel::by_channel;
+use super::prelude::*;
+use crate::map::{Alignment, upsample};
+use crate::pass::softmax;
 
-impl<T: Real> Pass<'_, T> {
-    /// Score-CAM: each channel weighted by the score of the image seen through it. (Wang, Wang, Du, Yang, Zhang, Ding,
-    /// Mardziel and Hu, *Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks*, 2020.)
-    ///
-    /// ```text
-    /// mask_c = f_c upsampled to the image, then scaled to [0, 1]      (eqs. 4 and 5)
-    /// a      = softmax over the channels of S(x ⊙ mask_c)             (Algorithm 1)
-    /// M      = Σ_c a_c f_c                                             (eq. 6, whose ReLU is left to the display)
-    /// ```
-    ///
-    /// The model is run once for each channel. A channel that is the same everywhere masks the whole image. The softmax
-    /// makes the weights depend on the scores' scale: with large scores one channel takes all. (The paper's score is the rise
-    /// over that of an image without anything, which is the same for all channels, so that the softmax doesn't see it.)
-    ///
-    /// # Errors
-    /// Where there is no such layer, its output has no positions, the target doesn't fit, or when `progress` breaks it off.
-    pub fn score_cam<'a>(
-        &self,
-        layer: impl Into<LayerRef<'a>>,
-        target: impl Into<Target<T>>,
-        progress: impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Explanation<Heatmap<T>>, ExplainError> {
-        let [height, width, colours] = self.model.input_shape();
-        self.by_channel("Score-CAM", layer.into(), &target.into(), progress, |runner, target, channels| {
+static ABOUT: About = About {
+    id: "score-cam",
+    title: "Score-CAM",
+    source: "Wang et al. 2020",
+    formula: "features, each channel weighted by the score of the image seen through it",
+    looks_at: LooksAt::Layer,
+    quantity: Quantity::Evidence,
+    cost: Cost::EachChannel,
+    tells: "which cells hold features whose places, left visible by themselves, raise the score",
+    does_not_tell: "how the network reacts to the picture as it is: masked pictures are unlike those that it was trained on",
+    elsewhere: &["ScoreCAM"],
+    chapter: "chapter_09_cam",
+};
+
+/// Score-CAM: each channel weighted by the score of the image seen through it. (Wang, Wang, Du, Yang, Zhang, Ding,
+/// Mardziel and Hu, *Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks*, 2020.)
+///
+/// ```text
+/// mask_c = f_c upsampled to the image, then scaled to [0, 1]      (eqs. 4 and 5)
+/// a      = softmax over the channels of S(x ⊙ mask_c)             (Algorithm 1)
+/// M      = Σ_c a_c f_c                                             (eq. 6, whose ReLU is left to the display)
+/// ```
+///
+/// The model is run once for each channel. A channel that is the same everywhere masks the whole image. The softmax
+/// makes the weights depend on the scores' scale: with large scores one channel takes all. (The paper's score is the rise
+/// over that of a black image, which is the same for all channels, so that it cancels in the softmax.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScoreCam;
+
+impl<T: Real> Method<T> for ScoreCam {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        let (pass, model) = (question.pass(), question.pass().model());
+        let [height, width, colours] = model.input_shape();
+        by_channel(question, |runner, target, channels| {
             let through = |c: usize, values: &mut [T]| {
                 let mask = upsample(channels.features.index_axis(Axis(2), c), height, width, Alignment::HalfPixel);
                 let min = mask.iter().copied().fold(T::infinity(), T::min);
@@ -46,10 +56,37 @@ impl<T: Real> Pass<'_, T> {
                     pixel.iter_mut().for_each(|x| *x *= open);
                 }
             };
-            let seen = self.variants(channels.image, channels.count());
-            let mut weights = runner.scores(target, &seen, through, |x| self.model.predict(x))?;
+            let seen = pass.variants(channels.image, channels.count());
+            let mut weights = runner.scores(target, &seen, through, |x| model.predict(x))?;
             softmax(&mut weights);
             Ok(weights)
         })
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use ndarray::{Array2, Array3, Axis};
+    use super::super::tests::{features, image, maps, near, score, with_pass};
+    use crate::map::{Alignment, upsample};
+    use crate::testing::INPUT;
+
+    pub(crate) fn check() {
+        with_pass(|pass| {
+            let (x, f) = (image(pass, 0), features(pass, "pool", 0));
+            let scores: Vec<f64> = (0..4)
+                .map(|c| {
+                    let large = upsample(f.index_axis(Axis(2), c), 9, 8, Alignment::HalfPixel);
+                    let (min, max) = large.iter().fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
+                    let mask = |v: f64| if max > min { (v - min) / (max - min) } else { 0.0 };
+                    score(pass, &Array3::from_shape_fn(INPUT, |(i, j, k)| x[[i, j, k]] * mask(large[[i, j]])))
+                })
+                .collect();
+            let total: f64 = scores.iter().map(|s| s.exp()).sum();
+            let expected =
+                Array2::from_shape_fn((4, 4), |(i, j)| (0..4).map(|c| scores[c].exp() / total * f[[i, j, c]]).sum());
+            near(&maps(pass, "pool", &super::ScoreCam)[0].per_cell(), &expected, "Score-CAM");
+        });
     }
 }

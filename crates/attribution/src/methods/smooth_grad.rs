@@ -1,117 +1,99 @@
-//! SmoothGrad and VarGrad.
+//! SmoothGrad.
 
-use std::ops::ControlFlow;
+use nn::{Model, Real};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use nn::Real;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
-use tensor::Tensor;
-
-use crate::error::ExplainError;
-use crate::explanation::Explanation;
+use super::noisy::noisy_gradients;
+use super::prelude::*;
+use super::settings::to_value;
 use crate::pass::Pass;
-use crate::saliency::Saliency;
-use crate::target::Target;
-use crate::variants::{Progress, Runner};
 
-/// The noise of [SmoothGrad](Pass::smooth_grad) and [VarGrad](Pass::var_grad).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Noise {
+static ABOUT: About = About {
+    id: "smooth-grad",
+    title: "SmoothGrad",
+    source: "Smilkov et al. 2017",
+    formula: "the mean gradient over noisy copies of the image",
+    looks_at: LooksAt::Input,
+    quantity: Quantity::Sensitivity,
+    cost: Cost::Settings,
+    tells: "to which pixel values the score is sensitive over a neighbourhood of noisy pictures",
+    does_not_tell: "which pixels made the score what it is",
+    elsewhere: &["NoiseTunnel(Saliency), nt_type \"smoothgrad\"", "SmoothGradCAMpp"],
+    chapter: "chapter_11_other_readings",
+};
+
+/// SmoothGrad: the mean of the gradients at noisy copies of the image, `[H, W, C]`. (Smilkov, Thorat, Kim, Viégas and
+/// Wattenberg, *SmoothGrad: removing noise by adding noise*, 2017.)
+///
+/// ```text
+/// M = 1/n Σ_k ∂S/∂x (x + ε_k),    ε_k ~ N(0, σ²),    σ = relative_sigma · (max x − min x)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SmoothGrad {
     /// Noisy copies of each image, n.
     pub samples: usize,
-    /// The noise's standard deviation, as a share of the image's largest value less its smallest. The paper finds 0.1 to
-    /// 0.2 to work well.
-    pub share: f64,
+    /// The noise's standard deviation, relative to the range of the image's values. The paper finds 0.1 to 0.2 to work well.
+    pub relative_sigma: f64,
     /// Seed; every image gets the same noise.
     pub seed: u64,
 }
 
-impl Default for Noise {
+impl Default for SmoothGrad {
     fn default() -> Self {
-        Self { samples: 50, share: 0.15, seed: 0 }
+        Self { samples: 50, relative_sigma: 0.15, seed: 0 }
     }
 }
 
-impl<T: Real> Pass<'_, T> {
-    /// SmoothGrad: the mean of the gradients at noisy copies of the image, `[H, W, C]`. (Smilkov, Thorat, Kim, Viégas and
-    /// Wattenberg, *SmoothGrad: removing noise by adding noise*, 2017.)
-    ///
-    /// ```text
-    /// M = 1/n Σ_k ∂S/∂x (x + ε_k),    ε_k ~ N(0, σ²),    σ = share · (max x − min x)
-    /// ```
-    ///
-    /// # Errors
-    /// Without samples, where the target doesn't fit, or when `progress` breaks it off.
-    pub fn smooth_grad(
-        &self,
-        target: impl Into<Target<T>>,
-        noise: Noise,
-        progress: impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Explanation<Saliency<T>>, ExplainError> {
-        self.noisy_gradients("SmoothGrad", &target.into(), noise, progress, |mean, _| mean)
-    }
-
-    /// VarGrad: the variance of those gradients, 1/n Σ (g_k − mean)², `[H, W, C]`, never negative. (Adebayo, Gilmer,
-    /// Goodfellow and Kim, *Local Explanation Methods for Deep Neural Networks Lack Sensitivity to Parameter Values*, 2018.)
-    ///
-    /// # Errors
-    /// As for [`smooth_grad`](Self::smooth_grad).
-    pub fn var_grad(
-        &self,
-        target: impl Into<Target<T>>,
-        noise: Noise,
-        progress: impl FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<Explanation<Saliency<T>>, ExplainError> {
-        self.noisy_gradients("VarGrad", &target.into(), noise, progress, |_, variance| variance)
-    }
-
-    /// A map of the gradients' mean and variance, which are gathered in double precision (Welford 1962).
-    fn noisy_gradients(
-        &self,
-        method: &'static str,
-        target: &Target<T>,
-        noise: Noise,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
-        choose: impl Fn(f64, f64) -> f64,
-    ) -> Result<Explanation<Saliency<T>>, ExplainError> {
-        let Noise { samples, share, seed } = noise;
-        if samples == 0 || !(share >= 0.0 && share.is_finite()) {
-            let found = format!("noise needs at least one sample and a share that isn't negative, found {noise:?}");
-            return Err(ExplainError::Setting(found));
+impl SmoothGrad {
+    pub(super) fn checked(self) -> Result<Self, ExplainError> {
+        let Self { samples, relative_sigma, .. } = self;
+        if samples == 0 || !(relative_sigma >= 0.0 && relative_sigma.is_finite()) {
+            return Err(ExplainError::Setting(format!(
+                "expected samples of at least 1 and a relative_sigma of at least 0, found {samples} and {relative_sigma}"
+            )));
         }
-        let resolved = self.resolve(target)?;
-        let mut runner = Runner::new(self.images() * samples, &mut progress);
-        let mut maps = Tensor::zeros(self.input().shape());
-        let mut zero = Vec::new();
-        for image in 0..self.images() {
-            let values = self.values_of(image);
-            let largest = values.iter().copied().fold(T::neg_infinity(), T::max);
-            let smallest = values.iter().copied().fold(T::infinity(), T::min);
-            let deviation = share * (largest - smallest).as_f64();
-            let write = |k: usize, values: &mut [T]| {
-                let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                rng.set_stream(k as u64);
-                for value in values {
-                    let noise: f64 = StandardNormal.sample(&mut rng);
-                    *value += T::from_f64(deviation * noise);
-                }
-            };
-            let (mut mean, mut square) = (vec![0.0; values.len()], vec![0.0; values.len()]);
-            runner.gradients(self.model, &resolved, &self.variants(image, samples), write, |k, gradient| {
-                for ((mean, square), g) in mean.iter_mut().zip(&mut square).zip(gradient) {
-                    let before = g.as_f64() - *mean;
-                    *mean += before / (k + 1) as f64;
-                    *square += before * (g.as_f64() - *mean);
-                }
-            })?;
-            zero.push(mean.iter().chain(&square).all(|&m| m == 0.0));
-            let map = &mut maps.make_mut()[image * values.len()..][..values.len()];
-            for ((m, mean), square) in map.iter_mut().zip(mean).zip(square) {
-                *m = T::from_f64(choose(mean, square / samples as f64));
+        Ok(self)
+    }
+}
+
+impl<T: Real> Method<T> for SmoothGrad {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, _: &Pass<'_, T>) -> Result<(), ExplainError> {
+        self.checked().map(|_| ())
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        noisy_gradients(question, ABOUT.quantity, self.checked()?, |mean, _| mean)
+    }
+
+    fn settings(&self, _: Option<&Model<T>>) -> Value {
+        to_value(self)
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use ndarray::Array3;
+    use super::SmoothGrad;
+    use super::super::noisy::tests::{SAMPLES, noisy};
+    use super::super::tests::{gradient, image, maps, near_each, with_pass};
+    use crate::testing::INPUT;
+
+    pub(crate) fn check() {
+        let settings = SmoothGrad { samples: SAMPLES, relative_sigma: 0.2, seed: 4 };
+        with_pass(|pass| {
+            for (n, map) in maps(pass, "pool", &settings).iter().enumerate() {
+                let mean = noisy(pass, n).iter().fold(Array3::<f64>::zeros(INPUT), |sum, g| sum + g) / SAMPLES as f64;
+                near_each(map.raw(), &mean, "SmoothGrad");
             }
-        }
-        let maps = zero.into_iter().enumerate().map(|(image, zero)| self.saliency_of(image, &maps, zero));
-        Ok(self.input_level(method, target, maps.collect()))
+            let still = maps(pass, "pool", &SmoothGrad { relative_sigma: 0.0, ..settings });
+            near_each(still[0].raw(), &gradient(pass, &image(pass, 0)), "without noise");
+        });
     }
 }

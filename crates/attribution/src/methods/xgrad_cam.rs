@@ -2,8 +2,10 @@
 
 use ndarray::{Array2, ArrayView2, ArrayView3};
 use nn::Real;
+use serde::{Deserialize, Serialize};
 
-use crate::methods::{channels, sum, weighted_sum};
+use super::shared::{channels, sum, weighted_sum};
+use super::prelude::*;
 
 /// Added to a channel's sum, which may be zero.
 const EPSILON: f64 = 1e-7;
@@ -24,4 +26,46 @@ pub fn xgrad_cam<T: Real>(features: ArrayView3<T>, gradients: ArrayView3<T>) -> 
     };
     let weights: Vec<T> = channels(&features).zip(channels(&gradients)).map(weight).collect();
     weighted_sum(features, &weights)
+}
+
+static ABOUT: About = About {
+    id: "xgrad-cam",
+    title: "XGrad-CAM",
+    source: "Fu et al. 2020",
+    formula: "features, each channel weighted by its gradients, weighted in turn by the features",
+    looks_at: LooksAt::Layer,
+    quantity: Quantity::Evidence,
+    cost: Cost::OnePass,
+    tells: "which cells raise the score, with features weighted so that they come as near as they can to adding up to it",
+    does_not_tell: "more than Grad-CAM where a channel's gradient is the same at every position, as after global average pooling: there the two agree",
+    elsewhere: &["XGradCAM"],
+    chapter: "chapter_09_cam",
+};
+
+/// [`xgrad_cam`] at any layer whose output has positions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct XGradCam;
+
+impl<T: Real> Method<T> for XGradCam {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        question.maps_from_features(ABOUT.quantity, xgrad_cam)
+    }
+}
+
+/// The paper again, read literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use super::super::tests::{cells, family};
+
+    pub(crate) fn check() {
+        family(&super::XGradCam, super::xgrad_cam, |f, g, [_, _, c]| {
+            let (h, w, _) = g.dim();
+            let total: f64 = cells(h, w).map(|(a, b)| f[[a, b, c]]).sum();
+            cells(h, w).map(|(a, b)| f[[a, b, c]] / (total + 1e-7) * g[[a, b, c]]).sum()
+        });
+    }
 }

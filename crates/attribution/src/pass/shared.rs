@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use tensor::Tensor;
 
 use super::Pass;
-use crate::Explainer;
+use crate::Method;
+use crate::methods::{Gradient, GuidedBackprop};
 use crate::testing::wave;
 
 /// Classes of the model; more than a pass keeps gradients for.
@@ -36,8 +37,8 @@ fn image() -> Tensor<f32> {
 /// The gradient for a class, or what guided backpropagation makes of it.
 fn asked(pass: &Pass<'_>, question: usize) -> Array3<f32> {
     let class = question % CLASSES;
-    let explanation = if question < CLASSES { pass.gradient(class) } else { pass.guided_backprop(class) };
-    explanation.unwrap().single().raw().to_owned()
+    let method: &dyn Method<f32> = if question < CLASSES { &Gradient } else { &GuidedBackprop };
+    pass.why(class).explain(method).unwrap().raw().to_owned()
 }
 
 /// Runs `test`; ends the process with a message where it takes longer than a minute, since a deadlock fails no test.
@@ -58,11 +59,11 @@ fn within_a_minute(test: impl FnOnce() + Send + 'static) {
 fn threads_and_pools_of_any_size_get_the_same_bits() {
     within_a_minute(|| {
         let model = model();
-        let alone = Explainer::new(&model).observe(image()).unwrap();
+        let alone = Pass::new(&model, image()).unwrap();
         let expected: Vec<Array3<f32>> = (0..2 * CLASSES).map(|question| asked(&alone, question)).collect();
         for threads in 1..=4 {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let pass = Explainer::new(&model).observe(image()).unwrap();
+            let pass = Pass::new(&model, image()).unwrap();
             let check = &|question: usize| assert_eq!(asked(&pass, question), expected[question], "{threads} threads");
             std::thread::scope(|scope| {
                 for start in 0..threads {

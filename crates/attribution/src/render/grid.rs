@@ -6,7 +6,7 @@ use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
 use super::text::Style;
-use super::{Colormap, enlarge, enlargement, signed_color};
+use super::{Palette, enlarge, enlargement};
 
 /// Pictures whose longer side has more pixels are reduced to this.
 const LARGEST: u32 = 480;
@@ -81,40 +81,23 @@ impl Panel {
 }
 
 /// A bar under the grid that says what the colours mean.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Legend {
-    /// Strengths from none to the map's maximum.
-    Strength(Colormap),
-    /// Signed values, from against to for.
-    Signed,
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Legend {
+    palette: Palette,
+    /// What its lower and its upper end mean.
+    ends: [&'static str; 2],
 }
 
 impl Legend {
-    /// What its ends mean.
-    fn ends(&self) -> (&'static str, &'static str) {
-        match self {
-            Legend::Strength(_) => ("no evidence", "strongest"),
-            Legend::Signed => ("against", "for"),
-        }
-    }
-
-    fn color(&self, position: f32) -> Rgb<u8> {
-        match self {
-            Legend::Strength(colormap) => colormap.color(position),
-            Legend::Signed => signed_color(2.0 * position - 1.0),
-        }
-    }
-
-    fn width(&self) -> u32 {
-        let (from, to) = self.ends();
+    fn width(self) -> u32 {
+        let [from, to] = self.ends;
         DETAIL.width(from) + NEAR + BAR.0 + NEAR + DETAIL.width(to)
     }
 
-    fn draw(&self, sheet: &mut RgbImage, left: u32, top: u32) {
-        let (from, to) = self.ends();
+    fn draw(self, sheet: &mut RgbImage, left: u32, top: u32) {
+        let [from, to] = self.ends;
         DETAIL.draw(sheet, left, top, from);
-        let bar = RgbImage::from_fn(BAR.0, BAR.1, |x, _| self.color(x as f32 / (BAR.0 - 1) as f32));
+        let bar = RgbImage::from_fn(BAR.0, BAR.1, |x, _| self.palette.at(x as f32 / (BAR.0 - 1) as f32));
         let left = left + DETAIL.width(from) + NEAR;
         place(sheet, &bar, left, top + (DETAIL.line - BAR.1) / 2);
         DETAIL.draw(sheet, left + BAR.0 + NEAR, top, to);
@@ -163,10 +146,14 @@ impl Grid {
         self
     }
 
-    /// One more legend below all rows.
+    /// One more legend below all rows: a palette, and what its lower and its upper end mean. The same one again adds
+    /// nothing.
     #[must_use]
-    pub fn legend(mut self, legend: Legend) -> Self {
-        self.legends.push(legend);
+    pub fn legend(mut self, palette: Palette, ends: [&'static str; 2]) -> Self {
+        let legend = Legend { palette, ends };
+        if !self.legends.contains(&legend) {
+            self.legends.push(legend);
+        }
         self
     }
 
@@ -308,9 +295,11 @@ mod tests {
 
     #[test]
     fn a_legend_shows_both_ends_of_its_colours() {
-        let sheet = Grid::new().row("", vec![panel(200, 200, [0, 0, 0])]).legend(Legend::Signed).draw();
+        let sheet =
+            || Grid::new().row("", vec![panel(200, 200, [0, 0, 0])]).legend(Palette::Signed, ["against", "for"]);
+        let sheet = sheet().legend(Palette::Signed, ["against", "for"]).draw();
         for end in [-1.0, 0.0, 1.0] {
-            let near = |p: &Rgb<u8>| p.0.iter().zip(signed_color(end).0).all(|(a, b)| a.abs_diff(b) <= 2);
+            let near = |p: &Rgb<u8>| p.0.iter().zip(Palette::Signed.color(end).0).all(|(a, b)| a.abs_diff(b) <= 2);
             assert!(sheet.pixels().any(near), "{end}");
         }
     }
@@ -319,6 +308,6 @@ mod tests {
     fn an_empty_grid_is_blank_paper() {
         assert!(Grid::new().draw().pixels().all(|&pixel| pixel == PAPER));
         let odd = Grid::new().title("t").row("a label", vec![]).row("", vec![panel(0, 0, [0; 3])]);
-        assert!(odd.legend(Legend::Strength(Colormap::Jet)).draw().height() > 2 * MARGIN);
+        assert!(odd.legend(Palette::Strength, ["no evidence", "strongest"]).draw().height() > 2 * MARGIN);
     }
 }

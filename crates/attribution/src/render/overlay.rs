@@ -1,32 +1,19 @@
-//! A heatmap over the picture that it explains.
+//! A colour over a picture that shows through.
 
-use image::{Rgb, RgbImage};
-use ndarray::ArrayView2;
+use image::Rgb;
 
-use super::Colormap;
-use crate::upsample::{Alignment, upsample};
+use super::Palette;
 
-/// The opacity of the strongest evidence that leaves the picture's shapes visible under it.
+/// The opacity of the strongest value that leaves the picture's shapes visible under it.
 pub const OPACITY: f32 = 0.8;
 
-/// The picture, with the colour of each strength laid over it: a map `[h, w]` of values in `[0, 1]`, of any resolution, is
-/// upsampled to the picture, and a pixel of strength m becomes (1 − αm) · picture + αm · colour(m), with α the opacity.
-///
-/// So the picture stays untouched where there is no evidence, instead of being tinted with the map's lowest colour.
-/// A value that isn't a number shows as grey.
-///
-/// # Panics
-///
-/// If the map has no cell.
+/// A pixel of the picture under the colour of a value m in [−1, 1]: (1 − α|m|) · pixel + α|m| · colour(m), with α the
+/// opacity. So the picture stays untouched where the map says nothing, instead of being tinted. A value that isn't a
+/// number shows as grey.
 #[must_use]
-pub fn overlay(picture: &RgbImage, map: ArrayView2<f32>, colormap: Colormap, opacity: f32) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let map = upsample(map, height as usize, width as usize, Alignment::HalfPixel);
-    RgbImage::from_fn(width, height, |x, y| {
-        let strength = map[[y as usize, x as usize]];
-        let weight = if strength.is_nan() { 1.0 } else { strength.clamp(0.0, 1.0) };
-        blend(picture[(x, y)], colormap.color(strength), opacity * weight)
-    })
+pub fn overlay(pixel: Rgb<u8>, palette: Palette, value: f32, opacity: f32) -> Rgb<u8> {
+    let weight = if value.is_nan() { 1.0 } else { value.abs().min(1.0) };
+    blend(pixel, palette.color(value), opacity * weight)
 }
 
 /// (1 − t) · under + t · over, for t in `[0, 1]`.
@@ -38,29 +25,29 @@ pub(super) fn blend(Rgb(under): Rgb<u8>, Rgb(over): Rgb<u8>, t: f32) -> Rgb<u8> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array2, array};
+
+    const PIXEL: Rgb<u8> = Rgb([40, 60, 99]);
 
     #[test]
     fn nothing_stays_and_the_strongest_is_covered() {
-        let picture = RgbImage::from_fn(6, 4, |x, y| Rgb([40 * x as u8, 60 * y as u8, 99]));
-        assert_eq!(overlay(&picture, Array2::zeros((2, 3)).view(), Colormap::Jet, 1.0), picture);
-        assert_eq!(overlay(&picture, Array2::ones((2, 3)).view(), Colormap::Jet, 0.0), picture);
-        let covered = overlay(&picture, Array2::ones((2, 3)).view(), Colormap::Inferno, 1.0);
-        assert!(covered.pixels().all(|&pixel| pixel == Colormap::Inferno.color(1.0)));
+        for palette in [Palette::Strength, Palette::Signed] {
+            assert_eq!(overlay(PIXEL, palette, 0.0, 1.0), PIXEL);
+            assert_eq!(overlay(PIXEL, palette, 1.0, 0.0), PIXEL);
+            assert_eq!(overlay(PIXEL, palette, 1.0, 1.0), palette.color(1.0));
+        }
+        assert_eq!(overlay(PIXEL, Palette::Signed, -7.0, 1.0), Palette::Signed.color(-1.0));
     }
 
     #[test]
     fn opacity_is_weighted_by_strength() {
-        let picture = RgbImage::from_pixel(1, 1, Rgb([0, 0, 0]));
-        // Jet at ½ is (128, 255, 128); a weight of 0.8 · ½ leaves 40 % of it.
-        let out = overlay(&picture, array![[0.5f32]].view(), Colormap::Jet, 0.8);
-        assert_eq!(out[(0, 0)], Rgb([51, 102, 51]));
+        let Rgb(colour) = Palette::Strength.color(0.5);
+        // A weight of 0.8 · ½ leaves 60 % of black.
+        let expected = colour.map(|v| (0.4 * f32::from(v)).round() as u8);
+        assert_eq!(overlay(Rgb([0; 3]), Palette::Strength, 0.5, 0.8), Rgb(expected));
     }
 
     #[test]
     fn what_is_no_number_is_grey() {
-        let picture = RgbImage::from_pixel(1, 1, Rgb([250, 0, 0]));
-        let out = overlay(&picture, array![[f32::NAN]].view(), Colormap::Inferno, 1.0);
-        assert_eq!(out[(0, 0)], Rgb([128, 128, 128]));
+        assert_eq!(overlay(PIXEL, Palette::Strength, f32::NAN, 1.0), Rgb([128; 3]));
     }
 }

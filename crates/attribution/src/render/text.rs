@@ -36,7 +36,7 @@ impl Style {
         let mut previous = None;
         let mut glyphs = Vec::new();
         for character in text.chars() {
-            let id = font.glyph_id(character);
+            let id = font.glyph_id(drawable(character));
             x += previous.map_or(0.0, |previous| font.kern(previous, id));
             glyphs.push(id.with_scale_and_position(font.scale(), point(x, font.ascent())));
             x += font.h_advance(id);
@@ -100,6 +100,14 @@ impl Style {
     }
 }
 
+/// A character that the font has a glyph for.
+fn drawable(character: char) -> char {
+    match character {
+        '⁺' => '+',
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,8 +159,8 @@ mod tests {
     #[test]
     fn the_symbols_of_explanations_have_glyphs() {
         let font = STYLE.font();
-        for symbol in "…·×−–±→≤≥αβεσΣ∂é".chars() {
-            assert_ne!(font.glyph_id(symbol).0, 0, "{symbol}");
+        for symbol in "…·×−–±→≤≥αβεσΣ∂é⁺ᴮ".chars() {
+            assert_ne!(font.glyph_id(drawable(symbol)).0, 0, "{symbol}");
         }
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! for a ReLU with input x and upstream gradient g; all comparisons are strict.
 
+mod coverage;
 mod deconv;
 mod guided;
 mod lrp;
@@ -15,15 +16,15 @@ mod lrp;
 mod natures;
 mod refusal;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nn::Real;
-use tensor::{Coverage, Nature, Node};
+use tensor::{Nature, Node};
 
+pub use coverage::Coverage;
 pub use deconv::Deconv;
 pub use guided::Guided;
-pub use lrp::{AlphaBeta, Epsilon, Flat, Inputs, Layers, Lrp, LrpOnTape, LrpRule, Part, Products, ZBox};
+pub use lrp::{AlphaBeta, Composite, Epsilon, Flat, Inputs, Layers, LrpOnTape, LrpRule, Part, Products, ZBox};
 pub use refusal::{Operation, Refusal};
 
 /// Checks that a rule about ReLUs has a meaning for this path.
@@ -42,21 +43,6 @@ fn check_rectifiers<T: Real>(path: &[Arc<Node<T>>]) -> Result<(), Refusal> {
         }
     }
     if rectifiers > 0 { Ok(()) } else { Err(Refusal::NoRectifier) }
-}
-
-/// What a rule replaced, in words: `7 of 7 ReLUs`, `12 of 12 ReLUs, ReLU6 included`.
-#[must_use]
-pub fn coverage_in_words(coverage: &BTreeMap<&'static str, Coverage>) -> String {
-    let (mut replaced, mut total, mut clipped) = (0, 0, "");
-    for operations in coverage.values() {
-        if let Nature::Rectifier { max, .. } = operations.nature {
-            replaced += operations.replaced;
-            total += operations.total;
-            clipped = if max.is_finite() { ", ReLU6 included" } else { clipped };
-        }
-    }
-    let noun = if total == 1 { "ReLU" } else { "ReLUs" };
-    format!("{replaced} of {total} {noun}{clipped}")
 }
 
 #[cfg(test)]
@@ -107,7 +93,7 @@ mod tests {
         let coverage = |f: fn(&Var<f64>) -> Var<f64>| {
             let tape = Tape::new();
             let x = tape.leaf(wave([5], 0.0));
-            coverage_in_words(tape.backward(&f(&x), &Guided, [&x]).unwrap().coverage())
+            Coverage::of(tape.backward(&f(&x), &Guided, [&x]).unwrap().coverage()).to_string()
         };
         assert_eq!(coverage(|x| x.apply(Relu)), "1 of 1 ReLU");
         assert_eq!(coverage(|x| x.apply(Relu).neg().apply(Relu)), "2 of 2 ReLUs");
@@ -124,7 +110,8 @@ mod tests {
             let tape = Tape::<f64>::keeping(Keep::Needed);
             let forward = model.forward(&tape, wave([1, 5, 5, 2], 0.0), Mode::Training { seed: 1 }).unwrap();
             let (x, y) = (&forward.input, &forward.logits);
-            for rule in [&Guided as &dyn Rule<f64>, &Deconv, &Lrp::everywhere(Epsilon(0.1)).on(&tape, x).unwrap()] {
+            for rule in [&Guided as &dyn Rule<f64>, &Deconv, &Composite::everywhere(Epsilon(0.1)).on(&tape, x).unwrap()]
+            {
                 let message = tape.backward(y, rule, [x]).expect_err(rule.name()).to_string();
                 assert!(message.contains("+ relu of layer `block1`"), "{message}");
             }

@@ -4,6 +4,7 @@
 mod certify;
 mod demo;
 mod evaluate;
+mod every_method;
 mod explain;
 mod export;
 mod folders;

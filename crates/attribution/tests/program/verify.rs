@@ -20,14 +20,14 @@ fn a_record_is_verified_and_what_differs_is_named() {
     );
     let record = fs::read_to_string(at("coat.explained.json")).unwrap();
     let printed = succeeds(folder.path(), &["verify", "coat.explained.json"]);
-    // Network and input; CAM, three Grad-CAMs, guided backpropagation, two guided Grad-CAMs.
-    assert_eq!(printed.matches("same ").count(), 2 + 7, "{printed}");
+    // Network and input; CAM, three Grad-CAMs, guided backpropagation, three guided Grad-CAMs.
+    assert_eq!(printed.matches("same ").count(), 2 + 8, "{printed}");
     assert!(printed.contains("grad-cam at relu2 + relu4, why Bag rather than Coat"), "{printed}");
 
     let json = succeeds(folder.path(), &["verify", "coat.explained.json", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();
     let compared = report["compared"].as_array().unwrap();
-    assert!(compared.len() == 2 + 7 && compared.iter().all(|compared| compared["same"] == true), "{json}");
+    assert!(compared.len() == 2 + 8 && compared.iter().all(|compared| compared["same"] == true), "{json}");
 
     // One bit of one map.
     let mut forged: serde_json::Value = serde_json::from_str(&record).unwrap();
@@ -48,7 +48,7 @@ fn a_record_is_verified_and_what_differs_is_named() {
     let inputs = listing(Path::new(&demo_file("inputs")));
     let picture = inputs[1].to_str().unwrap();
     let error = fails(folder.path(), &["verify", "coat.explained.json", "--image", picture]);
-    assert!(error.contains("8 differ, first the input"), "{error}");
+    assert!(error.contains("9 differ, first the input"), "{error}");
     fs::write(at("none.json"), "{}").unwrap();
     let trouble = |arguments: &[&str]| exits(2, folder.path(), arguments);
     assert!(trouble(&["verify", "none.json"]).contains("none.json: expected the record"));

@@ -1,7 +1,7 @@
 //! Glassbox. `glassbox fresh-weights` prepares a layer's weights before every call, as training has to; otherwise they stay
 //! prepared, as they do in a model that predicts or explains.
 
-use attribution::{Explainer, LayerRef};
+use attribution::methods::{GradCam, GuidedBackprop};
 use nn::kernels::conv::{Pass, Prepared, choose, weight_gradient};
 use nn::optim::Sgd;
 use nn::layers::{Add, BatchNorm, Clip, Conv2d, GlobalAvgPool, Linear, MaxPool, Relu};
@@ -219,12 +219,12 @@ impl Explaining {
     }
 
     fn compute(&self) -> Vec<f32> {
-        let pass = Explainer::new(&self.model).observe(&self.images).expect("images that fit");
+        let pass = Pass::new(&self.model, &self.images).expect("images that fit");
         if self.guided {
-            let maps = pass.guided_backprop(0).expect("ReLUs").maps;
+            let maps = pass.why(0).explain_each(&GuidedBackprop).expect("ReLUs");
             maps.iter().flat_map(|map| map.raw().iter().copied().collect::<Vec<_>>()).collect()
         } else {
-            let maps = pass.grad_cam(LayerRef::Last, 0).expect("a spatial layer").maps;
+            let maps = pass.why(0).explain_each(&GradCam).expect("a spatial layer");
             maps.iter().flat_map(|map| map.raw().iter().map(|value| value.max(0.0)).collect::<Vec<_>>()).collect()
         }
     }

@@ -1,36 +1,11 @@
 //! `glassbox`: train small convolutional networks and see why they decide.
 
-mod asked;
-mod audit;
-mod certify;
 mod cli;
-mod completions;
-mod data;
-mod demo;
-mod evaluate;
-mod explain;
-mod export;
-mod folder;
-mod graph;
-mod inputs;
-mod inspect;
-mod interrupt;
-mod man;
-mod method;
-mod model;
-mod network;
-mod page;
-mod picture;
-#[cfg(feature = "pretrained")]
-mod pretrained;
-mod progress;
+mod commands;
+mod files;
 mod report;
-mod score;
-mod sheet;
-mod train;
-mod transfer;
-mod verify;
-mod words;
+mod terminal;
+mod training;
 
 use std::process::ExitCode;
 
@@ -38,31 +13,10 @@ use clap::Parser;
 use nn::kernels::use_winograd;
 use tensor::simd::{Tier, use_tier};
 
-use cli::{Cli, Command, DemoArgs};
-
-/// Why a command failed, as one line for the user.
-type Failure = Box<dyn std::error::Error>;
-
-/// What a check found: that something does not hold, unlike a check that could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refuted(String);
-
-/// Prints a line. That nobody reads on (`glassbox inspect … | head`) is no reason to stop working.
-macro_rules! say {
-    ($($text:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), $($text)*);
-    }};
-}
-/// Prints a line on standard error, likewise.
-macro_rules! complain {
-    ($($text:tt)*) => {{
-        use std::io::Write;
-        let _ = writeln!(std::io::stderr(), $($text)*);
-    }};
-}
-use {complain, say};
+use cli::{Cli, Command};
+use commands::demo::DemoArgs;
+use commands::{certify, completions, demo, evaluate, explain, export, inspect, man, train, verify};
+use terminal::{Failure, Refuted, complain, interrupt, progress};
 
 fn main() -> ExitCode {
     let Cli { threads, quiet, command } = Cli::parse();

@@ -6,7 +6,7 @@
 //! *Layer-Wise Relevance Propagation: An Overview*, 2019.)
 //!
 //! The backward pass carries g, where R = x ⊙ g at a value x. In that form most operations follow the chain rule: a ReLU,
-//! a maximum, a mean, a sum, a concatenation. A rule of LRP ([`LrpRule`]) applies to layers of products, and [`Lrp`]
+//! a maximum, a mean, a sum, a concatenation. A rule of LRP ([`LrpRule`]) applies to layers of products, and [`Composite`]
 //! chooses a rule for each of these layers.
 
 mod alpha_beta;
@@ -21,7 +21,7 @@ mod z_box;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use nn::{Model, Real};
+use nn::Real;
 use tensor::{Reason, Tensor};
 
 pub use alpha_beta::AlphaBeta;
@@ -108,22 +108,22 @@ impl From<&str> for Layers {
 /// The rules of layer-wise relevance propagation for the layers of a model.
 ///
 /// ```
-/// use attribution::rules::{AlphaBeta, Epsilon, Flat, Layers, Lrp};
+/// use attribution::rules::{AlphaBeta, Epsilon, Flat, Layers, Composite};
 /// // ε in the fully connected layers, z⁺ in the convolutions, the flat rule at the image:
-/// let lrp: Lrp = Lrp::everywhere(Epsilon(1e-6))
+/// let lrp: Composite = Composite::everywhere(Epsilon(1e-6))
 ///     .with(Layers::Convolutions, AlphaBeta::Z_PLUS)
 ///     .with(Layers::First, Flat);
 /// // α = 2 in one layer:
 /// let lrp = lrp.with("conv3", AlphaBeta { alpha: 2.0 });
 /// ```
 #[derive(Clone, Debug)]
-pub struct Lrp<T: Real = f32> {
+pub struct Composite<T: Real = f32> {
     everywhere: Arc<dyn LrpRule<T>>,
     /// The last one that fits a layer applies.
     exceptions: Vec<(Layers, Arc<dyn LrpRule<T>>)>,
 }
 
-impl<T: Real> Lrp<T> {
+impl<T: Real> Composite<T> {
     /// The same rule in every layer.
     #[must_use]
     pub fn everywhere(rule: impl LrpRule<T> + 'static) -> Self {
@@ -135,17 +135,6 @@ impl<T: Real> Lrp<T> {
     pub fn with(mut self, layers: impl Into<Layers>, rule: impl LrpRule<T> + 'static) -> Self {
         self.exceptions.push((layers.into(), Arc::new(rule)));
         self
-    }
-
-    /// The rules that Montavon et al. 2019, §10.3, recommend for pictures: ε in the fully connected layers, z⁺ in the
-    /// convolutions, and zᴮ between black and white in the first layer, or the flat rule if the model has no normalization.
-    #[must_use]
-    pub fn by_depth(model: &Model<T>) -> Self {
-        let lrp = Self::everywhere(Epsilon::default()).with(Layers::Convolutions, AlphaBeta::Z_PLUS);
-        match ZBox::of_pictures(model) {
-            Some(z_box) => lrp.with(Layers::First, z_box),
-            None => lrp.with(Layers::First, Flat),
-        }
     }
 }
 

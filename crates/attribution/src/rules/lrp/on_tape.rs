@@ -8,13 +8,13 @@ use nn::layers::{BatchNormEvaluation, Linear};
 use tensor::ops::Tanh;
 use tensor::{BackwardError, Grads, Nature, Node, NodeId, Reason, Rule, Tape, Tensor, Var, Wanted};
 
-use super::{Layers, Lrp, LrpRule, Products};
+use super::{Composite, Layers, LrpRule, Products};
 use crate::path::{computed_from, nature_in};
-use crate::rules::{Operation, Refusal};
+use crate::rules::{Coverage, Operation, Refusal};
 
 const NAME: &str = "LRP";
 
-/// [`Lrp`] on one tape: a backward rule. The gradient at a value x is g with R = x ⊙ g. At the image it is R itself if one of
+/// [`Composite`] on one tape: a backward rule. The gradient at a value x is g with R = x ⊙ g. At the image it is R itself if one of
 /// the rules is for the image alone; [`relevance`](Self::relevance) gives R in both cases.
 #[derive(Debug)]
 pub struct LrpOnTape<T: Real> {
@@ -34,7 +34,7 @@ struct Layer<T: Real> {
     batch_norm: Option<Arc<Node<T>>>,
 }
 
-impl<T: Real> Lrp<T> {
+impl<T: Real> Composite<T> {
     /// The rule for the operations recorded on `tape` so far, from the variable `image` on.
     ///
     /// # Errors
@@ -122,23 +122,17 @@ impl<T: Real> LrpOnTape<T> {
         self.layers.values().any(|layer| layer.rule.for_image())
     }
 
-    /// The rules and the number of their layers: `z⁺ in 3 layers, ε = 1e-6 in 1 layer; 4 batch norms folded`.
+    /// The rules, and the number of their layers.
     #[must_use]
-    pub fn in_words(&self) -> String {
-        let mut counts: Vec<(String, usize)> = Vec::new();
+    pub fn coverage(&self) -> Coverage {
+        let mut rules: Vec<(String, usize)> = Vec::new();
         for name in self.layers.values().map(|layer| layer.rule.name()) {
-            match counts.iter_mut().find(|(known, _)| *known == name) {
+            match rules.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, count)) => *count += 1,
-                None => counts.push((name, 1)),
+                None => rules.push((name, 1)),
             }
         }
-        let plural = |n: usize| if n == 1 { "" } else { "s" };
-        let words = counts.iter().map(|(name, n)| format!("{name} in {n} layer{}", plural(*n)));
-        let folded = match self.folded.len() {
-            0 => String::new(),
-            n => format!("; {n} batch norm{} folded", plural(n)),
-        };
-        words.collect::<Vec<_>>().join(", ") + &folded
+        Coverage::Relevance { rules, folded: self.folded.len() }
     }
 
     fn check_node(&self, node: &Node<T>) -> Result<(), Reason> {

@@ -8,8 +8,9 @@ use nn::{Convolution, Layer, Model, Padding, TransposedConvolution};
 use proptest::prelude::*;
 use tensor::{Tape, Tensor};
 
-use super::{AlphaBeta, Epsilon, Flat, Layers, Lrp, LrpRule, ZBox};
-use crate::Explainer;
+use super::{AlphaBeta, Composite, Epsilon, Flat, Layers, LrpRule, ZBox};
+use crate::Pass;
+use crate::methods::{FullGrad, InputXGradient, Lrp, Preset};
 use crate::testing::wave;
 
 /// A layer as in the papers: inputs i, outputs j, weights w[j][i]; `None` where j doesn't read i.
@@ -109,11 +110,11 @@ fn z_box(low: f64, high: f64) -> Box<Share> {
     })
 }
 
-type Pair = (Lrp<f64>, Box<Share>);
+type Pair = (Composite<f64>, Box<Share>);
 
 fn pairs(channels: usize) -> Vec<Pair> {
     fn pair(rule: impl LrpRule<f64> + 'static, share: Box<Share>) -> Pair {
-        (Lrp::everywhere(rule), share)
+        (Composite::everywhere(rule), share)
     }
     vec![
         pair(Epsilon(0.0), epsilon(0.0)),
@@ -165,7 +166,7 @@ proptest! {
             let arrived = tape.backward_from(&y, g.clone(), &rule, [&image]).unwrap().take(&image).unwrap();
             let above: Vec<f64> = dense.forward(x.as_slice()).iter().zip(g.as_slice()).map(|(y, g)| y * g).collect();
             let expected = dense.relevance(x.as_slice(), &above, &share);
-            near(rule.relevance(image.value(), arrived).as_slice(), &expected, &rule.in_words());
+            near(rule.relevance(image.value(), arrived).as_slice(), &expected, &rule.coverage().to_string());
         }
     }
 }
@@ -255,12 +256,12 @@ fn by_hand(model: &Model<f64>, x: &[f64], class: usize, rules: [&Share; 3]) -> V
 #[test]
 fn a_composition_agrees_with_loops() {
     let model = network();
-    let pass = Explainer::new(&model).observe(wave([2, 6, 5, 2], 3.0)).unwrap();
-    let plain = Lrp::everywhere(Epsilon(0.01));
-    let depth = Lrp::everywhere(Epsilon(0.01)).with(Layers::Convolutions, AlphaBeta::Z_PLUS);
+    let pass = Pass::new(&model, wave([2, 6, 5, 2], 3.0)).unwrap();
+    let plain = Composite::everywhere(Epsilon(0.01));
+    let depth = Composite::everywhere(Epsilon(0.01)).with(Layers::Convolutions, AlphaBeta::Z_PLUS);
     let (low, high) = (vec![-1.0; 2], vec![1.5; 2]);
     let (e, z_plus, z_box, flat, two) = (epsilon(0.01), alpha_beta(1.0), z_box(-1.0, 1.5), flat(), alpha_beta(2.0));
-    let cases: [(Lrp<f64>, [&Share; 3]); 5] = [
+    let cases: [(Composite<f64>, [&Share; 3]); 5] = [
         (plain, [&e, &e, &e]),
         (depth.clone(), [&z_plus, &z_plus, &e]),
         (depth.clone().with(Layers::First, ZBox { low, high }), [&z_box, &z_plus, &e]),
@@ -269,10 +270,10 @@ fn a_composition_agrees_with_loops() {
     ];
     for (lrp, rules) in cases {
         for class in 0..3 {
-            let found = pass.lrp(class, &lrp).unwrap();
+            let found = pass.why(class).explain_each(&lrp).unwrap();
             for image in 0..2 {
                 let expected = by_hand(&model, pass.values_of(image), class, rules);
-                near(found[image].raw().as_slice().unwrap(), &expected, found.coverage.as_deref().unwrap());
+                near(found[image].raw().as_slice().unwrap(), &expected, &found[image].coverage().unwrap().to_string());
             }
         }
     }
@@ -288,37 +289,36 @@ fn without_biases_lrp_0_is_input_times_gradient_to_the_bit() {
         .build(1)
         .unwrap()
         .cast::<f64>();
-    let pass = Explainer::new(&model).observe(wave([1, 6, 5, 2], 3.0)).unwrap();
-    let lrp = pass.lrp(1, &Lrp::everywhere(Epsilon(0.0))).unwrap().single();
-    assert_eq!(lrp.raw(), pass.input_x_gradient(1).unwrap().single().raw());
+    let pass = Pass::new(&model, wave([1, 6, 5, 2], 3.0)).unwrap();
+    let lrp = pass.why(1).explain(&Composite::everywhere(Epsilon(0.0))).unwrap();
+    assert_eq!(lrp.raw(), pass.why(1).explain(&InputXGradient).unwrap().raw());
 }
 
 #[test]
 fn images_of_a_batch_get_the_maps_that_they_get_alone() {
     let model = network().cast::<f32>();
     let images = wave::<f32>([16, 6, 5, 2], 3.0);
-    let explainer = Explainer::new(&model);
-    let batch = explainer.observe(&images).unwrap();
-    let lrp = Lrp::by_depth(&model);
-    let (together, full) = (batch.lrp(1, &lrp).unwrap(), batch.full_grad(1).unwrap());
+    let batch = Pass::new(&model, &images).unwrap();
+    let lrp = Preset::EpsilonPlusBox.composite(&model);
+    let (together, full) = (batch.why(1).explain_each(&lrp).unwrap(), batch.why(1).explain_each(&FullGrad).unwrap());
     for image in 0..16 {
-        let alone = explainer.observe(images.slice(0, image..image + 1)).unwrap();
-        assert_eq!(together[image], alone.lrp(1, &lrp).unwrap().single());
-        assert_eq!(full[image], alone.full_grad(1).unwrap().single());
+        let alone = Pass::new(&model, images.slice(0, image..image + 1)).unwrap();
+        assert_eq!(together[image], alone.why(1).explain(&lrp).unwrap());
+        assert_eq!(full[image], alone.why(1).explain(&FullGrad).unwrap());
     }
 }
 
 #[test]
 fn coverage_is_described() {
     let model = network();
-    let pass = Explainer::new(&model).observe(wave([1, 6, 5, 2], 3.0)).unwrap();
-    let coverage = pass.lrp(0, &Lrp::by_depth(&model)).unwrap().coverage.unwrap();
+    let pass = Pass::new(&model, wave([1, 6, 5, 2], 3.0)).unwrap();
+    let coverage = pass.why(0).explain(&Lrp::default()).unwrap().coverage().unwrap().to_string();
     assert_eq!(coverage, "flat in 1 layer, z⁺ in 1 layer, ε = 1e-6 in 2 layers; 1 batch norm folded");
 }
 
 #[test]
 fn what_has_no_reading_is_refused_by_name() {
-    let refused = |layer: Layer, lrp: Lrp<f64>| {
+    let refused = |layer: Layer, lrp: Composite<f64>| {
         let model = Model::builder(SIZE)
             .layer("conv1", Conv2d::new(3, 3))
             .layer("act", layer)
@@ -326,10 +326,10 @@ fn what_has_no_reading_is_refused_by_name() {
             .layer("gap", GlobalAvgPool)
             .layer("fc", Linear::new(3));
         let model = model.build(1).unwrap().cast::<f64>();
-        let pass = Explainer::new(&model).observe(wave([1, 6, 5, 2], 3.0)).unwrap();
-        pass.lrp(0, &lrp).unwrap_err().to_string()
+        let pass = Pass::new(&model, wave([1, 6, 5, 2], 3.0)).unwrap();
+        pass.why(0).explain_each(&lrp).unwrap_err().to_string()
     };
-    let plain = || Lrp::everywhere(Epsilon::default());
+    let plain = || Composite::everywhere(Epsilon::default());
     let enlarged = TransposedConvolution::from(Convolution::default().stride(2));
     for layer in [
         Layer::from(Sigmoid),
@@ -370,7 +370,7 @@ fn activations_pass_on_all_of_their_relevance() {
     let x = tape.leaf(Tensor::new([6], vec![-2.0, -0.3, 0.0, 0.4, 0.9, 3.0]));
     for y in [x.tanh(), x.apply(Clip { min: -0.5, max: 0.7 }), x.apply(LeakyRelu { slope: 0.1 }), x.apply(Clip::RELU6)]
     {
-        let rule = Lrp::everywhere(Epsilon::default()).on(&tape, &x).unwrap();
+        let rule = Composite::everywhere(Epsilon::default()).on(&tape, &x).unwrap();
         let g = wave::<f64>([6], 1.0);
         let arrived = tape.backward_from(&y, g.clone(), &rule, [&x]).unwrap().take(&x).unwrap();
         let (below, above) = (arrived.zip(x.value(), |g, x| g * x), g.zip(y.value(), |g, y| g * y));

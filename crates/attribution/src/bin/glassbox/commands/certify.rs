@@ -1,0 +1,150 @@
+//! `glassbox certify`.
+
+use std::path::PathBuf;
+
+use attribution::Target;
+use attribution::certificates::{Certificate, Finding};
+use clap::Args;
+use serde::Serialize;
+
+use crate::commands::EXIT_CODES;
+use crate::files::model::ModelArgs;
+use crate::files::picture::Picture;
+use crate::terminal::Failure;
+use crate::terminal::Refuted;
+use crate::terminal::say;
+
+const ABOUT: &str = "\
+Check what theory says must hold, on this network and this picture
+
+An explanation is a computation, and can be wrong. Some of it can be checked: theory says that two numbers, computed in \
+different ways, must be the same. This command computes both, and prints how far they are apart:
+
+  CAM = Z · Grad-CAM            with Z positions, on a network that ends in
+                                global average pooling and one fully
+                                connected layer; HiResCAM = Grad-CAM, too,
+                                and mean CAM + b = S, the score
+  Σ f·∂S/∂f + Σ b·∂S/∂b = S     the gradient explains the whole score, at the
+                                image and at every layer that everything
+                                passes: what flows through it, and the biases
+                                behind it
+  Σ R + kept = S                relevance is handed down without loss; what
+                                the image doesn't get, biases keep
+  Σ IG = S(x) − S(x₀)           integrated gradients account for the
+                                difference to a black picture
+
+The residual is in ulps, the distance of neighbouring floating-point numbers at the size of what was added up (the sum of \
+the terms' magnitudes): a handful is rounding. Beside it stands the most that rounding can amount to, operation by \
+operation; what is beyond it is a mistake, and the exit code is 1. Integrated gradients are a sum over 50 points on the way, \
+and what that can miss is estimated from how the gradient changes between them; what is beyond an estimate proves nothing. \
+Guided backpropagation conserves nothing, and the table says so.";
+
+/// Check what theory says must hold, on this network and this picture
+#[derive(Args, Debug)]
+#[command(
+    long_about = ABOUT,
+    after_help = EXIT_CODES,
+    after_long_help = format!("{EXIT_CODES}\n\nExamples:\n  \
+    glassbox certify photo.jpg\n  \
+    glassbox certify coat.png --model garments.safetensors\n  \
+    glassbox certify coat.png --model garments.safetensors --class Shirt\n  \
+    glassbox certify coat.png --model garments.safetensors --json | jq '.certificates[].finding'\n\n\
+    With --json: an object of model, image, class, score and certificates, a list of {{identity, meaning, layer, \
+    finding}}. layer is null for the whole network. The finding is one of checked and estimated, each with left, right, \
+    magnitude, ulps and allowed; inapplicable, with the reason; and unconserved, with arrived and score.")
+)]
+pub(crate) struct CertifyArgs {
+    /// A picture (PNG, JPEG, WebP, GIF, BMP), fitted to the network's input; or an .npy array [H, W, C] of f32, taken as it
+    /// is, already preprocessed
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+
+    #[command(flatten)]
+    network: ModelArgs,
+
+    /// The class whose score is looked at, by name or by number from 0 [default: the likeliest]
+    #[arg(short, long, value_name = "NUMBER|NAME")]
+    class: Option<String>,
+
+    /// Print everything as JSON, every layer by itself
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    model: String,
+    image: String,
+    class: String,
+    score: f32,
+    certificates: &'a [Certificate],
+}
+
+/// Checks, prints, and fails where something doesn't hold.
+pub(crate) fn run(args: &CertifyArgs) -> Result<(), Failure> {
+    let (model, file) = (args.network.open()?, args.network.name());
+    let picture = Picture::open(&args.image, &model)?;
+    let pass = picture.observe(&model).map_err(|error| format!("{}: {error}", args.image.display()))?;
+    let class = match &args.class {
+        Some(class) => model.class_index(class).map_err(|error| format!("{file}: {error}"))?,
+        None => pass.top(1)[0].class,
+    };
+    let (score, certificates) = (pass.scores(class)?[0], pass.certify(Target::from(class))?);
+    let (name, image) = (model.class_name(class), args.image.display().to_string());
+    if args.json {
+        let report = Report { model: file, image, class: name, score, certificates: &certificates };
+        say!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        say!("{file}, {image}: {name}, score {score:.4}\n");
+        print_table(&certificates);
+    }
+    match certificates.iter().filter(|certificate| certificate.holds() == Some(false)).count() {
+        0 => Ok(()),
+        failed => Err(Refuted(format!("{failed} of {} certificates don't hold", certificates.len())).into()),
+    }
+}
+
+/// A line for each identity; of those that were checked at several layers, one for the image and one for the worst.
+fn print_table(certificates: &[Certificate]) {
+    say!("{:30} {:>14} {:>14} {:>9} {:>9}", "", "left", "right", "ulps", "at most");
+    for group in certificates.chunk_by(|a, b| a.identity == b.identity) {
+        let (first, cuts) = group.split_first().expect("a chunk isn't empty");
+        say!("{}", line(first, ""));
+        let residual = |certificate: &&Certificate| match &certificate.finding {
+            Finding::Checked(residual) => residual.ulps / residual.allowed,
+            _ => 0.0,
+        };
+        if let Some(worst) = cuts.iter().max_by(|a, b| residual(a).total_cmp(&residual(b))) {
+            let layer = worst.layer.as_deref().unwrap_or_default();
+            let place = match cuts.len() {
+                1 => layer.to_string(),
+                count => format!("worst of {count} layers, {layer}"),
+            };
+            say!("{}", line(worst, &place));
+        }
+    }
+}
+
+/// What was found; `place` stands in the identity's stead, if there is one.
+fn line(certificate: &Certificate, place: &str) -> String {
+    let identity = if place.is_empty() { certificate.identity.to_string() } else { format!("  {place}") };
+    match &certificate.finding {
+        Finding::Checked(residual) | Finding::Estimated(residual) => {
+            let verdict = match (certificate.holds(), residual.holds()) {
+                (None, true) => "as estimated",
+                (None, false) => "beyond the estimate",
+                (Some(_), true) => "holds",
+                (Some(_), false) => "DOESN'T HOLD",
+            };
+            format!(
+                "{identity:30} {:>14.6} {:>14.6} {:>9.2} {:>9.0}  {verdict}",
+                residual.left, residual.right, residual.ulps, residual.allowed
+            )
+        }
+        Finding::Inapplicable { reason } => format!("{identity:30} doesn't apply: {reason}"),
+        Finding::Unconserved { arrived, score } => {
+            format!("{identity:30} {arrived:>14.6} {score:>14.6} {:>9} {:>9}  nothing is conserved", "", "")
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The command line of `glassbox evaluate`.
+
+use std::path::PathBuf;
+
+use attribution::measures::{ALL, Measure};
+use clap::Args;
+
+use crate::commands::methods;
+use crate::files::model::Preprocessing;
+use crate::terminal::values::positive;
+use crate::training::data::Embedded;
+
+/// Measure how good explanations are, over many images
+///
+/// Runs methods over images whose classes are known, and asks of their maps: do they say where the object is (on the
+/// scattered task, whose true boxes are known), does the network agree, do they depend on the class and on the weights?
+/// Beside them stand a Gaussian in the middle of the picture, and chance. Prints tables with 95 % intervals, and writes
+/// evaluation.csv, evaluation.json and evaluation.svg, and a report with the tables and the first pictures, index.html.
+///
+/// The same seed gives the same figures. Ctrl-C ends the batch, and shows and writes the figures so far.
+#[derive(Args, Debug)]
+#[command(after_long_help = "Examples:\n  \
+    glassbox evaluate                                    the network of `glassbox demo`\n  \
+    glassbox evaluate --method grad-cam,guided-backprop --measure pointing,random --images 1000\n  \
+    glassbox evaluate --model digits.safetensors --test-images t10k-images-idx3-ubyte.gz \\\n      \
+        --test-labels t10k-labels-idx1-ubyte.gz\n  \
+    glassbox evaluate --model garments.onnx --data fashion-mnist --mean 0.286 --std 0.353\n  \
+    glassbox evaluate --json | jq '.figures[\"grad-cam\"].pointing.mean'\n\n\
+    With --json: an object of version, simd, model, data, images, seed, level, accuracy; figures by method and \
+    measure, each with mean, low and high (the interval of that level); cascade, a list of layer, rank_correlation and \
+    ssim by method; agreement, a rank correlation by two methods.")]
+pub(crate) struct EvaluateArgs {
+    /// The network: as `glassbox train` saves it, or an ONNX file
+    #[arg(long, value_name = "FILE", default_value = "glassbox-out/model.safetensors")]
+    pub(crate) model: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) preprocessing: Preprocessing,
+
+    /// Methods, separated by commas, with settings in parentheses [default: those that take at most one backward pass]
+    #[arg(short, long, value_name = "METHOD,…", value_parser = methods::list, long_help = methods::help_quick())]
+    pub(crate) method: Vec<methods::List>,
+
+    /// Measures, separated by commas [default: all that the images allow]
+    #[arg(long, value_name = "MEASURE,…", value_delimiter = ',', value_parser = measure, long_help = measures())]
+    pub(crate) measure: Option<Vec<&'static Measure>>,
+
+    /// Layer for the methods that look at one; of several, the mean where a method has it [default: the last with
+    /// positions]
+    #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(crate) layer: Option<Vec<String>>,
+
+    /// Embedded images: 1000 to test with
+    #[arg(long, value_enum, default_value = "scattered", conflicts_with = "test_images")]
+    pub(crate) data: Embedded,
+
+    /// Images of your own: an IDX file of bytes, [N, H, W], plain or gzip
+    #[arg(long, value_name = "FILE", requires = "test_labels")]
+    pub(crate) test_images: Option<PathBuf>,
+
+    /// Their labels, an IDX file
+    #[arg(long, value_name = "FILE", requires = "test_images")]
+    pub(crate) test_labels: Option<PathBuf>,
+
+    /// Print the figures as JSON, as in evaluation.json, in place of the tables
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Evaluate only the first N images
+    #[arg(long, value_name = "N", default_value = "200", value_parser = positive)]
+    pub(crate) images: usize,
+
+    /// Seed of everything random: places and clutter of the scattered images, weights drawn anew, intervals
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) seed: u64,
+
+    /// Folder for what is written; made if missing, refused if another command's report is in it
+    #[arg(short, long, value_name = "DIR", default_value = "glassbox-evaluate")]
+    pub(crate) out: PathBuf,
+}
+
+/// Reads the name of a measure.
+fn measure(text: &str) -> Result<&'static Measure, String> {
+    let known = || ALL.map(|measure| measure.id).join(", ");
+    let found = ALL.into_iter().find(|measure| measure.id == text);
+    found.ok_or_else(|| format!("there is no measure `{text}`; the measures are {}", known()))
+}
+
+/// Help for `--measure`.
+fn measures() -> String {
+    let each = ALL.map(|Measure { id, what, .. }| format!("\n  {id}\n          {what}"));
+    format!("Measures, separated by commas [default: all that the images allow]\n{}", each.concat())
+}

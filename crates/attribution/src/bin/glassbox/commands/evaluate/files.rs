@@ -1,0 +1,96 @@
+//! The figures as files: CSV and JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use attribution::measures::{Interval, Measure};
+use serde::Serialize;
+
+use super::figures::{Figures, mean};
+use super::subject::Subject;
+
+/// `method,measure,mean,low,high,images`, a line for each figure.
+pub(crate) fn csv(
+    subjects: &[Subject<'_>],
+    measures: &[&Measure],
+    intervals: &[Vec<Option<Interval>>],
+    images: usize,
+) -> String {
+    let mut text = String::from("method,measure,mean,low,high,images\n");
+    for (subject, intervals) in subjects.iter().zip(intervals) {
+        for (measure, interval) in measures.iter().zip(intervals) {
+            if let Some(Interval { mean, low, high }) = interval {
+                writeln!(text, "{},{},{mean},{low},{high},{images}", subject.id(), measure.id).expect("memory");
+            }
+        }
+    }
+    text
+}
+
+/// What was run and measured.
+#[derive(Serialize)]
+pub(crate) struct Report<'a> {
+    pub(crate) version: &'static str,
+    /// Instruction set that was used.
+    pub(crate) simd: String,
+    pub(crate) model: String,
+    pub(crate) data: &'a str,
+    pub(crate) images: usize,
+    pub(crate) seed: u64,
+    /// Of the intervals.
+    pub(crate) level: f64,
+    pub(crate) accuracy: f64,
+    /// By method, then by measure.
+    pub(crate) figures: BTreeMap<String, BTreeMap<String, Interval>>,
+    /// Likeness to the maps with ever more weights drawn anew.
+    pub(crate) cascade: Vec<Step>,
+    /// Rank correlation of the maps of two methods.
+    pub(crate) agreement: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+/// The likeness of maps after weights down to a layer were drawn anew.
+#[derive(Serialize)]
+pub(crate) struct Step {
+    pub(crate) layer: String,
+    pub(crate) rank_correlation: BTreeMap<String, f64>,
+    pub(crate) ssim: BTreeMap<String, f64>,
+}
+
+/// The figures, by names.
+pub(crate) fn named(
+    subjects: &[Subject<'_>],
+    measures: &[&Measure],
+    intervals: &[Vec<Option<Interval>>],
+) -> BTreeMap<String, BTreeMap<String, Interval>> {
+    let row = |intervals: &Vec<Option<Interval>>| {
+        let named = measures.iter().zip(intervals);
+        named.filter_map(|(measure, interval)| Some((measure.id.to_string(), (*interval)?))).collect()
+    };
+    subjects.iter().zip(intervals).map(|(subject, intervals)| (subject.id().to_string(), row(intervals))).collect()
+}
+
+/// The steps of the cascade; `layers` names them.
+pub(crate) fn steps(subjects: &[Subject<'_>], figures: &Figures, layers: &[&str]) -> Vec<Step> {
+    let step = |(place, layer): (usize, &&str)| {
+        let means = |which: usize| {
+            let of = |(subject, steps): (&Subject<'_>, &Vec<[Vec<f64>; 2]>)| {
+                Some((subject.id().to_string(), mean(&steps.get(place)?[which])?))
+            };
+            subjects.iter().zip(&figures.cascade).filter_map(of).collect()
+        };
+        Step { layer: layer.to_string(), rank_correlation: means(0), ssim: means(1) }
+    };
+    layers.iter().enumerate().map(step).collect()
+}
+
+/// The agreement of all pairs.
+pub(crate) fn agreement(subjects: &[Subject<'_>], figures: &Figures) -> BTreeMap<String, BTreeMap<String, f64>> {
+    let row = |row: &Vec<Vec<f64>>| {
+        subjects
+            .iter()
+            .zip(row)
+            .filter_map(|(subject, values)| Some((subject.id().to_string(), mean(values)?)))
+            .collect()
+    };
+    subjects.iter().zip(&figures.agreement).map(|(subject, values)| (subject.id().to_string(), row(values))).collect()
+}

@@ -1,0 +1,216 @@
+//! `glassbox evaluate`: how good explanations are.
+
+mod arguments;
+mod figures;
+mod files;
+mod plot;
+mod report;
+mod subject;
+mod table;
+mod trial;
+
+use std::time::Instant;
+
+use attribution::measures::{ALL, Measure, Needs, cascade};
+use attribution::{ExplainError, LayerRef};
+use nn::Model;
+use nn::data::{LabelledImages, Rect, fashion_mnist};
+use nn::train::evaluate;
+use tensor::simd::tier;
+
+pub(crate) use arguments::EvaluateArgs;
+
+use crate::commands::methods;
+use crate::files::folder;
+use crate::report::{self as html, Labelled, Page};
+use crate::terminal::progress::{bar, left};
+use crate::terminal::{Failure, interrupt, say, words};
+use crate::training::data::{Embedded, first, scattered_test};
+
+use figures::{Figures, LEVEL};
+use subject::Subject;
+use trial::Trial;
+
+/// Images of one forward pass.
+const BATCH: usize = 20;
+/// Pictures in the report.
+const SHOWN: usize = 20;
+/// Images to evaluate on.
+struct Data {
+    name: String,
+    images: LabelledImages,
+    boxes: Option<Vec<Rect>>,
+}
+
+/// Runs methods over a data set, and says how good their maps are.
+pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
+    let model = args.preprocessing.open(Some(&args.model))?;
+    let data = open(args, &model)?;
+    let normalization = model.info().normalization.as_ref();
+    let normalization = normalization.ok_or_else(|| {
+        let file = args.model.display();
+        format!("{file}: has no normalization, so images can't become its input; say it with --mean and --std")
+    })?;
+    let layers: Vec<LayerRef<'_>> = args.layer.iter().flatten().map(LayerRef::from).collect();
+    for layer in args.layer.iter().flatten() {
+        model.layer_index(layer)?;
+    }
+    let methods = match &args.method[..] {
+        [] => methods::quick(&model)?,
+        named => methods::chosen(named, &model)?,
+    };
+    let measures = measures(args, &data)?;
+    let subjects = Subject::all(&methods);
+    let randomizes = measures.iter().any(|measure| measure.needs == Needs::Randomized);
+    let randomized: Vec<_> = if randomizes { cascade(&model, args.seed)?.collect() } else { Vec::new() };
+    folder::prepare(&args.out)?;
+    html::refuse_another(&args.out, "evaluate")?;
+    interrupt::listen()?;
+
+    let trial = Trial {
+        model: &model,
+        normalization,
+        randomized: &randomized,
+        images: &data.images,
+        boxes: data.boxes.as_deref(),
+        layers: &layers,
+        subjects: &subjects,
+        measures: &measures,
+        seed: args.seed,
+    };
+    let count = data.images.len();
+    let figures = over(&trial, count)?;
+    if figures.images == 0 {
+        return Err("stopped before any image was measured".into());
+    }
+    let evaluation = evaluate(&model, &first(&data.images, figures.images))?;
+    let accuracy = evaluation.accuracy;
+    let intervals = figures.intervals(&measures, args.seed);
+    let randomized_layers: Vec<&str> = randomized.iter().map(|(layer, _)| layer.as_str()).collect();
+
+    let record = files::Report {
+        version: env!("CARGO_PKG_VERSION"),
+        simd: tier().to_string(),
+        model: args.model.display().to_string(),
+        data: &data.name,
+        images: figures.images,
+        seed: args.seed,
+        level: LEVEL,
+        accuracy,
+        figures: files::named(&subjects, &measures, &intervals),
+        cascade: files::steps(&subjects, &figures, &randomized_layers),
+        agreement: files::agreement(&subjects, &figures),
+    };
+    let json = serde_json::to_string_pretty(&record)?;
+    if args.json {
+        say!("{json}");
+    } else {
+        let measured = words::count(figures.images, "image");
+        say!("{} on {measured} of {}; accuracy {accuracy:.3}", args.model.display(), data.name);
+        say!("Maps of the true class; mean ± half the 95 % interval; ↑ more is better, ↓ less");
+        let tables = table::groups(&subjects, &measures, &intervals).into_iter();
+        let tables = tables.chain(table::cascade(&subjects, &figures, &randomized_layers));
+        tables.chain(table::agreement(&subjects, &figures)).for_each(|line| say!("{line}"));
+    }
+    folder::write(&args.out.join("evaluation.json"), &(json + "\n"))?;
+    folder::write(&args.out.join("evaluation.csv"), &files::csv(&subjects, &measures, &intervals, figures.images))?;
+    folder::write(&args.out.join("evaluation.svg"), &plot::svg(&subjects, &measures, &intervals)?)?;
+    let facts = vec![
+        ("Network", args.model.display().to_string()),
+        ("Pictures", format!("{} of {}", figures.images, data.name)),
+        ("Accuracy", format!("{:.1} %", 100.0 * accuracy)),
+    ];
+    let shown: Vec<usize> = (0..figures.images.min(SHOWN)).collect();
+    let mut page = Page::new("evaluate", "How good are the explanations?", facts, shown.len());
+    let labelled = Labelled {
+        model: &model,
+        images: &data.images,
+        boxes: data.boxes.as_deref(),
+        methods: &methods,
+        layers: &layers,
+        certified: false,
+    };
+    labelled.show(&mut page, &shown)?;
+    page.measures(&report::tables(&subjects, &measures, &intervals, &figures, &randomized_layers), &report::NOTES);
+    page.confusion(&evaluation.confusion);
+    page.write(&args.out)?;
+    if !args.json {
+        say!("\nIn {}: index.html, evaluation.csv, evaluation.json, evaluation.svg", args.out.display());
+    }
+    match figures.images {
+        done if done < count => {
+            Err(format!("stopped after {done} of {count} images; the figures are over those").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Measures image by image, until done or Ctrl-C: then what is whole.
+fn over(trial: &Trial<'_>, count: usize) -> Result<Figures, Failure> {
+    let (bar, started) = (bar("evaluating", count), Instant::now());
+    bar.set_message(format!("0 of {count} images"));
+    let mut figures = Figures::default();
+    for batch in (0..count).collect::<Vec<_>>().chunks(BATCH) {
+        match trial.run(batch) {
+            Ok(more) => figures.append(more),
+            Err(ExplainError::Cancelled { .. }) => break,
+            Err(error) => return Err(error.into()),
+        }
+        let done = figures.images;
+        bar.set_position(done as u64);
+        bar.set_message(format!("{done} of {count} images, {}", left(started, done, count)));
+        if interrupt::asked() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(figures)
+}
+
+/// What was asked for, or all that the data allow.
+fn measures(args: &EvaluateArgs, data: &Data) -> Result<Vec<&'static Measure>, Failure> {
+    let boxless = |measure: &Measure| measure.needs == Needs::Boxes && data.boxes.is_none();
+    match &args.measure {
+        Some(measures) => match measures.iter().find(|measure| boxless(measure)) {
+            Some(Measure { id, .. }) => {
+                Err(format!("{id}: compares with true boxes, which {} doesn't have", data.name).into())
+            }
+            None => Ok(measures.clone()),
+        },
+        None => Ok(ALL.into_iter().filter(|measure| !boxless(measure)).collect()),
+    }
+}
+
+/// Opens the images, and sees that they fit the model.
+fn open(args: &EvaluateArgs, model: &Model) -> Result<Data, Failure> {
+    let data = match (&args.test_images, &args.test_labels, args.data) {
+        (Some(images), Some(labels), _) => {
+            let names = (0..model.classes()).map(|class| model.class_name(class)).collect();
+            let name = images.display().to_string();
+            Data { images: first(&LabelledImages::open_idx(images, labels, names)?, args.images), boxes: None, name }
+        }
+        (_, _, Embedded::FashionMnist) => {
+            let images = first(fashion_mnist::test(), args.images);
+            Data { images, boxes: None, name: "Fashion-MNIST".into() }
+        }
+        (_, _, Embedded::Scattered) => {
+            let scattered = scattered_test(args.images, args.seed)?;
+            Data { images: scattered.images, boxes: Some(scattered.boxes), name: "the scattered task".into() }
+        }
+    };
+    let [_, height, width, channels] = data.images.shape();
+    let (found, expected) = ([height, width, channels], model.input_shape());
+    if found != expected {
+        return Err(
+            format!("{}: expects images {expected:?}, found {found:?} in {}", args.model.display(), data.name).into()
+        );
+    }
+    let classes = data.images.class_names().len();
+    if classes > model.classes() {
+        let model_classes = model.classes();
+        return Err(
+            format!("{}: has {model_classes} classes, {} has {classes}", args.model.display(), data.name).into()
+        );
+    }
+    Ok(data)
+}

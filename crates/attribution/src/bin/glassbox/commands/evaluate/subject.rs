@@ -1,0 +1,68 @@
+//! What is measured: methods, and maps that know nothing.
+
+use attribution::measures::{centred_gaussian, noise};
+use attribution::{ExplainError, LayerRef, Pass};
+use ndarray::Array2;
+
+use crate::commands::methods::Chosen;
+use crate::terminal::interrupt::until_asked;
+
+/// A method, or a map that any method must beat.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject<'a> {
+    Method(&'a Chosen),
+    /// A Gaussian in the middle of the picture.
+    Centre,
+    /// Random pixels.
+    Chance,
+}
+
+impl<'a> Subject<'a> {
+    /// These methods, and the maps that know nothing.
+    pub(crate) fn all(methods: &'a [Chosen]) -> Vec<Self> {
+        methods.iter().map(Self::Method).chain([Self::Centre, Self::Chance]).collect()
+    }
+
+    pub(crate) fn title(self) -> &'a str {
+        match self {
+            Self::Method(method) => &method.title,
+            Self::Centre => "centred Gaussian",
+            Self::Chance => "chance",
+        }
+    }
+
+    pub(crate) fn id(self) -> &'a str {
+        match self {
+            Self::Method(method) => &method.id,
+            Self::Centre => "centre",
+            Self::Chance => "chance",
+        }
+    }
+
+    /// Whether it looks at the network at all.
+    pub(crate) fn is_method(self) -> bool {
+        matches!(self, Self::Method(_))
+    }
+
+    /// How strongly each pixel of each image speaks for its class, `[H, W]` each; `indices` are the images' indices in the
+    /// data set.
+    pub(crate) fn strengths(
+        self,
+        pass: &Pass<'_>,
+        layers: &[LayerRef<'_>],
+        classes: &[usize],
+        indices: &[usize],
+        seed: u64,
+    ) -> Result<Vec<Array2<f32>>, ExplainError> {
+        let [height, width, _] = pass.model().input_shape();
+        Ok(match self {
+            Self::Method(chosen) => {
+                let layers = if layers.is_empty() { &[LayerRef::Last] } else { layers };
+                let question = pass.why(classes).at_each(layers.iter().copied()).watched(&until_asked);
+                question.explain_each(&*chosen.method)?.iter().map(|map| map.over_input()).collect()
+            }
+            Self::Centre => vec![centred_gaussian(height, width); indices.len()],
+            Self::Chance => indices.iter().map(|&index| noise(height, width, seed, index as u64)).collect(),
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! `glassbox inspect`.
+
+mod graph;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use nn::{Algorithms, LayerSummary, Model};
+use serde::Serialize;
+use tensor::simd::tier;
+
+use crate::files::model;
+use crate::terminal::{Failure, say};
+use graph::Reading;
+
+/// Show a network as a table: layers, shapes, sizes, classes, what can be explained, and how its convolutions are computed
+///
+/// Of each convolution the algorithms of its three products are named: forward, and the gradients by input and weights. They
+/// follow from its shapes; GLASSBOX_WINOGRAD=off leaves Winograd's out, GLASSBOX_SIMD chooses the instructions.
+///
+/// With --graph, also draws the tape that one picture leaves: its operations with shapes and memory, the way that a gradient
+/// takes from the scores to the image or a layer, and what a backward rule replaces on that way.
+#[derive(Args, Debug)]
+#[command(after_long_help = "Examples:\n  \
+    glassbox inspect\n  \
+    glassbox inspect garments.safetensors --graph garments.svg --rule guided\n  \
+    glassbox inspect garments.safetensors --graph garments.dot --to relu2\n  \
+    glassbox inspect garments.safetensors --json | jq -r '.layers[].name'\n\n\
+    With --json: an object of model; input, [H, W, C]; parameters; multiply_adds; layers, a list of {name, kind, output, \
+    parameters, multiply_adds}; classes, their names in the order of the scores; normalization, in words; cam_layer, what \
+    CAM looks at; default_layer, what Grad-CAM looks at; convolutions, a list of the algorithms, {layer, forward, \
+    input_gradient, weight_gradient}. normalization and the two layers are null where the network has none.")]
+pub(crate) struct InspectArgs {
+    /// The network: as `glassbox train` saves it, or an ONNX file [default: EfficientNet-Lite0, the one in the program]
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: Option<PathBuf>,
+
+    /// Print the network as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Draw the tape into this file: FILE.svg, a picture; or FILE.dot, for Graphviz
+    #[arg(long, value_name = "FILE.svg|FILE.dot")]
+    pub(crate) graph: Option<PathBuf>,
+
+    /// The rule by which the tape is read backwards
+    #[arg(long, value_enum, value_name = "RULE", default_value = "exact", requires = "graph")]
+    pub(crate) rule: Reading,
+
+    /// Where the gradient goes: a layer's output [default: the image]
+    #[arg(long, value_name = "LAYER", requires = "graph")]
+    pub(crate) to: Option<String>,
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    input: [usize; 3],
+    parameters: usize,
+    multiply_adds: u64,
+    layers: Vec<Layer>,
+    classes: Vec<String>,
+    normalization: Option<String>,
+    cam_layer: Option<String>,
+    default_layer: Option<String>,
+    convolutions: Vec<Convolution>,
+}
+
+#[derive(Serialize)]
+struct Layer {
+    name: String,
+    kind: String,
+    output: Vec<usize>,
+    parameters: usize,
+    multiply_adds: u64,
+}
+
+#[derive(Serialize)]
+struct Convolution {
+    layer: String,
+    forward: String,
+    input_gradient: String,
+    weight_gradient: String,
+}
+
+impl Report {
+    fn new(name: String, model: &Model) -> Self {
+        let (summary, named) = (model.summary(), |layer: usize| model.layers()[layer].name.clone());
+        let layer = |LayerSummary { name, kind, output, parameters, multiply_adds, .. }| Layer {
+            name,
+            kind,
+            output,
+            parameters,
+            multiply_adds,
+        };
+        let convolution = |Algorithms { layer, forward, input_gradient, weight_gradient }| Convolution {
+            layer,
+            forward: forward.to_string(),
+            input_gradient: input_gradient.to_string(),
+            weight_gradient: weight_gradient.to_string(),
+        };
+        Self {
+            model: name,
+            input: summary.input,
+            parameters: summary.parameters,
+            multiply_adds: summary.multiply_adds,
+            layers: summary.layers.into_iter().map(layer).collect(),
+            classes: (0..model.classes()).map(|class| model.class_name(class)).collect(),
+            normalization: model.info().normalization.as_ref().map(ToString::to_string),
+            cam_layer: model.gap_head().map(|head| named(head.features)),
+            default_layer: model.last_spatial_layer().map(named),
+            convolutions: model.algorithms().into_iter().map(convolution).collect(),
+        }
+    }
+}
+
+/// Prints the network, and draws its tape where that is asked for.
+pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
+    let (model, name) = (model::open(args.model.as_deref())?, model::name(args.model.as_deref()));
+    if args.json {
+        say!("{}", serde_json::to_string_pretty(&Report::new(name, &model))?);
+    } else {
+        print(&model, &name);
+    }
+    match &args.graph {
+        Some(file) => graph::write(&model, args.rule, args.to.as_deref(), file),
+        None => Ok(()),
+    }
+}
+
+/// Prints the network as a table, and what can be explained.
+fn print(model: &Model, name: &str) {
+    let layers = model.layers();
+    say!("{name}\n\n{}\n", model.summary());
+
+    let names: Vec<String> = (0..model.classes()).map(|class| format!("{class} {}", model.class_name(class))).collect();
+    match model.info().classes[..] {
+        [] => say!("Classes        {}, without names", model.classes()),
+        _ => say!("Classes        {}", names.join(", ")),
+    }
+    match &model.info().normalization {
+        Some(normalization) => say!("Normalization  {normalization}"),
+        None => say!("Normalization  none: takes arrays that are already preprocessed, not pictures"),
+    }
+    match model.gap_head() {
+        Some(head) => {
+            let [features, linear] = [head.features, head.linear].map(|layer| &layers[layer].name);
+            say!(
+                "Head           global average pooling and one fully connected layer (`{linear}`): CAM looks at `{features}`"
+            );
+        }
+        None => say!("Head           not global average pooling and one fully connected layer: no CAM; use grad-cam"),
+    }
+    let spatial = layers.iter().filter_map(|node| match node.output_shape[..] {
+        [height, width, _] => Some(format!("{} {height}×{width}", node.name)),
+        _ => None,
+    });
+    say!("Grad-CAM at    {}", spatial.collect::<Vec<_>>().join(", "));
+    if let Some(last) = model.last_spatial_layer() {
+        say!("               (by default the last with positions, `{}`)", layers[last].name);
+    }
+    print_algorithms(model);
+}
+
+/// Says how each convolution is computed here.
+fn print_algorithms(model: &Model) {
+    let algorithms = model.algorithms();
+    if algorithms.is_empty() {
+        return;
+    }
+    let width = algorithms.iter().map(|a| a.layer.chars().count()).fold("layer".len(), usize::max);
+    say!("\nConvolutions   on {}, by these algorithms (`nn::kernels` explains them):\n", tier());
+    say!("{:width$}  {:12}  {:14}  by the weights", "layer", "forward", "∂ by the input");
+    for Algorithms { layer, forward, input_gradient, weight_gradient } in algorithms {
+        say!("{layer:width$}  {forward:12}  {input_gradient:14}  {weight_gradient}");
+    }
+}

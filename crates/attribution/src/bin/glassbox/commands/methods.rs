@@ -1,0 +1,198 @@
+//! Methods on the command line.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use attribution::methods::{self, all, with_settings, written};
+use attribution::question::{About, Cost};
+use attribution::{ExplainError, Method, Pass};
+use nn::Model;
+use serde_json::Value;
+use tensor::Tensor;
+
+use crate::terminal::complain;
+
+/// The methods that explain if none is named.
+const USUAL: [&str; 4] = ["cam", "grad-cam", "guided-backprop", "guided-grad-cam"];
+
+/// Methods, separated by commas, as they are typed.
+#[derive(Clone, Debug)]
+pub(crate) struct List(Vec<Arc<dyn Method>>);
+
+/// Reads methods that are separated by commas; commas between parentheses separate settings.
+pub(crate) fn list(text: &str) -> Result<List, String> {
+    let mut depth = 0_usize;
+    let outside = |c: char| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    };
+    let read = |text: &str| methods::parse(text).map(Arc::from).map_err(|error| error.to_string());
+    text.split(outside).map(read).collect::<Result<_, _>>().map(List)
+}
+
+/// A method that was chosen.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    pub(crate) method: Arc<dyn Method>,
+    /// Its name in files and figures; the same method with other settings has a number behind it.
+    pub(crate) id: String,
+    /// Its name in prose, with the settings that aren't the defaults.
+    pub(crate) title: String,
+}
+
+impl Chosen {
+    pub(crate) fn about(&self) -> &'static About {
+        self.method.about()
+    }
+}
+
+/// The methods that are named, each once; without any, the usual ones that have a meaning for the model.
+pub(crate) fn chosen(named: &[List], model: &Model) -> Result<Vec<Chosen>, ExplainError> {
+    if named.is_empty() {
+        return usual(model);
+    }
+    let methods = named.iter().flat_map(|List(methods)| methods).cloned();
+    let pass = black(model)?;
+    let mut chosen: Vec<Chosen> = Vec::new();
+    for method in methods {
+        method.check(&pass)?;
+        let same = |other: &&Chosen| written(&*other.method, Some(model)) == written(&*method, Some(model));
+        if chosen.iter().find(same).is_none() {
+            chosen.push(named_among(&chosen, method, model));
+        }
+    }
+    Ok(chosen)
+}
+
+/// The usual methods that have a meaning for the model.
+pub(crate) fn usual(model: &Model) -> Result<Vec<Chosen>, ExplainError> {
+    applicable(model, |about| USUAL.contains(&about.id))
+}
+
+/// The methods that take at most one backward pass and have a meaning for the model.
+pub(crate) fn quick(model: &Model) -> Result<Vec<Chosen>, ExplainError> {
+    applicable(model, is_quick)
+}
+
+fn is_quick(about: &About) -> bool {
+    about.cost == Cost::OnePass
+}
+
+/// These methods, but for those that have no meaning for the model; says why not.
+fn applicable(model: &Model, wanted: impl Fn(&About) -> bool) -> Result<Vec<Chosen>, ExplainError> {
+    let pass = black(model)?;
+    let mut chosen = Vec::new();
+    for method in all().into_iter().filter(|method| wanted(method.about())) {
+        match method.check(&pass) {
+            Ok(()) => chosen.push(named_among(&chosen, method.into(), model)),
+            Err(reason) => complain!("{} is left out: {reason}.", method.about().title),
+        }
+    }
+    Ok(chosen)
+}
+
+/// Whether a method has a meaning for a model depends on the layers alone, not on the picture.
+fn black(model: &Model) -> Result<Pass<'_>, ExplainError> {
+    Pass::new(model, Tensor::zeros(model.input_shape()))
+}
+
+fn named_among(others: &[Chosen], method: Arc<dyn Method>, model: &Model) -> Chosen {
+    let About { id, title, .. } = method.about();
+    let id = match others.iter().filter(|other| other.about().id == *id).count() {
+        0 => id.to_string(),
+        alike => format!("{id}~{}", alike + 1),
+    };
+    let own = changed(&*method, model);
+    let title = if own.is_empty() { title.to_string() } else { format!("{title} ({own})") };
+    Chosen { method, id, title }
+}
+
+/// The settings that aren't the defaults.
+fn changed(method: &dyn Method, model: &Model) -> String {
+    let Value::Object(settings) = method.settings(Some(model)) else { return String::new() };
+    let default = with_settings::<f32>(method.about().id, Value::Null).map(|default| default.settings(Some(model)));
+    let is_default =
+        |(name, value): &(&String, &Value)| default.as_ref().is_ok_and(|default| default[*name] == **value);
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    let own = settings.iter().filter(|setting| !is_default(setting));
+    own.map(|(name, value)| format!("{name} {}", text(value))).collect::<Vec<_>>().join(", ")
+}
+
+/// Help for `--method`: what it takes, the default, and each method with its settings.
+fn help(default: &str) -> String {
+    let mut text = format!(
+        "Methods, separated by commas, with settings in parentheses: 'smooth-grad(samples=200)' [default: {default}]\n"
+    );
+    for method in all::<f32>() {
+        let About { id, title, source, formula, .. } = method.about();
+        write!(text, "\n  {id}\n          {title} ({source}): {formula}").expect("memory");
+        if let Some(settings) = written(&*method, None).strip_prefix(id).filter(|settings| !settings.is_empty()) {
+            write!(text, "\n          {id}{settings}").expect("memory");
+        }
+    }
+    text
+}
+
+/// Help for `--method` of a command that explains by the usual methods.
+pub(crate) fn help_usual() -> String {
+    help(&format!("{}, where the network allows them", USUAL.join(", ")))
+}
+
+/// Help for `--method` of a command that explains by the quick methods.
+pub(crate) fn help_quick() -> String {
+    let quick: Vec<&str> = all::<f32>()
+        .iter()
+        .map(|method| method.about())
+        .filter(|about| is_quick(about))
+        .map(|about| about.id)
+        .collect();
+    help(&format!("those that take at most one backward pass: {}", quick.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use nn::layers::{Conv2d, GlobalAvgPool, Linear, Silu};
+
+    use super::*;
+
+    fn model() -> Model {
+        let layers = Model::builder([12, 12, 1]).layer("conv", Conv2d::new(4, 3)).layer("silu", Silu);
+        layers.layer("gap", GlobalAvgPool).layer("fc", Linear::new(2)).build(1).unwrap()
+    }
+
+    #[test]
+    fn commas_separate_methods_and_between_parentheses_settings() {
+        let lists = [list("grad-cam,rise(masks=10,seed=2),rise(masks=10,seed=3)").unwrap(), list("grad-cam").unwrap()];
+        let chosen = chosen(&lists, &model()).unwrap();
+        let found: Vec<(&str, &str)> = chosen.iter().map(|chosen| (&*chosen.id, &*chosen.title)).collect();
+        let expected =
+            [("grad-cam", "Grad-CAM"), ("rise", "RISE (masks 10, seed 2)"), ("rise~2", "RISE (masks 10, seed 3)")];
+        assert_eq!(found, expected);
+        assert!(list("grad-cam,,cam").unwrap_err().contains("there is no method ``"));
+        assert!(list("rise(masks=10").unwrap_err().contains("expected METHOD or METHOD(SETTING=VALUE,…)"));
+    }
+
+    #[test]
+    fn what_has_no_meaning_is_refused_before_anything_is_explained() {
+        let refused = |text: &str| chosen(&[list(text).unwrap()], &model()).unwrap_err().to_string();
+        assert!(refused("guided-backprop").contains("no reading for the silu of layer `silu`"));
+        assert!(refused("occlusion(window=40)").contains("a window of at most [12, 12]"));
+        let usual: Vec<String> = usual(&model()).unwrap().into_iter().map(|chosen| chosen.id).collect();
+        assert_eq!(usual, ["cam", "grad-cam"]);
+    }
+
+    #[test]
+    fn help_names_every_method_and_its_settings() {
+        let help = help_quick();
+        for method in all::<f32>() {
+            assert!(help.contains(&format!("\n  {}\n", method.about().id)));
+        }
+        assert!(help.contains("rise(cells=7,masks=1000,probability=0.5,seed=0)"));
+        let known: Vec<&str> = all::<f32>().iter().map(|method| method.about().id).collect();
+        assert!(USUAL.iter().all(|id| known.contains(id)));
+    }
+}

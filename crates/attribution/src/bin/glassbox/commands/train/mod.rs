@@ -1,0 +1,253 @@
+//! `glassbox train`.
+
+mod arguments;
+mod chart;
+mod film;
+mod log;
+mod report;
+
+use std::error::Error;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nn::Model;
+use nn::data::{Augmentation, Dataset, Loader};
+use nn::files::remove_parts;
+use nn::train::{BEST, Ended, Evaluation, LAST, TrainError, Trainer, evaluate, range_test, train_step};
+
+pub(crate) use arguments::TrainArgs;
+use film::Film;
+use log::{Event, Log};
+
+use crate::files::folder::{self, write};
+use crate::report::{self as html, PAGE};
+use crate::terminal::progress::{TrainingBar, minutes};
+use crate::terminal::{Failure, interrupt, say};
+use crate::training::config::{self, Config, Output};
+use crate::training::data::{self, Sets};
+use crate::training::{network, transfer};
+
+/// The file in a training's folder that says what was asked for.
+const RUN: &str = "run.toml";
+/// The folder in it for what the network looks at.
+const FILM: &str = "film";
+/// The network at the end.
+const MODEL: &str = "model.safetensors";
+/// Rates and steps of the range test.
+const RANGE: ([f64; 2], usize) = ([1e-5, 10.0], 150);
+/// Steps by which the time of a training is estimated, after one to warm up.
+const TIMED: usize = 4;
+
+/// Trains, tests and saves a network.
+pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
+    if args.template {
+        say!("{}", config::TEMPLATE.trim_end());
+        return Ok(());
+    }
+    let (config, resume) = args.config()?;
+    let start = transfer::start(&config.network)?;
+    let opened = data::open(&config, start.as_ref())?;
+    let sets = opened.sets(&config)?;
+    let images = sets.training.epoch(0)?;
+    let model = match &start {
+        Some(start) => transfer::with_new_head(start, &config, &*images)?,
+        None => network::build(&config, &*images)?,
+    };
+    let (count, [height, width, _]) = (images.len(), images.image_shape());
+    let (parameters, classes) = (model.summary().parameters, model.classes());
+    if args.dry_run {
+        say!("{}\n", model.summary());
+        describe("to train on", &*images);
+        sets.validation.iter().for_each(|images| describe("to choose by", &**images));
+        sets.test.iter().for_each(|images| describe("to test with", &**images));
+        return estimate(&config, &model, &*images, sets.chosen_by());
+    }
+    let out = &config.output.folder;
+    folder::prepare(out)?;
+    if args.find_rate {
+        return find_rate(&config, &model, &*images);
+    }
+    html::refuse_another(out, "train")?;
+    interrupt::listen()?;
+    let trained = (model.parameters().iter().enumerate()).filter(|&(place, _)| model.is_trained(place));
+    let trained: usize = trained.map(|(_, parameter)| parameter.value.len()).sum();
+    let frozen =
+        if transfer::freezes(&config.network) { format!(", {trained} of them trained") } else { String::new() };
+    say!(
+        "{count} training images of {height}×{width} in {classes} classes; a network of {parameters} parameters{frozen}"
+    );
+    drop(images);
+    if !resume {
+        // Of an earlier training in this folder nothing must look like this one's.
+        [LAST, BEST, MODEL, PAGE].iter().for_each(|file| drop(fs::remove_file(out.join(file))));
+    }
+    for folder in [out.clone(), out.join(FILM)].into_iter().filter(|folder| folder.is_dir()) {
+        remove_parts(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    write(&out.join(RUN), &toml::to_string(&config)?)?;
+    train(&config, model, &sets, resume)
+}
+
+fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Result<(), Failure> {
+    let out = &config.output.folder;
+    let Output { film_every, film_pictures, .. } = config.output;
+    let watched = match sets.chosen_by() {
+        Some(images) => Film::new(images, film_pictures, out.join(FILM), film_every)?,
+        None => Film::new(&*sets.training.epoch(0)?, film_pictures, out.join(FILM), film_every)?,
+    };
+    let mut log = Log::open(&out.join("log.jsonl"), resume)?;
+    let mut bar = TrainingBar::new(config.training.epochs);
+    let (began, mut failed) = (Instant::now(), None);
+    let keep = |result: Result<(), Failure>, failed: &mut Option<Failure>| match result {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            *failed = Some(error);
+            ControlFlow::Break(())
+        }
+    };
+    let shared = std::cell::RefCell::new((&mut log, &mut bar, &mut failed));
+    let mut trainer = Trainer::new(config.training(), config.optimizer())
+        .augmentation(config.augmentation.clone())
+        .checkpoints(out)
+        .checkpoint_every(Duration::from_secs(config.output.checkpoint_seconds))
+        .on_step(|progress, _| {
+            let (log, bar, failed) = &mut *shared.borrow_mut();
+            bar.show(progress);
+            let written = log.add(Event::step(progress));
+            if interrupt::asked() && progress.step < progress.steps {
+                return ControlFlow::Break(());
+            }
+            keep(written, failed)
+        })
+        .on_epoch(|epoch, model| {
+            let (log, bar, failed) = &mut *shared.borrow_mut();
+            bar.epoch(epoch);
+            let written = log
+                .add(Event::Epoch(*epoch))
+                .and_then(|()| write(&out.join("curves.svg"), &chart::curves(log.events())?))
+                .and_then(|()| watched.add(epoch.epoch + 1, model));
+            keep(written, failed)
+        });
+    if config.data.balanced {
+        trainer = trainer.class_weights(sets.training.epoch(0)?.class_weights());
+    }
+    if let Some(images) = sets.chosen_by() {
+        trainer = trainer.validation(images);
+    }
+    if transfer::freezes(&config.network) {
+        trainer = trainer.keep_features(config.network.features_mb.saturating_mul(1 << 20));
+    }
+    if resume {
+        trainer = trainer.resume();
+    }
+    let trained = network::fit_to(trainer, &mut model, &sets.training);
+    bar.finish();
+    let trained = trained.map_err(|error| match error {
+        TrainError::Data(_) | TrainError::Checkpoint(_) | TrainError::Best(_) => resumable(&error, out),
+        _ => error.into(),
+    })?;
+    if let Some(failed) = failed {
+        return Err(resumable(&*failed, out));
+    }
+    if trained.ended == Ended::Stopped {
+        let (step, steps, folder) = (trained.step, trained.steps, out.display());
+        return Err(format!(
+            "stopped after step {step} of {steps}; all is saved: go on with `glassbox train --resume {folder}`"
+        )
+        .into());
+    }
+    model.save(out.join(MODEL))?;
+    if let (Ended::Patience, Some(best)) = (trained.ended, trained.best()) {
+        say!("No better for {} epochs: the best was epoch {}", config.training.patience, best.epoch + 1);
+    }
+    say!("Trained in {}", minutes(began.elapsed()));
+    let tested = match sets.test.as_deref().or(sets.chosen_by()) {
+        Some(test) => Some((evaluate(&model, test)?, test.len())),
+        None => None,
+    };
+    if let Some((evaluation, images)) = &tested {
+        tell(evaluation, *images, out)?;
+    }
+    let tested = tested.as_ref().map(|(evaluation, images)| (evaluation, *images));
+    let page = report::write(config, &model, &trained, sets.training.epoch(0)?.len(), tested, &watched)?;
+    say!("The network is in {}; open {} to see how it learnt", out.join(MODEL).display(), page.display());
+    Ok(())
+}
+
+/// What ended the training, and how it goes on once that is mended, if a checkpoint was written before.
+fn resumable(error: &dyn Error, out: &Path) -> Failure {
+    match out.join(LAST).exists() {
+        true => {
+            let folder = out.display();
+            format!(
+                "{error}; the last checkpoint is whole: mend this, then go on with `glassbox train --resume {folder}`"
+            )
+            .into()
+        }
+        false => error.to_string().into(),
+    }
+}
+
+/// Says how good the network is, and writes what is taken for what.
+fn tell(evaluation: &Evaluation, images: usize, out: &Path) -> Result<(), Failure> {
+    let top = evaluation.top.iter().enumerate().skip(1).map(|(place, share)| format!("top-{} {share:.4}", place + 1));
+    say!("Test accuracy {:.4} on {images} images; {}", evaluation.accuracy, top.collect::<Vec<_>>().join(", "));
+    say!("{}", evaluation.confusion);
+    write(&out.join("confusion.csv"), &evaluation.confusion.to_csv())?;
+    write(&out.join("confusion.svg"), &chart::confusion(&evaluation.confusion)?)
+}
+
+/// A set in a line, and its classes in another.
+fn describe(what: &str, images: &dyn Dataset) {
+    let (count, [height, width, channels]) = (images.len(), images.image_shape());
+    let of = images.class_names().iter().zip(images.class_counts()).map(|(name, count)| format!("{name} {count}"));
+    say!("{count} images {what}, {height}×{width}×{channels}: {}", of.collect::<Vec<_>>().join(", "));
+}
+
+/// Times a few steps on a copy of the network, and says how long all will take.
+fn estimate(config: &Config, model: &Model, images: &dyn Dataset, test: Option<&dyn Dataset>) -> Result<(), Failure> {
+    let (training, mut copy, mut optimizer) = (config.training(), model.clone(), config.optimizer());
+    let normalization = model.info().normalization.clone().ok_or("the network has no normalization")?;
+    let loader = Loader::new(images, &normalization, training.batch_size).shuffled(training.seed);
+    let mut seconds = Vec::new();
+    loader.epoch(0, 0, |batches| {
+        for batch in batches.take(1 + TIMED) {
+            let (batch, began) = (batch?, Instant::now());
+            train_step(&mut copy, &mut *optimizer, batch.images, &batch.labels, training.label_smoothing, 0)?;
+            seconds.push(began.elapsed().as_secs_f64());
+        }
+        Ok::<(), Failure>(())
+    })?;
+    let timed = if seconds.len() > 1 { &seconds[1..] } else { &seconds[..] };
+    let step = timed.iter().sum::<f64>() / timed.len() as f64;
+    // A forward pass is about a third of a step.
+    let tested = test.map_or(0.0, |test| test.len() as f64 / training.batch_size as f64 * step / 3.0);
+    let kept = transfer::freezes(&config.network) && config.augmentation == Augmentation::default();
+    let epochs = if kept { 1 } else { training.epochs };
+    let total = epochs as f64 * (loader.batches() as f64 * step + tested);
+    let (steps, rate) = (training.epochs.saturating_mul(loader.batches()), training.batch_size as f64 / step);
+    let time = minutes(Duration::from_secs_f64(total));
+    let first = if kept { " for the first epoch, and little for the others" } else { "" };
+    say!(
+        "\n{} epochs, {steps} steps, about {rate:.0} images/s: about {time} (minutes:seconds){first}",
+        training.epochs
+    );
+    Ok(())
+}
+
+/// The learning-rate range test.
+fn find_rate(config: &Config, model: &Model, images: &dyn Dataset) -> Result<(), Failure> {
+    let (rates, steps) = RANGE;
+    let found = range_test(model, &mut *config.optimizer(), &config.training(), images, rates, steps)?;
+    let picture = config.output.folder.join("rates.svg");
+    write(&picture, &chart::range(&found.losses)?)?;
+    let Some(suggestion) = found.suggestion() else { return Err("the loss diverged at the smallest rate".into()) };
+    say!(
+        "The loss falls until the rate nears {:.2e}; a third of that, {suggestion:.2e}, is a good peak",
+        3.0 * suggestion
+    );
+    say!("The loss over the rate is drawn in {}", picture.display());
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Which pictures a command line names.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::terminal::Failure;
+
+/// A file, and what the files that are written about it are called.
+pub(crate) struct Input {
+    pub(crate) path: PathBuf,
+    pub(crate) name: OsString,
+    /// Whether it was found in a folder: then what isn't a picture after all doesn't stop the others.
+    pub(crate) found: bool,
+}
+
+/// Endings of the pictures that are explained in a folder.
+const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "jpe", "webp", "gif", "bmp", "npy"];
+/// Endings of pictures that can't be read: looked at, so that they aren't left out in silence.
+const FOREIGN: [&str; 6] = ["heic", "heif", "avif", "jxl", "tif", "tiff"];
+
+/// The files named, and those of the folders named, in the order of their names.
+///
+/// # Errors
+/// Where a folder can't be read or has no pictures; where two files would be written as one.
+pub(crate) fn collect(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
+    let mut inputs = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let files = pictures_in(path)?;
+            inputs.extend(files.into_iter().map(|path| (path, true)));
+        } else {
+            inputs.push((path.clone(), false));
+        }
+    }
+    let mut taken: HashMap<OsString, PathBuf> = HashMap::new();
+    let named = inputs.into_iter().map(|(path, found)| {
+        let stem = path.file_stem().map(OsString::from);
+        let mut name = stem.ok_or_else(|| format!("{}: not the name of a file", path.display()))?;
+        if found && taken.contains_key(&name) {
+            // In a folder, `cat.jpg` beside `cat.png` is no mistake.
+            name = path.file_name().map(OsString::from).unwrap_or(name);
+        }
+        match taken.insert(name.clone(), path.clone()) {
+            Some(first) => Err(format!(
+                "{} and {} would both be written as {}.explained.png: explain them into different folders with --out",
+                first.display(),
+                path.display(),
+                name.display()
+            )
+            .into()),
+            None => Ok(Input { path, name, found }),
+        }
+    });
+    named.collect()
+}
+
+fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let unreadable = |error| format!("{}: can't be read: {error}", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let ending = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+        if path.is_file() && ending.is_some_and(|ending| ENDINGS.iter().chain(&FOREIGN).any(|known| *known == ending)) {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        let endings = ENDINGS.join(", ");
+        return Err(format!("{}: a folder without pictures ({endings})", folder.display()).into());
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_give_their_pictures_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["b.JPG", "a.png", "b.png", "notes.txt", "c"] {
+            fs::write(at(name), "").unwrap();
+        }
+        fs::create_dir(at("d.png")).unwrap();
+        let names = |paths: &[PathBuf]| -> Vec<String> {
+            collect(paths).unwrap().iter().map(|input| input.name.display().to_string()).collect()
+        };
+        assert_eq!(names(&[folder.path().into()]), ["a", "b", "b.png"]);
+        assert_eq!(names(&[at("c"), folder.path().into()]), ["c", "a", "b", "b.png"]);
+        let error = collect(&[at("b.JPG"), at("b.png")]).err().unwrap().to_string();
+        assert!(error.contains("would both be written as b.explained.png"), "{error}");
+        let error = collect(&[at("d.png")]).err().unwrap().to_string();
+        assert!(error.contains("a folder without pictures"), "{error}");
+        assert!(collect(&[PathBuf::from("/")]).is_err());
+    }
+}

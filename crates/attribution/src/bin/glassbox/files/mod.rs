@@ -1,0 +1,9 @@
+//! What commands read and write.
+
+pub(crate) mod folder;
+pub(crate) mod inputs;
+pub(crate) mod model;
+pub(crate) mod picture;
+#[cfg(feature = "pretrained")]
+mod pretrained;
+pub(crate) mod record;

@@ -1,0 +1,258 @@
+//! The network that a command works with: from a file, or the one in the box.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use nn::data::{ChannelOrder, Crop, Normalization};
+use nn::{FileKind, Model, ModelInfo};
+
+use crate::terminal::Failure;
+
+/// A network, and how pictures become its input where it doesn't say so itself.
+#[derive(Args, Debug, Default)]
+pub(crate) struct ModelArgs {
+    /// The network: as `glassbox train` saves it, or an ONNX file [default: EfficientNet-Lite0, which knows the 1000 classes of ImageNet]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+
+    #[command(flatten)]
+    preprocessing: Preprocessing,
+
+    /// What of a picture is resized to the input: the largest centred part of its proportions, a share of that, such as
+    /// 0.875, or the whole picture squeezed
+    #[arg(long, value_name = "largest|SHARE|squeezed", value_parser = crop, help_heading = PREPROCESSING)]
+    crop: Option<Crop>,
+}
+
+/// What a network's file may leave open about images of its input's size.
+#[derive(Args, Debug, Default)]
+pub(crate) struct Preprocessing {
+    /// Names of the classes: a text file with a line for each, in the order of the scores
+    #[arg(long, value_name = "FILE", help_heading = PREPROCESSING)]
+    labels: Option<PathBuf>,
+
+    /// Height and width of the network's input, where its layers allow others than its own
+    #[arg(long, value_name = "N|HxW", value_parser = size, help_heading = PREPROCESSING)]
+    size: Option<[usize; 2]>,
+
+    /// Mean of each channel, or one for all, in units of u8/SCALE: the input is (u8/SCALE − MEAN) / STD
+    #[arg(long, value_name = "MEAN,…", value_delimiter = ',', allow_negative_numbers = true, help_heading = PREPROCESSING)]
+    mean: Option<Vec<f32>>,
+
+    /// Standard deviation of each channel, or one for all, in units of u8/SCALE
+    #[arg(long, value_name = "STD,…", value_delimiter = ',', help_heading = PREPROCESSING)]
+    std: Option<Vec<f32>>,
+
+    /// What bytes are divided by [default: 255]
+    #[arg(long, value_name = "SCALE", help_heading = PREPROCESSING)]
+    scale: Option<f32>,
+
+    /// Order of the input's channels, and of MEAN and STD
+    #[arg(long, value_enum, value_name = "ORDER", help_heading = PREPROCESSING)]
+    channels: Option<Order>,
+}
+
+const PREPROCESSING: &str = "Preprocessing, where the network's own doesn't apply";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Order {
+    /// Red, green, blue
+    Rgb,
+    /// Blue, green, red, as Caffe and OpenCV have it
+    Bgr,
+}
+
+impl ModelArgs {
+    /// The network's file, or its name.
+    pub(crate) fn name(&self) -> String {
+        name(self.model.as_deref())
+    }
+
+    /// The network, with what was said about its pictures.
+    ///
+    /// # Errors
+    /// Names the file, and what in it or in what was said doesn't fit.
+    pub(crate) fn open(&self) -> Result<Model, Failure> {
+        let model = self.preprocessing.open(self.model.as_deref())?;
+        match self.crop {
+            Some(crop) => {
+                let info = ModelInfo { crop, ..model.info().clone() };
+                Ok(model.with_info(info)?)
+            }
+            None => Ok(model),
+        }
+    }
+}
+
+impl Preprocessing {
+    /// The network in this file, or the one in the box, with what was said about its images.
+    ///
+    /// # Errors
+    /// Names the file, and what in it or in what was said doesn't fit.
+    pub(crate) fn open(&self, path: Option<&Path>) -> Result<Model, Failure> {
+        let mut model = open(path)?;
+        if let Some(size) = self.size {
+            model = model.with_size(size).map_err(|error| format!("--size {}×{}: {error}", size[0], size[1]))?;
+        }
+        let classes = match &self.labels {
+            Some(path) => labels(path, model.classes())?,
+            None => model.info().classes.clone(),
+        };
+        let info = ModelInfo { classes, normalization: self.normalization(&model)?, ..model.info().clone() };
+        Ok(model.with_info(info)?)
+    }
+
+    /// The network's own, but for what was said.
+    fn normalization(&self, model: &Model) -> Result<Option<Normalization>, Failure> {
+        let own = model.info().normalization.as_ref();
+        if self.mean.is_none() && self.std.is_none() && self.scale.is_none() && self.channels.is_none() {
+            return Ok(own.cloned());
+        }
+        let channels = model.input_shape()[2];
+        let each = |given: &Option<Vec<f32>>, own: Option<&[f32]>, otherwise: f32| match given.as_deref().or(own) {
+            None => vec![otherwise; channels],
+            Some(&[one]) => vec![one; channels],
+            Some(several) => several.to_vec(),
+        };
+        let mean = each(&self.mean, own.map(Normalization::mean), 0.0);
+        let std = each(&self.std, own.map(Normalization::std), 1.0);
+        let scale = self.scale.or(own.map(Normalization::scale)).unwrap_or(255.0);
+        let order = match self.channels {
+            Some(Order::Rgb) => ChannelOrder::Rgb,
+            Some(Order::Bgr) => ChannelOrder::Bgr,
+            None => own.map(Normalization::order).unwrap_or_default(),
+        };
+        Ok(Some(Normalization::new(mean, std)?.with_scale(scale)?.with_order(order)))
+    }
+}
+
+/// The network in a file, or the one in the box.
+pub(crate) fn open(path: Option<&Path>) -> Result<Model, Failure> {
+    match path {
+        Some(path) => match kind(path)? {
+            FileKind::Safetensors => Ok(Model::load(path)?),
+            FileKind::Onnx => Ok(Model::load_onnx(path)?),
+            FileKind::Unknown if is_onnx(path) => Ok(Model::load_onnx(path)?),
+            found => Err(format!(
+                "{}: expected a network, as `glassbox train` saves it or an ONNX file (PyTorch writes one with \
+                 torch.onnx.export), found {found}",
+                path.display()
+            )
+            .into()),
+        },
+        #[cfg(feature = "pretrained")]
+        None => crate::files::pretrained::efficientnet(),
+        #[cfg(not(feature = "pretrained"))]
+        None => Err("no network: name one with --model (this program was built without one of its own)".into()),
+    }
+}
+
+/// What a file seems to be: its content counts, not its name.
+fn kind(path: &Path) -> Result<FileKind, Failure> {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut start));
+    read.map_err(|error| format!("{}: can't be read: {error}", path.display()))?;
+    Ok(FileKind::of(&start))
+}
+
+/// Whether a file is one of ONNX by its name.
+pub(crate) fn is_onnx(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+}
+
+/// The network's file, or the name of the one in the box.
+pub(crate) fn name(path: Option<&Path>) -> String {
+    match path {
+        Some(path) => path.display().to_string(),
+        #[cfg(feature = "pretrained")]
+        None => crate::files::pretrained::NAME.into(),
+        #[cfg(not(feature = "pretrained"))]
+        None => String::new(),
+    }
+}
+
+/// The lines of a file, as many as there are classes.
+fn labels(path: &Path, classes: usize) -> Result<Vec<String>, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: can't be read: {error}", path.display()))?;
+    let lines: Vec<String> = text.lines().map(|line| line.trim().to_string()).collect();
+    if lines.len() != classes {
+        let found = lines.len();
+        return Err(format!("{}: expected {classes} lines, one for each class, found {found}", path.display()).into());
+    }
+    Ok(lines)
+}
+
+fn size(text: &str) -> Result<[usize; 2], String> {
+    let (height, width) = text.split_once(['x', '×']).unwrap_or((text, text));
+    match (height.parse(), width.parse()) {
+        (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok([height, width]),
+        _ => Err("expected a number of pixels, or a height and a width such as 224x320".into()),
+    }
+}
+
+fn crop(text: &str) -> Result<Crop, String> {
+    match text {
+        "largest" => Ok(Crop::Largest),
+        "squeezed" => Ok(Crop::Squeezed),
+        _ => {
+            let share = text.parse().map_err(|_| "expected `largest`, `squeezed`, or a share such as 0.875")?;
+            Crop::centre(share).map_err(|error| error.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use nn::layers::{GlobalAvgPool, Linear};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ModelArgs,
+    }
+
+    fn parse(line: &[&str]) -> Result<ModelArgs, clap::Error> {
+        Line::try_parse_from([&["glassbox"], line].concat()).map(|line| line.args)
+    }
+
+    fn model(normalization: Option<Normalization>) -> Model {
+        let info = ModelInfo { normalization, ..ModelInfo::default() };
+        let builder = Model::builder([8, 8, 3]).layer("gap", GlobalAvgPool).layer("fc", Linear::new(2));
+        builder.info(info).build(1).unwrap()
+    }
+
+    #[test]
+    fn what_is_said_replaces_what_the_network_says() {
+        let own = Normalization::new(vec![0.1, 0.2, 0.3], vec![0.5; 3]).unwrap();
+        let said = |line: &[&str], own| parse(line).unwrap().preprocessing.normalization(&model(own)).unwrap();
+        assert_eq!(said(&[], None), None);
+        assert_eq!(said(&[], Some(own.clone())), Some(own.clone()));
+        let expected = Normalization::new(vec![0.1, 0.2, 0.3], vec![2.0; 3]).unwrap();
+        assert_eq!(said(&["--std", "2"], Some(own)), Some(expected));
+        let caffe = ["--mean", "104,117,123", "--scale", "1", "--channels", "bgr"];
+        let expected = Normalization::new(vec![104.0, 117.0, 123.0], vec![1.0; 3]).unwrap();
+        assert_eq!(said(&caffe, None), Some(expected.with_scale(1.0).unwrap().with_order(ChannelOrder::Bgr)));
+        assert!(parse(&["--std", "0"]).unwrap().preprocessing.normalization(&model(None)).is_err());
+    }
+
+    #[test]
+    fn sizes_and_crops_are_read() {
+        let sized = parse(&["--size", "224x320"]).unwrap();
+        assert_eq!(sized.preprocessing.size, Some([224, 320]));
+        assert_eq!(parse(&["--size", "99"]).unwrap().preprocessing.size, Some([99, 99]));
+        for (text, crop) in
+            [("largest", Crop::Largest), ("squeezed", Crop::Squeezed), ("0.5", Crop::centre(0.5).unwrap())]
+        {
+            assert_eq!(parse(&["--crop", text]).unwrap().crop, Some(crop));
+        }
+        for wrong in
+            [["--size", "0"], ["--size", "3x"], ["--crop", "1.5"], ["--crop", "middle"], ["--channels", "cmyk"]]
+        {
+            assert!(parse(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

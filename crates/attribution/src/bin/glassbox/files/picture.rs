@@ -1,0 +1,125 @@
+//! Pictures on their way in: what the network gets, and what is shown of them.
+
+use std::path::Path;
+
+use attribution::map::Framing;
+use attribution::npy::read_npy;
+use attribution::pass::Input;
+use attribution::render::{enlarge, enlargement, outline};
+use attribution::{ExplainError, Map, Pass, Photo};
+use image::RgbImage;
+use ndarray::{Array3, ArrayView3};
+use nn::Model;
+use nn::data::{Crop, Rect};
+use tensor::Tensor;
+
+use crate::terminal::Failure;
+
+/// Longer sides are reduced to this for display.
+const SHOWN: usize = 480;
+
+/// A picture that fits the network.
+pub(crate) struct Picture {
+    /// `[1, H, W, C]`, normalised.
+    pub(crate) input: Tensor<f32>,
+    /// For display; large pictures are reduced.
+    pub(crate) display: RgbImage,
+    /// How the input lies on it.
+    pub(crate) framing: Framing,
+    /// Whether it came as numbers, not as a picture.
+    pub(crate) is_array: bool,
+}
+
+impl Picture {
+    /// Opens a picture, or an `.npy` array that is already preprocessed.
+    ///
+    /// # Errors
+    /// Names the file, and says why it can't become an input of this network.
+    pub(crate) fn open(path: &Path, model: &Model) -> Result<Self, Failure> {
+        let array = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"));
+        if array { Self::from_array(path, model) } else { Self::from_photo(&Photo::open(path)?, model, path) }
+    }
+
+    /// The pixels `[H, W, C]` of an embedded image.
+    pub(crate) fn from_pixels(pixels: ArrayView3<u8>, model: &Model) -> Result<Self, Failure> {
+        Self::from_photo(&Photo::from_pixels(pixels), model, Path::new("embedded image"))
+    }
+
+    fn from_photo(photo: &Photo, model: &Model, path: &Path) -> Result<Self, Failure> {
+        let input = photo.input_of(model).map_err(|error| match error {
+            ExplainError::NoNormalization => {
+                format!("{}: {error}, or say with --mean and --std what becomes of pixels", path.display())
+            }
+            error => format!("{}: {error}", path.display()),
+        })?;
+        let (height, width) = (photo.height(), photo.width());
+        let longer = height.max(width);
+        let reduced = |side: usize| (side * SHOWN / longer).max(1);
+        let display =
+            if longer > SHOWN { photo.fit(reduced(height), reduced(width), Crop::Squeezed) } else { photo.clone() };
+        let [input_height, input_width, _] = model.input_shape();
+        let framing = Framing::new((display.height(), display.width()), (input_height, input_width), model.info().crop);
+        Ok(Self { input, display: display.to_rgb(), framing, is_array: false })
+    }
+
+    fn from_array(path: &Path, model: &Model) -> Result<Self, Failure> {
+        let array = read_npy(path)?;
+        let (found, expected) = (<[usize; 3]>::from(array.dim()), model.input_shape());
+        if found != expected {
+            return Err(format!("{}: expected an array {expected:?}, found {found:?}", path.display()).into());
+        }
+        let [height, width, channels] = expected;
+        let display = Photo::from_pixels(pixels(&array, model).view()).to_rgb();
+        let framing = Framing::new((height, width), (height, width), Crop::Largest);
+        let input = Tensor::new([1, height, width, channels], array.into_iter().collect());
+        Ok(Self { input, display, framing, is_array: true })
+    }
+
+    /// The picture, large enough to be seen.
+    pub(crate) fn shown(&self) -> RgbImage {
+        enlarge(&self.display)
+    }
+
+    /// Whether it is so small that each of its pixels is shown as a square.
+    pub(crate) fn is_enlarged(&self) -> bool {
+        enlargement(self.display.width(), self.display.height()) > 1
+    }
+
+    /// The map over the picture, large enough to be seen; `scale` is the value that gets the full colour.
+    pub(crate) fn draw(&self, map: &Map, scale: f32) -> RgbImage {
+        map.draw(&self.shown(), &self.framing, scale)
+    }
+
+    /// A drawing of the whole input with a box on it, given in the input's pixels.
+    pub(crate) fn outlined(&self, mut panel: RgbImage, truth: &Rect) -> RgbImage {
+        let factor = panel.width() / self.framing.input.1 as u32;
+        outline(&mut panel, truth, factor);
+        panel
+    }
+
+    /// The forward pass.
+    pub(crate) fn observe<'m>(&self, model: &'m Model) -> Result<Pass<'m>, ExplainError> {
+        Pass::new(model, &self.input)
+    }
+}
+
+/// A preprocessed array as pixels `[H, W, 1]` or `[H, W, 3]`: the normalization undone, or without one stretched from the
+/// least value to the greatest. Other numbers of channels show their mean, stretched likewise.
+fn pixels(array: &Array3<f32>, model: &Model) -> Array3<u8> {
+    let (height, width, channels) = array.dim();
+    if let Some(normalization) = model.info().normalization.as_ref().filter(|_| matches!(channels, 1 | 3)) {
+        let values: Vec<f32> = array.iter().copied().collect();
+        return Array3::from_shape_vec(array.dim(), normalization.undo(&values)).expect("a byte for each value");
+    }
+    let finite = array.iter().copied().filter(|v| v.is_finite());
+    let (least, most) = finite.fold((f32::MAX, f32::MIN), |(least, most), v| (least.min(v), most.max(v)));
+    let extent = if most > least { most - least } else { 1.0 };
+    // What is no number becomes 0.
+    let byte = |value: f32| ((value - least) / extent * 255.0).round() as u8;
+    match channels {
+        1 | 3 => array.mapv(byte),
+        _ => Array3::from_shape_fn((height, width, 1), |(y, x, _)| {
+            byte((0..channels).map(|c| array[[y, x, c]]).sum::<f32>() / channels as f32)
+        }),
+    }
+}

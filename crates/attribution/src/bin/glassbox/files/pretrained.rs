@@ -1,0 +1,23 @@
+//! The network in the box: EfficientNet-Lite0, trained on ImageNet. Weights in half precision, batch norms folded in.
+
+use nn::data::Normalization;
+use nn::zoo::{BatchNorms, Head, efficientnet_lite0};
+use nn::{Model, ModelInfo, Naming};
+
+use crate::terminal::Failure;
+
+/// As it is called where other networks have a file.
+pub(crate) const NAME: &str = "EfficientNet-Lite0";
+
+/// © 2020 ML Illustrated, Apache-2.0: the licence and its notice lie beside.
+const WEIGHTS: &[u8] = include_bytes!("../../../../pretrained/efficientnet-lite0/weights.safetensors");
+const LABELS: &str = include_str!("../../../../pretrained/efficientnet-lite0/labels.txt");
+
+/// The network, for photographs.
+pub(crate) fn efficientnet() -> Result<Model, Failure> {
+    let classes: Vec<String> = LABELS.lines().map(String::from).collect();
+    let normalization = Normalization::new(vec![127.0; 3], vec![128.0; 3])?.with_scale(1.0)?;
+    let builder = efficientnet_lite0([224, 224, 3], classes.len(), Head::GlobalAvgPool, BatchNorms::Folded);
+    let info = ModelInfo { classes, normalization: Some(normalization), ..ModelInfo::default() };
+    Ok(builder.info(info).build_with(WEIGHTS, &Naming::default())?)
+}

@@ -1,0 +1,251 @@
+//! One picture of the page: what the network says of it, and the maps.
+
+use std::io::Cursor;
+
+use attribution::certificates::{Certificate, Finding};
+use attribution::map::Cells;
+use attribution::question::About;
+use attribution::rules::Coverage;
+use attribution::{Map, Pass, Placement, Quantity};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use image::codecs::jpeg::JpegEncoder;
+use image::{ImageFormat, RgbImage};
+use nn::data::Rect;
+use serde::Serialize;
+
+use super::Shown;
+use super::encode::{Encoded, Values, block, means};
+use crate::files::picture::Picture;
+use crate::terminal::Failure;
+
+/// Classes that are listed of each picture, likeliest first.
+const LISTED: usize = 5;
+/// Of the pictures, which are there to be looked at.
+const JPEG_QUALITY: u8 = 80;
+
+/// What a method says of a class, before it is encoded.
+pub(crate) struct Said<'a> {
+    /// The method's name among those of the page.
+    pub(crate) id: &'a str,
+    pub(crate) title: &'a str,
+    pub(crate) about: &'static About,
+    pub(crate) map: &'a Map,
+    /// The value that gets the full colour.
+    pub(crate) scale: f32,
+}
+
+/// One picture.
+pub(crate) struct Entry {
+    pub(super) name: String,
+    /// As a `data:` URL.
+    pub(super) picture: String,
+    /// Width and height.
+    pub(super) size: (u32, u32),
+    /// The likeliest class, and whether it is the true one.
+    pub(super) answer: String,
+    pub(super) right: Option<bool>,
+    pub(super) methods: Vec<Shown>,
+    /// For the page's script.
+    pub(super) data: Data,
+    values: Values,
+    /// Bytes that the pixel maps for one class may take.
+    budget: usize,
+}
+
+/// What the page's script reads; lengths are in the input's pixels, but for `part`.
+#[derive(Serialize)]
+pub(super) struct Data {
+    name: String,
+    /// Height and width.
+    input: [usize; 2],
+    /// Of the picture, before it was enlarged.
+    picture: [usize; 2],
+    /// What of the picture became the input: top, left, height, width.
+    part: [usize; 4],
+    /// Whether each pixel is to be drawn as a square.
+    pixelated: bool,
+    top: Vec<(String, f64)>,
+    truth: Option<Truth>,
+    classes: Vec<Explained>,
+    certificates: Vec<Line>,
+    /// See [`Values::text`].
+    values: String,
+}
+
+#[derive(Serialize)]
+struct Truth {
+    class: String,
+    /// Top, left, height, width.
+    place: Option<[usize; 4]>,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    why: String,
+    maps: Vec<Drawn>,
+}
+
+#[derive(Serialize)]
+struct Drawn {
+    method: String,
+    layer: String,
+    /// What a backward rule replaced, as a sentence.
+    rule: Option<String>,
+    quantity: Quantity,
+    verdict: String,
+    evidence: bool,
+    /// The value that gets the full colour.
+    full: f32,
+    /// None where the cells are stretched over the input.
+    cells: Option<Grid>,
+    /// Whether the cells are the input's pixels, or blocks of them.
+    pixels: bool,
+    #[serde(flatten)]
+    values: Encoded,
+}
+
+/// Where cells lie: pairs of rows and columns.
+#[derive(Serialize)]
+struct Grid {
+    /// The centre of the first.
+    first: [f64; 2],
+    stride: [usize; 2],
+    /// Height and width of what one reads, about its centre.
+    field: [usize; 2],
+}
+
+impl From<&Cells> for Grid {
+    fn from(cells: &Cells) -> Self {
+        Self { first: cells.centre([0, 0]), stride: cells.stride(), field: cells.receptive_field() }
+    }
+}
+
+/// A certificate in words.
+#[derive(Serialize)]
+struct Line {
+    identity: &'static str,
+    meaning: &'static str,
+    layer: Option<String>,
+    finding: String,
+    holds: Option<bool>,
+}
+
+impl Entry {
+    /// A picture that was observed; its pixel maps for one class may take `budget` bytes.
+    pub(crate) fn new(name: String, picture: &Picture, pass: &Pass<'_>, budget: usize) -> Result<Self, Failure> {
+        let framing = &picture.framing;
+        let (small, pixelated) = (&picture.display, picture.is_enlarged());
+        let part = framing.part;
+        let top: Vec<(String, f64)> = pass.top(LISTED).into_iter().map(|best| (best.name, best.probability)).collect();
+        let data = Data {
+            name: name.clone(),
+            input: framing.input.into(),
+            picture: framing.picture.into(),
+            part: [part.top, part.left, part.height, part.width],
+            pixelated,
+            truth: None,
+            classes: Vec::new(),
+            certificates: Vec::new(),
+            values: String::new(),
+            top,
+        };
+        let answer = format!("{} {:.0} %", data.top[0].0, 100.0 * data.top[0].1);
+        let (size, picture) = (small.dimensions(), url(small, pixelated)?);
+        let (values, methods) = (Values::default(), Vec::new());
+        Ok(Self { name, picture, size, answer, right: None, methods, data, values, budget })
+    }
+
+    /// Adds the true class, and where the object is on the input, if that is known.
+    pub(crate) fn with_truth(mut self, class: String, place: Option<&Rect>) -> Self {
+        self.right = Some(self.data.top[0].0 == class);
+        let place = place.map(|place| [place.top, place.left, place.height, place.width]);
+        self.data.truth = Some(Truth { class, place });
+        self
+    }
+
+    /// Adds what theory says must hold.
+    pub(crate) fn with_certificates(mut self, certificates: &[Certificate]) -> Self {
+        self.data.certificates = certificates.iter().map(line).collect();
+        self
+    }
+
+    /// Adds what methods say of a class.
+    pub(crate) fn explain<'a>(&mut self, why: &str, said: impl Iterator<Item = Said<'a>>) {
+        let said: Vec<Said<'_>> = said.collect();
+        let pixels = said.iter().filter(|said| said.map.is_of_pixels()).count();
+        let block = block(pixels, self.data.input, self.budget);
+        let maps = said.iter().map(|&Said { id, title, about, map, scale }| {
+            let values = map.per_cell();
+            let (values, cells) = match map.placement() {
+                Placement::Cells(cells) => (values, Some(Grid::from(&cells))),
+                Placement::Stretched => (values, None),
+                Placement::Pixels => {
+                    let grid = Grid { first: [block as f64 / 2.0; 2], stride: [block; 2], field: [block; 2] };
+                    (means(&values, block), Some(grid))
+                }
+            };
+            if self.methods.iter().all(|known| known.id != id) {
+                self.methods.push(Shown { id: id.into(), title: title.into(), about });
+            }
+            Drawn {
+                method: id.into(),
+                layer: map.layers().join(" + "),
+                rule: map.coverage().map(sentence),
+                quantity: map.quantity(),
+                verdict: map.verdict().to_string(),
+                evidence: map.verdict().is_evidence(),
+                full: scale,
+                cells,
+                pixels: map.is_of_pixels(),
+                values: self.values.push(values.view()),
+            }
+        });
+        let maps = maps.collect();
+        self.data.classes.push(Explained { why: why.into(), maps });
+    }
+
+    /// As JSON that can stand in a page: no `<` in it.
+    pub(super) fn json(&mut self) -> Result<String, Failure> {
+        self.data.values = self.values.text();
+        Ok(serde_json::to_string(&self.data)?.replace('<', "\\u003c"))
+    }
+}
+
+fn line(certificate: &Certificate) -> Line {
+    let finding = match &certificate.finding {
+        Finding::Checked(found) => format!(
+            "{:.6} and {:.6}: {:.2} ulps apart, at most {:.0} allowed",
+            found.left, found.right, found.ulps, found.allowed
+        ),
+        Finding::Estimated(found) => format!(
+            "{:.6} and {:.6}: {:.2} ulps apart, {:.0} by an estimate",
+            found.left, found.right, found.ulps, found.allowed
+        ),
+        Finding::Inapplicable { reason } => format!("doesn't apply: {reason}"),
+        Finding::Unconserved { arrived, score } => {
+            format!("nothing is conserved: {arrived:.6} arrives of a score of {score:.6}")
+        }
+    };
+    let (identity, meaning, layer) = (certificate.identity, certificate.meaning, certificate.layer.clone());
+    Line { identity, meaning, layer, finding, holds: certificate.holds() }
+}
+
+/// What a backward rule replaced, as a sentence.
+fn sentence(coverage: &Coverage) -> String {
+    match coverage {
+        Coverage::Relevance { .. } => format!("Relevance was handed down by {coverage}."),
+        _ => format!("The rule replaced {coverage}."),
+    }
+}
+
+/// A picture as a `data:` URL: small ones without loss, photographs as JPEG.
+pub(super) fn url(picture: &RgbImage, lossless: bool) -> Result<String, Failure> {
+    let mut file = Cursor::new(Vec::new());
+    match lossless {
+        true => picture.write_to(&mut file, ImageFormat::Png)?,
+        false => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY))?,
+    }
+    let kind = if lossless { "png" } else { "jpeg" };
+    Ok(format!("data:image/{kind};base64,{}", STANDARD.encode(file.into_inner())))
+}

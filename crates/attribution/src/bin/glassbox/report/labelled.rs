@@ -1,0 +1,81 @@
+//! Pictures whose classes are known: those of the demo, of a training and of an evaluation.
+
+use attribution::LayerRef;
+use ndarray::ArrayView3;
+use nn::data::{LabelledImages, Rect};
+use nn::{Layer, Model, ModelNode};
+
+use super::{Entry, Page, Said};
+use crate::commands::methods::Chosen;
+use crate::files::picture::Picture;
+use crate::terminal::Failure;
+use crate::terminal::interrupt::until_asked;
+
+/// Images whose classes are known, and how they are explained.
+pub(crate) struct Labelled<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) images: &'a LabelledImages,
+    /// Where the objects are, if that is known.
+    pub(crate) boxes: Option<&'a [Rect]>,
+    pub(crate) methods: &'a [Chosen],
+    /// The layers for methods that look at one; every ReLU if none is named.
+    pub(crate) layers: &'a [LayerRef<'a>],
+    /// Whether to check what theory says must hold.
+    pub(crate) certified: bool,
+}
+
+impl Labelled<'_> {
+    /// Shows the images with these indices: the true class of each and the strongest other one, by each of the methods.
+    pub(crate) fn show(&self, page: &mut Page, indices: &[usize]) -> Result<(), Failure> {
+        let [_, height, width, channels] = self.images.shape();
+        for (number, &index) in (1..).zip(indices) {
+            let label = self.images.labels()[index];
+            let pixels = ArrayView3::from_shape((height, width, channels), self.images.image(index))?;
+            let picture = Picture::from_pixels(pixels, self.model)?;
+            let pass = picture.observe(self.model)?;
+            let rival = pass.top(2).into_iter().map(|best| best.class).find(|&class| class != label);
+            let name = format!("{number:02} {}", self.model.class_name(label));
+            let mut entry = Entry::new(name, &picture, &pass, page.budget(2))?
+                .with_truth(self.model.class_name(label), self.boxes.map(|boxes| &boxes[index]));
+            if self.certified {
+                entry = entry.with_certificates(&pass.certify(label)?);
+            }
+            for class in std::iter::once(label).chain(rival) {
+                let mut found = Vec::new();
+                for chosen in self.methods {
+                    for layer in self.looks(chosen) {
+                        let question = pass.why(class).at(layer).watched(&until_asked);
+                        found.push((chosen, question.explain(&*chosen.method)?));
+                    }
+                }
+                let said = found.iter().map(|(chosen, map)| Said {
+                    id: &chosen.id,
+                    title: &chosen.title,
+                    about: chosen.about(),
+                    map,
+                    scale: map.scale(),
+                });
+                entry.explain(&self.model.class_name(class), said);
+            }
+            page.add(entry)?;
+        }
+        Ok(())
+    }
+
+    /// The layers that a method is asked to look at.
+    fn looks(&self, chosen: &Chosen) -> Vec<LayerRef<'_>> {
+        let rectified: Vec<LayerRef<'_>> = self.model.layers().iter().enumerate().filter_map(rectified).collect();
+        match self.layers {
+            _ if !chosen.about().takes_layer() => vec![LayerRef::Last],
+            [] if rectified.is_empty() => vec![LayerRef::Last],
+            [] => rectified,
+            named => named.to_vec(),
+        }
+    }
+}
+
+/// A layer of ReLUs, if its output has positions.
+fn rectified<'a>((index, node): (usize, &ModelNode)) -> Option<LayerRef<'a>> {
+    let rectifies = matches!(node.layer, Layer::Relu(_) | Layer::Clip(_)) && node.output_shape.len() == 3;
+    rectifies.then_some(LayerRef::Index(index))
+}

@@ -1,0 +1,169 @@
+//! The report: one page, `index.html`, that shows what a command found. Everything is in it, and it asks the network for
+//! nothing; its content security policy says so to the browser.
+
+mod curve;
+mod encode;
+mod entry;
+mod labelled;
+mod sheet;
+mod table;
+mod view;
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use attribution::question::About;
+use image::RgbImage;
+use maud::Markup;
+use nn::train::Confusion;
+
+pub(crate) use curve::Curve;
+pub(crate) use entry::{Entry, Said};
+pub(crate) use labelled::Labelled;
+pub(crate) use sheet::{panel, sheet};
+pub(crate) use table::{Figure, Table};
+
+use crate::files::folder;
+use crate::terminal::Failure;
+
+/// The file.
+pub(crate) const PAGE: &str = "index.html";
+/// What the maps of all pictures may take, before base64: with the pictures themselves, the page stays below 40 MB.
+const MAPS: usize = 22_000_000;
+
+/// Bytes at a page's start among which it names the command that wrote it.
+const START: u64 = 1024;
+
+/// A method whose maps the page shows.
+pub(crate) struct Shown {
+    id: String,
+    title: String,
+    about: &'static About,
+}
+
+/// A page to be.
+pub(crate) struct Page {
+    /// The command that writes it.
+    command: &'static str,
+    title: String,
+    /// What was looked at, by what.
+    facts: Vec<(&'static str, String)>,
+    gallery: Vec<Markup>,
+    /// What the script reads, picture by picture.
+    data: Vec<String>,
+    methods: Vec<Shown>,
+    /// Each with its heading and the name of its anchor.
+    sections: Vec<(&'static str, &'static str, Markup)>,
+    /// Bytes that the maps of one picture may take.
+    each: usize,
+}
+
+impl Page {
+    /// A command's page for this number of pictures.
+    pub(crate) fn new(
+        command: &'static str,
+        title: impl Into<String>,
+        facts: Vec<(&'static str, String)>,
+        pictures: usize,
+    ) -> Self {
+        let (gallery, data, methods, sections) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { command, title: title.into(), facts, gallery, data, methods, sections, each: MAPS / pictures.max(1) }
+    }
+
+    /// The bytes that the maps for one of so many classes may take, of one picture.
+    pub(crate) fn budget(&self, classes: usize) -> usize {
+        self.each / classes.max(1)
+    }
+
+    /// The pictures so far.
+    pub(crate) fn pictures(&self) -> usize {
+        self.gallery.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gallery.is_empty() && self.sections.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, mut entry: Entry) -> Result<(), Failure> {
+        self.data.push(entry.json()?);
+        self.gallery.push(view::choice(&entry, self.gallery.len()));
+        for method in entry.methods {
+            if self.methods.iter().all(|known| known.id != method.id) {
+                self.methods.push(method);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the loss and the like, epoch by epoch.
+    pub(crate) fn training(&mut self, curves: &[Curve]) {
+        if curves.iter().any(|curve| !curve.is_empty()) {
+            self.sections.push(("Training", "training", view::side_by_side(curves.iter().map(Curve::markup))));
+        }
+    }
+
+    /// Adds columns of pictures, each with what it is called, from left to right.
+    pub(crate) fn film(&mut self, columns: &[(String, RgbImage)]) -> Result<(), Failure> {
+        let columns = columns.iter().map(|(name, column)| Ok((name.as_str(), entry::url(column, false)?)));
+        self.sections.push(("As it learnt", "film", view::film(&columns.collect::<Result<Vec<_>, Failure>>()?)));
+        Ok(())
+    }
+
+    /// Adds a table of how well each class is recognised.
+    pub(crate) fn classes(&mut self, table: &Table) {
+        self.sections.push(("Classes", "classes", table.markup()));
+    }
+
+    /// Adds text in lines, as it stands.
+    pub(crate) fn text(&mut self, heading: &'static str, anchor: &'static str, text: &str) {
+        self.sections.push((heading, anchor, view::lines(heading, text)));
+    }
+
+    /// Adds tables of how good the explanations are.
+    pub(crate) fn measures(&mut self, tables: &[Table], notes: &[&str]) {
+        let tables = view::all(tables.iter().map(Table::markup));
+        self.sections.push(("Measures", "measures", view::with_notes(tables, notes)));
+    }
+
+    /// Adds what was taken for what, unless there are too many classes to be read.
+    pub(crate) fn confusion(&mut self, confusion: &Confusion) {
+        self.sections.extend(table::confusion(confusion).map(|markup| ("Confusion", "confusion", markup)));
+    }
+
+    /// Writes `index.html` into the folder, whole or not at all.
+    pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf, Failure> {
+        let path = folder.join(PAGE);
+        let page = view::page(self).into_string();
+        folder::write(&path, &page)?;
+        Ok(path)
+    }
+}
+
+/// Refuses a folder whose `index.html` was not written by this command, so that no report is lost.
+///
+/// # Errors
+/// Names the file and what wrote it.
+pub(crate) fn refuse_another(folder: &Path, command: &str) -> Result<(), Failure> {
+    let (path, mut start) = (folder.join(PAGE), Vec::new());
+    let read = File::open(&path).and_then(|file| file.take(START).read_to_end(&mut start));
+    match read {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        read => read.map_err(|error| format!("{}: can't be read: {error}", path.display()))?,
+    };
+    let start = String::from_utf8_lossy(&start);
+    let after = start.split_once("name=\"generator\" content=\"glassbox ").map(|(_, after)| after);
+    let found = match after.and_then(|after| after.split_once('"')) {
+        Some((writer, _)) if writer == command => return Ok(()),
+        Some((writer, _)) => format!("one of `glassbox {writer}`"),
+        None => "a page that doesn't say what wrote it".into(),
+    };
+    let file = path.display();
+    Err(format!(
+        "{file}: expected a report of `glassbox {command}`, found {found}; choose another folder with --out, or remove it"
+    )
+    .into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+//! Sheets of panels: a picture, and what the methods say of it.
+
+use attribution::Map;
+use attribution::question::About;
+use attribution::render::{Grid, Panel};
+use image::RgbImage;
+
+/// A map that was drawn, with a note below, or its verdict if there is nothing to show.
+pub(crate) fn panel(drawn: RgbImage, map: &Map, name: &str, note: String) -> Panel {
+    let verdict = map.verdict();
+    Panel::new(drawn, name).detail(if verdict.is_evidence() { note } else { verdict.to_string() })
+}
+
+/// A sheet without rows, with the legends of these methods' maps.
+pub(crate) fn sheet<'a>(title: impl Into<String>, methods: impl Iterator<Item = &'a About>) -> Grid {
+    let quantities = methods.map(|about| about.quantity);
+    quantities.fold(Grid::new().title(title), |grid, quantity| grid.legend(quantity.palette(), quantity.ends()))
+}

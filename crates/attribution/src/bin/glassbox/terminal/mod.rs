@@ -1,0 +1,11 @@
+//! What the user types, sees and interrupts.
+
+mod failure;
+pub(crate) mod interrupt;
+mod print;
+pub(crate) mod progress;
+pub(crate) mod values;
+pub(crate) mod words;
+
+pub(crate) use failure::{Failure, Refuted};
+pub(crate) use print::{complain, say};

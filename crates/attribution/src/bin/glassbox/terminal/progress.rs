@@ -1,0 +1,149 @@
+//! Progress on standard error: a bar on a terminal, a line for each epoch elsewhere.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use attribution::question::{self, Watch};
+use indicatif::{ProgressBar, ProgressStyle};
+use nn::train::{Epoch, Progress};
+
+use super::complain;
+use super::interrupt::until_asked;
+
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Shows no progress from here on.
+pub(crate) fn silence() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+fn is_silent() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// A bar of `length` units, named; invisible under `--quiet` and where standard error isn't a terminal.
+pub(crate) fn bar(name: impl Into<Cow<'static, str>>, length: usize) -> ProgressBar {
+    if is_silent() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{prefix} {bar:10} {percent:>3} %  {msg}").expect("a template of its own");
+    ProgressBar::new(length as u64).with_style(style.progress_chars("━━╌")).with_prefix(name)
+}
+
+/// Minutes and seconds: `1:07`.
+pub(crate) fn minutes(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// What is left after `done` of `all`, at the pace so far.
+pub(crate) fn left(started: Instant, done: usize, all: usize) -> String {
+    let factor = (all - done) as f64 / done.max(1) as f64;
+    format!("{} left", minutes(started.elapsed().mul_f64(factor)))
+}
+
+/// Runs a method with a bar of its own, which shows where the network is run many times.
+pub(crate) fn watched<R>(name: &str, run: impl FnOnce(Watch<'_>) -> R) -> R {
+    let (bar, started) = (bar(name.to_string(), 0), Instant::now());
+    let outcome = run(&|progress| {
+        let question::Progress { done, total } = progress;
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+        bar.set_message(format!("{done} of {total} pictures seen, {}", left(started, done, total)));
+        until_asked(progress)
+    });
+    bar.finish_and_clear();
+    outcome
+}
+
+/// The progress of a training: loss, accuracy, learning rate, images per second, time left.
+pub(crate) struct TrainingBar {
+    bar: ProgressBar,
+    epochs: usize,
+    started: Instant,
+    /// When the last epoch and this one began, and the steps made by then: an epoch may be faster than those before.
+    began: Option<[(Instant, usize); 2]>,
+    epoch: Sums,
+}
+
+/// Sums over the epoch that runs.
+struct Sums {
+    started: Instant,
+    images: usize,
+    right: usize,
+    loss: f64,
+}
+
+impl Sums {
+    fn begin() -> Self {
+        Self { started: Instant::now(), images: 0, right: 0, loss: 0.0 }
+    }
+}
+
+impl TrainingBar {
+    pub(crate) fn new(epochs: usize) -> Self {
+        Self { bar: bar("training", 0), epochs, started: Instant::now(), began: None, epoch: Sums::begin() }
+    }
+
+    /// After a step.
+    pub(crate) fn show(&mut self, progress: &Progress) {
+        let &Progress { epoch, step, steps, images, right, loss, learning_rate, .. } = progress;
+        // A training that goes on from a checkpoint makes only the rest of its steps.
+        let began = self.began.get_or_insert([(self.started, step - 1); 2]);
+        let (since, first) = began[0];
+        self.epoch.images += images;
+        self.epoch.right += right;
+        self.epoch.loss += loss * images as f64;
+        let seen = self.epoch.images as f64;
+        let rate = seen / self.epoch.started.elapsed().as_secs_f64();
+        let left = left(since, step - first, steps - first);
+        let (loss, accuracy) = (self.epoch.loss / seen, self.epoch.right as f64 / seen);
+        let line = format!(
+            "epoch {} of {}: loss {loss:.3}, accuracy {accuracy:.3}, rate {learning_rate:.2e}, {rate:.0} images/s, {left}",
+            epoch + 1,
+            self.epochs,
+        );
+        self.bar.set_length(steps as u64);
+        self.bar.set_position(step as u64);
+        if step.is_multiple_of(steps / self.epochs) {
+            *began = [began[1], (Instant::now(), step)];
+            self.print(&line);
+            self.epoch = Sums::begin();
+        }
+        self.bar.set_message(line);
+    }
+
+    /// After an epoch that was validated.
+    pub(crate) fn epoch(&mut self, epoch: &Epoch) {
+        if let Some(scores) = epoch.validation {
+            self.print(&format!("  test: loss {:.3}, accuracy {:.4}", scores.loss, scores.accuracy));
+        }
+        self.epoch = Sums::begin();
+    }
+
+    fn print(&self, line: &str) {
+        if is_silent() {
+            return;
+        }
+        match self.bar.is_hidden() {
+            true => complain!("{line}"),
+            false => self.bar.println(line),
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_carry() {
+        let shown = [0.2, 59.4, 59.6, 61.0, 3600.0].map(|seconds| minutes(Duration::from_secs_f64(seconds)));
+        assert_eq!(shown, ["0:00", "0:59", "1:00", "1:01", "60:00"]);
+    }
+}

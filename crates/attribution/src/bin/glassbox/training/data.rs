@@ -1,0 +1,155 @@
+//! What a network is trained on.
+
+use clap::ValueEnum;
+use nn::Model;
+use nn::data::{
+    Cifar, DataError, Dataset, FolderSettings, Idx, ImageFolder, LabelledImages, Scatter, Scattered, Split, Subset,
+    fashion_mnist,
+};
+
+use crate::terminal::{Failure, complain, progress};
+use crate::training::config::{Config, Source};
+
+/// Embedded images, by their names on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Embedded {
+    /// Garments as they are: 28×28, grey
+    FashionMnist,
+    /// One garment at a random place on 48×48, among crops of others
+    Scattered,
+}
+
+/// Images to train on, epoch by epoch.
+pub(crate) enum TrainingSet<'a> {
+    /// The same in each.
+    Fixed(Box<dyn Dataset + 'a>),
+    /// At other places, among other clutter in each.
+    Scattered {
+        /// The objects.
+        source: LabelledImages,
+        /// Epoch `e` is scattered with `seed + 1 + e`.
+        seed: u64,
+    },
+}
+
+impl TrainingSet<'_> {
+    /// The images of an epoch.
+    pub(crate) fn epoch(&self, epoch: usize) -> Result<Box<dyn Dataset + '_>, DataError> {
+        match self {
+            Self::Fixed(images) => Ok(Box::new(&**images)),
+            Self::Scattered { source, seed } => {
+                let seed = seed.wrapping_add(1 + epoch as u64);
+                Ok(Box::new(Scatter { seed, ..Scatter::default() }.scatter(source)?.images))
+            }
+        }
+    }
+}
+
+/// What a training reads from.
+pub(crate) struct Opened {
+    images: Box<dyn Dataset>,
+    /// A test set of its own.
+    test: Option<Box<dyn Dataset>>,
+}
+
+/// What a training trains on, chooses by, and is tested with.
+pub(crate) struct Sets<'a> {
+    pub(crate) training: TrainingSet<'a>,
+    pub(crate) validation: Option<Box<dyn Dataset + 'a>>,
+    pub(crate) test: Option<Box<dyn Dataset + 'a>>,
+}
+
+impl<'a> Sets<'a> {
+    /// What is validated with after each epoch: the test images, if none are kept for it.
+    pub(crate) fn chosen_by(&self) -> Option<&(dyn Dataset + 'a)> {
+        self.validation.as_deref().or(self.test.as_deref())
+    }
+}
+
+/// The first `count` images, or all if there are fewer.
+pub(crate) fn first(images: &LabelledImages, count: usize) -> LabelledImages {
+    images.subset(&(0..count.min(images.len())).collect::<Vec<_>>())
+}
+
+/// Test images, scattered with `seed` itself, which no epoch of the training uses.
+pub(crate) fn scattered_test(count: usize, seed: u64) -> Result<Scattered, DataError> {
+    Scatter { seed, ..Scatter::default() }.scatter(&first(fashion_mnist::test(), count))
+}
+
+/// Opens what a training is to read from; pictures are brought to what the network to start from takes, if there is one.
+pub(crate) fn open(config: &Config, start: Option<&Model>) -> Result<Opened, Failure> {
+    let data = &config.data;
+    let of = |images: LabelledImages, test: Option<LabelledImages>| {
+        Ok(Opened { images: Box::new(images), test: test.map(|test| Box::new(test) as Box<dyn Dataset>) })
+    };
+    let cifar = |cifar: Cifar| {
+        let [images, test] = cifar.open(&data.folder)?;
+        of(images, Some(test))
+    };
+    match data.source {
+        Source::FashionMnist => of(fashion_mnist::train().clone(), Some(fashion_mnist::test().clone())),
+        Source::Scattered => {
+            let test = scattered_test(fashion_mnist::test().len(), config.training.seed)?.images;
+            of(fashion_mnist::train().clone(), Some(test))
+        }
+        Source::Idx => {
+            let (images, labels) = (Idx::open(&data.images)?, Idx::open(&data.labels)?);
+            let names = if data.class_names.is_empty() { numbers(&labels) } else { data.class_names.clone() };
+            let tested = !data.test_images.as_os_str().is_empty();
+            let test = tested.then(|| LabelledImages::open_idx(&data.test_images, &data.test_labels, names.clone()));
+            of(LabelledImages::from_idx(images, labels, names)?, test.transpose()?)
+        }
+        Source::Cifar10 => cifar(Cifar::Ten),
+        Source::Cifar100 => cifar(Cifar::Hundred),
+        Source::Folder => {
+            let memory = data.memory_mb.saturating_mul(1 << 20);
+            let own = |start: &Model| (start.input_shape(), start.info().crop);
+            let (shape, crop) = start.map_or((data.shape, config.crop()?), own);
+            let settings = FolderSettings { shape, crop, unreadable: data.unreadable, memory };
+            let bar = progress::bar("reading pictures", 0);
+            let watch = |done, all| {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+            };
+            let folder = ImageFolder::open(&data.folder, settings, watch)?;
+            let tested = !data.test_folder.as_os_str().is_empty();
+            let test = tested.then(|| folder.open_another(&data.test_folder, watch)).transpose()?;
+            bar.finish_and_clear();
+            let skipped = test.iter().chain([&folder]).flat_map(ImageFolder::skipped);
+            skipped.for_each(|error| complain!("left out: {error}"));
+            let test = test.map(|test| Box::new(test) as Box<dyn Dataset>);
+            Ok(Opened { images: Box::new(folder), test })
+        }
+    }
+}
+
+impl Opened {
+    /// Divides it as the settings say.
+    pub(crate) fn sets(&self, config: &Config) -> Result<Sets<'_>, Failure> {
+        let Split { validation, test, .. } = config.split();
+        let own_test = self.test.as_ref().map(|test| Box::new(&**test) as Box<dyn Dataset + '_>);
+        if config.data.source == Source::Scattered {
+            let source = fashion_mnist::train().clone();
+            let training = TrainingSet::Scattered { source, seed: config.training.seed };
+            return Ok(Sets { training, validation: None, test: own_test });
+        }
+        if validation == 0.0 && test == 0.0 {
+            return Ok(Sets {
+                training: TrainingSet::Fixed(Box::new(&*self.images)),
+                validation: None,
+                test: own_test,
+            });
+        }
+        let parts = config.split().of(&*self.images)?;
+        let part = |places: Vec<usize>| Box::new(Subset::new(&*self.images, places)) as Box<dyn Dataset + '_>;
+        let some = |places: Vec<usize>| (!places.is_empty()).then(|| part(places));
+        let test = own_test.or(some(parts.test));
+        Ok(Sets { training: TrainingSet::Fixed(part(parts.training)), validation: some(parts.validation), test })
+    }
+}
+
+/// As many classes as the labels need, named by their numbers.
+fn numbers(labels: &Idx) -> Vec<String> {
+    let classes = labels.bytes().iter().max().map_or(0, |&most| usize::from(most) + 1);
+    (0..classes).map(|class| class.to_string()).collect()
+}

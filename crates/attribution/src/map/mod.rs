@@ -1,0 +1,212 @@
+//! What a method says of one image.
+//!
+//! A [`Map`] has a value for each cell, and knows [where its cells lie](Placement), [what its values are](Quantity) and
+//! [what it shows](Verdict).
+
+mod cells;
+mod framing;
+mod percentile;
+mod placement;
+mod quantity;
+#[cfg(test)]
+mod tests;
+mod upsample;
+mod verdict;
+
+use image::RgbImage;
+use ndarray::{Array2, Array3, ArrayView3, Axis};
+use nn::Real;
+use nn::data::Crop;
+use nn::layers::Tap;
+
+pub use cells::Cells;
+pub use framing::Framing;
+pub use placement::Placement;
+pub use quantity::Quantity;
+pub use upsample::{Alignment, upsample};
+pub use verdict::{Origin, Verdict};
+
+use crate::render::{OPACITY, overlay};
+use crate::rules::Coverage;
+use nn::data::photo::Photo;
+use percentile::percentile;
+use upsample::resample;
+
+/// In a signed map, the percentile of the absolute values that gets the full colour, so that a few extreme pixels don't
+/// fade all others.
+pub const PERCENTILE: f64 = 99.0;
+
+/// What a method says of one image: a value for each cell and channel, `[h, w, C]`, and a [`Verdict`].
+///
+/// ```
+/// # use attribution::{Pass, methods::GradCam};
+/// # use nn::{Model, layers::{Conv2d, GlobalAvgPool, Linear, Relu}};
+/// # use tensor::Tensor;
+/// # let model = Model::builder([16, 16, 1]).layer("conv1", Conv2d::new(8, 3)).layer("relu1", Relu)
+/// #     .layer("gap", GlobalAvgPool).layer("fc", Linear::new(3)).build(7)?;
+/// # let pass = Pass::new(&model, Tensor::from_fn([16, 16, 1], |i| (i as f32).sin()))?;
+/// let map = pass.why(0).explain(&GradCam)?;
+/// println!("{}: {}", map.layers().join(", "), map.verdict());   // relu1: evidence, at most 0.3
+/// assert_eq!(map.raw().dim(), (16, 16, 1));                      // signed, before ReLU and upsampling
+/// assert_eq!(map.over_input().dim(), (16, 16));                  // in [0, 1], as large as the input
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map<T: Real = f32> {
+    pub(crate) values: Array3<T>,
+    pub(crate) quantity: Quantity,
+    pub(crate) placement: Placement,
+    pub(crate) verdict: Verdict,
+    /// Height and width of the model's input.
+    pub(crate) input: [usize; 2],
+    /// How a picture becomes the input.
+    pub(crate) crop: Crop,
+    pub(crate) layers: Vec<String>,
+    pub(crate) coverage: Option<Coverage>,
+}
+
+impl<T: Real> Map<T> {
+    /// The values, signed, before ReLU and upsampling: `[h, w, C]`, one channel for a map of a layer's cells.
+    #[must_use]
+    pub fn raw(&self) -> ArrayView3<'_, T> {
+        self.values.view()
+    }
+
+    /// One signed value for each cell, `[h, w]`: the channels [reduced](Quantity::reduce) as the quantity asks.
+    #[must_use]
+    pub fn per_cell(&self) -> Array2<T> {
+        self.values.map_axis(Axis(2), |channels| self.quantity.reduce(channels.iter().copied()))
+    }
+
+    /// What the values are.
+    #[must_use]
+    pub fn quantity(&self) -> Quantity {
+        self.quantity
+    }
+
+    /// What the map shows. Unless it is [evidence](Verdict::Evidence), every form to display or measure is zero: show the
+    /// verdict instead.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Where the cells lie on the model's input.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        self.placement
+    }
+
+    /// Whether the values are those of the input's own pixels, rather than of cells.
+    #[must_use]
+    pub fn is_of_pixels(&self) -> bool {
+        self.placement == Placement::Pixels
+    }
+
+    /// The layers looked at; none for maps of the input.
+    #[must_use]
+    pub fn layers(&self) -> &[String] {
+        &self.layers
+    }
+
+    /// What the backward rule replaced; `None` for the chain rule and without a backward pass.
+    #[must_use]
+    pub fn coverage(&self) -> Option<&Coverage> {
+        self.coverage.as_ref()
+    }
+
+    /// The same map, its cells stretched evenly over the input, edge to edge, as most programs place them.
+    #[must_use]
+    pub fn stretched(mut self) -> Self {
+        self.placement = Placement::Stretched;
+        self
+    }
+
+    /// How strongly each pixel of the input counts, `[H, W]`, at least 0 and not scaled: to compare strengths between
+    /// classes or images. Upsampling is bilinear.
+    #[must_use]
+    pub fn strength(&self) -> Array2<T> {
+        let taps = [0, 1].map(|axis| self.taps(axis, (0..self.input[axis]).map(|pixel| pixel as f64 + 0.5)));
+        resample(self.strengths().view(), &taps[0], &taps[1])
+    }
+
+    /// The form to measure and to compare: the [strength](Self::strength) divided by its maximum, `[H, W]`, in [0, 1].
+    #[must_use]
+    pub fn over_input(&self) -> Array2<T> {
+        let strength = self.strength();
+        let most = strength.iter().copied().fold(T::zero(), T::max);
+        if self.verdict.is_evidence() && most > T::zero() {
+            strength.mapv(|v| v / most)
+        } else {
+            Array2::zeros(strength.raw_dim())
+        }
+    }
+
+    /// The value that gets the full colour if the map has a scale of its own: the largest strength, or for signed values
+    /// the [`PERCENTILE`] of their magnitudes. 0 unless the map is evidence.
+    #[must_use]
+    pub fn scale(&self) -> f32 {
+        match (self.verdict.is_evidence(), self.quantity.is_signed()) {
+            (false, _) => 0.0,
+            (true, true) => percentile(self.per_cell().iter().map(|v| v.as_f64() as f32), PERCENTILE),
+            (true, false) => self.strength().iter().fold(0.0, |most, v| f32::max(most, v.as_f64() as f32)),
+        }
+    }
+
+    /// The map over the picture that was observed, at the picture's size; the untouched picture unless the map is evidence.
+    ///
+    /// # Panics
+    /// If the picture has no pixel.
+    #[must_use]
+    pub fn over(&self, photo: &Photo) -> RgbImage {
+        let [height, width] = self.input;
+        let framing = Framing::new((photo.height(), photo.width()), (height, width), self.crop);
+        self.draw(&photo.to_rgb(), &framing, self.scale())
+    }
+
+    /// The map over a drawing of the picture, of any size, with `scale` as the value that gets the full colour. A layer's
+    /// cells let the picture show through where they are weak; the input's own pixels cover the part that they explain.
+    /// Each pixel of the drawing is interpolated once, from the cells.
+    #[must_use]
+    pub fn draw(&self, drawing: &RgbImage, framing: &Framing, scale: f32) -> RgbImage {
+        if !self.verdict.is_evidence() {
+            return drawing.clone();
+        }
+        let (width, height) = drawing.dimensions();
+        let drawn = [height as usize, width as usize];
+        let covered = [0, 1].map(|axis| framing.covered(axis, drawn[axis]));
+        let picture = [framing.picture.0, framing.picture.1];
+        let taps = [0, 1].map(|axis| {
+            let pixel = picture[axis] as f64 / drawn[axis] as f64;
+            let positions = covered[axis].clone().map(|at| framing.to_input(axis, (at as f64 + 0.5) * pixel));
+            self.taps(axis, positions)
+        });
+        let cells = if self.quantity.is_signed() { self.per_cell() } else { self.strengths() };
+        let values = resample(cells.view(), &taps[0], &taps[1]).mapv(|v| {
+            let value = v.as_f64() as f32;
+            // An all-zero map has the scale 0, and 0 / 0 is no number.
+            if value == 0.0 { 0.0 } else { value / scale }
+        });
+        let palette = self.quantity.palette();
+        let [rows, columns] = covered;
+        let mut out = drawing.clone();
+        for ((y, x), &value) in values.indexed_iter() {
+            let pixel = &mut out[((columns.start + x) as u32, (rows.start + y) as u32)];
+            *pixel = match self.placement {
+                Placement::Pixels => palette.color(value),
+                _ => overlay(*pixel, palette, value, OPACITY),
+            };
+        }
+        out
+    }
+
+    fn strengths(&self) -> Array2<T> {
+        self.per_cell().mapv(|value| self.quantity.strength(value))
+    }
+
+    /// What positions along an axis of the input read of the cells.
+    fn taps(&self, axis: usize, positions: impl Iterator<Item = f64>) -> Vec<Tap<T>> {
+        let (cells, extent) = (self.values.shape()[axis], self.input[axis]);
+        positions.map(|position| self.placement.tap(axis, position, cells, extent)).collect()
+    }
+}

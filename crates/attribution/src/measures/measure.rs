@@ -1,0 +1,150 @@
+//! What a measure is, and what it is given.
+
+use std::cell::OnceCell;
+use std::fmt;
+
+use ndarray::Array2;
+use nn::data::Rect;
+use rayon::prelude::*;
+
+use super::{Confidence, rank_correlation};
+use crate::baseline::Baseline;
+use crate::error::ExplainError;
+use crate::pass::Pass;
+use crate::progress::Watch;
+
+/// A measure of a method's maps: a figure for each image.
+pub struct Measure {
+    /// Its name on the command line and in files: `pointing`.
+    pub id: &'static str,
+    /// Its name in prose: `pointing`.
+    pub title: &'static str,
+    /// What it computes, in a few words.
+    pub what: &'static str,
+    /// The question that it answers.
+    pub group: Group,
+    /// Whether good maps have high figures, rather than low ones.
+    pub higher_is_better: bool,
+    /// What it takes besides the maps.
+    pub needs: Needs,
+    /// The figures, one for each image.
+    pub figures: fn(&Trial<'_>) -> Result<Vec<f64>, ExplainError>,
+}
+
+/// What a group of measures asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Does the map show where the object is?
+    Localization,
+    /// Does the network agree?
+    Faithfulness,
+    /// Does the map depend on the class and on the weights?
+    Sanity,
+}
+
+/// What a measure takes besides the maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// The objects' true boxes.
+    Boxes,
+    /// The network, which it runs again.
+    Network,
+    /// The maps of the likeliest wrong class.
+    Rivals,
+    /// The maps of the network with more and more random weights ([`cascade`](super::cascade)).
+    Randomized,
+}
+
+/// The maps of a batch of images, and what is known of the images.
+pub struct Trial<'a> {
+    /// The images and the network.
+    pub pass: &'a Pass<'a>,
+    /// The true class of each image, whose maps they are.
+    pub labels: &'a [usize],
+    /// How strongly each pixel counts, `[H, W]` for each image ([`Map::over_input`](crate::Map::over_input)).
+    pub maps: &'a [Array2<f32>],
+    /// Where each image's object is; for measures that need boxes.
+    pub boxes: &'a [Rect],
+    /// The maps of the likeliest wrong class; for measures that need rivals.
+    pub rivals: &'a [Array2<f32>],
+    /// For each step of a cascade, how much the maps resemble those of the randomized network: rank correlation and SSIM of
+    /// each image; for measures that need it.
+    pub cascade: &'a [[Vec<f64>; 2]],
+    /// Told of the progress of measures that run the network many times.
+    pub watch: Option<Watch<'a>>,
+    /// Computed once for the measures that share it.
+    pub confidence: OnceCell<Vec<Confidence>>,
+}
+
+impl Measure {
+    /// Its title with an arrow that says which way is better.
+    #[must_use]
+    pub fn head(&self) -> String {
+        format!("{} {}", self.title, if self.higher_is_better { '↑' } else { '↓' })
+    }
+}
+
+impl Group {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Localization, Self::Faithfulness, Self::Sanity];
+
+    /// Its question, and the unit of its figures.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Localization => "Does it say where the object is? Against the true boxes, %",
+            Self::Faithfulness => "Does the network agree? Probability of the class, %",
+            Self::Sanity => "Does it depend on the class and on the weights? Likeness to the map without, 1 the same",
+        }
+    }
+}
+
+impl Trial<'_> {
+    /// A figure of each map and the true box.
+    pub(super) fn on_boxes(&self, figure: impl Fn(&Array2<f32>, &Rect) -> f64 + Sync) -> Vec<f64> {
+        self.maps.par_iter().zip(self.boxes).map(|(map, truth)| figure(map, truth)).collect()
+    }
+
+    /// What the network says of the part that each map keeps.
+    pub(super) fn confidence(&self) -> Result<&[Confidence], ExplainError> {
+        if self.confidence.get().is_none() {
+            let found = self.pass.confidence(self.maps, self.labels, &Baseline::default())?;
+            let _ = self.confidence.set(found);
+        }
+        Ok(self.confidence.get().expect("just computed"))
+    }
+
+    /// The likeness to the maps of a randomized network, if the cascade has this step.
+    pub(super) fn at_step(&self, step: Option<&[Vec<f64>; 2]>, which: usize) -> Vec<f64> {
+        step.map_or_else(Vec::new, |step| step[which].clone())
+    }
+}
+
+/// The index of the step of a cascade after which the upper half of the layers is random; `steps` is the number of steps.
+#[must_use]
+pub fn half(steps: usize) -> usize {
+    (steps / 2).saturating_sub(1)
+}
+
+/// The rank correlation of each image's maps; 0 if one of them has the same value everywhere.
+#[must_use]
+pub fn rank_correlations(a: &[Array2<f32>], b: &[Array2<f32>]) -> Vec<f64> {
+    a.par_iter().zip(b).map(|(a, b)| rank_correlation(a.view(), b.view()).unwrap_or(0.0)).collect()
+}
+
+/// 1 for yes, 0 for no.
+pub(super) fn share(yes: bool) -> f64 {
+    f64::from(u8::from(yes))
+}
+
+impl fmt::Debug for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Measure({})", self.id)
+    }
+}
+
+impl fmt::Debug for Trial<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trial").field("labels", &self.labels).finish_non_exhaustive()
+    }
+}

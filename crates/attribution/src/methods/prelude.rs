@@ -1,0 +1,5 @@
+//! What every method needs.
+
+pub(super) use crate::error::ExplainError;
+pub(super) use crate::map::{Map, Quantity};
+pub(super) use crate::question::{About, Cost, LooksAt, Method, Question};

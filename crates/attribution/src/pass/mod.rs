@@ -1,0 +1,211 @@
+//! One forward pass, and the gradients computed from it.
+
+mod gradients;
+mod input;
+#[cfg(test)]
+mod shared;
+mod support;
+#[cfg(test)]
+mod tests;
+mod variants;
+
+use std::sync::Mutex;
+
+use nn::{Model, Real, Recorded, Source};
+use tensor::{Tape, Tensor};
+
+pub(crate) use gradients::Reading;
+pub use input::Input;
+pub(crate) use support::{of_image, softmax};
+pub(crate) use variants::{Runner, Variants};
+
+use crate::error::ExplainError;
+use crate::layer::LayerRef;
+use crate::map::Cells;
+use crate::target::{Target, ranked};
+use gradients::GradientCache;
+
+/// One forward pass with all its values. Ask it [why](Self::why): every gradient method reads the same tape backwards,
+/// under some rule, for any class and any layer. The model stays as it is.
+///
+/// The images of a batch don't influence one another. Gradients are cached for the last few targets, so all methods and all
+/// layers share one backward pass per target. Several threads can use a pass at once.
+///
+/// ```
+/// use attribution::Pass;
+/// use attribution::methods::{Cam, GradCam, GuidedBackprop};
+/// use nn::Model;
+/// use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
+/// use tensor::Tensor;
+///
+/// let model = Model::builder([16, 16, 1])
+///     .layer("conv1", Conv2d::new(8, 3))
+///     .layer("relu1", Relu)
+///     .layer("gap", GlobalAvgPool)
+///     .layer("fc", Linear::new(3))
+///     .build(7)?;
+/// let image = Tensor::from_fn([16, 16, 1], |i| (i as f32).sin());
+///
+/// let pass = Pass::new(&model, &image)?;                          // the one forward pass
+/// let best = &pass.top(1)[0];                                     // class, name, probability
+/// let cam = pass.why(best.class).explain(&Cam)?;                  // no backward pass
+/// let grad = pass.why(best.class).at("relu1").explain(&GradCam)?; // one backward pass
+/// let guided = pass.why(best.class).explain(&GuidedBackprop)?;    // another rule over the same tape
+/// println!("{}; {}", grad.verdict(), guided.coverage().unwrap()); // … 1 of 1 ReLU
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Pass<'m, T: Real = f32> {
+    pub(crate) model: &'m Model<T>,
+    forward: Recorded<T>,
+    /// `[N, classes]`.
+    probabilities: Tensor<T>,
+    cells: Vec<Option<Cells>>,
+    cache: Mutex<GradientCache<T>>,
+}
+
+/// A class and its probability.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// The class.
+    pub class: usize,
+    /// Its name, or its index if it has none.
+    pub name: String,
+    /// Its probability, the softmax of the logits.
+    pub probability: f64,
+}
+
+impl<'m, T: Real> Pass<'m, T> {
+    /// Runs the model on an image or a batch: a [`Photo`](crate::Photo), or a tensor `[H, W, C]` or `[N, H, W, C]` that is
+    /// already preprocessed. The model is in evaluation mode: running statistics in batch norm, no dropout.
+    ///
+    /// # Errors
+    /// If the image doesn't fit the model.
+    pub fn new(model: &'m Model<T>, input: impl Input<T>) -> Result<Self, ExplainError> {
+        let images = input.input_of(model)?;
+        if images.is_empty() {
+            return Err(ExplainError::NoImages);
+        }
+        let forward = model.record(images)?;
+        let mut probabilities = forward.logits().value().clone();
+        probabilities.make_mut().chunks_exact_mut(model.classes()).for_each(softmax);
+        let cells = Cells::of_layers(model);
+        Ok(Self { model, forward, probabilities, cells, cache: Mutex::default() })
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &'m Model<T> {
+        self.model
+    }
+
+    /// Number of images, N.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.input().shape()[0]
+    }
+
+    /// The model's input, `[N, H, W, C]`.
+    #[must_use]
+    pub fn input(&self) -> &Tensor<T> {
+        self.forward.input().value()
+    }
+
+    /// The scores before the softmax, `[N, classes]`.
+    #[must_use]
+    pub fn logits(&self) -> &Tensor<T> {
+        self.forward.logits().value()
+    }
+
+    /// The softmax of the scores, `[N, classes]`.
+    #[must_use]
+    pub fn probabilities(&self) -> &Tensor<T> {
+        &self.probabilities
+    }
+
+    /// The tape, for custom backward passes.
+    #[must_use]
+    pub fn tape(&self) -> &Tape<T> {
+        self.forward.tape()
+    }
+
+    /// The variables of the forward pass: input, logits, the output of every layer.
+    #[must_use]
+    pub fn forward(&self) -> &Recorded<T> {
+        &self.forward
+    }
+
+    /// The `k` likeliest classes of the only image, likeliest first.
+    ///
+    /// # Panics
+    /// If several images were observed; see [`top_of`](Self::top_of).
+    #[must_use]
+    pub fn top(&self, k: usize) -> Vec<Prediction> {
+        assert_eq!(self.images(), 1, "{} images were observed: ask for `top_of` one of them", self.images());
+        self.top_of(0, k)
+    }
+
+    /// The `k` likeliest classes of one image, likeliest first.
+    ///
+    /// # Panics
+    /// If there is no such image.
+    #[must_use]
+    pub fn top_of(&self, image: usize, k: usize) -> Vec<Prediction> {
+        let classes = self.model.classes();
+        let logits = &self.logits().as_slice()[image * classes..][..classes];
+        let probability = |class: usize| self.probabilities.as_slice()[image * classes + class].as_f64();
+        let prediction =
+            |class| Prediction { class, name: self.model.class_name(class), probability: probability(class) };
+        ranked(logits).into_iter().take(k).map(prediction).collect()
+    }
+
+    /// The target's score S of each image.
+    ///
+    /// # Errors
+    /// If the target doesn't fit the model or the batch.
+    pub fn scores(&self, target: impl Into<Target<T>>) -> Result<Vec<T>, ExplainError> {
+        self.resolve(&target.into())?.scores(self.logits(), &self.every_image())
+    }
+
+    /// The layers whose outputs have positions, in order: those that the class-activation family applies to.
+    #[must_use]
+    pub fn spatial_layers(&self) -> Vec<&'m str> {
+        let spatial = self.model.layers().iter().filter(|node| node.output_shape.len() == 3);
+        spatial.map(|node| node.name.as_str()).collect()
+    }
+
+    /// The number of backward passes whose gradients were cached so far: those of the chain rule, of guided
+    /// backpropagation and of the deconvnet. A pass that continues an earlier one isn't counted again.
+    #[must_use]
+    pub fn cached_backward_passes(&self) -> usize {
+        self.cache().passes()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn cache_len(&self) -> usize {
+        self.cache().len()
+    }
+
+    /// Where the cells of a layer lie on the input, and which pixels they read; `None` if that isn't known, as behind a
+    /// layer that enlarges the picture.
+    ///
+    /// # Errors
+    /// If there is no such layer, or its output has no positions.
+    pub fn cells<'a>(&self, layer: impl Into<LayerRef<'a>>) -> Result<Option<Cells>, ExplainError> {
+        Ok(self.cells[self.spatial(layer.into())?])
+    }
+
+    /// The gradient ∂S/∂f of the score with respect to a layer's output `[N, …]`.
+    ///
+    /// # Errors
+    /// If there is no such layer, or the target doesn't fit.
+    pub fn gradient_at<'a>(
+        &self,
+        layer: impl Into<LayerRef<'a>>,
+        target: impl Into<Target<T>>,
+    ) -> Result<Tensor<T>, ExplainError> {
+        let layer = Source::Layer(self.layer(layer.into())?);
+        let backward = self.backward(Reading::Exact, layer, &self.seed(&target.into())?)?;
+        Ok(backward.at(layer).expect("computed").clone())
+    }
+}

@@ -1,0 +1,144 @@
+//! What a method is.
+
+use std::fmt;
+
+use nn::{Model, Real};
+use serde_json::Value;
+
+use super::Question;
+use crate::error::ExplainError;
+use crate::layer::LayerRef;
+use crate::map::{Map, Quantity};
+use crate::pass::Pass;
+
+/// A method: it answers [questions](Question). Settings are the fields of the type, as in
+/// `SmoothGrad { samples: 200, ..SmoothGrad::default() }`.
+///
+/// Those of this crate are listed in [`methods`](crate::methods). One of your own is explained by in the same way:
+///
+/// ```
+/// use attribution::question::{About, Cost, LooksAt, Method};
+/// use attribution::{ExplainError, Map, Pass, Quantity, Question};
+/// use nn::{Model, Real, layers::{Conv2d, GlobalAvgPool, Linear, Relu}};
+/// use tensor::Tensor;
+///
+/// /// The sum of a layer's features.
+/// #[derive(Debug)]
+/// struct Activity;
+///
+/// static ABOUT: About = About {
+///     id: "activity",
+///     title: "activity",
+///     source: "this example",
+///     formula: "the sum of the layer's features",
+///     looks_at: LooksAt::Layer,
+///     quantity: Quantity::Magnitude,
+///     cost: Cost::OnePass,
+///     tells: "where the layer's features are strong",
+///     does_not_tell: "anything about the class",
+///     elsewhere: &[],
+///     chapter: "chapter_09_cam",
+/// };
+///
+/// impl<T: Real> Method<T> for Activity {
+///     fn about(&self) -> &'static About {
+///         &ABOUT
+///     }
+///
+///     fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+///         question.maps_from_features(ABOUT.quantity, |features, _| features.sum_axis(ndarray::Axis(2)))
+///     }
+/// }
+///
+/// # let model = Model::builder([16, 16, 1]).layer("conv1", Conv2d::new(8, 3)).layer("relu1", Relu)
+/// #     .layer("gap", GlobalAvgPool).layer("fc", Linear::new(3)).build(7)?;
+/// let pass = Pass::new(&model, Tensor::from_fn([16, 16, 1], |i| (i as f32).sin()))?;
+/// let map = pass.why(0).at("relu1").explain(&Activity)?;
+/// assert!(map.verdict().is_evidence());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Method<T: Real = f32>: fmt::Debug + Send + Sync {
+    /// What it is called, where it comes from, what its maps mean.
+    fn about(&self) -> &'static About;
+
+    /// A map for each image of the pass.
+    ///
+    /// # Errors
+    /// If the target or a layer doesn't fit the model, the method or its settings have no meaning for it, or the caller
+    /// stopped it.
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError>;
+
+    /// Checks, without explaining anything, that the method and its settings have a meaning for the model of a pass.
+    ///
+    /// # Errors
+    /// If they have none.
+    fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
+        match self.about().looks_at {
+            LooksAt::Layer => pass.spatial(LayerRef::Last).map(|_| ()),
+            LooksAt::Head | LooksAt::Input => Ok(()),
+        }
+    }
+
+    /// Its settings, an object, or null if it has none. With a model, those that depend on the model are worked out.
+    fn settings(&self, model: Option<&Model<T>>) -> Value {
+        let _ = model;
+        Value::Null
+    }
+}
+
+/// What there is to know about a method.
+#[derive(Debug)]
+pub struct About {
+    /// Its name on the command line and in files: `grad-cam`.
+    pub id: &'static str,
+    /// Its name in prose: `Grad-CAM`.
+    pub title: &'static str,
+    /// Authors and year of the paper: `Selvaraju et al. 2017`.
+    pub source: &'static str,
+    /// What it computes, in a few words.
+    pub formula: &'static str,
+    /// Where it looks.
+    pub looks_at: LooksAt,
+    /// What the values of its maps are.
+    pub quantity: Quantity,
+    /// How often it runs the network.
+    pub cost: Cost,
+    /// What a reader may conclude from its maps: completes "It tells …".
+    pub tells: &'static str,
+    /// What its maps don't say: completes "It doesn't tell …".
+    pub does_not_tell: &'static str,
+    /// Its names in Captum, pytorch-grad-cam and TorchCAM.
+    pub elsewhere: &'static [&'static str],
+    /// The chapter of the book that derives it.
+    pub chapter: &'static str,
+}
+
+/// Where a method looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LooksAt {
+    /// The features before global average pooling and the last layer.
+    Head,
+    /// Any layer whose output has positions.
+    Layer,
+    /// The image itself.
+    Input,
+}
+
+/// How often a method runs the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// At most one backward pass for a class.
+    OnePass,
+    /// Once for each channel of the layer.
+    EachChannel,
+    /// As often as its settings say.
+    Settings,
+}
+
+impl About {
+    /// Whether it can look at any layer.
+    #[must_use]
+    pub fn takes_layer(&self) -> bool {
+        self.looks_at == LooksAt::Layer
+    }
+}

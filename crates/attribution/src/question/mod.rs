@@ -1,0 +1,224 @@
+//! What is asked about the images of a pass.
+//!
+//! A [`Question`] is a [`Target`], the layers to look at, and who is told of the progress. Methods answer it.
+
+mod method;
+
+use std::fmt;
+
+use ndarray::{Array2, ArrayView3};
+use nn::{Real, Source};
+use tensor::{Rule, Tensor, on_pool};
+
+pub use crate::progress::{Progress, Watch};
+pub use crate::target::Class;
+pub use method::{About, Cost, LooksAt, Method};
+
+use crate::error::ExplainError;
+use crate::layer::LayerRef;
+use crate::map::{Map, Quantity};
+use crate::pass::{Pass, Reading, Runner, of_image};
+use crate::rules::Coverage;
+use crate::target::{Resolved, Target};
+
+/// Why the network gives a score to the images of a pass: [`Pass::why`]. Any [`Method`] answers it.
+///
+/// ```
+/// # use attribution::{Pass, Target, methods::{GradCam, LayerCam, SmoothGrad}};
+/// # use nn::{Model, layers::{Conv2d, GlobalAvgPool, Linear, Relu}};
+/// # use tensor::Tensor;
+/// # let model = Model::builder([16, 16, 1]).layer("conv1", Conv2d::new(8, 3)).layer("relu1", Relu)
+/// #     .layer("gap", GlobalAvgPool).layer("fc", Linear::new(3)).build(7)?;
+/// # let pass = Pass::new(&model, Tensor::from_fn([16, 16, 1], |i| (i as f32).sin()))?;
+/// let map = pass.why(2).explain(&GradCam)?;
+/// let rather = pass.why(Target::contrast(2, 0)).at("relu1").explain(&LayerCam)?;
+/// let smooth = pass.why(2).explain(&SmoothGrad { samples: 20, ..SmoothGrad::default() })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Question<'p, T: Real = f32> {
+    pass: &'p Pass<'p, T>,
+    target: Target<T>,
+    layers: Vec<LayerRef<'p>>,
+    watch: Option<Watch<'p>>,
+}
+
+impl<'p, T: Real> Question<'p, T> {
+    pub(crate) fn new(pass: &'p Pass<'p, T>, target: Target<T>) -> Self {
+        Self { pass, target, layers: vec![LayerRef::Last], watch: None }
+    }
+
+    /// Looks at this layer; without it, methods look at the last layer whose output has positions. It makes no difference
+    /// to methods that look at the input.
+    #[must_use]
+    pub fn at(self, layer: impl Into<LayerRef<'p>>) -> Self {
+        self.at_each([layer])
+    }
+
+    /// Looks at each of these layers. The map is the mean of the layers' maps, each stretched over the input and scaled to
+    /// [0, 1]; a layer whose map isn't evidence adds nothing.
+    #[must_use]
+    pub fn at_each<L: Into<LayerRef<'p>>>(mut self, layers: impl IntoIterator<Item = L>) -> Self {
+        self.layers = layers.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Tells `watch` how far methods have come that run the network many times; `watch` can stop them.
+    #[must_use]
+    pub fn watched(mut self, watch: Watch<'p>) -> Self {
+        self.watch = Some(watch);
+        self
+    }
+
+    /// The answer for the only image.
+    ///
+    /// # Errors
+    /// If the method can't answer, or several images were observed ([`explain_each`](Self::explain_each)).
+    pub fn explain(&self, method: &dyn Method<T>) -> Result<Map<T>, ExplainError> {
+        if self.pass.images() != 1 {
+            return Err(ExplainError::SeveralImages { images: self.pass.images() });
+        }
+        Ok(method.explain(self)?.swap_remove(0))
+    }
+
+    /// The answer for each image, in their order.
+    ///
+    /// # Errors
+    /// If the method can't answer: the target or a layer doesn't fit the model, the method or its settings have no meaning
+    /// for it, or `watch` stopped it.
+    pub fn explain_each(&self, method: &dyn Method<T>) -> Result<Vec<Map<T>>, ExplainError> {
+        method.explain(self)
+    }
+
+    /// The gradient at each image under a backward rule.
+    ///
+    /// # Errors
+    /// If the rule can't be applied to the model, or the target doesn't fit.
+    pub fn under_rule(&self, rule: &dyn Rule<T>) -> Result<Vec<Map<T>>, ExplainError> {
+        let (forward, seed) = (self.pass.forward(), self.seed()?);
+        let mut gradients =
+            on_pool(|| self.pass.tape().backward_from(forward.logits(), seed, rule, [forward.input()]))?;
+        let gradient = gradients.take(forward.input()).expect("asked for");
+        let coverage = Coverage::of(gradients.coverage());
+        let maps = self.pass.pixel_maps(Quantity::Sensitivity, &gradient, &gradient);
+        Ok(maps.into_iter().map(|map| Map { coverage: Some(coverage.clone()), ..map }).collect())
+    }
+
+    /// The pass that the question is about.
+    #[must_use]
+    pub fn pass(&self) -> &'p Pass<'p, T> {
+        self.pass
+    }
+
+    /// The score that is to be explained.
+    #[must_use]
+    pub fn target(&self) -> &Target<T> {
+        &self.target
+    }
+
+    /// Maps from the features of the layer and their gradients, `[h, w, C]` each → `[h, w]`: what Grad-CAM and its family
+    /// are. All of them, at all layers, share the target's one backward pass.
+    ///
+    /// # Errors
+    /// If there is no such layer, its output has no positions, or the target doesn't fit.
+    pub fn maps_from_features(
+        &self,
+        quantity: Quantity,
+        map: impl Fn(ArrayView3<T>, ArrayView3<T>) -> Array2<T>,
+    ) -> Result<Vec<Map<T>>, ExplainError> {
+        let seed = self.seed()?;
+        self.over_layers(|layer| {
+            let source = Source::Layer(layer);
+            let backward = self.pass.backward(Reading::Exact, source, &seed)?;
+            let gradients = backward.at(source).expect("computed");
+            let features = self.pass.var(source).value();
+            let of_image = |image| {
+                let gradients = of_image(gradients, image);
+                let zero = gradients.iter().all(|g| g.is_zero());
+                let values = map(of_image(features, image), gradients);
+                let map = self.pass.cell_map(image, quantity, layer, values, zero);
+                Map { verdict: self.pass.traced(map.verdict, image, &backward), ..map }
+            };
+            Ok((0..self.pass.images()).map(of_image).collect())
+        })
+    }
+
+    /// Maps of `f(x, g)`, where g is the gradient at the image x under a rule whose gradients are cached.
+    pub(crate) fn maps_from_input_gradient(
+        &self,
+        quantity: Quantity,
+        rule: Reading,
+        f: impl Fn(T, T) -> T + Sync,
+    ) -> Result<Vec<Map<T>>, ExplainError> {
+        let backward = self.pass.backward(rule, Source::Image, &self.seed()?)?;
+        let gradient = backward.at(Source::Image).expect("computed");
+        let coverage = (rule != Reading::Exact).then(|| Coverage::of(&backward.coverage));
+        let maps = self.pass.pixel_maps(quantity, &self.pass.input().clone().zip(gradient, f), gradient);
+        let traced = |(image, map): (usize, Map<T>)| Map {
+            verdict: self.pass.traced(map.verdict, image, &backward),
+            coverage: coverage.clone(),
+            ..map
+        };
+        Ok(maps.into_iter().enumerate().map(traced).collect())
+    }
+
+    /// The maps of the layer; of several, their mean.
+    pub(crate) fn over_layers(
+        &self,
+        mut at: impl FnMut(usize) -> Result<Vec<Map<T>>, ExplainError>,
+    ) -> Result<Vec<Map<T>>, ExplainError> {
+        let mut each = self.spatial_layers()?.into_iter().map(&mut at).collect::<Result<Vec<_>, _>>()?;
+        match each.len() {
+            1 => Ok(each.swap_remove(0)),
+            _ => Ok((0..self.pass.images()).map(|image| self.mean(image, &each)).collect()),
+        }
+    }
+
+    /// The indices of the layers to look at.
+    pub(crate) fn spatial_layers(&self) -> Result<Vec<usize>, ExplainError> {
+        if self.layers.is_empty() {
+            return Err(ExplainError::NoLayers);
+        }
+        self.layers.iter().map(|&layer| self.pass.spatial(layer)).collect()
+    }
+
+    /// The mean of one image's maps at several layers. If none is evidence, the verdict is that of the last one.
+    fn mean(&self, image: usize, each: &[Vec<Map<T>>]) -> Map<T> {
+        let maps = || each.iter().map(|maps| &maps[image]);
+        let last = maps().next_back().expect("there are layers");
+        let zero = Array2::zeros((last.input[0], last.input[1]));
+        let sum = maps().fold(zero, |sum, map| sum + map.clone().stretched().over_input());
+        let values = sum.mapv(|v: T| v / T::from_f64(each.len() as f64));
+        let mean = self.pass.fine_map(image, last.quantity, values);
+        let verdict = if maps().any(|map| map.verdict.is_evidence()) { mean.verdict } else { last.verdict.clone() };
+        Map { verdict, layers: maps().flat_map(|map| map.layers.clone()).collect(), ..mean }
+    }
+
+    /// ∂S/∂logits, `[N, classes]`: the seed of a backward pass.
+    pub(crate) fn seed(&self) -> Result<Tensor<T>, ExplainError> {
+        self.pass.seed(&self.target)
+    }
+
+    pub(crate) fn resolve(&self) -> Result<Resolved<T>, ExplainError> {
+        self.pass.resolve(&self.target)
+    }
+
+    /// Runs variants of the images, so many for each of them.
+    pub(crate) fn runner(&self, each: usize) -> Runner<'p> {
+        Runner::new(self.pass.images() * each, self.watch)
+    }
+}
+
+impl<T: Real> fmt::Debug for Question<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question").field("target", &self.target).field("layers", &self.layers).finish_non_exhaustive()
+    }
+}
+
+impl<T: Real> Pass<'_, T> {
+    /// Asks why the network gives this score; a [`Method`] answers.
+    #[must_use]
+    pub fn why(&self, target: impl Into<Target<T>>) -> Question<'_, T> {
+        Question::new(self, target.into())
+    }
+}
