@@ -104,11 +104,34 @@ const checks = {
     const positive = await drawing(page);
     await page.click('#signed');
     assert.notEqual(await drawing(page), positive);
-    assert.match(await text(page, '#least'), /^against −/);
+    assert.match(await text(page, '#least'), /^against, −/);
 
     await page.click('.gallery label:nth-child(2)');
     await page.waitForSelector('html[data-shown="1"]');
     assert.equal(await text(page, '#name'), (await entry(page, 1)).name);
+    assert.deepEqual(faults, []);
+    await page.close();
+  },
+
+  async 'a legend says what the values are'(demo, { file }) {
+    const { page, faults } = await open(file);
+    const { classes: [{ maps }] } = await entry(page, 0);
+    const figure = '(\\d[\\d.e+-]*)';
+    const legends = {
+      'grad-cam': ['no evidence, 0', `strongest evidence, ${figure}`],
+      'input-x-gradient': [`against, −${figure}`, `for, ${figure}`],
+      'guided-backprop': [`darker would raise the score, −${figure}`, `brighter would, ${figure}`],
+      'var-grad': ['nothing, 0', `strongest, ${figure}`],
+    };
+    for (const [method, [least, most]] of Object.entries(legends)) {
+      await choose(page, method);
+      const low = (await text(page, '#least')).match(`^${least}$`), high = (await text(page, '#most')).match(`^${most}$`);
+      assert.ok(low && high, `${method}: ${await text(page, '#least')}; ${await text(page, '#most')}`);
+      const { full, evidence } = maps.findLast(map => map.method === method);
+      assert.ok(evidence && Math.abs(Number(high[1]) - full) <= 5e-3 * full, `${method}: ${high[1]} for ${full}`);
+      if (low[1]) assert.equal(low[1], high[1], method);
+      assert.equal(await page.$eval('#for-signed', label => label.checkVisibility()), method === 'grad-cam', method);
+    }
     assert.deepEqual(faults, []);
     await page.close();
   },
@@ -261,7 +284,8 @@ try {
   const [picture] = readdirSync(path.join(folder, 'demo/inputs'));
   copyFileSync(path.join(folder, 'demo/inputs', picture), path.join(folder, hostile.picture));
   writeFileSync(path.join(folder, 'labels.txt'), Array.from({ length: 10 }, (_, i) => `${hostile.label} ${i}\n`).join(''));
-  run('explain', hostile.picture, '--model', 'demo/model.safetensors', '--labels', 'labels.txt', '--top', '2', '--certify', '--out', 'hostile');
+  run('explain', hostile.picture, '--model', 'demo/model.safetensors', '--labels', 'labels.txt', '--top', '2', '--certify',
+    '--method', 'grad-cam,input-x-gradient,guided-backprop,var-grad(samples=4)', '--out', 'hostile');
   hostile.file = path.join(folder, 'hostile/index.html');
   const all = [...Object.entries(checks), ...[demo, hostile.file, ...pages].map(file => [`${file} opens`, () => opened(file)])];
   for (const [name, check] of all) {

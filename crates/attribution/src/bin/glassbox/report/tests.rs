@@ -1,11 +1,13 @@
-use std::fs;
+use std::{env, fs};
 
 use attribution::methods::{Cam, Deconvnet, Gradient, GuidedBackprop, InputXGradient};
-use attribution::{Method, Pass};
+use attribution::{Map, Method, Pass};
 use ndarray::Array3;
 use nn::data::Normalization;
 use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
 use nn::{Model, ModelInfo};
+use serde_json::{Value, json};
+use tensor::Tensor;
 
 use super::*;
 use crate::files::picture::Picture;
@@ -75,7 +77,7 @@ fn what_comes_from_outside_stays_text() {
     assert!(!page.contains("<!--"));
     assert!(page.matches("&lt;/script&gt;&lt;script&gt;alert(1)").count() > 5);
     let data = page.split("id=\"entry-0\">").nth(1).unwrap().split("</script>").next().unwrap();
-    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let data: Value = serde_json::from_str(data).unwrap();
     let expected = [
         (&data["name"], SCRIPTED.to_string()),
         (&data["truth"]["class"], SCRIPTED.into()),
@@ -115,4 +117,58 @@ fn two_hundred_pictures_stay_below_40_mb() {
         let bytes = entry.json().unwrap().len() + entry.picture.len();
         assert!(200 * bytes < 40_000_000, "{} maps: {bytes} bytes a picture", methods.len());
     }
+}
+
+/// What the script's own tests compare it with.
+const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/report/fixture.json");
+
+/// A network whose weights are multiples of 1/8, and whose 4 × 8 cells lie nearer to the upper left: on pixels that are
+/// black or white, its sums are exact in whatever order they are taken.
+fn exact_model() -> Model {
+    let mut model = Model::builder([13, 25, 3])
+        .layer("conv", Conv2d::new(2, 5).stride(3).padding(1))
+        .layer("relu", Relu)
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(2))
+        .info(ModelInfo {
+            normalization: Some(Normalization::new(vec![0.5; 3], vec![0.5; 3]).unwrap()),
+            ..ModelInfo::default()
+        })
+        .build(3)
+        .unwrap();
+    let shapes: Vec<_> = model.parameters().iter().map(|p| (p.name.clone(), p.value.shape().to_vec())).collect();
+    for (name, shape) in shapes {
+        model.set_parameter(&name, Tensor::from_fn(shape, |i| (i * i * 7 % 17) as f32 / 8.0 - 1.0)).unwrap();
+    }
+    model
+}
+
+#[test]
+fn the_scripts_fixture_is_what_is_computed_here() {
+    let model = exact_model();
+    let pixels = Array3::from_shape_fn((13, 25, 3), |(y, x, c)| if (y * y + x * x + 5 * c) % 7 < 3 { 255 } else { 0 });
+    let picture = Picture::from_pixels(pixels.view(), &model).unwrap();
+    let pass = picture.observe(&model).unwrap();
+    let explain = |method: &dyn Method| (method.about(), pass.why(0).explain(method).unwrap());
+    let (about, cells) = explain(&Cam);
+    let found = [(about, cells.clone()), (about, cells.stretched()), explain(&Gradient), explain(&InputXGradient)];
+    let mut entry = Entry::new("picture".into(), &picture, &pass, usize::MAX).unwrap();
+    entry.explain(
+        "class",
+        found.iter().map(|(about, map)| Said { id: about.title, title: about.title, about, map, scale: map.scale() }),
+    );
+    let data: Value = serde_json::from_str(&entry.json().unwrap()).unwrap();
+    let strength = |(_, map): &(_, Map)| map.strength().iter().copied().collect::<Vec<f32>>();
+    let fixture = json!({
+        "input": data["input"],
+        "maps": data["classes"][0]["maps"],
+        "values": data["values"],
+        "strengths": found.iter().map(strength).collect::<Vec<_>>(),
+    });
+    let fixture = format!("{fixture}\n");
+    if env::var("BLESS").is_ok_and(|bless| bless == "1") {
+        fs::write(FIXTURE, &fixture).unwrap();
+    }
+    let stored = fs::read_to_string(FIXTURE).unwrap();
+    assert!(stored == fixture, "{FIXTURE} is another; if that is right, run this test with BLESS=1");
 }

@@ -13,7 +13,7 @@ use super::entry::Entry;
 use super::{Page, Shown};
 
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+const SCRIPT: &str = concat!(include_str!("pure.js"), include_str!("page.js"));
 /// Steps of a map of colours.
 const COLOURS: usize = 256;
 
