@@ -64,5 +64,5 @@ pub use {nn, tensor};
 
 /// The README's example, as a test.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

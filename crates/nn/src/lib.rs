@@ -2,15 +2,16 @@
 //!
 //! # Where to read on
 //!
-//! Each operation of [`layers`] has its formula beside its code. The book derives them at leisure:
+//! Each operation of [`layers`] has its formula beside its code. `attribution::book`, in the package `glassbox`, derives them at
+//! leisure. Its chapters on them are
 //!
-//! - [Convolution](../attribution/book/chapter_04_convolution/index.html), by index algebra and as a matrix product, up to the
-//!   weight gradient at any stride; [`kernels`] tells how it is made fast
-//! - [Pooling](../attribution/book/chapter_05_pooling/index.html), and its ties
-//! - [Batch norm and dropout](../attribution/book/chapter_06_batch_norm/index.html)
-//! - [Softmax and cross-entropy](../attribution/book/chapter_07_softmax/index.html), and why their gradient is P − q
-//! - [Activations](../attribution/book/chapter_08_relu/index.html)
-//! - [Resizing](../attribution/book/chapter_10_upsampling/index.html)
+//! - *4. Convolution*: by index algebra and as a matrix product, up to the weight gradient at any stride; [`kernels`] tells how
+//!   it is made fast
+//! - *5. Pooling*, and its ties
+//! - *6. Batch norm and dropout*
+//! - *7. Softmax and cross-entropy*, and why their gradient is P − q
+//! - *8. ReLU and its readings*, with the other activations
+//! - *10. Upsampling*: resizing
 
 pub mod data;
 pub mod files;
@@ -37,3 +38,8 @@ pub use model::{
     ModelNode, Naming, Parameter, Recorded, Source, Summary, TensorError, WeightError, WeightLayout,
 };
 pub use real::Real;
+
+/// The README's example, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -31,15 +31,14 @@
 //!
 //! # Where to read on
 //!
-//! The book derives all of it, from the chain rule on:
+//! `attribution::book`, in the package `glassbox`, derives all of it, from the chain rule on. Its chapters on a tape are
 //!
-//! - [Gradients](../attribution/book/chapter_01_gradients/index.html): what a vector–Jacobian product is, and why the pass goes
-//!   backward
-//! - [The tape](../attribution/book/chapter_02_tape/index.html): one in twenty lines, and then this one
-//! - [Arithmetic](../attribution/book/chapter_03_arithmetic/index.html): the operations of [`ops`]
-//! - [Checking a gradient](../attribution/book/chapter_13_gradient_checks/index.html)
-//! - Your own [operation](../attribution/book/chapter_14_own_operation/index.html) and
-//!   [rule](../attribution/book/chapter_15_own_rule/index.html)
+//! - *1. Gradients*: what a vector–Jacobian product is, and why the pass goes backward
+//! - *2. The tape*: one in twenty lines, and then this one
+//! - *3. Arithmetic*: the operations of [`ops`]
+//! - *13. Checking a gradient*
+//! - *14. An operation of your own*
+//! - *15. A backward rule of your own*
 
 mod backward;
 pub mod blocks;
@@ -78,3 +77,8 @@ pub use sum::pairwise_sum;
 pub use tape::{Keep, Tape, Var};
 pub use tensor::Tensor;
 pub use threads::on_pool;
+
+/// The README's example, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
