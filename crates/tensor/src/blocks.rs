@@ -22,6 +22,11 @@ pub fn grain(work: usize) -> usize {
 /// # Panics
 /// If `len` is zero and there is data.
 pub fn for_each_part<T: Send>(data: &mut [T], len: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    distribute(data, len, &f);
+}
+
+/// Not generic over the function: what rayon makes of a loop takes longer to compile than most functions.
+fn distribute<T: Send>(data: &mut [T], len: usize, f: &(dyn Fn(usize, &mut [T]) + Sync)) {
     match data.len() {
         0 => (),
         all if all <= len => f(0, data),

@@ -76,7 +76,7 @@ fn sum_run<T: Element>(terms: &[T]) -> T {
 pub(crate) fn pairwise_sums<T: Element>(
     terms: Range<usize>,
     run: usize,
-    leaf: &(impl Fn(Range<usize>, &mut [T]) + Sync),
+    leaf: &(dyn Fn(Range<usize>, &mut [T]) + Sync),
     sums: &mut [T],
 ) {
     let width = sums.len();
@@ -95,7 +95,7 @@ pub(crate) fn pairwise_sums<T: Element>(
 fn serial_sums<T: Element>(
     terms: Range<usize>,
     run: usize,
-    leaf: &impl Fn(Range<usize>, &mut [T]),
+    leaf: &(dyn Fn(Range<usize>, &mut [T]) + Sync),
     sums: &mut [T],
     below: &mut [T],
 ) {

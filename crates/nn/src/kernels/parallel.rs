@@ -23,7 +23,12 @@ pub(crate) fn wanted_tasks(work: u64) -> usize {
 ///
 /// Tasks write disjoint memory and don't depend on one another, so the result depends neither on their order nor on the
 /// number of threads.
-pub(crate) fn for_each(tasks: usize, work: u64, task: impl Fn(usize) + Sync + Send) {
+pub(crate) fn for_each(tasks: usize, work: u64, task: impl Fn(usize) + Sync) {
+    distribute(tasks, work, &task);
+}
+
+/// Not generic over the task: what rayon makes of a loop takes longer to compile than some kernels.
+fn distribute(tasks: usize, work: u64, task: &(dyn Fn(usize) + Sync)) {
     if tasks <= 1 || wanted_tasks(work) == 1 {
         (0..tasks).for_each(task);
     } else {
