@@ -6,17 +6,17 @@ use tensor::Tensor;
 
 use crate::error::ExplainError;
 
-/// The image that stands for "nothing there", with which methods compare, or with which they cover.
+/// The image that stands for "nothing there". Methods compare an image with it, or cover parts of an image with it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Baseline {
-    /// A black picture, normalised as the model asks; zero if it has no normalization.
+    /// A black picture, normalised as for the model; zero if the model has no normalization.
     #[default]
     Black,
-    /// Zero in the model's input: the mean colour of the pictures that it was normalised for.
+    /// Zero in the model's input. This is the mean colour of the pictures that the normalization was computed for.
     Mean,
-    /// An image, `[H, W, C]`, already preprocessed: [`Baseline::image`].
+    /// An image, `[H, W, C]`, already preprocessed; see [`Baseline::image`].
     #[serde(skip)]
     Image(Tensor<f64>),
     /// This value everywhere in the model's input.
@@ -25,16 +25,16 @@ pub enum Baseline {
 }
 
 impl Baseline {
-    /// An image of your own, `[H, W, C]`, already preprocessed.
+    /// An image, `[H, W, C]`, already preprocessed.
     #[must_use]
     pub fn image<T: Real>(image: &Tensor<T>) -> Self {
         Self::Image(image.cast())
     }
 
-    /// The image for a model, `[H, W, C]`.
+    /// The baseline as an input of the model, `[H, W, C]`.
     ///
     /// # Errors
-    /// If it is an image of another shape than the model takes.
+    /// If the baseline is an image whose shape differs from the model's input.
     pub fn of<T: Real>(&self, model: &Model<T>) -> Result<Tensor<T>, ExplainError> {
         let [height, width, channels] = model.input_shape();
         match (self, &model.info().normalization) {

@@ -1,4 +1,4 @@
-//! Errors. Each message contains its cause, so none has a [`source`](std::error::Error::source) of its own.
+//! Errors. Each message contains its cause, so [`source`](std::error::Error::source) is always `None`.
 
 use nn::ModelError;
 use nn::data::photo::PhotoError;
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::rules::Refusal;
 
-/// An explanation that can't be given.
+/// The reason why an explanation failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ExplainError {
@@ -17,14 +17,14 @@ pub enum ExplainError {
     /// A backward rule that can't be applied to the model.
     #[error(transparent)]
     Rule(#[from] BackwardError),
-    /// An operation of the model that a full gradient has no formula for.
+    /// An operation without a formula for the full gradient.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// A picture that doesn't fit the model.
     #[error(transparent)]
     Photo(#[from] PhotoError),
-    /// A model without a normalization: it isn't known how a picture's bytes become its input.
-    #[error("the model has no normalization, so a picture can't become its input: give a tensor, already preprocessed")]
+    /// A model without a normalization, which doesn't define how a picture's bytes become its input.
+    #[error("the model has no normalization, so a picture can't become its input: pass a preprocessed tensor")]
     NoNormalization,
     /// An empty batch.
     #[error("there is no image to explain")]
@@ -38,9 +38,9 @@ pub enum ExplainError {
         /// The last layers.
         found: String,
     },
-    /// A layer whose output has no positions, and so no map.
+    /// A layer whose output has no positions, so that there is no map.
     #[error(
-        "the output of layer `{layer}` has no positions ({shape:?} for each image); layers that have: {}",
+        "the output of layer `{layer}` has no positions ({shape:?} for each image); layers with positions: {}",
         spatial.join(", ")
     )]
     NotSpatial {
@@ -54,10 +54,10 @@ pub enum ExplainError {
     /// A mean over no layers.
     #[error("a mean over layers needs at least one layer")]
     NoLayers,
-    /// One map asked for, where several images were observed.
-    #[error("{images} images were observed, and each has a map of its own: ask with `explain_each`")]
+    /// A single map for a pass over several images.
+    #[error("the pass has {images} images, each with its own map: use `explain_each`")]
     SeveralImages {
-        /// Images observed.
+        /// Number of images in the pass.
         images: usize,
     },
     /// A class index out of range.
@@ -68,30 +68,30 @@ pub enum ExplainError {
         /// The number of classes.
         classes: usize,
     },
-    /// A list of classes of another length than the batch.
+    /// A list of classes whose length differs from the number of images.
     #[error("{found} classes for {expected} images: give one class for all, or one for each image")]
     TargetLength {
-        /// Images observed.
+        /// Number of images in the pass.
         expected: usize,
-        /// Classes given.
+        /// Number of classes in the list.
         found: usize,
     },
     /// A target without any class.
     #[error("a target needs at least one class")]
     NoClass,
-    /// A function of the logits that doesn't give one score for each image.
+    /// A function of the logits that doesn't return one score for each image.
     #[error(
         "the target's function must turn the logits [{rows}, {classes}] into one score for each row, [{rows}]; it gave {found:?}"
     )]
     TargetShape {
-        /// Rows of logits.
+        /// Number of rows of logits.
         rows: usize,
-        /// Classes.
+        /// Number of classes.
         classes: usize,
         /// The shape of its result.
         found: Vec<usize>,
     },
-    /// A baseline of another shape than the model's input.
+    /// A baseline whose shape differs from the model's input.
     #[error("expected a baseline {expected:?}, found {found:?}")]
     Baseline {
         /// The model's input, `[H, W, C]`.
@@ -99,7 +99,7 @@ pub enum ExplainError {
         /// The baseline's shape.
         found: Vec<usize>,
     },
-    /// Settings of a method or a measure that have no meaning.
+    /// Invalid settings of a method or a measure.
     #[error("{0}")]
     Setting(String),
     /// The progress callback stopped the method.

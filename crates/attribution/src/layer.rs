@@ -1,6 +1,6 @@
 //! References to layers.
 
-/// The layer that a method looks at.
+/// The layer that a method explains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LayerRef<'a> {
     /// The last layer whose output has positions.

@@ -1,8 +1,8 @@
-//! Why a convolutional network decides: CAM, Grad-CAM, guided backpropagation and their family.
+//! Explanations of the decisions of convolutional networks: CAM, Grad-CAM, guided backpropagation and related methods.
 //!
-//! A [`Pass`] is one run of a model. Ask it [why](Pass::why) a class got its score, and a [method](methods) answers with a
-//! [`Map`] for each image. A map knows [what its values are](Quantity), [where its cells lie](Placement), and
-//! [what it shows](Verdict), so that none is blank without a reason.
+//! A [`Pass`] is one run of a model. Ask it [why](Pass::why) a class got its score, and a [method](methods) answers
+//! with a [`Map`] for each image. A map knows [what its values mean](Quantity), [where its cells lie](Placement), and
+//! [what it shows](Verdict), so no map is blank without a reason.
 //!
 //! ```
 //! use attribution::methods::{GradCam, SmoothGrad};
@@ -20,17 +20,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Where to read on
+//! # Further reading
 //!
-//! [`book`] derives everything that is computed here, from the chain rule on, with examples that check it:
+//! The [`book`] derives every formula in this crate, starting from the chain rule, with examples that check it:
 //!
-//! - [ReLU and its readings](book::chapter_08_relu): exact, deconvnet, guided; what they keep and what they lose
-//! - [Class activation maps](book::chapter_09_cam): CAM, Grad-CAM and the proof that the two agree, guided Grad-CAM, the
+//! - [ReLU under three rules](book::chapter_08_relu): exact, deconvnet, guided; what they preserve and what they lose
+//! - [Class activation maps](book::chapter_09_cam): CAM, Grad-CAM and the proof that they agree, guided Grad-CAM, the
 //!   family
-//! - [Where a cell lies](book::chapter_10_upsampling) on the picture
-//! - [Other readings](book::chapter_11_other_readings): input × gradient, integrated gradients, smoothing, occlusion
-//! - [What is conserved](book::chapter_12_conservation): completeness, relevance, certificates
-//! - [A rule of your own](book::chapter_15_own_rule)
+//! - [Upsampling](book::chapter_10_upsampling): where a cell lies on the picture
+//! - [Other methods](book::chapter_11_other_readings): input × gradient, integrated gradients, smoothing, occlusion
+//! - [Conservation](book::chapter_12_conservation): completeness, relevance, certificates
+//! - [Your own rule](book::chapter_15_own_rule)
 #![forbid(unsafe_code)]
 
 mod baseline;

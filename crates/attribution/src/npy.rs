@@ -1,7 +1,7 @@
-//! Arrays as NumPy's `.npy` files, for use of raw maps in other programs.
+//! Arrays as NumPy's `.npy` files, for the use of raw maps in other programs.
 //!
-//! The format is that of `numpy.lib.format`: a magic string, a version, a Python dictionary of type, order and shape, and
-//! the elements. Files are written in version 1.0.
+//! The format is that of `numpy.lib.format`: a magic string, a version, a Python dictionary of type, order and shape,
+//! and the elements. Files are written in version 1.0.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub enum NpyError {
         /// The system's error.
         error: io::Error,
     },
-    /// The file couldn't be written. No part of it is left behind.
+    /// The file couldn't be written. No partial file is left behind.
     #[error("{}: can't be written: {error}", path.display())]
     Write {
         /// The file.
@@ -71,7 +71,7 @@ pub enum NpyError {
     },
 }
 
-/// Writes an array of any shape, C order, `<f4`. The file appears whole or not at all.
+/// Writes an array of any shape, in C order, as `<f4`. The write is atomic.
 ///
 /// # Errors
 /// [`NpyError::Write`] if the file can't be written.
@@ -87,7 +87,7 @@ pub fn write_npy<D: Dimension>(path: impl AsRef<Path>, array: ArrayView<'_, f32,
     write_whole(path, &bytes).map_err(|error| NpyError::Write { path: path.to_owned(), error })
 }
 
-/// Reads an array `[H, W, C]` of f32 or f64 (rounded to f32), C order.
+/// Reads an array `[H, W, C]` of f32 or f64 (rounded to f32), in C order.
 ///
 /// The size in the header is compared with the file's length before anything is allocated.
 ///
@@ -124,14 +124,14 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Array3<f32>, NpyError> {
     Ok(Array3::from_shape_vec((height, width, channels), elements).expect("the length was compared with the shape"))
 }
 
-/// The header's dictionary.
+/// The dictionary in the header.
 struct Header<'a> {
     kind: &'a str,
     fortran: bool,
     shape: Vec<usize>,
 }
 
-/// The header and the data behind it.
+/// Splits a file into its header and its data.
 fn split(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), &'static str> {
     let rest = bytes.strip_prefix(MAGIC).ok_or("it doesn't start with \\x93NUMPY")?;
     let (text, data) = match *rest {
@@ -146,7 +146,7 @@ fn split(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), &'static str> {
     Ok((header, data))
 }
 
-/// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3, 1), }`, its keys in any order.
+/// Parses `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3, 1), }`, with the keys in any order.
 fn header(text: &str) -> Option<Header<'_>> {
     let value = |key| Some(text.split_once(key)?.1.trim_start().strip_prefix(':')?.trim_start());
     let (kind, _) = value("'descr'")?.strip_prefix('\'')?.split_once('\'')?;

@@ -17,9 +17,9 @@ pub(crate) fn computed_from<T: Real>(nodes: &[Arc<Node<T>>], source: NodeId) -> 
     found
 }
 
-/// What kind of function an operation is of the inputs that vary while its other inputs are constant. [`Nature::Other`]
-/// where its own nature says nothing about these: a product of two inputs that both vary, a convolution whose kernel
-/// varies.
+/// The nature of an operation as a function of the inputs that vary, with its other inputs constant. It is
+/// [`Nature::Other`] if the operation's own nature doesn't determine it, as for a product of two inputs that both vary,
+/// or a convolution whose kernel varies.
 pub(crate) fn nature_in<T: Real>(node: &Node<T>, varies: impl Fn(NodeId) -> bool) -> Nature {
     let nature = node.any_op().nature();
     let varying: Vec<usize> =
@@ -32,7 +32,7 @@ pub(crate) fn nature_in<T: Real>(node: &Node<T>, varies: impl Fn(NodeId) -> bool
     if applies { nature } else { Nature::Other }
 }
 
-/// Every value on a path from `input` to `output`, these two included, in the order of the tape.
+/// Every value on a path from `input` to `output`, both included, in the order of the tape.
 pub(crate) fn values_between<T: Real>(input: &Var<T>, output: &Var<T>) -> Vec<Var<T>> {
     let nodes = input.tape().nodes();
     let from_input = computed_from(&nodes, input.id());
@@ -48,7 +48,7 @@ pub(crate) fn values_between<T: Real>(input: &Var<T>, output: &Var<T>) -> Vec<Va
 
 /// Every value on a path from the image to the logits, and ∂S/∂value.
 pub(crate) struct Path<T: Real> {
-    /// In the order of the tape: the image first, the logits last.
+    /// The values in the order of the tape: the image first, the logits last.
     pub(crate) values: Vec<Var<T>>,
     gradients: Gradients<T>,
 }

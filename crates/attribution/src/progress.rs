@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 
-/// How far a method that runs the network many times has come.
+/// The progress of a method that runs the network many times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Images run so far.
+    /// Number of images run so far.
     pub done: usize,
-    /// Images to run.
+    /// Total number of images.
     pub total: usize,
 }
 
-/// Called with the [`Progress`] after each batch; stops the method by breaking.
+/// A callback with the [`Progress`] after each batch. It stops the method by breaking.
 pub type Watch<'w> = &'w dyn Fn(Progress) -> ControlFlow<()>;

@@ -1,4 +1,4 @@
-//! What is explained: a score computed from the logits.
+//! Targets: scores computed from the logits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,10 +37,10 @@ impl From<String> for Class {
     }
 }
 
-/// The score S that is explained, a function of the logits of each image.
+/// The explained score S, a function of the logits of each image.
 ///
-/// Methods accept anything that converts into a target: a class index or name (for all images of the batch), or a list with
-/// one class for each image. Other targets have constructors:
+/// Methods accept anything that converts into a target: a class index or name (for all images of the batch), or a list
+/// with one class for each image. Other targets have constructors:
 ///
 /// ```
 /// use attribution::Target;
@@ -168,7 +168,7 @@ impl<T: Real> Resolved<T> {
                 let logits = tape.leaf(logits.clone());
                 let scores = scores_of(f, &logits)?;
                 let mut gradients = tape.backward(&scores, &Exact, [&logits])?;
-                Ok(gradients.take(&logits).expect("asked for"))
+                Ok(gradients.take(&logits).expect("requested"))
             }
         }
     }

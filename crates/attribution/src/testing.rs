@@ -28,7 +28,7 @@ pub(crate) fn images<T: Element>(n: usize) -> Tensor<T> {
     wave([n, 9, 8, 2], 1.0)
 }
 
-/// Numbers in [−1, 1] that follow no pattern to speak of.
+/// Numbers in [−1, 1] without an obvious pattern.
 pub(crate) fn wave<T: Element>(shape: impl Into<Shape>, phase: f64) -> Tensor<T> {
     Tensor::from_fn(shape, |i| T::from_f64((i as f64 * 12.9898 + phase).sin() * (i as f64 * 0.7548 + phase).cos()))
 }

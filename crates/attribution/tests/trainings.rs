@@ -148,7 +148,7 @@ fn out_of_disk_it_says_so_and_goes_on() {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (success, _, error) = ended(child);
     assert!(!success && error.starts_with("glassbox: full/") && error.contains(": File too large"), "{error}");
-    assert!(error.ends_with("mend this, then go on with `glassbox train --resume full`"), "{error}");
+    assert!(error.ends_with("fix this, then resume with `glassbox train --resume full`"), "{error}");
     // What the disk had no room for, such as a line of the log, isn't made up for.
     let weights = |file: &Path| file.extension().is_some_and(|extension| extension == "safetensors");
     goes_on_to_the_same_bits(folder.path(), "full", weights);
@@ -166,7 +166,7 @@ fn a_picture_that_vanishes_is_named_and_it_goes_on() {
     fs::rename(&picture, &elsewhere).unwrap();
     let (success, _, error) = ended(child);
     assert!(!success && error.starts_with("glassbox: skies/dusk/7.png: can't be read: No such file"), "{error}");
-    assert!(error.ends_with("mend this, then go on with `glassbox train --resume short`"), "{error}");
+    assert!(error.ends_with("fix this, then resume with `glassbox train --resume short`"), "{error}");
     fs::rename(&elsewhere, &picture).unwrap();
     goes_on_to_the_same_bits(folder.path(), "short", all);
 }
@@ -186,7 +186,8 @@ fn other_pictures_are_tested_with() {
     let train = ["train", "--config", "run.toml", "--out", "run"];
     write("test_folder = \"later\"\ncrop = \"centre\"\ncentre = 0.8");
     let printed = succeeds(folder.path(), &[&train[..], &["--dry-run"]].concat());
-    for part in ["20 images to train on", "4 images to choose by", "1 images to test with, 10×10×3: dawn 1, dusk 0"] {
+    for part in ["20 images for training", "4 images for validation", "1 images for the test, 10×10×3: dawn 1, dusk 0"]
+    {
         assert!(printed.contains(part), "{part}: {printed}");
     }
     let printed = succeeds(folder.path(), &train);

@@ -105,7 +105,7 @@ fn what_cannot_be_started_from_is_named() {
     bare.save(folder.path().join("bare.safetensors")).unwrap();
     for (network, expected) in [
         ("start = \"efficientnet\"", "efficientnet: "),
-        ("start = \"bare.safetensors\"", "bare.safetensors: doesn't say how pictures become its input"),
+        ("start = \"bare.safetensors\"", "bare.safetensors: has no normalization for pictures"),
         ("start = \"start.safetensors\"\ncut = \"relu3\"", "network.cut: there is no layer `relu3` (did you mean"),
         ("start = \"start.safetensors\"\nfreeze = \"trunc\"", "network.freeze: there is no layer `trunc`"),
     ] {
@@ -121,8 +121,8 @@ fn the_network_in_the_program_learns_pictures_of_ones_own() {
     let folder = stripes(6);
     let train = ["train", "--folder", "stripes", "--start", "efficientnet-lite0", "--epochs", "4", "--batch", "5"];
     let (done, printed) = glassbox(folder.path(), &[&train[..], &["--out", "net", "--dry-run"]].concat());
-    assert!(done && printed.contains("10 images to train on, 224×224×3: lying 5, standing 5"), "{printed}");
-    assert!(printed.contains("for the first epoch, and little for the others"), "{printed}");
+    assert!(done && printed.contains("10 images for training, 224×224×3: lying 5, standing 5"), "{printed}");
+    assert!(printed.contains("for the first epoch; the others are much faster"), "{printed}");
     let (done, printed) = glassbox(folder.path(), &[&train[..], &["--out", "net"]].concat());
     assert!(done && printed.contains("2562 of them trained"), "{printed}");
     let explain =

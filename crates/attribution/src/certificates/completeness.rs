@@ -1,4 +1,4 @@
-//! Completeness of the gradient: at every cut, f·∂S/∂f and the contributions of the biases behind it add up to the score.
+//! Completeness of the gradient: at every cut, f·∂S/∂f and the contributions of all later biases add up to the score.
 
 use nn::Real;
 use tensor::{NodeId, Tensor, Var};
@@ -14,25 +14,25 @@ use crate::rules::Refusal;
 use crate::target::Target;
 
 const IDENTITY: &str = "Σ f·∂S/∂f + Σ b·∂S/∂b = S";
-const MEANING: &str = "the gradient accounts for the whole score: f·∂S/∂f at this layer, and the biases behind it";
+const MEANING: &str = "the gradient accounts for the whole score: f·∂S/∂f at this layer, and the biases after it";
 
-/// The terms of one value on the path, for each image.
+/// The sums for one value on the path, for each image.
 struct Entry {
     layer: String,
     /// Σ f·∂S/∂f, and the sum of the terms' magnitudes.
     flows: Vec<[f64; 2]>,
     /// Σ b·∂S/∂b, and the sum of the terms' magnitudes.
     adds: Vec<[f64; 2]>,
-    /// A bound on the error of the sums by its operation's rounding.
+    /// A bound on the rounding error of its operation in these sums.
     gap: Vec<f64>,
-    /// A bound on their error by adding up the gradients of several readers.
+    /// A bound on the rounding error of adding up the gradients of several readers.
     meeting: Vec<f64>,
-    /// Whether every path to the logits passes it.
+    /// Whether every path to the logits passes through it.
     cut: bool,
 }
 
 impl<T: Real> Pass<'_, T> {
-    /// For the image and every cut of the network.
+    /// The certificates of the image and of every cut of the network.
     pub(super) fn certify_completeness(&self, target: &Target<T>) -> Result<Vec<Certificate>, ExplainError> {
         let certificate =
             |layer: Option<String>, finding| Certificate { identity: IDENTITY, meaning: MEANING, layer, finding };
@@ -50,7 +50,7 @@ impl<T: Real> Pass<'_, T> {
     }
 }
 
-/// Every cut of the network but the logits, with the residual of the worst image there.
+/// Every cut of the network except the logits, with the residual of the worst image.
 pub(super) fn cuts<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<(String, Residual)>, Refusal> {
     let entries = entries(path, images)?;
     // Σ y·∂S/∂y at the logits y: the score itself, for a sum of scores.
@@ -87,7 +87,7 @@ fn entries<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<Entry>, Refusal
         let added = if index == 0 { None } else { bias_gradient(path, value)? };
         let ones = added.as_ref().map(|added| Tensor::full(added.shape(), T::one()));
         let gap = if index == 0 { vec![0.0; images] } else { gap(value, &gradient, images)? };
-        // No later value reads an earlier one.
+        // At a cut, no later value reads an earlier one.
         let cut = ids[index + 1..].iter().flatten().all(|&id| id >= value.id() || !path.contains(id));
         Ok(Entry {
             layer: value.node().label().unwrap_or_else(|| value.node().any_op().name()).to_string(),
@@ -101,7 +101,7 @@ fn entries<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<Entry>, Refusal
     path.values.iter().enumerate().map(entry).collect()
 }
 
-/// A bound on the error of the sums by adding up the gradients of several readers of a value.
+/// A bound on the rounding error of adding up the gradients of several readers of a value.
 fn meeting<T: Real>(path: &Path<T>, value: &Var<T>, images: usize) -> Vec<f64> {
     let mut readers = Vec::new();
     for reader in &path.values {

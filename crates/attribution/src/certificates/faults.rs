@@ -1,5 +1,4 @@
-//! With one wrong number, in a value, a gradient, a map or a weight, the certificates that depend on it fail, and no
-//! others.
+//! If one number is wrong in a value, a gradient, a map or a weight, exactly the certificates that depend on it fail.
 
 use nn::Convolution;
 use nn::layers::{Apply, BatchNorm, Clip, Conv2d, GlobalAvgPool, Linear, MaxPool, Relu};
@@ -14,12 +13,12 @@ use crate::rules::{AlphaBeta, Composite, Epsilon, Guided, Layers};
 use crate::testing::{images, model, wave};
 use crate::{Pass, Target};
 
-/// The error of a number, where all are about 1.
+/// The error added to a number; all numbers are about 1.
 const OFF: f64 = 1e-9;
 
 const OPERATIONS: [&str; 9] = ["conv1", "norm", "relu", "pool", "conv2", "sum", "clip", "gap", "fc"];
 
-/// A small network of these operations: the image and the logits. `fault` names an operation and the index of its wrong
+/// A small network of these operations, as its image and logits. `fault` names an operation and the index of its wrong
 /// value.
 fn network(fault: Option<(&str, usize)>) -> [Var<f64>; 2] {
     let tape = Tape::new();
@@ -43,7 +42,7 @@ fn network(fault: Option<(&str, usize)>) -> [Var<f64>; 2] {
     [image, computed::<Linear>("fc", gap.apply_with(Linear::new(3), &[&w3, &b3]), &[&gap, &w3, &b3], fault)]
 }
 
-/// The labelled operation; with one wrong value if it is the faulty one.
+/// The labelled operation, with one wrong value if it is the faulty one.
 fn computed<O: Op<f64> + Clone>(
     name: &'static str,
     right: Var<f64>,
@@ -72,12 +71,12 @@ fn named<'p>(path: &'p Path<f64>, name: &str) -> &'p Var<f64> {
 
 /// For each cut, its position among the operations (0 for the image), and whether the gradient is complete there.
 fn complete(path: &Path<f64>) -> Vec<(usize, bool)> {
-    let place = |layer: &str| OPERATIONS.iter().position(|name| *name == layer).map_or(0, |place| place + 1);
-    let found: Vec<_> = cuts(path, 1).unwrap().iter().map(|(layer, found)| (place(layer), found.holds())).collect();
+    let index = |layer: &str| OPERATIONS.iter().position(|name| *name == layer).map_or(0, |index| index + 1);
+    let found: Vec<_> = cuts(path, 1).unwrap().iter().map(|(layer, found)| (index(layer), found.holds())).collect();
     assert_eq!(
-        found.iter().map(|(place, _)| *place).collect::<Vec<_>>(),
+        found.iter().map(|(index, _)| *index).collect::<Vec<_>>(),
         [0, 1, 2, 3, 4, 6, 7, 8],
-        "conv2 is passed by"
+        "conv2 is not a cut"
     );
     found
 }
@@ -93,8 +92,8 @@ fn a_wrong_value_is_noticed_at_earlier_cuts_and_not_at_later_ones() {
         |lrp: &Composite<f64>, ends: &[Var<f64>; 2]| conservation(lrp, ends.each_ref(), &seed()).unwrap().holds();
     assert!(conserved(&epsilon, &ends) && conserved(&z_plus, &ends));
     for name in ["conv1", "relu", "conv2", "sum", "clip", "gap", "fc"] {
-        let place = largest(&path.gradient(named(&path, name)));
-        let ends = network(Some((name, place)));
+        let index = largest(&path.gradient(named(&path, name)));
+        let ends = network(Some((name, index)));
         let wrong = Path::under(&Exact, ends.each_ref(), &seed()).unwrap();
         let at = OPERATIONS.iter().position(|operation| *operation == name).unwrap() + 1;
         for (cut, holds) in complete(&wrong) {
@@ -107,10 +106,10 @@ fn a_wrong_value_is_noticed_at_earlier_cuts_and_not_at_later_ones() {
     }
 }
 
-/// The chain rule, but for one element of one ReLU's gradient.
+/// The chain rule, except for one element of one ReLU's gradient.
 struct Slip {
     node: NodeId,
-    place: usize,
+    index: usize,
 }
 
 impl Rule<f64> for Slip {
@@ -121,7 +120,7 @@ impl Rule<f64> for Slip {
     fn vjp(&self, node: &Node<f64>, upstream: &Tensor<f64>, _: Wanted<'_>) -> Option<Grads<f64>> {
         (node.id() == self.node).then(|| {
             let mut gradient = upstream.clone().zip(node.output(), |g, y| if y > 0.0 { g } else { 0.0 });
-            gradient.make_mut()[self.place] += OFF;
+            gradient.make_mut()[self.index] += OFF;
             Grads::one(gradient)
         })
     }
@@ -132,11 +131,11 @@ fn a_wrong_gradient_is_noticed_from_there_down() {
     let ends = network(None);
     let path = Path::under(&Exact, ends.each_ref(), &seed()).unwrap();
     let (norm, relu) = (named(&path, "norm"), named(&path, "relu"));
-    let slip = Slip { node: relu.id(), place: largest(norm.value()) };
+    let slip = Slip { node: relu.id(), index: largest(norm.value()) };
     for (cut, holds) in complete(&Path::under(&slip, ends.each_ref(), &seed()).unwrap()) {
         assert_eq!(holds, cut >= 3, "cut {cut}");
     }
-    // Under a rule that isn't the chain rule, the gradient is complete only behind the last activation.
+    // Under a rule other than the chain rule, the gradient is complete only after the last activation.
     for (cut, holds) in complete(&Path::under(&Guided, ends.each_ref(), &seed()).unwrap()) {
         assert_eq!(holds, cut >= 7, "guided, cut {cut}");
     }

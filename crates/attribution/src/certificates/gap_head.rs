@@ -61,7 +61,7 @@ impl<T: Real> Pass<'_, T> {
         let classes = self.model().classes();
         let weight = parameter("weight").expect("a fully connected layer has weights").as_slice();
         let features = self.var(Source::Layer(head.features)).value();
-        // Those of the worst image so far.
+        // The residuals of the worst image so far.
         let mut worst: Option<[Residual; 3]> = None;
         for image in 0..self.images() {
             let coefficients = &seed.as_slice()[image * classes..][..classes];

@@ -10,7 +10,7 @@ use crate::pass::Pass;
 use crate::target::Target;
 
 impl<T: Real> Pass<'_, T> {
-    /// For the first image.
+    /// The certificate of the first image.
     pub(super) fn certify_guided(&self, target: &Target<T>) -> Result<Certificate, ExplainError> {
         let finding = match self.why(target.clone()).explain_each(&GuidedBackprop) {
             Ok(guided) => {

@@ -1,8 +1,8 @@
 //! Certificates: identities from theory, checked at run time on this model and this image.
 //!
-//! The two sides of an identity are computed in different ways. [`Pass::certify`] computes both, and gives their
-//! difference in ulps of the sum of the magnitudes of all terms ([`Residual`]), together with a bound on the rounding
-//! errors. Where an identity doesn't apply it gives the reason.
+//! The two sides of an identity are computed in different ways. [`Pass::certify`] computes both sides, and returns
+//! their difference in ulps of the sum of the magnitudes of all terms ([`Residual`]), together with a bound on the
+//! rounding errors. If an identity doesn't apply, it returns the reason.
 
 mod completeness;
 #[cfg(test)]
@@ -42,13 +42,13 @@ pub struct Certificate {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
-    /// It was checked. The residual is that of the image of the batch that comes nearest to its bound.
+    /// The identity was checked. The residual is that of the image of the batch that comes nearest to its bound.
     Checked(Residual),
-    /// It was checked against an estimate, not a bound: a residual beyond it proves nothing.
+    /// The identity was checked against an estimate, not a bound. A residual beyond the estimate proves nothing.
     Estimated(Residual),
-    /// It doesn't apply to this model or target.
+    /// The identity doesn't apply to this model or target.
     Inapplicable {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// There is no identity, because nothing is conserved.
@@ -61,7 +61,7 @@ pub enum Finding {
 }
 
 impl Certificate {
-    /// Whether the identity holds; `None` if there is none, or only an estimate of its rounding errors.
+    /// Whether the identity holds; `None` if there is no identity, or only an estimate of its error.
     #[must_use]
     pub fn holds(&self) -> Option<bool> {
         match &self.finding {
@@ -72,8 +72,8 @@ impl Certificate {
 }
 
 impl<T: Real> Pass<'_, T> {
-    /// Checks the identities that hold for this model and these images, for a class or a sum of classes. They are derived
-    /// in the book: [what is conserved](crate::book::chapter_12_conservation) and [class activation
+    /// Checks the identities that hold for this model and these images, for a class or a sum of classes. The book
+    /// derives them: [what is conserved](crate::book::chapter_12_conservation) and [class activation
     /// maps](crate::book::chapter_09_cam).
     ///
     /// | identity | applies to |

@@ -38,7 +38,7 @@ impl<T: Real> Pass<'_, T> {
     }
 }
 
-/// The worst image's residual between the image and the logits.
+/// The residual between the image and the logits, for the worst image.
 pub(super) fn conservation<T: Real>(
     lrp: &Composite<T>,
     [input, logits]: [&Var<T>; 2],

@@ -20,19 +20,19 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// From the two sides, the magnitude, and the allowed error in the same unit.
+    /// The residual of two sides, with their magnitude, and the allowed error in the same unit.
     pub(crate) fn new<T: Real>(left: f64, right: f64, magnitude: f64, allowed: f64) -> Self {
         let ulp = ulp::<T>(magnitude);
         Self { left, right, magnitude, ulps: (left - right).abs() / ulp, allowed: allowed / ulp }
     }
 
-    /// Whether the difference is within the bound; never if a side is NaN.
+    /// Whether the difference is within the bound; false if a side is NaN.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.ulps <= self.allowed
     }
 
-    /// The one that comes nearer to its bound, or is further beyond it.
+    /// The residual that is nearer to its bound, or further beyond it.
     pub(crate) fn worse(self, other: Self) -> Self {
         let share = |r: &Self| if r.ulps == 0.0 { 0.0 } else { r.ulps / r.allowed };
         // NaN is worst.

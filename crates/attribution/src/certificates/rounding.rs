@@ -1,14 +1,14 @@
 //! Bounds on rounding errors.
 //!
 //! Let y = fl(A x + b) be an operation's output and g_x = fl(Aᵀ g_y) its input gradient. By the definition of the
-//! transpose, ⟨y, g_y⟩ = ⟨x, g_x⟩ + ⟨b, g_y⟩ but for the rounding of y and of g_x. The error of a sum of n products, in
-//! any order, is at most γₙ times the sum of their magnitudes (Higham 2002, §3.1), so the gap is at most
+//! transpose, ⟨y, g_y⟩ = ⟨x, g_x⟩ + ⟨b, g_y⟩, except for the rounding of y and of g_x. The error of a sum of n
+//! products, in any order, is at most γₙ times the sum of their magnitudes (Higham 2002, §3.1). So the gap is at most
 //!
 //! ```text
 //! (γ_forward + γ_backward) · Σⱼ Aⱼ |gⱼ|,     Aⱼ = Σᵢ |aᵢⱼ xᵢ| + |bⱼ|
 //! ```
 //!
-//! and since one operation's input gradient is the next one's output gradient, the gaps of all operations add up to the gap
+//! One operation's input gradient is the next one's output gradient. So the gaps of all operations add up to the gap
 //! between the score and Σ x·g at the image. With depth, only the number of operations grows.
 
 use nn::Real;
@@ -24,14 +24,14 @@ use crate::rules::{Epsilon, Inputs, LrpRule, Operation, Products, Refusal};
 /// A bound on |⟨y, g⟩ − ⟨x, g_x⟩ − ⟨b, g⟩| for one operation, for each image.
 ///
 /// # Errors
-/// [`Refusal::UnknownRounding`], if there is no bound for the operation.
+/// [`Refusal::UnknownRounding`] if no bound is known for the operation.
 pub(super) fn gap<T: Real>(value: &Var<T>, gradient: &Tensor<T>, images: usize) -> Result<Vec<f64>, Refusal> {
     let (node, nature) = (value.node(), value.node().any_op().nature());
     if let Some(layer) = Products::of(node, None) {
         let upstream = gradient.reshape(layer.output().shape());
         return Ok(products(&layer, &Epsilon(0.0), &upstream, images));
     }
-    // A, and the number of roundings forward and back.
+    // A, and the number of roundings in the forward and backward passes.
     let (terms, roundings) = match nature {
         // The gradient of a copied element is the sum of its copies' gradients.
         Nature::Moves | Nature::Chooses => (absolute(node.output()), most_copies(value).saturating_sub(1)),
@@ -54,7 +54,7 @@ pub(super) fn gap<T: Real>(value: &Var<T>, gradient: &Tensor<T>, images: usize) 
     Ok(sums.into_iter().map(|sum| gamma::<T>(roundings) * sum).collect())
 }
 
-/// A, and the number of roundings forward and back, of some operations that compute sums.
+/// A, and the number of roundings in the forward and backward passes, for some operations that compute sums.
 fn sums<T: Real>(node: &Node<T>) -> Option<(Tensor<T>, usize)> {
     let input = || Tape::new().leaf(absolute(node.input(0)));
     if node.op::<Neg>().is_some() {
@@ -68,7 +68,8 @@ fn sums<T: Real>(node: &Node<T>) -> Option<(Tensor<T>, usize)> {
         let positions = node.input_shape(0)[1] * node.input_shape(0)[2];
         Some((input().apply(GlobalAvgPool).value().clone(), positions + 3))
     } else {
-        // y = (x − μ)·a + β, with a = γ·r rounded: 4 roundings; c = β − a·μ: 3; back: 2.
+        // y = (x − μ)·a + β, with a = γ·r rounded: 4 roundings; c = β − a·μ: 3 roundings; the backward pass: 2
+        // roundings.
         let norm = node.op::<BatchNormEvaluation<T>>()?;
         let [factor, shift] = norm.affine(node.input(1), node.input(2));
         let (a, c, beta) = (factor.as_slice(), shift.as_slice(), node.input(2).as_slice());
@@ -91,7 +92,8 @@ fn absolute<T: Real>(x: &Tensor<T>) -> Tensor<T> {
     x.clone().map(T::abs)
 }
 
-/// A bound on the difference between R and the relevance that a layer's inputs get and its outputs keep under `rule`.
+/// A bound on the difference between R and the total relevance: that of a layer's inputs, and what its outputs keep
+/// under `rule`.
 pub(super) fn products<T: Real>(
     layer: &Products<T>,
     rule: &dyn LrpRule<T>,
@@ -99,7 +101,7 @@ pub(super) fn products<T: Real>(
     images: usize,
 ) -> Vec<f64> {
     let [forward, backward] = layer.terms();
-    // The kept relevance is a few products and quotients of each output.
+    // The kept relevance takes a few products and quotients for each output.
     let mut gaps: Vec<f64> = by_image(&absolute(&rule.kept(layer, upstream)), images);
     gaps.iter_mut().for_each(|kept| *kept *= gamma::<T>(8));
     for part in rule.parts(layer, upstream) {
@@ -110,7 +112,8 @@ pub(super) fn products<T: Real>(
                 pixel.iter_mut().zip(offset.as_slice()).for_each(|(sum, &b)| *sum += b);
             }
         }
-        // The sums forward and back, the quotient, the product with x, the sum of the parts, and batch norm's own steps.
+        // The forward and backward sums, the quotient, the product with x, the sum of the parts, and the steps of batch
+        // norm.
         let sums = by_image(&terms.zip(&s, |terms, s| terms * s), images);
         let beyond = winograd(layer, [&x, &w, &s], images);
         for (gap, (sum, beyond)) in gaps.iter_mut().zip(sums.into_iter().zip(beyond)) {
@@ -120,8 +123,8 @@ pub(super) fn products<T: Real>(
     gaps
 }
 
-/// A bound for Winograd's algorithm, whose sums aren't those of the definition: each result is off by at most 2 (n + 16)
-/// ε of the largest product, as the kernels' tests require. `[x, w, s]` are magnitudes.
+/// A bound for Winograd's algorithm, whose sums differ from those of the definition. The error of each result is at
+/// most 2 (n + 16) ε of the largest product, as the kernels' tests require. `[x, w, s]` are magnitudes.
 fn winograd<T: Real>(layer: &Products<T>, [x, w, s]: [&Tensor<T>; 3], images: usize) -> Vec<f64> {
     let chosen = |way| matches!(choose(layer.geometry(), way), Algorithm::Winograd2 | Algorithm::Winograd4);
     let uses = |way| T::NAME == f32::NAME && chosen(way);

@@ -1,4 +1,4 @@
-//! All certificates that apply hold on random architectures, and fail where something is wrong.
+//! All certificates that apply hold on random architectures, and fail if something is wrong.
 
 use nn::layers::{
     Add, AvgPool, BatchNorm, Clip, Concat, Conv2d, Flatten, GlobalAvgPool, LeakyRelu, Linear, MaxPool, Relu, Silu,
@@ -61,7 +61,7 @@ impl Architecture {
         builder = builder.layer("conv2", conv(5, self.stride));
         builder = builder.layer("relu2", rectifier());
         if self.batch_norm {
-            // Behind the activation, so that it can't be folded into a convolution.
+            // After the activation, so that it can't be folded into a convolution.
             builder = builder.layer("bn2", BatchNorm::new());
         }
         if self.residual {
@@ -93,7 +93,7 @@ impl Architecture {
     }
 }
 
-/// The number of certificates that were checked; all of them must hold.
+/// The number of certificates that were checked. All of them must hold.
 fn checked(certificates: &[Certificate]) -> Result<usize, TestCaseError> {
     let mut count = 0;
     for certificate in certificates {
@@ -124,8 +124,8 @@ proptest! {
     }
 }
 
-/// With and without a head of pooling, a skip connection, batch norm, stride and padding, in every combination; each kind of
-/// activation and pooling among them.
+/// Every combination of skip connection, batch norm, stride and padding, with and without a pooling head. Each kind of
+/// activation and pooling occurs.
 #[test]
 fn certificates_hold_on_every_combination() {
     for number in 0..32 {

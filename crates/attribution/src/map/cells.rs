@@ -102,8 +102,8 @@ impl Cells {
         self.on_pictures().filter(|_| is_even)
     }
 
-    /// The cells where two branches meet: each reads what either branch's cell reads, and lies midway between the two.
-    /// `None` if the strides differ.
+    /// The cells after two branches join. Each cell reads what either branch's cell reads, and lies midway between the
+    /// two. `None` if the strides differ.
     fn joined(self, other: Self) -> Option<Self> {
         (self.stride == other.stride).then(|| Self {
             first: [0, 1].map(|a| f64::midpoint(self.first[a], other.first[a])),
@@ -113,7 +113,7 @@ impl Cells {
         })
     }
 
-    /// The cells of each layer; `None` if the output has no positions, branches of different strides meet before it, an
+    /// The cells of each layer. `None` if the output has no positions, branches of different strides join before it, an
     /// earlier layer enlarges the picture, or a number exceeds [`FAR`].
     pub(crate) fn of_layers<T: Real>(model: &Model<T>) -> Vec<Option<Self>> {
         let mut cells: Vec<Option<Self>> = Vec::with_capacity(model.layers().len());

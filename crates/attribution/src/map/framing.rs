@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use nn::data::{Crop, Rect};
 
-/// How a model's input lies on the picture it was made from: the input covers `part` of the picture, edge to edge.
+/// How a model's input lies on its picture: the input covers `part` of the picture, edge to edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framing {
     /// Height and width of the picture.
@@ -16,10 +16,10 @@ pub struct Framing {
 }
 
 impl Framing {
-    /// The framing of an input `[H, W]` made from a picture `[H, W]` under this crop.
+    /// The framing of an input `[H, W]` that was cropped from a picture `[H, W]`.
     ///
     /// # Panics
-    /// If the picture or the input has no pixel.
+    /// If the picture or the input has no pixels.
     #[must_use]
     pub fn new(picture: (usize, usize), input: (usize, usize), crop: Crop) -> Self {
         let pixels = [picture.0, picture.1, input.0, input.1].iter().all(|&side| side > 0);
@@ -27,15 +27,16 @@ impl Framing {
         Self { picture, part: crop.part(picture, input), input }
     }
 
-    /// The position on the input of a position on the picture, along an axis (0 down, 1 right). Both are measured from the
-    /// edge, so that the centre of the first pixel lies at 0.5; positions outside the part lie outside the input.
+    /// Converts a position on the picture to a position on the input, along an axis (0 down, 1 right). Both positions
+    /// are measured from the edge, so the centre of the first pixel is at 0.5. Positions outside the part lie outside
+    /// the input.
     #[must_use]
     pub fn to_input(&self, axis: usize, position: f64) -> f64 {
         let (start, length, input) = self.along(axis);
         (position - start as f64) * input as f64 / length as f64
     }
 
-    /// The pixels that show the input along an axis, where the picture is drawn with `drawn` pixels.
+    /// The pixels that show the input along an axis, in a drawing of the picture with `drawn` pixels.
     pub(super) fn covered(&self, axis: usize, drawn: usize) -> Range<usize> {
         let (start, length, _) = self.along(axis);
         let picture = [self.picture.0, self.picture.1][axis];

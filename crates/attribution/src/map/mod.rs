@@ -1,6 +1,6 @@
-//! What a method says of one image.
+//! Maps: a method's explanation of one image.
 //!
-//! A [`Map`] has a value for each cell, and knows [where its cells lie](Placement), [what its values are](Quantity) and
+//! A [`Map`] has a value for each cell. It knows [where its cells lie](Placement), [what its values mean](Quantity) and
 //! [what it shows](Verdict).
 
 mod cells;
@@ -32,11 +32,11 @@ use nn::data::photo::Photo;
 use percentile::percentile;
 use upsample::resample;
 
-/// In a signed map, the percentile of the absolute values that gets the full colour, so that a few extreme pixels don't
-/// fade all others.
+/// In a signed map, the value with the full colour is this percentile of the absolute values, so that a few extreme
+/// pixels don't make all others pale.
 pub const PERCENTILE: f64 = 99.0;
 
-/// What a method says of one image: a value for each cell and channel, `[h, w, C]`, and a [`Verdict`].
+/// A method's explanation of one image: a value for each cell and channel, `[h, w, C]`, and a [`Verdict`].
 ///
 /// ```
 /// # use attribution::{Pass, methods::GradCam};
@@ -72,20 +72,21 @@ impl<T: Real> Map<T> {
         self.values.view()
     }
 
-    /// One signed value for each cell, `[h, w]`: the channels [reduced](Quantity::reduce) as the quantity asks.
+    /// One signed value for each cell, `[h, w]`. The [quantity](Quantity::reduce) determines how the channels are
+    /// reduced.
     #[must_use]
     pub fn per_cell(&self) -> Array2<T> {
         self.values.map_axis(Axis(2), |channels| self.quantity.reduce(channels.iter().copied()))
     }
 
-    /// What the values are.
+    /// What the values mean.
     #[must_use]
     pub fn quantity(&self) -> Quantity {
         self.quantity
     }
 
-    /// What the map shows. Unless it is [evidence](Verdict::Evidence), every form to display or measure is zero: show the
-    /// verdict instead.
+    /// What the map shows. Unless this is [evidence](Verdict::Evidence), every form for display or measurement is zero:
+    /// show the verdict instead.
     #[must_use]
     pub fn verdict(&self) -> &Verdict {
         &self.verdict
@@ -97,40 +98,41 @@ impl<T: Real> Map<T> {
         self.placement
     }
 
-    /// Whether the values are those of the input's own pixels, rather than of cells.
+    /// Whether the cells are the input's own pixels.
     #[must_use]
     pub fn is_of_pixels(&self) -> bool {
         self.placement == Placement::Pixels
     }
 
-    /// The layers looked at; none for maps of the input.
+    /// The layers that the method explained; empty for maps of the input.
     #[must_use]
     pub fn layers(&self) -> &[String] {
         &self.layers
     }
 
-    /// What the backward rule replaced; `None` for the chain rule and without a backward pass.
+    /// The operations that the backward rule replaced; `None` for the chain rule and without a backward pass.
     #[must_use]
     pub fn coverage(&self) -> Option<&Coverage> {
         self.coverage.as_ref()
     }
 
-    /// The same map, its cells stretched evenly over the input, edge to edge, as most programs place them.
+    /// The same map with its cells stretched evenly over the input, edge to edge, as in most other programs.
     #[must_use]
     pub fn stretched(mut self) -> Self {
         self.placement = Placement::Stretched;
         self
     }
 
-    /// How strongly each pixel of the input counts, `[H, W]`, at least 0 and not scaled: to compare strengths between
-    /// classes or images. Upsampling is bilinear.
+    /// The strength of each pixel of the input, `[H, W]`, at least 0 and not scaled, so that strengths can be compared
+    /// between classes or images. Upsampling is bilinear.
     #[must_use]
     pub fn strength(&self) -> Array2<T> {
         let taps = [0, 1].map(|axis| self.taps(axis, (0..self.input[axis]).map(|pixel| pixel as f64 + 0.5)));
         resample(self.strengths().view(), &taps[0], &taps[1])
     }
 
-    /// The form to measure and to compare: the [strength](Self::strength) divided by its maximum, `[H, W]`, in [0, 1].
+    /// The form for measurement and comparison: the [strength](Self::strength) divided by its maximum, `[H, W]`,
+    /// in [0, 1].
     #[must_use]
     pub fn over_input(&self) -> Array2<T> {
         let strength = self.strength();
@@ -142,8 +144,8 @@ impl<T: Real> Map<T> {
         }
     }
 
-    /// The value that gets the full colour if the map has a scale of its own: the largest strength, or for signed values
-    /// the [`PERCENTILE`] of their magnitudes. 0 unless the map is evidence.
+    /// The value with the full colour if the map doesn't share a scale: the largest strength, or for signed values the
+    /// [`PERCENTILE`] of their magnitudes. 0 unless the map is evidence.
     #[must_use]
     pub fn scale(&self) -> f32 {
         match (self.verdict.is_evidence(), self.quantity.is_signed()) {
@@ -153,10 +155,10 @@ impl<T: Real> Map<T> {
         }
     }
 
-    /// The map over the picture that was observed, at the picture's size; the untouched picture unless the map is evidence.
+    /// Draws the map over its picture, at the picture's size. The picture is unchanged unless the map is evidence.
     ///
     /// # Panics
-    /// If the picture has no pixel.
+    /// If the picture has no pixels.
     #[must_use]
     pub fn over(&self, photo: &Photo) -> RgbImage {
         let [height, width] = self.input;
@@ -164,9 +166,9 @@ impl<T: Real> Map<T> {
         self.draw(&photo.to_rgb(), &framing, self.scale())
     }
 
-    /// The map over a drawing of the picture, of any size, with `scale` as the value that gets the full colour. A layer's
-    /// cells let the picture show through where they are weak; the input's own pixels cover the part that they explain.
-    /// Each pixel of the drawing is interpolated once, from the cells.
+    /// Draws the map over a drawing of the picture, of any size; `scale` is the value with the full colour. The picture
+    /// shows through a layer's cells where they are weak. The input's own pixels cover the part that they explain. Each
+    /// pixel of the drawing is interpolated once, from the cells.
     #[must_use]
     pub fn draw(&self, drawing: &RgbImage, framing: &Framing, scale: f32) -> RgbImage {
         if !self.verdict.is_evidence() {
@@ -184,7 +186,7 @@ impl<T: Real> Map<T> {
         let cells = if self.quantity.is_signed() { self.per_cell() } else { self.strengths() };
         let values = resample(cells.view(), &taps[0], &taps[1]).mapv(|v| {
             let value = v.as_f64() as f32;
-            // An all-zero map has the scale 0, and 0 / 0 is no number.
+            // An all-zero map has the scale 0, and 0 / 0 is NaN.
             if value == 0.0 { 0.0 } else { value / scale }
         });
         let palette = self.quantity.palette();
@@ -204,7 +206,7 @@ impl<T: Real> Map<T> {
         self.per_cell().mapv(|value| self.quantity.strength(value))
     }
 
-    /// What positions along an axis of the input read of the cells.
+    /// The cells and weights for positions along an axis of the input.
     fn taps(&self, axis: usize, positions: impl Iterator<Item = f64>) -> Vec<Tap<T>> {
         let (cells, extent) = (self.values.shape()[axis], self.input[axis]);
         positions.map(|position| self.placement.tap(axis, position, cells, extent)).collect()

@@ -10,21 +10,22 @@ use super::Cells;
 pub enum Placement {
     /// The cells of a layer, where kernels, strides and paddings put them.
     Cells(Cells),
-    /// Stretched evenly over the input, edge to edge: the common convention, and the only one where the geometry isn't
-    /// known.
+    /// Stretched evenly over the input, edge to edge. This is the common convention, and the only one if the geometry
+    /// isn't known.
     Stretched,
     /// The input's own pixels.
     Pixels,
 }
 
 impl Placement {
-    /// What a point of the input, in pixels from its edge, reads of `cells` cells along an axis of `extent` pixels.
+    /// The cells and weights for a point of the input, in pixels from its edge, with `cells` cells along an axis of
+    /// `extent` pixels.
     pub(super) fn tap<T: Real>(&self, axis: usize, point: f64, cells: usize, extent: usize) -> Tap<T> {
         let stretched = point * cells as f64 / extent as f64 - 0.5;
         match self {
             Self::Cells(geometry) => Tap::linear(geometry.cell_at(axis, point), cells),
             Self::Stretched => Tap::linear(stretched, cells),
-            // A pixel is shown as it is, not blended with its neighbours.
+            // A pixel is drawn unchanged, not blended with its neighbours.
             Self::Pixels => Tap::linear(stretched.round(), cells),
         }
     }

@@ -1,30 +1,32 @@
-//! What the values of a map are.
+//! What the values of a map mean.
 
 use nn::Real;
 use serde::Serialize;
 
 use crate::render::Palette;
 
-/// What the values of a map are. It decides how channels become one value, how strong a cell counts when the map is
-/// measured, which colours the map is drawn in, and what the ends of their legend say: what is drawn is what is measured.
+/// What the values of a map mean. The quantity determines how channels are reduced to one value, how strong a cell
+/// counts in a measure, the colours of the map, and the labels of their legend. So the drawing shows exactly what is
+/// measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Quantity {
     /// Evidence for the target, up to a factor. Only positive values count.
     Evidence,
-    /// Shares of the score or of a difference of scores, which add up: positive ones speak for the target, negative ones
-    /// against it. The channels of a pixel are summed; only the positive sums are evidence for the target.
+    /// Shares of the score, or of a difference of scores, which add up. Positive shares are evidence for the target,
+    /// negative ones against it. The channels of a pixel are summed; only positive sums count.
     Contribution,
-    /// How the score reacts to a change of the value: where positive, brighter raises it; where negative, darker does.
-    /// Such a value speaks neither for nor against the target. The channel with the largest absolute value stands for the
-    /// pixel (Simonyan, Vedaldi and Zisserman, *Deep Inside Convolutional Networks*, 2014, §3.1).
+    /// How the score reacts to a change of the value. If it is positive, a brighter pixel raises the score; if it is
+    /// negative, a darker pixel does. Such a value is evidence neither for nor against the target. The channel with the
+    /// largest absolute value represents the pixel (Simonyan, Vedaldi and Zisserman, *Deep Inside Convolutional
+    /// Networks*, 2014, §3.1).
     Sensitivity,
-    /// A strength without a sign. The channel with the largest value stands for the pixel.
+    /// A strength without a sign. The channel with the largest value represents the pixel.
     Magnitude,
 }
 
 impl Quantity {
-    /// One value for the channels of a cell, with its sign.
+    /// The signed value of a cell, reduced from its channels.
     #[must_use]
     pub fn reduce<T: Real>(self, channels: impl IntoIterator<Item = T>) -> T {
         let channels = channels.into_iter();
@@ -36,7 +38,7 @@ impl Quantity {
         }
     }
 
-    /// How strongly a cell with this value counts, at least 0; 0 where the value isn't finite.
+    /// The strength of a cell with this value, at least 0; 0 if the value isn't finite.
     #[must_use]
     pub fn strength<T: Real>(self, value: T) -> T {
         match self {
@@ -52,13 +54,13 @@ impl Quantity {
         matches!(self, Self::Contribution | Self::Sensitivity)
     }
 
-    /// The colours that such a map is drawn in.
+    /// The colours of such a map.
     #[must_use]
     pub fn palette(self) -> Palette {
         if self.is_signed() { Palette::Signed } else { Palette::Strength }
     }
 
-    /// What the two ends of the colours mean, the lower one first.
+    /// The meanings of the two ends of the colours, the lower end first.
     #[must_use]
     pub fn ends(self) -> [&'static str; 2] {
         match self {

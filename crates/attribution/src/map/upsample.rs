@@ -2,13 +2,13 @@
 //!
 //! Along one axis of `n` cells stretched to `m`, the centre of output cell `i` lies at
 //!
-//! * half-pixel: `(i + ½) · n / m − ½`, clamped to `[0, n − 1]`. Cells are areas, and the map covers the picture edge to
-//!   edge (OpenCV's `INTER_LINEAR`, PyTorch's `align_corners=False`).
-//! * corners: `i · (n − 1) / (m − 1)`. Cells are points, and the first and the last of both grids coincide (PyTorch's
+//! * half-pixel: `(i + ½) · n / m − ½`, clamped to `[0, n − 1]`. Cells are areas, and the map covers the picture edge
+//!   to edge (OpenCV's `INTER_LINEAR`, PyTorch's `align_corners=False`).
+//! * corners: `i · (n − 1) / (m − 1)`. Cells are points, and the first and last cells of both grids coincide (PyTorch's
 //!   `align_corners=True`).
 //!
-//! The value is interpolated between the two nearest cells, along each axis in turn, also where the map is shrunk (without
-//! anti-aliasing).
+//! The value is interpolated between the two nearest cells, along each axis in turn. Shrinking works in the same way,
+//! without anti-aliasing.
 
 use ndarray::{Array2, ArrayView2};
 use nn::Real;
@@ -29,7 +29,7 @@ pub enum Alignment {
 /// A constant map keeps its value, and a linear ramp stays linear away from the border.
 ///
 /// # Panics
-/// If the map has no cell.
+/// If the map has no cells.
 #[must_use]
 pub fn upsample<T: Real>(map: ArrayView2<T>, height: usize, width: usize, alignment: Alignment) -> Array2<T> {
     let (h, w) = map.dim();

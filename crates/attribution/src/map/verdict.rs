@@ -1,4 +1,4 @@
-//! What a map shows, in words, so that none is blank without a reason.
+//! What a map shows, in words, so that no map is blank without a reason.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub enum Verdict {
         /// The largest value.
         max: f64,
     },
-    /// No value is positive: there is no evidence for the target here. The map of the negated target
+    /// No value is positive, so there is no evidence for the target here. The map of the negated target
     /// ([`Target::negated`](crate::Target::negated)) shows the evidence against it.
     NonPositive {
         /// The smallest value.
@@ -20,10 +20,10 @@ pub enum Verdict {
     },
     /// The value is the same everywhere.
     Flat {
-        /// That value.
+        /// The value.
         value: f64,
     },
-    /// The target's gradient is zero here, because the units between here and the score are saturated.
+    /// The target's gradient is zero here, because the units between this layer and the score are saturated.
     ZeroGradient,
     /// Some values are NaN or infinite.
     NonFinite {
@@ -41,7 +41,8 @@ pub enum Origin {
     Output(String),
     /// In the gradient of this layer's output, on the backward pass.
     Gradient(String),
-    /// In the network's answer to a variant of the image: a noisy copy, a point on the path from the baseline.
+    /// In the network's output for a variant of the image, such as a noisy copy or a point on the path from the
+    /// baseline.
     Variant,
 }
 
@@ -97,7 +98,7 @@ impl Values {
     }
 }
 
-/// Four significant digits: `36.93`, `0.002500`; with an exponent instead of many zeros: `1.200e-7`.
+/// Four significant digits: `36.93`, `0.002500`; with an exponent if there would be many zeros: `1.200e-7`.
 fn short(value: f64) -> String {
     match value.abs().log10().floor() {
         _ if value == 0.0 => "0".into(),

@@ -7,8 +7,9 @@ use rand_chacha::ChaCha8Rng;
 /// The standard deviation of the [centred Gaussian](centred_gaussian), as a fraction of each side.
 const DEVIATION: f64 = 0.25;
 
-/// A Gaussian in the middle of the picture, `[height, width]`, 1 at its centre, with a standard deviation of a quarter of
-/// each side. Photographers put their subjects in the middle: a data set on which this map scores well measures little.
+/// A Gaussian in the middle of the picture, `[height, width]`, 1 at its centre, with a standard deviation of a quarter
+/// of each side. Photographers put their subjects in the middle, so a data set on which this map scores well measures
+/// little.
 #[must_use]
 pub fn centred_gaussian(height: usize, width: usize) -> Array2<f32> {
     let at = |i: usize, extent: usize| ((i as f64 + 0.5) / extent as f64 - 0.5) / DEVIATION;
@@ -17,7 +18,7 @@ pub fn centred_gaussian(height: usize, width: usize) -> Array2<f32> {
     })
 }
 
-/// Uniform noise in [0, 1), `[height, width]`: what chance scores. Each `index` is an independent stream of the seed.
+/// Uniform noise in [0, 1), `[height, width]`: the score of chance. Each `index` is an independent stream of the seed.
 #[must_use]
 pub fn noise(height: usize, width: usize, seed: u64, index: u64) -> Array2<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -36,7 +37,7 @@ mod tests {
         turned.invert_axis(ndarray::Axis(0));
         turned.invert_axis(ndarray::Axis(1));
         assert_eq!(map, turned, "the same from both ends");
-        // From 1/16 to 5/16 of the height off the middle: one standard deviation further.
+        // From 1/16 to 5/16 of the height from the middle: one standard deviation further out.
         let falls = |a: f64, b: f64| (-0.5 * ((b / 0.25).powi(2) - (a / 0.25).powi(2))).exp();
         let found = f64::from(map[[1, 11]]) / f64::from(map[[3, 11]]);
         assert!((found - falls(1.0 / 16.0, 5.0 / 16.0)).abs() < 1e-6);

@@ -7,7 +7,8 @@ use serde::Serialize;
 /// Number of samples drawn with replacement.
 const RESAMPLES: usize = 1000;
 
-/// A mean and its confidence interval.
+/// A mean and its confidence interval. A 95 % interval is produced by a procedure whose intervals contain the
+/// population mean in 95 % of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
     /// The mean.
@@ -18,12 +19,12 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The mean of the values, with its confidence interval by the percentile bootstrap: 1000 samples as large as the
-/// original are drawn from it with replacement, and the interval ends at the (1 − level)/2 and (1 + level)/2 quantiles of
-/// their means (nearest rank). The same seed gives the same interval. (Efron and Tibshirani, *An Introduction to the
+/// The mean of the values, with its confidence interval by the percentile bootstrap. 1000 samples as large as the
+/// original are drawn from it with replacement, and the interval ends at the (1 − level)/2 and (1 + level)/2 quantiles
+/// of their means (nearest rank). The same seed gives the same interval. (Efron and Tibshirani, *An Introduction to the
 /// Bootstrap*, 1993, §13.3.)
 ///
-/// `None` without values. For equal values, however few, the interval has width zero.
+/// Returns `None` if there are no values. If all values are equal, the interval has width zero, however few there are.
 ///
 /// # Panics
 /// If `level` isn't in (0, 1).
@@ -56,7 +57,8 @@ mod tests {
         }
     }
 
-    /// The mean of n values has a standard deviation of σ/√n, and 95 % of a normal distribution lie within 1.96 of them.
+    /// The mean of n values has a standard deviation of σ/√n, and 95 % of a normal distribution lie within 1.96
+    /// standard deviations.
     #[test]
     fn the_interval_is_that_of_the_normal_approximation() {
         let values: Vec<f64> = (0..2000).map(|i| f64::from(u8::from(i % 4 == 0))).collect();

@@ -1,4 +1,4 @@
-//! Localisation by a box drawn around the strong part of a map.
+//! Localization by a box drawn around the strong part of a map.
 //!
 //! Zhou, Khosla, Lapedriza, Oliva, Torralba, "Learning Deep Features for Discriminative Localization", CVPR 2016, §3.2:
 //! keep the pixels above 20 % of the map's maximum, take their largest connected component, and draw the box around it. The
@@ -12,15 +12,15 @@ use super::peak;
 
 /// The fraction of the maximum above which a pixel belongs to the object: 20 % (Zhou et al. 2016, §3.2).
 pub const CAM_THRESHOLD: f32 = 0.20;
-/// The same in Selvaraju et al., "Grad-CAM", ICCV 2017, §4.1: 15 %.
+/// The threshold of Selvaraju et al., "Grad-CAM", ICCV 2017, §4.1: 15 %.
 pub const GRAD_CAM_THRESHOLD: f32 = 0.15;
 /// A box is a hit if its intersection over union with the true box exceeds this.
 pub const BOX_HIT: f64 = 0.5;
 
 /// The box around the largest connected component of the pixels above `threshold` · maximum.
 ///
-/// Pixels that share a side or a corner are connected (8-connected), as in OpenCV's contours, with which such boxes are
-/// commonly drawn. Of components of equal size, the first in row-major order is taken. `None` for a map without a
+/// Pixels that share a side or a corner are connected (8-connected), as in OpenCV's contours, which are commonly used
+/// for such boxes. Among components of equal size, the first in row-major order is taken. `None` for a map without a
 /// [peak](super).
 ///
 /// # Panics
@@ -40,7 +40,7 @@ pub fn estimated_box(map: ArrayView2<f32>, threshold: f32) -> Option<Rect> {
     Rect::enclosing(largest)
 }
 
-/// Removes the component of `start` from `unvisited`; its pixels.
+/// Removes the component of `start` from `unvisited`, and returns its pixels.
 fn take_component(unvisited: &mut Array2<bool>, start: (usize, usize)) -> Vec<(usize, usize)> {
     let mut component = Vec::new();
     let mut reached = 0;
@@ -62,8 +62,8 @@ fn visit(unvisited: &mut Array2<bool>, pixel: (usize, usize), component: &mut Ve
     }
 }
 
-/// Intersection over union of the [`estimated_box`] with the true one, in `[0, 1]`; a hit above [`BOX_HIT`]. 0 for a map
-/// without a [peak](super).
+/// Intersection over union of the [`estimated_box`] with the true box, in `[0, 1]`; a hit if it is above [`BOX_HIT`]. 0
+/// for a map without a [peak](super).
 ///
 /// # Panics
 /// If `threshold` isn't in `[0, 1)`.

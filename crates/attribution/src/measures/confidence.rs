@@ -9,7 +9,7 @@ use crate::baseline::Baseline;
 use crate::error::ExplainError;
 use crate::pass::Pass;
 
-/// The probability of a class for an image, and for the part of it that its map keeps.
+/// The probability of a class for an image, and for the part of the image that its map keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Confidence {
     /// Y, for the whole image.
@@ -34,12 +34,12 @@ impl Confidence {
 
 impl<T: Real> Pass<'_, T> {
     /// The confidence in each image's class, for the whole image and for the part that its map `[H, W]`, with values in
-    /// [0, 1], keeps: (1 − m) · baseline + m · image, at a pixel where the map is m. (Chattopadhay, Sarkar, Howlader and
-    /// Balasubramanian,
-    /// *Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep Convolutional Networks*, 2018, §4.1, where the
-    /// image is multiplied by the map: the baseline is black.)
+    /// [0, 1], keeps. At a pixel where the map is m, the kept part is (1 − m) · baseline + m · image. (Chattopadhay,
+    /// Sarkar, Howlader and Balasubramanian, *Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep
+    /// Convolutional Networks*, 2018, §4.1. There the image is multiplied by the map, which corresponds to a black
+    /// baseline.)
     ///
-    /// A map that keeps everything scores best, whatever it shows: read this measure together with others.
+    /// A map that keeps everything scores best, whatever it shows. Read this measure together with others.
     ///
     /// # Errors
     /// If the maps, classes or baseline don't fit.

@@ -1,4 +1,4 @@
-//! Deletion and insertion: does the class disappear, and appear, with the pixels that the map marks?
+//! Deletion and insertion: does the class's probability fall, or rise, with the pixels that the map marks?
 
 use ndarray::Array2;
 use nn::Real;
@@ -13,7 +13,7 @@ use crate::progress::Watch;
 /// How pixels are removed or restored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Perturbation {
-    /// Number of steps from no changed pixel to all.
+    /// Number of steps in which all pixels are changed.
     pub steps: usize,
     /// The source of missing pixels. The paper uses grey for deletion and a blurred image for insertion; the default is
     /// black.
@@ -51,8 +51,8 @@ impl<T: Real> Pass<'_, T> {
     /// decreasing values of its map `[H, W]`. (Petsiuk, Das and Saenko, *RISE: Randomized Input Sampling for Explanation
     /// of Black-box Models*, 2018, §4.2.)
     ///
-    /// Pixels of equal value are replaced in row-major order, and those of value NaN last. The model sees pictures unlike
-    /// those that it was trained on: use the curve to compare methods, not networks.
+    /// Pixels of equal value are replaced in row-major order, and NaN pixels last. The model sees pictures unlike those
+    /// in its training, so use the curve to compare methods, not networks.
     ///
     /// # Errors
     /// If `steps` is zero, the maps, classes or baseline don't fit, or `watch` stops it.

@@ -11,7 +11,7 @@ use super::peak;
 
 /// The fraction of the map's positive part that lies in the box, in `[0, 1]`.
 ///
-/// 0 for a map without a [peak](super). A *nearly* constant map scores what chance does: the fraction of the picture that
+/// 0 for a map without a [peak](super). A *nearly* constant map scores as chance does: the fraction of the picture that
 /// the box covers.
 #[must_use]
 pub fn energy_in_box(map: ArrayView2<f32>, truth: &Rect) -> f64 {

@@ -1,4 +1,4 @@
-//! Top-k localisation error: among a few guesses, one must have the right class *and* the right box.
+//! Top-k localization error: one of k guesses must have the right class *and* the right box.
 
 use ndarray::Array2;
 use nn::data::Rect;
@@ -6,11 +6,12 @@ use nn::data::Rect;
 use super::measure::{Group, Measure, Needs, Trial, share};
 use super::{BOX_HIT, CAM_THRESHOLD, estimated_box};
 
-/// Whether no guess is right. A guess is a class and the [box](super::estimated_box) of that class's map; it is right if
-/// the class is the image's own and the intersection over union with the true box exceeds one half.
+/// Whether all guesses are wrong. A guess is a class and the [box](super::estimated_box) of that class's map. It is
+/// right if the class is the image's own and the intersection over union with the true box exceeds one half.
 ///
-/// With the k likeliest classes as guesses this is the top-k localisation error of an image. (Russakovsky et al., *ImageNet
-/// Large Scale Visual Recognition Challenge*, 2015, §4.2; Zhou et al. 2016, §3.2, Table 2; Selvaraju et al. 2017, §4.1.)
+/// With the k likeliest classes as guesses, this is the top-k localization error of an image. (Russakovsky et al.,
+/// *ImageNet Large Scale Visual Recognition Challenge*, 2015, §4.2; Zhou et al. 2016, §3.2, Table 2; Selvaraju et al.
+/// 2017, §4.1.)
 #[must_use]
 pub fn localization_error(guesses: &[(usize, Option<Rect>)], label: usize, truth: &Rect) -> bool {
     let right = |&(class, found): &(usize, Option<Rect>)| {
@@ -41,7 +42,7 @@ pub static TOP_5_ERROR: Measure = Measure {
     figures: |trial| Ok(errors(trial, 5)),
 };
 
-/// Only the image's own class can be right among the `k` likeliest, so that only its map is asked for a box.
+/// Among the `k` likeliest, only the image's own class can be right, so only its map is computed.
 fn errors(trial: &Trial<'_>, k: usize) -> Vec<f64> {
     let error = |(image, map): (usize, &Array2<f32>)| {
         let (label, truth) = (trial.labels[image], &trial.boxes[image]);

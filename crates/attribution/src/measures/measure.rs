@@ -1,4 +1,4 @@
-//! What a measure is, and what it is given.
+//! Measures and their inputs.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::error::ExplainError;
 use crate::pass::Pass;
 use crate::progress::Watch;
 
-/// A measure of a method's maps: a figure for each image.
+/// A measure of a method's maps, with a figure for each image.
 pub struct Measure {
     /// Its name on the command line and in files: `pointing`.
     pub id: &'static str,
@@ -23,15 +23,15 @@ pub struct Measure {
     pub what: &'static str,
     /// The question that it answers.
     pub group: Group,
-    /// Whether good maps have high figures, rather than low ones.
+    /// Whether higher figures are better.
     pub higher_is_better: bool,
-    /// What it takes besides the maps.
+    /// The inputs that it needs besides the maps.
     pub needs: Needs,
     /// The figures, one for each image.
     pub figures: fn(&Trial<'_>) -> Result<Vec<f64>, ExplainError>,
 }
 
-/// What a group of measures asks.
+/// The question that a group of measures answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     /// Does the map show where the object is?
@@ -42,7 +42,7 @@ pub enum Group {
     Sanity,
 }
 
-/// What a measure takes besides the maps.
+/// The inputs that a measure needs besides the maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// The objects' true boxes.
@@ -55,29 +55,29 @@ pub enum Needs {
     Randomized,
 }
 
-/// The maps of a batch of images, and what is known of the images.
+/// The maps of a batch of images, and the data about these images.
 pub struct Trial<'a> {
     /// The images and the network.
     pub pass: &'a Pass<'a>,
-    /// The true class of each image, whose maps they are.
+    /// The true class of each image. The maps are those of these classes.
     pub labels: &'a [usize],
-    /// How strongly each pixel counts, `[H, W]` for each image ([`Map::over_input`](crate::Map::over_input)).
+    /// The strength of each pixel, `[H, W]` for each image ([`Map::over_input`](crate::Map::over_input)).
     pub maps: &'a [Array2<f32>],
-    /// Where each image's object is; for measures that need boxes.
+    /// The box of each image's object; for measures that need boxes.
     pub boxes: &'a [Rect],
     /// The maps of the likeliest wrong class; for measures that need rivals.
     pub rivals: &'a [Array2<f32>],
-    /// For each step of a cascade, how much the maps resemble those of the randomized network: rank correlation and SSIM of
+    /// For each step of a cascade, the similarity to the maps of the randomized network: rank correlation and SSIM of
     /// each image; for measures that need it.
     pub cascade: &'a [[Vec<f64>; 2]],
-    /// Told of the progress of measures that run the network many times.
+    /// Called with the progress of measures that run the network many times.
     pub watch: Option<Watch<'a>>,
-    /// Computed once for the measures that share it.
+    /// Computed once for all measures that need it.
     pub confidence: OnceCell<Vec<Confidence>>,
 }
 
 impl Measure {
-    /// Its title with an arrow that says which way is better.
+    /// Its title with an arrow for the better direction.
     #[must_use]
     pub fn head(&self) -> String {
         format!("{} {}", self.title, if self.higher_is_better { '↑' } else { '↓' })
@@ -85,10 +85,10 @@ impl Measure {
 }
 
 impl Group {
-    /// All of them.
+    /// All groups.
     pub const ALL: [Self; 3] = [Self::Localization, Self::Faithfulness, Self::Sanity];
 
-    /// Its question, and the unit of its figures.
+    /// The question of the group, and the unit of its figures.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -100,12 +100,12 @@ impl Group {
 }
 
 impl Trial<'_> {
-    /// A figure of each map and the true box.
+    /// The figures of each map against the true box.
     pub(super) fn on_boxes(&self, figure: impl Fn(&Array2<f32>, &Rect) -> f64 + Sync) -> Vec<f64> {
         self.maps.par_iter().zip(self.boxes).map(|(map, truth)| figure(map, truth)).collect()
     }
 
-    /// What the network says of the part that each map keeps.
+    /// The network's confidence in the part that each map keeps.
     pub(super) fn confidence(&self) -> Result<&[Confidence], ExplainError> {
         if self.confidence.get().is_none() {
             let found = self.pass.confidence(self.maps, self.labels, &Baseline::default())?;
@@ -114,7 +114,7 @@ impl Trial<'_> {
         Ok(self.confidence.get().expect("just computed"))
     }
 
-    /// The likeness to the maps of a randomized network, if the cascade has this step.
+    /// The similarity to the maps of a randomized network; empty if the cascade doesn't have this step.
     pub(super) fn at_step(&self, step: Option<&[Vec<f64>; 2]>, which: usize) -> Vec<f64> {
         step.map_or_else(Vec::new, |step| step[which].clone())
     }

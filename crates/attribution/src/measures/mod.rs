@@ -1,4 +1,4 @@
-//! Measures of how good an explanation is.
+//! Measures of the quality of explanations.
 //!
 //! | question | measures |
 //! | --- | --- |
@@ -7,15 +7,15 @@
 //! | Does it depend on the weights, and on the class? | [`cascade`], compared by [`rank_correlation`] and [`ssim`] |
 //! | How certain is a figure, and what do trivial maps score? | [`bootstrap`], [`centred_gaussian`], [`noise`] |
 //!
-//! [`ALL`] lists those that give a figure for each image and stand on the command line:
+//! [`ALL`] lists the measures that give a figure for each image and are available on the command line:
 //!
 #![doc = include_str!("../../docs/measures.md")]
 //!
-//! Measures against a box take a map `[h, w]` and a box in the *same* pixels: upsample a layer's map to the picture
+//! Measures against a box take a map `[h, w]` and a box in the *same* pixels, so upsample a layer's map to the picture
 //! first. Only the positive part of the map counts as evidence.
 //!
 //! A map has no *peak* if it is empty, has the same value everywhere, has no positive value, or has a value that isn't
-//! finite. Such a map is a miss against every box.
+//! finite. Such a map misses every box.
 
 mod baselines;
 mod bootstrap;
@@ -45,7 +45,7 @@ pub use ssim::ssim;
 
 use ndarray::ArrayView2;
 
-/// Every measure: the one list, in the order of tables.
+/// Every measure, in the order of the tables.
 pub static ALL: [&Measure; 15] = [
     &POINTING,
     &ENERGY,
@@ -64,7 +64,7 @@ pub static ALL: [&Measure; 15] = [
     &RANDOM,
 ];
 
-/// The largest value of a map; `None` if it has no peak, see the [module](self).
+/// The largest value of a map; `None` if it has no peak as defined in the [module](self).
 fn peak(map: ArrayView2<f32>) -> Option<f32> {
     let mut values = map.iter().copied();
     let first = values.next()?;

@@ -10,9 +10,9 @@ use super::peak;
 
 /// Whether the map's maximum lies in the box, or within `tolerance` pixels of it (Euclidean distance between the centres
 /// of pixels).
-///
-/// The paper allows 15 pixels, on photographs; use 0 for small pictures. If several pixels share the maximum, all of them
-/// must lie there: a plateau that extends beyond the object doesn't point at it. A map without a [peak](super) is a miss.
+/// The paper allows 15 pixels, on photographs; use 0 for small pictures. If several pixels share the maximum, all of
+/// them must lie there: a plateau that extends beyond the object doesn't point at it. A map without a [peak](super) is
+/// a miss.
 #[must_use]
 pub fn pointing_game(map: ArrayView2<f32>, truth: &Rect, tolerance: usize) -> bool {
     let near = |row: usize, column: usize| {

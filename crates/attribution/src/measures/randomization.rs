@@ -5,18 +5,19 @@ use nn::{Model, ModelError, Real, Source};
 use super::measure::{Group, Measure, Needs, half, rank_correlations};
 
 /// Copies of the model in which more and more layers have random weights: first the last layer with weights, then also
-/// the one before it, and so on down to the image. Each comes with the name of the layer that was randomised last.
+/// the one before it, and so on down to the image. Each copy comes with the name of the layer that was randomized last.
 ///
-/// A method whose map doesn't change explains something other than the network, such as the picture's edges. (Adebayo,
-/// Gilmer, Muelly, Goodfellow, Hardt and Kim, *Sanity Checks for Saliency Maps*, 2018, §4.1: cascading parameter
-/// randomisation.) Compare the maps by [`rank_correlation`](super::rank_correlation) and [`ssim`](super::ssim).
+/// If a method's map doesn't change, it explains something other than the network, such as the picture's edges.
+/// (Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim, *Sanity Checks for Saliency Maps*, 2018, §4.1: cascading
+/// parameter randomization.) Compare the maps by [`rank_correlation`](super::rank_correlation) and
+/// [`ssim`](super::ssim).
 ///
-/// Weights are drawn as for a new model ([`ModelBuilder::build`](nn::ModelBuilder::build)), but from the complement of
-/// `seed`: a model trained from that seed still resembles its initial weights, and must not get them back. Batch norms
-/// lose their running statistics too.
+/// Weights are initialized as for a new model ([`ModelBuilder::build`](nn::ModelBuilder::build)), but with `!seed`, so
+/// that a model is never reset to its own initial weights, which it still resembles. The running statistics of batch
+/// norms are reset too.
 ///
 /// # Errors
-/// None for a model that was built or loaded.
+/// Does not fail for a model that was built or loaded.
 pub fn cascade<T: Real>(
     model: &Model<T>,
     seed: u64,
@@ -48,7 +49,7 @@ fn untrained<T: Real>(model: &Model<T>, seed: u64) -> Result<Model<T>, ModelErro
     Ok(builder.info(model.info().clone()).build(seed)?.cast())
 }
 
-/// The likeness to the map of another class.
+/// The similarity to the map of another class.
 pub static WRONG_CLASS: Measure = Measure {
     id: "wrong-class",
     title: "wrong class",
@@ -59,7 +60,7 @@ pub static WRONG_CLASS: Measure = Measure {
     figures: |trial| Ok(rank_correlations(trial.maps, trial.rivals)),
 };
 
-/// The likeness to the map of a network with a random last layer.
+/// The similarity to the map of a network whose last layer is random.
 pub static RANDOM_HEAD: Measure = Measure {
     id: "random-head",
     title: "random head",
@@ -70,7 +71,7 @@ pub static RANDOM_HEAD: Measure = Measure {
     figures: |trial| Ok(trial.at_step(trial.cascade.first(), 0)),
 };
 
-/// The likeness to the map of a network whose upper half is random.
+/// The similarity to the map of a network whose upper half is random.
 pub static RANDOM_HALF: Measure = Measure {
     id: "random-half",
     title: "half random",
@@ -92,7 +93,7 @@ pub static RANDOM_SSIM: Measure = Measure {
     figures: |trial| Ok(trial.at_step(trial.cascade.get(half(trial.cascade.len())), 1)),
 };
 
-/// The likeness to the map of a random network.
+/// The similarity to the map of a random network.
 pub static RANDOM: Measure = Measure {
     id: "random",
     title: "all random",

@@ -2,11 +2,12 @@
 
 use ndarray::ArrayView2;
 
-/// The rank correlation of two maps `[h, w]`, in [−1, 1]: the correlation of the pixels' ranks, where pixels with equal
-/// values get the mean of their ranks. `None` if a map has the same value everywhere, and so no order, or contains NaN.
+/// The rank correlation of two maps `[h, w]`, in [−1, 1]: the correlation of the pixels' ranks, where pixels of equal
+/// value share the mean of their ranks. `None` if a map has the same value everywhere, and so has no order, or contains
+/// NaN.
 ///
-/// Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim compare maps before and after weights are randomised with it (*Sanity
-/// Checks for Saliency Maps*, 2018, §3).
+/// Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim use it to compare maps before and after weights are randomized
+/// (*Sanity Checks for Saliency Maps*, 2018, §3).
 ///
 /// # Panics
 /// If the maps differ in shape.
@@ -30,7 +31,7 @@ fn ranks(values: &[f32]) -> Vec<f64> {
     order.sort_unstable_by(|&i, &j| values[i].total_cmp(&values[j]));
     let mut ranks = vec![0.0; values.len()];
     let mut first = 0;
-    // −0 and 0 are equal, though `total_cmp` puts one before the other.
+    // −0 and 0 are equal, but `total_cmp` orders them.
     for equal in order.chunk_by(|&i, &j| values[i] == values[j]) {
         let shared = first as f64 + (equal.len() - 1) as f64 / 2.0;
         equal.iter().for_each(|&i| ranks[i] = shared);
@@ -70,7 +71,7 @@ mod tests {
     }
 
     proptest! {
-        /// A pixel's rank: the number of smaller values, plus half the number of other equal ones.
+        /// A pixel's rank: the number of smaller values, plus half the number of other equal values.
         #[test]
         fn agrees_with_counting(a in prop::collection::vec(-3i8..4, 12), b in prop::collection::vec(-3i8..4, 12)) {
             let rank = |values: &[i8], i: usize| {

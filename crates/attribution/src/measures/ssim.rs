@@ -16,19 +16,19 @@ const K: [f64; 2] = [0.01, 0.03];
 /// ```
 ///
 /// with means, variances and covariance under a Gaussian window of 11 × 11 pixels and standard deviation 1.5, averaged
-/// over all positions of the window within the map; along a shorter side, the window is as long as that side. (Wang,
-/// Bovik, Sheikh and Simoncelli, *Image Quality Assessment: From Error Visibility to Structural Similarity*, 2004, eq.
-/// 13.)
+/// over all positions of the window within the map. Along a side shorter than the window, the window is as long as that
+/// side. (Wang, Bovik, Sheikh and Simoncelli, *Image Quality Assessment: From Error Visibility to Structural
+/// Similarity*, 2004, eq. 13.)
 ///
-/// Two maps that are zero nearly everywhere are similar by this measure whatever they show: read it together with the
-/// [rank correlation](super::rank_correlation).
+/// Under this measure, any two maps that are zero nearly everywhere are similar. Read it together with the [rank
+/// correlation](super::rank_correlation).
 ///
 /// # Panics
-/// If the maps differ in shape, or have no pixel.
+/// If the maps differ in shape, or have no pixels.
 #[must_use]
 pub fn ssim(a: ArrayView2<f32>, b: ArrayView2<f32>) -> f64 {
     assert_eq!(a.dim(), b.dim(), "the maps must have the same shape");
-    assert!(!a.is_empty(), "the maps must have a pixel");
+    assert!(!a.is_empty(), "the maps must have pixels");
     let [a, b] = [a, b].map(|map| map.mapv(f64::from));
     let [mean_a, mean_b] = [&a, &b].map(windowed);
     let [aa, bb, ab] = [(&a, &a), (&b, &b), (&a, &b)].map(|(a, b)| windowed(&(a * b)));

@@ -30,8 +30,8 @@ static ABOUT: About = About {
 /// M   = Σ_c w_c f_c                                                (eq. 5, whose ReLU is left to the display)
 /// ```
 ///
-/// The layers after this one are run once for each channel. If S is negative the paper's division would reverse the map,
-/// so it is divided by |S| here; if it is zero, by nothing.
+/// The layers after this one are run once for each channel. The map is divided by |S|, since the paper's division by a
+/// negative S would reverse it. If S is zero, the map isn't divided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AblationCam;
 
@@ -57,7 +57,7 @@ impl<T: Real> Method<T> for AblationCam {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use ndarray::{Array2, Axis};
@@ -68,7 +68,7 @@ pub(super) mod literal {
             let (w, b) = (pass.model().parameter("fc.weight").unwrap(), pass.model().parameter("fc.bias").unwrap());
             for (n, map) in maps(pass, "pool", &super::AblationCam).iter().enumerate() {
                 let f = features(pass, "pool", n);
-                // After this layer come a mean and one linear layer.
+                // This layer is followed by a mean and one linear layer.
                 let score = |without: Option<usize>| {
                     let kept = (0..4).filter(|&c| Some(c) != without);
                     let terms = kept.map(|c| w.view()[[c, 1]] * f.index_axis(Axis(2), c).mean().unwrap());

@@ -1,4 +1,4 @@
-//! Maps that weight a layer's channels by running the model once for each.
+//! Maps whose channel weights come from one run of the model for each channel.
 
 use ndarray::ArrayView3;
 use nn::{Real, Source};
@@ -25,7 +25,7 @@ impl<T: Real> Channels<'_, T> {
     }
 }
 
-/// Σ_c w_c f_c at a layer, where `weights` gives w for each image.
+/// Σ_c w_c f_c at a layer, where `weights` returns w for each image.
 pub(super) fn by_channel<T: Real>(
     question: &Question<'_, T>,
     mut weights: impl FnMut(&mut Runner<'_>, &Resolved<T>, &Channels<'_, T>) -> Result<Vec<T>, ExplainError>,

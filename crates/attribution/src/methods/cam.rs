@@ -8,7 +8,7 @@ use super::prelude::*;
 use super::shared::weighted_sum;
 use crate::pass::{Pass, of_image};
 
-/// M_CAM = Σ_c w_c^class f^K_c, signed: neither bias nor ReLU. f^K `[h, w, C]`, w^class `[C]` → `[h, w]`.
+/// M_CAM = Σ_c w_c^class f^K_c, signed, without bias and ReLU. f^K `[h, w, C]`, w^class `[C]` → `[h, w]`.
 ///
 /// Zhou, Khosla, Lapedriza, Oliva and Torralba, *Learning Deep Features for Discriminative Localization*, 2016, eq. 2.
 #[must_use]
@@ -32,9 +32,9 @@ static ABOUT: About = About {
 
 /// CAM: the last feature map, weighted by the class's weights in the fully connected layer ([`cam`]).
 ///
-/// The model must end in global average pooling and that one layer. Then the mean of the map plus the bias *is* the
-/// class score, and the map is Grad-CAM's times the number of positions. For a target that is no single class, the
-/// weights are the same combination of the classes' weights (for a function of the logits, to first order).
+/// The model must end in global average pooling and one fully connected layer. Then the mean of the map plus the bias
+/// *is* the class score, and the map is Grad-CAM's times the number of positions. For a target other than a single
+/// class, the weights are the same combination of the classes' weights (for a function of the logits, to first order).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cam;
 
@@ -77,7 +77,7 @@ fn head<T: Real>(model: &Model<T>) -> Result<GapHead, ExplainError> {
     })
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use ndarray::Array2;

@@ -21,10 +21,10 @@ static ABOUT: About = About {
     chapter: "chapter_08_relu",
 };
 
-/// The deconvnet: what reaches the image when every ReLU passes only positive gradients, whatever its own input was
+/// The deconvnet: the gradient at the image when every ReLU passes only positive gradients, whatever its input was
 /// ([`Deconv`]; Zeiler and Fergus 2014). `[H, W, C]`, signed.
 ///
-/// Without max pooling, whose switches carry what it knows of the image, the map doesn't depend on the image at all.
+/// In a model without max pooling, whose switches depend on the image, the map doesn't depend on the image at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deconvnet;
 
@@ -42,7 +42,7 @@ impl<T: Real> Method<T> for Deconvnet {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use super::super::tests::arriving;

@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 use super::prelude::*;
 use crate::pass::of_image;
 
-/// The power iteration ends when its direction moves by less than `STEADY`, or after `STEPS`: then the two largest singular
-/// values are so close that their directions can't be told apart.
+/// The power iteration ends when its direction moves by less than `STEADY`, or after `STEPS`. In the latter case, the
+/// two largest singular values are so close that their directions can't be distinguished.
 const STEADY: f64 = 1e-13;
 const STEPS: usize = 2000;
 
-/// The features' principal component: `[h, w, C]` → `[h, w]`.
+/// The principal component of the features: `[h, w, C]` → `[h, w]`.
 ///
-/// With the features as a matrix F, a row for each position, and its singular value decomposition F = UΣVᵀ:
+/// Let F be the matrix of features, with a row for each position, and F = UΣVᵀ its singular value decomposition. Then
 ///
 /// ```text
 /// M = F v₁
 /// ```
 ///
-/// with v₁ the first right singular vector, signed so that the map's sum isn't negative. Muhammad and Yeasin, *Eigen-CAM:
-/// Class Activation Map using Principal Components*, 2020, eq. 3. The features aren't centred. v₁ comes from a power
-/// iteration on FᵀF, in double precision. If a feature isn't finite, no value of the map is.
+/// where v₁ is the first right singular vector, signed so that the map's sum isn't negative. (Muhammad and Yeasin,
+/// *Eigen-CAM: Class Activation Map using Principal Components*, 2020, eq. 3.) The features aren't centred. v₁ is
+/// computed by power iteration on FᵀF, in double precision. If a feature isn't finite, the whole map is NaN.
 #[must_use]
 pub fn eigen_cam<T: Real>(features: ArrayView3<T>) -> Array2<T> {
     let (h, w, channels) = features.dim();
@@ -33,7 +33,7 @@ pub fn eigen_cam<T: Real>(features: ArrayView3<T>) -> Array2<T> {
         0.0 => v,
         length => v / length,
     };
-    // Positive and irregular: never orthogonal to v₁ where the features aren't negative, and elsewhere only by chance.
+    // Positive and irregular, so never orthogonal to v₁ if the features are nonnegative, and otherwise only by chance.
     let mut direction = unit(Array1::from_shape_fn(channels, |c| 0.5 + (c as f64 * 0.754_877_666).fract()));
     for _ in 0..STEPS {
         let next = unit(matrix.t().dot(&matrix.dot(&direction)));
@@ -62,7 +62,8 @@ static ABOUT: About = About {
     chapter: "chapter_09_cam",
 };
 
-/// Eigen-CAM: what the layer's features have in common ([`eigen_cam`]). It knows no class, and needs no backward pass.
+/// Eigen-CAM: the principal component of the layer's features ([`eigen_cam`]). It doesn't depend on a class, and needs
+/// no backward pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EigenCam;
 
@@ -82,7 +83,7 @@ impl<T: Real> Method<T> for EigenCam {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use ndarray::{Array1, Array3, Axis};
@@ -116,7 +117,8 @@ pub(super) mod literal {
                 near(&map.per_cell(), &eigen_cam(features(pass, "pool", index).view()), "Eigen-CAM");
             }
         });
-        // Before a ReLU one channel may be another's negative: no direction that weights them alike sees anything.
+        // Before a ReLU, one channel may be the negative of another. A direction that weights them equally sees
+        // nothing.
         let one = array([3, 4, 1], 1.0).index_axis_move(Axis(2), 0);
         let mut f = Array3::from_shape_fn((3, 4, 2), |(i, j, c)| if c == 0 { one[[i, j]] } else { -one[[i, j]] });
         near(&eigen_cam(f.view()), &(&one * (2.0_f64.sqrt() * one.sum().signum())), "Eigen-CAM");

@@ -24,16 +24,16 @@ static ABOUT: About = About {
 };
 
 /// FullGrad (Srinivas and Fleuret, *Full-Gradient Representation for Neural Network Visualization*, 2019): a map of the
-/// image's pixels, `[H, W]`, from those parts of the [full gradient](Pass::full_gradient) that have positions.
+/// image's pixels, `[H, W]`, from the parts of the [full gradient](Pass::full_gradient) that have positions.
 ///
 /// ```text
 /// M = ψ(x ⊙ ∂S/∂x) + Σ_layers Σ_channels ψ(b ⊙ ∂S/∂y)
 /// ```
 ///
-/// where ψ takes absolute values, stretches them from 0 to 1 and upsamples them (bilinear, edge to edge) to the image. So
+/// where ψ takes absolute values, rescales them to [0, 1] and upsamples them (bilinear, edge to edge) to the image. So
 /// each channel of each layer counts as much as the image's, and the map no longer adds up to the score; the
-/// [decomposition](Pass::full_gradient) does. (The authors' program stretches the channels of a layer together, with
-/// another map; the formula is the paper's.)
+/// [decomposition](Pass::full_gradient) does. (The authors' program differs from the paper: it rescales the channels of
+/// a layer together, with another map. This is the paper's formula.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FullGrad;
 
@@ -64,7 +64,8 @@ impl<T: Real> Method<T> for FullGrad {
     }
 }
 
-/// Σ ψ over channels `[h, w]`: absolute values, stretched from 0 to 1, upsampled to the image. NaN if a value isn't finite.
+/// Σ ψ over channels `[h, w]`: absolute values, rescaled to [0, 1], upsampled to the image. NaN if a value isn't
+/// finite.
 fn post_process<T: Real>(channels: &[Array2<T>], [height, width]: [usize; 2]) -> Array2<T> {
     let mut sum = Array2::zeros((height, width));
     for channel in channels {
@@ -81,7 +82,7 @@ fn post_process<T: Real>(channels: &[Array2<T>], [height, width]: [usize; 2]) ->
     sum
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use ndarray::{Array2, Axis};
@@ -90,7 +91,7 @@ pub(super) mod literal {
     use crate::pass::of_image;
 
     pub(crate) fn check() {
-        // Each part by channel: absolute values, stretched from 0 to 1, and upsampled to the image.
+        // Each part by channel: absolute values, rescaled to [0, 1], and upsampled to the image.
         with_pass(|pass| {
             let full = pass.full_gradient(1).unwrap();
             let spatial = full.biases.iter().map(|bias| &bias.values).filter(|values| values.shape().len() == 4);

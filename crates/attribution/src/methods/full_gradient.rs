@@ -1,4 +1,4 @@
-//! The full gradient: of the image and of every bias.
+//! The full gradient: the contributions of the image and of every bias.
 
 use nn::Real;
 use nn::layers::BatchNormEvaluation;
@@ -11,21 +11,21 @@ use crate::path::{Path, nature_in};
 use crate::rules::{Operation, Refusal};
 use crate::target::Target;
 
-/// The full-gradient decomposition of a score: what the image contributed, and what each bias did, place by place.
+/// The full-gradient decomposition of a score: the contributions of the image, and of each bias at each position.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FullGradient<T: Real = f32> {
     /// x ⊙ ∂S/∂x, `[N, H, W, C]`.
     pub input: Tensor<T>,
-    /// For each layer that adds something of its own, from the image to the score.
+    /// The bias contributions of each layer that has a bias term, from the image to the score.
     pub biases: Vec<BiasGradient<T>>,
 }
 
-/// What a layer's biases contributed.
+/// The contributions of a layer's biases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BiasGradient<T: Real = f32> {
     /// The layer.
     pub layer: String,
-    /// b ⊙ ∂S/∂y in every place of its output y, `[N, h, w, C]` or `[N, C]`.
+    /// b ⊙ ∂S/∂y at every position of its output y, `[N, h, w, C]` or `[N, C]`.
     pub values: Tensor<T>,
 }
 
@@ -44,14 +44,15 @@ impl<T: Real> FullGradient<T> {
     }
 }
 
-/// The contribution b ⊙ ∂S/∂y of what an operation adds to a multiple of its input; `None` if it adds nothing.
+/// The contribution b ⊙ ∂S/∂y of an operation's bias term b; `None` if it has none.
 ///
-/// A convolution (transposed or not) and a fully connected layer add their bias, a sum the terms that don't depend on the
-/// image, batch norm in evaluation, y = a·x + c, adds c, padding its constant, and ReLU6 its bound where it is saturated;
-/// ReLU adds nothing. A smooth activation y = f(x) adds f(x) − f′(x)·x, so that the contributions add up whatever f is.
+/// The bias term of a convolution (transposed or not) or a fully connected layer is its bias, that of a sum the terms
+/// that don't depend on the image. Batch norm in evaluation, y = a·x + c, has the bias term c, padding its constant,
+/// and ReLU6 its bound at saturated values; ReLU has none. A smooth activation y = f(x) has the bias term f(x) −
+/// f′(x)·x, so the contributions add up for any f.
 ///
 /// # Errors
-/// [`Refusal::UnknownBias`], if it isn't known what the operation adds.
+/// [`Refusal::UnknownBias`] if the operation's bias term is unknown.
 pub(crate) fn bias_gradient<T: Real>(path: &Path<T>, value: &Var<T>) -> Result<Option<Tensor<T>>, Refusal> {
     let (node, gradient) = (value.node(), path.gradient(value));
     let refused = || Refusal::UnknownBias(Operation::of(node));
@@ -114,7 +115,7 @@ pub(crate) fn passed_on<T: Real>(value: &Var<T>, input: usize, gradient: &Tensor
     let input = value.tape().var(id).expect("an explaining tape keeps every value");
     let mut gradients =
         value.tape().backward_from(value, gradient.clone(), &Exact, [&input]).expect("the exact rule refuses nothing");
-    gradients.take(&input).expect("asked for")
+    gradients.take(&input).expect("requested")
 }
 
 impl<T: Real> Path<T> {
@@ -132,12 +133,13 @@ impl<T: Real> Path<T> {
 }
 
 impl<T: Real> Pass<'_, T> {
-    /// The full-gradient decomposition of the score (Srinivas and Fleuret, *Full-Gradient Representation for Neural Network
-    /// Visualization*, 2019): x ⊙ ∂S/∂x and, for every bias, b · ∂S/∂b place by place, the biases that batch norm and
-    /// saturated activations amount to included. They add up to the score ([`FullGradient::totals`]).
+    /// The full-gradient decomposition of the score (Srinivas and Fleuret, *Full-Gradient Representation for Neural
+    /// Network Visualization*, 2019): x ⊙ ∂S/∂x and, for every bias, b · ∂S/∂b at each position. This includes the
+    /// implicit biases of batch norm and of saturated activations. All contributions add up to the score
+    /// ([`FullGradient::totals`]).
     ///
     /// # Errors
-    /// If the bias term of an operation of the model isn't known, or the target doesn't fit.
+    /// If the bias term of an operation of the model is unknown, or the target doesn't fit.
     pub fn full_gradient(&self, target: impl Into<Target<T>>) -> Result<FullGradient<T>, ExplainError> {
         self.path(&self.seed(&target.into())?)?.full_gradient()
     }

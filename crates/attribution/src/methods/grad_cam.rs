@@ -15,8 +15,8 @@ use super::prelude::*;
 /// ```
 ///
 /// Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra, *Grad-CAM: Visual Explanations from Deep Networks via
-/// Gradient-based Localization*, 2017. The paper looks at the last convolutional layer, where a channel's gradients agree
-/// most among positions; nearer the image their mean says less.
+/// Gradient-based Localization*, 2017. The paper uses the last convolutional layer, where a channel's gradients are
+/// most similar across positions. Nearer the image, their mean is less informative.
 #[must_use]
 pub fn grad_cam<T: Real>(features: ArrayView3<T>, gradients: ArrayView3<T>) -> Array2<T> {
     let (h, w, _) = gradients.dim();
@@ -53,7 +53,7 @@ impl<T: Real> Method<T> for GradCam {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use super::super::tests::{cells, family};

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::shared::{channels, sum, weighted_sum};
 use super::prelude::*;
 
-/// Added to the denominator of a_ijc, which vanishes where the gradient does.
+/// Added to the denominator of a_ijc, which is zero if the gradient is.
 const EPSILON: f64 = 1e-6;
 
-/// Each channel weighted by its positive gradients, and each of these by a share a, with which the score is a weighted sum
-/// of the features: features and gradients `[h, w, C]` → `[h, w]`. With g = ∂S/∂f, and e^S as the score that is
-/// differentiated (its derivatives are e^S·g, e^S·g², e^S·g³):
+/// Each channel weighted by its positive gradients, which in turn are weighted by coefficients a such that the score is
+/// a weighted sum of the features: features and gradients `[h, w, C]` → `[h, w]`. With g = ∂S/∂f, and e^S as the
+/// differentiated score (its derivatives are e^S·g, e^S·g², e^S·g³):
 ///
 /// ```text
 /// a_ijc = g_ijc² / (2 g_ijc² + g_ijc³ Σ_ab f_abc + 10⁻⁶), and 0 where g_ijc = 0       (eq. 19)
@@ -20,8 +20,8 @@ const EPSILON: f64 = 1e-6;
 /// M     = Σ_c w_c f_c
 /// ```
 ///
-/// A factor e^S, which all weights would have in common, is left out. Chattopadhay, Sarkar, Howlader and Balasubramanian, *Grad-CAM++: Generalized Gradient-based Visual Explanations for
-/// Deep Convolutional Networks*, 2018.
+/// All weights have a common factor e^S, which is left out. (Chattopadhay, Sarkar, Howlader and Balasubramanian,
+/// *Grad-CAM++: Generalized Gradient-based Visual Explanations for Deep Convolutional Networks*, 2018.)
 #[must_use]
 pub fn grad_cam_plus_plus<T: Real>(features: ArrayView3<T>, gradients: ArrayView3<T>) -> Array2<T> {
     let weight = |(f, g): (ArrayView2<T>, ArrayView2<T>)| {
@@ -64,7 +64,7 @@ impl<T: Real> Method<T> for GradCamPlusPlus {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use super::super::tests::{cells, family};

@@ -20,11 +20,11 @@ static ABOUT: About = About {
     chapter: "chapter_11_other_readings",
 };
 
-/// The gradient ∂S/∂x, `[H, W, C]`: how much the score would change with each value of the image. (Simonyan, Vedaldi and
-/// Zisserman, *Deep Inside Convolutional Networks*, 2014, §3; the largest magnitude among a pixel's channels, which they
-/// draw, is the map's [strength](Map::strength).)
+/// The gradient ∂S/∂x, `[H, W, C]`: how much the score would change with each value of the image. (Simonyan, Vedaldi
+/// and Zisserman, *Deep Inside Convolutional Networks*, 2014, §3. They draw the largest magnitude among a pixel's
+/// channels, which is the map's [strength](Map::strength).)
 ///
-/// It says what would change the score, not what made it: where a unit is saturated it is silent.
+/// It shows what would change the score, not what produced it: it is zero where a unit is saturated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gradient;
 
@@ -38,7 +38,7 @@ impl<T: Real> Method<T> for Gradient {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use super::super::tests::arriving;

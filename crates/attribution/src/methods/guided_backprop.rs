@@ -21,12 +21,12 @@ static ABOUT: About = About {
     chapter: "chapter_08_relu",
 };
 
-/// Guided backpropagation: what reaches the image when every ReLU passes only positive gradients, and only where its own
-/// input was positive ([`Guided`]; Springenberg et al. 2015). `[H, W, C]`, signed.
+/// Guided backpropagation: the gradient at the image when every ReLU passes only positive gradients, and only if its
+/// own input was positive ([`Guided`]; Springenberg et al. 2015). `[H, W, C]`, signed.
 ///
-/// Sharp, and to be read with care: the result conserves nothing, depends little on the class, and nearly reconstructs
-/// the image's edges (Nie, Zhang and Patel, *A Theoretical Explanation for Perplexing Behaviors of
-/// Backpropagation-based Visualizations*, 2018; Adebayo et al., *Sanity Checks for Saliency Maps*, 2018).
+/// The maps are sharp but need care: they conserve nothing, depend little on the class, and nearly reconstruct the
+/// image's edges (Nie, Zhang and Patel, *A Theoretical Explanation for Perplexing Behaviors of Backpropagation-based
+/// Visualizations*, 2018; Adebayo et al., *Sanity Checks for Saliency Maps*, 2018).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GuidedBackprop;
 
@@ -44,7 +44,7 @@ impl<T: Real> Method<T> for GuidedBackprop {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use super::super::tests::arriving;

@@ -24,11 +24,11 @@ static ABOUT: About = About {
     chapter: "chapter_09_cam",
 };
 
-/// Guided Grad-CAM: guided backpropagation, multiplied point by point by the positive part of Grad-CAM upsampled to the
+/// Guided Grad-CAM: guided backpropagation, multiplied pointwise by the positive part of Grad-CAM upsampled to the
 /// image (bilinear, stretched edge to edge). `[H, W, C]`, signed. (Selvaraju et al. 2017, §3.1 and Figure 2.)
 ///
-/// The Grad-CAM inside uses the exact gradient, as in the paper, and isn't scaled. Sharpness comes from guided
-/// backpropagation, which depends little on the class; what the map says about the class comes from Grad-CAM.
+/// The Grad-CAM factor uses the exact gradient, as in the paper, and isn't scaled. The sharpness comes from guided
+/// backpropagation, which depends little on the class; the information about the class comes from Grad-CAM.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GuidedGradCam;
 
@@ -52,7 +52,7 @@ impl<T: Real> Method<T> for GuidedGradCam {
             let verdict = match (why, guided.verdict) {
                 (Verdict::Evidence { .. } | Verdict::Flat { .. }, verdict @ Verdict::NonFinite { .. }) => verdict,
                 (Verdict::Evidence { .. } | Verdict::Flat { .. }, _) => product.verdict,
-                // Nothing to guide by: Grad-CAM's verdict says why.
+                // Grad-CAM isn't evidence, and its verdict gives the reason.
                 (why, _) => why,
             };
             Map { verdict, layers, coverage: guided.coverage, ..product }
@@ -61,7 +61,7 @@ impl<T: Real> Method<T> for GuidedGradCam {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use super::super::tests::{maps, with_pass};

@@ -13,9 +13,9 @@ use super::prelude::*;
 /// M_ij = Σ_c g_ijc f_ijc
 /// ```
 ///
-/// Draelos and Carin, *Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks*, 2020,
-/// eq. 5. Where the layer is followed by linear layers alone, the map's sum plus the biases' part is the score; after
-/// global average pooling the map is Grad-CAM's.
+/// Draelos and Carin, *Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks*,
+/// 2020, eq. 5. If only linear layers follow, the map's sum plus the biases' part is the score. Before global average
+/// pooling, the map equals Grad-CAM's.
 #[must_use]
 pub fn hires_cam<T: Real>(features: ArrayView3<T>, gradients: ArrayView3<T>) -> Array2<T> {
     product_over_channels(features, gradients, |g| g)
@@ -49,7 +49,7 @@ impl<T: Real> Method<T> for HiResCam {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use super::super::tests::family;

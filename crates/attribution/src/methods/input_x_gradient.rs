@@ -23,8 +23,8 @@ static ABOUT: About = About {
 /// x ⊙ ∂S/∂x, `[H, W, C]`: each value's part of the score, to first order from a zero image. (Shrikumar, Greenside,
 /// Shcherbina and Kundaje, *Not Just a Black Box*, 2016.)
 ///
-/// On a piecewise-linear model without biases its sum is the score. It sees nothing where the preprocessed image is
-/// zero, which is the mean colour.
+/// On a piecewise-linear model without biases, the map's sum is the score. The map is zero where the preprocessed image
+/// is, which is at the mean colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct InputXGradient;
 
@@ -38,7 +38,7 @@ impl<T: Real> Method<T> for InputXGradient {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use super::super::tests::arriving;

@@ -33,13 +33,14 @@ static ABOUT: About = About {
 /// M = (x − x₀) ⊙ ∫₀¹ ∂S/∂x (x₀ + t (x − x₀)) dt  ≈  (x − x₀) ⊙ Σ_k w_k ∂S/∂x (x₀ + t_k (x − x₀))
 /// ```
 ///
-/// with the nodes t_k and weights w_k of Gauss and Legendre on [0, 1]. The baseline matters: what equals it gets nothing.
+/// where t_k and w_k are the Gauss–Legendre nodes and weights on [0, 1]. The baseline matters: pixels that equal it get
+/// nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IntegratedGradients {
-    /// Points on the way.
+    /// Number of points on the path.
     pub steps: usize,
-    /// Where the way begins.
+    /// The start of the path.
     pub baseline: Baseline,
 }
 
@@ -49,21 +50,21 @@ impl Default for IntegratedGradients {
     }
 }
 
-/// How well the parts make up the whole: the axiom of completeness says Σ map = S(x) − S(x₀).
+/// The completeness of a map: by the completeness axiom, Σ map = S(x) − S(x₀).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Completeness {
     /// Σ map.
     pub attributed: f64,
     /// S(x) − S(x₀).
     pub difference: f64,
-    /// An estimate of how large the quadrature's error can be. By Koksma's inequality it is at most the total variation of the
-    /// derivative along the way times the largest difference between a stretch of the way and the weights of the points on
-    /// it; but of the variation this counts only what the quadrature's points show.
+    /// An estimate of a bound on the quadrature's error. By Koksma's inequality, the error is at most the total
+    /// variation of the derivative along the path times the discrepancy of the quadrature's points. The estimate uses
+    /// only the variation that these points show.
     pub quadrature: f64,
 }
 
 impl Completeness {
-    /// Σ map − (S(x) − S(x₀)): the error of the quadrature, since the axiom holds for the integral.
+    /// Σ map − (S(x) − S(x₀)). This is the error of the quadrature, since the axiom holds for the integral.
     #[must_use]
     pub fn error(&self) -> f64 {
         self.attributed - self.difference
@@ -71,10 +72,10 @@ impl Completeness {
 }
 
 impl IntegratedGradients {
-    /// The maps, and how complete each is.
+    /// The maps, and the completeness of each.
     ///
     /// # Errors
-    /// As [`explain_each`](Question::explain_each).
+    /// The same as for [`explain_each`](Question::explain_each).
     pub fn with_completeness<T: Real>(
         &self,
         question: &Question<'_, T>,
@@ -138,7 +139,7 @@ impl<T: Real> Method<T> for IntegratedGradients {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use ndarray::Array3;
@@ -147,7 +148,7 @@ pub(super) mod literal {
     use crate::Baseline;
 
     pub(crate) fn check() {
-        // A Riemann sum, in the limit.
+        // A Riemann sum with many steps.
         const STEPS: usize = 2000;
         let path = IntegratedGradients { steps: 300, baseline: Baseline::Value(0.1) };
         with_pass(|pass| {
@@ -160,7 +161,7 @@ pub(super) mod literal {
             }
             let expected = x.mapv(|x| x - 0.1) * sum / STEPS as f64;
             let scale = expected.iter().fold(0.0_f64, |most, v| most.max(v.abs()));
-            // The gradient jumps at each ReLU that opens on the way: both sums err by about a step there.
+            // The gradient jumps at each ReLU that switches on along the path, so both sums err by about a step.
             assert!((&map.raw() - &expected).iter().all(|d| d.abs() < 0.02 * scale));
             let difference = score(pass, &x) - score(pass, &x.mapv(|_| 0.1));
             assert!((completeness.difference - difference).abs() < 1e-12);

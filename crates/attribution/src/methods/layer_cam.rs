@@ -13,8 +13,9 @@ use super::prelude::*;
 /// M_ij = Σ_c ReLU(g_ijc) f_ijc        (eqs. 5 and 6)
 /// ```
 ///
-/// Jiang, Zhang, Hou, Cheng and Wei, *LayerCAM: Exploring Hierarchical Class Activation Maps for Localization*, 2021. A
-/// weight for each position, where Grad-CAM has one for each channel: made for the layers near the image.
+/// Jiang, Zhang, Hou, Cheng and Wei, *LayerCAM: Exploring Hierarchical Class Activation Maps for Localization*, 2021.
+/// Unlike Grad-CAM, which has a weight for each channel, it has a weight for each position. It was designed for layers
+/// near the image.
 #[must_use]
 pub fn layer_cam<T: Real>(features: ArrayView3<T>, gradients: ArrayView3<T>) -> Array2<T> {
     product_over_channels(features, gradients, |g| if g < T::zero() { T::zero() } else { g })
@@ -48,7 +49,7 @@ impl<T: Real> Method<T> for LayerCam {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use super::super::tests::family;

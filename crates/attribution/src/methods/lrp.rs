@@ -24,12 +24,12 @@ static ABOUT: About = About {
     chapter: "chapter_12_conservation",
 };
 
-/// Layer-wise relevance propagation: each pixel value's share of the score, `[H, W, C]`, handed down layer by layer (Bach et
-/// al. 2015). Rules of your own are a [`Composite`], which is a method, too.
+/// Layer-wise relevance propagation: each pixel value's share of the score, `[H, W, C]`, propagated layer by layer
+/// (Bach et al. 2015). For custom rules use a [`Composite`], which is a method too.
 ///
-/// The shares add up to the score but for what biases keep. Everything depends on the rules: ε alone is little else than
-/// input × gradient, z⁺ depends little on the class (Sixt, Granz and Landgraf, *When Explanations Lie: Why Many Modified
-/// BP Attributions Fail*, 2020).
+/// The shares and what the biases keep add up to the score. Everything depends on the rules: ε alone is almost input ×
+/// gradient, and z⁺ depends little on the class (Sixt, Granz and Landgraf, *When Explanations Lie: Why Many Modified BP
+/// Attributions Fail*, 2020).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Lrp {
@@ -48,8 +48,8 @@ pub enum Preset {
     EpsilonPlus,
     /// ε and z⁺, and the flat rule at the image.
     EpsilonPlusFlat,
-    /// ε and z⁺, and zᴮ between black and white at the image, or the flat rule if the model has no normalization: what
-    /// Montavon et al. 2019, §10.3, recommend for pictures.
+    /// ε and z⁺, and zᴮ between black and white at the image, or the flat rule if the model has no normalization.
+    /// Montavon et al. 2019, §10.3, recommend it for pictures.
     #[default]
     EpsilonPlusBox,
     /// ε and α = 2, β = 1.
@@ -59,7 +59,7 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// Its rules.
+    /// The rules of the preset.
     #[must_use]
     pub fn composite<T: Real>(self, model: &Model<T>) -> Composite<T> {
         let epsilon = Composite::everywhere(Epsilon::default());
@@ -111,14 +111,14 @@ impl<T: Real> Method<T> for Composite<T> {
         let (input, logits) = (pass.forward().input(), pass.forward().logits());
         let rule = self.on(pass.tape(), input)?;
         let mut gradients = on_pool(|| pass.tape().backward_from(logits, seed, &rule, [input]))?;
-        let arrived = gradients.take(input).expect("asked for");
+        let arrived = gradients.take(input).expect("requested");
         let relevance = rule.relevance(pass.input(), arrived);
         let maps = pass.pixel_maps(ABOUT.quantity, &relevance, &relevance).into_iter();
         Ok(maps.map(|map| Map { coverage: Some(rule.coverage()), ..map }).collect())
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use ndarray::{Array2, Array3, Axis};

@@ -1,8 +1,8 @@
-//! The methods, a file each.
+//! The methods, each in its own file.
 //!
-//! A method is a type whose fields are its settings: `pass.why(class).explain(&GradCam)`. [`all`] lists them, [`parse`]
-//! reads them from text such as `smooth-grad(samples=200)`. Those of the class-activation family also stand as plain
-//! functions of a layer's features and gradients, `[h, w, C]`.
+//! A method is a type whose fields are its settings: `pass.why(class).explain(&GradCam)`. [`all`] lists the methods,
+//! and [`parse`] reads them from text such as `smooth-grad(samples=200)`. The class-activation methods are also
+//! available as plain functions of a layer's features and gradients, `[h, w, C]`.
 //!
 #![doc = include_str!("../../docs/methods.md")]
 
@@ -24,7 +24,7 @@ use nn::Real;
 
 use crate::question::Method;
 
-/// The one list of methods: their modules and types, and everything that is made of all of them.
+/// The one list of methods, with their modules and types. It generates everything that covers all methods.
 macro_rules! methods {
     ($($module:ident::$Method:ident),+ $(,)?) => {
         $(mod $module; pub use $module::$Method;)+
@@ -35,7 +35,7 @@ macro_rules! methods {
             vec![$(Box::new(<$Method>::default())),+]
         }
 
-        /// The method of this name, if there is one, with these settings.
+        /// The method with this name and these settings, if it exists.
         fn find<T: Real>(id: &str, settings: settings::Object) -> Option<Result<Box<dyn Method<T>>, MethodError>> {
             $(
                 if Method::<T>::about(&<$Method>::default()).id == id {
@@ -45,7 +45,7 @@ macro_rules! methods {
             None
         }
 
-        /// Each method, checked against its paper, read literally.
+        /// Each method, checked against a literal implementation of its paper.
         #[cfg(test)]
         const LITERAL: &[(&str, fn())] = &[$((stringify!($Method), $module::literal::check)),+];
     };

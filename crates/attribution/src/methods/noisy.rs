@@ -11,7 +11,7 @@ use crate::error::ExplainError;
 use crate::map::{Map, Quantity};
 use crate::question::Question;
 
-/// Maps of the gradients' mean and variance, which are gathered in double precision (Welford 1962).
+/// Maps of the mean and variance of gradients, accumulated in double precision (Welford 1962).
 pub(super) fn noisy_gradients<T: Real>(
     question: &Question<'_, T>,
     quantity: Quantity,

@@ -25,21 +25,21 @@ static ABOUT: About = About {
     chapter: "chapter_11_other_readings",
 };
 
-/// Occlusion: how much the score falls when a patch covers a place, averaged over the patches that cover each pixel:
-/// `[H, W]`. (Zeiler and Fergus, *Visualizing and Understanding Convolutional Networks*, 2014, §4.2.)
+/// Occlusion: how much the score falls when a patch covers a pixel, averaged over the patches that cover it: `[H, W]`.
+/// (Zeiler and Fergus, *Visualizing and Understanding Convolutional Networks*, 2014, §4.2.)
 ///
-/// The model is run once for each patch. What the patch shows and how large it is shape the map.
+/// The model is run once for each patch. The map depends on the size and the content of the patch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Occlusion {
-    /// The patch's `[rows, columns]`. By default a square, a sixth of the picture's shorter side.
+    /// The patch's `[rows, columns]`. The default is a square with a sixth of the picture's shorter side.
     #[serde(deserialize_with = "sides")]
     pub window: Option<[usize; 2]>,
-    /// Steps `[down, right]` from patch to patch. By default half the window. With steps longer than the window, some
-    /// pixels are never covered.
+    /// Steps `[down, right]` from patch to patch. The default is half the window. If the steps are longer than the
+    /// window, some pixels are never covered.
     #[serde(deserialize_with = "sides")]
     pub stride: Option<[usize; 2]>,
-    /// What the patch shows.
+    /// The content of the patch.
     pub baseline: Baseline,
 }
 
@@ -50,7 +50,7 @@ struct Patches {
 }
 
 impl Patches {
-    /// The patches, row by row. The last of a row or column is cut off at the edge if it doesn't fit.
+    /// The patches, row by row. The last patch of a row or column is cut off at the edge if it doesn't fit.
     fn on(&self, picture: [usize; 2]) -> Vec<Rect> {
         let starts = |axis: usize| {
             let (extent, window) = (picture[axis], self.window[axis]);
@@ -64,7 +64,7 @@ impl Patches {
 }
 
 impl Occlusion {
-    /// Squares of `size` pixels, moved by half of it, that show the default baseline.
+    /// A square window of `size` pixels, with half of it as the stride, and the default baseline.
     #[must_use]
     pub fn square(size: usize) -> Self {
         Self { window: Some([size; 2]), ..Self::default() }
@@ -121,7 +121,7 @@ impl<T: Real> Method<T> for Occlusion {
                     covers[pixel] += T::one();
                 }
             }
-            // Nothing is known of pixels that are never covered.
+            // Pixels that are never covered get 0.
             let mean = Zip::from(&falls).and(&covers).map_collect(|&sum, &n| sum / n.max(T::one()));
             Ok(runner.traced(pass.fine_map(image, ABOUT.quantity, mean)))
         };
@@ -135,7 +135,7 @@ impl<T: Real> Method<T> for Occlusion {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use ndarray::{Array2, Array3};
@@ -162,7 +162,7 @@ pub(super) mod literal {
                 }
                 near(&map.per_cell(), &(sum / count.mapv(|n| n.max(1.0))), "occlusion");
             }
-            // Steps beyond the image leave the first patch.
+            // With steps larger than the image, only the first patch is left.
             let far = Occlusion { stride: Some([20, usize::MAX]), ..settings.clone() };
             let corner = maps(pass, "pool", &far)[0].per_cell();
             assert!(corner.indexed_iter().all(|((i, j), &fall)| (fall != 0.0) == (i < 3 && j < 2)), "{corner}");

@@ -1,4 +1,4 @@
-//! What every method needs.
+//! Imports for every method.
 
 pub(super) use crate::error::ExplainError;
 pub(super) use crate::map::{Map, Quantity};

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-/// The nodes and weights of Gauss and Legendre on [0, 1], in ascending order: exact for polynomials of degree 2n − 1.
+/// The Gauss–Legendre nodes and weights on [0, 1], in ascending order: exact for polynomials of degree 2n − 1.
 ///
 /// The nodes are the zeros of the Legendre polynomial P_n, found by Newton's method from
 /// cos(π (k − ¼) / (n + ½)); the weights on [−1, 1] are 2 / ((1 − x²) P_n'(x)²).
@@ -23,9 +23,9 @@ pub(crate) fn gauss_legendre(n: usize) -> Vec<(f64, f64)> {
     (0..n).map(node).collect()
 }
 
-/// The star discrepancy of a rule: max over t of |t − Σ w_k over the nodes up to t|. The error for a function of total
-/// variation V is at most V times this (Koksma; Kuipers and Niederreiter, *Uniform Distribution of Sequences*, 1974, ch. 2,
-/// §5).
+/// The star discrepancy of a rule: the maximum over t of |t − Σ w_k over the nodes up to t|. The error for a function
+/// of total variation V is at most V times this (Koksma's inequality; Kuipers and Niederreiter, *Uniform Distribution
+/// of Sequences*, 1974, ch. 2, §5).
 pub(crate) fn discrepancy(rule: &[(f64, f64)]) -> f64 {
     let (mut most, mut sum) = (0.0_f64, 0.0);
     for (node, weight) in rule {

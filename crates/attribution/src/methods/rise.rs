@@ -26,25 +26,25 @@ static ABOUT: About = About {
     chapter: "chapter_11_other_readings",
 };
 
-/// RISE: the mean of random masks, each weighted by the score of the image seen through it: `[H, W]`. (Petsiuk, Das and
-/// Saenko, *RISE: Randomized Input Sampling for Explanation of Black-box Models*, 2018, eq. 6.)
+/// RISE: the mean of random masks, each weighted by the score of the masked image: `[H, W]`. (Petsiuk, Das and Saenko,
+/// *RISE: Randomized Input Sampling for Explanation of Black-box Models*, 2018, eq. 6.)
 ///
 /// ```text
 /// M = 1 / (p N) Σ_k S(x ⊙ mask_k) mask_k
 /// ```
 ///
-/// The paper's score is a probability; here it is the target's (a logit, unless the target is a function that says
-/// otherwise), so that the map can be negative. Two seeds never give exactly the same map: compare some.
+/// The paper's score is a probability. Here it is the target's score, a logit unless the target is a function, so the
+/// map can be negative. Maps with different seeds are never exactly the same: compare some.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rise {
-    /// Masks, N. The paper takes 4000 and 8000; the error falls with √N.
+    /// Number of masks, N. The paper uses 4000 and 8000; the error falls with √N.
     pub masks: usize,
     /// Cells of a mask's grid along each side, s.
     pub cells: usize,
     /// The probability that a cell lets the image through, p.
     pub probability: f64,
-    /// Seed; every image gets the same masks.
+    /// The seed. Every image gets the same masks.
     pub seed: u64,
 }
 
@@ -55,8 +55,8 @@ impl Default for Rise {
 }
 
 impl Rise {
-    /// Mask k, `[height, width]`, values in [0, 1]: a random grid, enlarged by a cell more than the picture each way
-    /// (bilinear), and cut out at a random place (§3.2).
+    /// Mask k, `[height, width]`, with values in [0, 1]: a random grid is enlarged (bilinear) to a size that exceeds
+    /// the picture by one cell along each axis, and cropped at a random position (§3.2).
     fn mask<T: Real>(&self, k: usize, [height, width]: [usize; 2]) -> Array2<T> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(k as u64);
@@ -117,7 +117,7 @@ impl<T: Real> Method<T> for Rise {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use ndarray::{Array2, Array3};

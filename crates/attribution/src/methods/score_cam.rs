@@ -23,7 +23,7 @@ static ABOUT: About = About {
     chapter: "chapter_09_cam",
 };
 
-/// Score-CAM: each channel weighted by the score of the image seen through it. (Wang, Wang, Du, Yang, Zhang, Ding,
+/// Score-CAM: each channel weighted by the score of the image masked by it. (Wang, Wang, Du, Yang, Zhang, Ding,
 /// Mardziel and Hu, *Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks*, 2020.)
 ///
 /// ```text
@@ -32,9 +32,10 @@ static ABOUT: About = About {
 /// M      = Σ_c a_c f_c                                             (eq. 6, whose ReLU is left to the display)
 /// ```
 ///
-/// The model is run once for each channel. A channel that is the same everywhere masks the whole image. The softmax
-/// makes the weights depend on the scores' scale: with large scores one channel takes all. (The paper's score is the rise
-/// over that of a black image, which is the same for all channels, so that it cancels in the softmax.)
+/// The model is run once for each channel. A channel that is constant masks the whole image. Because of the softmax,
+/// the weights depend on the scale of the scores: with large scores, one channel gets nearly all the weight. (The
+/// paper's score is the increase over a black image's. That term is the same for all channels, so it cancels in the
+/// softmax.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScoreCam;
 
@@ -64,7 +65,7 @@ impl<T: Real> Method<T> for ScoreCam {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use ndarray::{Array2, Array3, Axis};

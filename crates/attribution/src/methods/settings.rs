@@ -12,7 +12,7 @@ use crate::question::Method;
 /// Settings by their names.
 pub(super) type Object = serde_json::Map<String, Value>;
 
-/// Text or a record that names no method.
+/// Invalid text or an invalid record of a method.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MethodError {
@@ -58,8 +58,8 @@ fn suggested(name: Option<&String>) -> String {
 
 /// Reads a method: `grad-cam`, `smooth-grad(samples=200)`, `occlusion(window=32,stride=8)`.
 ///
-/// A value is a number, `true` or `false`, rows and columns such as `32x16`, or a word. Settings that aren't given have
-/// their defaults.
+/// A value is a number, `true` or `false`, rows and columns such as `32x16`, or a word. Omitted settings have their
+/// defaults.
 ///
 /// ```
 /// use attribution::methods::parse;
@@ -86,10 +86,10 @@ pub fn parse<T: Real>(text: &str) -> Result<Box<dyn Method<T>>, MethodError> {
     with_settings(id, Value::Object(settings))
 }
 
-/// The method of this name with these settings: an object, or null for the defaults.
+/// The method with this name and these settings: an object, or null for the defaults.
 ///
 /// # Errors
-/// As [`parse`].
+/// The same as for [`parse`].
 pub fn with_settings<T: Real>(id: &str, settings: Value) -> Result<Box<dyn Method<T>>, MethodError> {
     let settings = match settings {
         Value::Object(settings) => settings,
@@ -105,7 +105,8 @@ pub fn with_settings<T: Real>(id: &str, settings: Value) -> Result<Box<dyn Metho
     })
 }
 
-/// A method with all its settings, as [`parse`] reads it; with a model, the settings that depend on it are worked out.
+/// A method with all its settings, in the syntax of [`parse`]. With a model, the settings that depend on it are
+/// computed.
 #[must_use]
 pub fn written<T: Real>(method: &dyn Method<T>, model: Option<&Model<T>>) -> String {
     let id = method.about().id;
@@ -128,7 +129,7 @@ fn value(text: &str) -> Value {
     number().or_else(pair).unwrap_or_else(|| text.into())
 }
 
-/// Settings as they stand between the parentheses.
+/// Settings in the syntax between the parentheses.
 fn as_text(settings: &Object) -> String {
     let text = |value: &Value| match value {
         Value::String(word) => word.clone(),

@@ -32,11 +32,12 @@ static ABOUT: About = About {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SmoothGrad {
-    /// Noisy copies of each image, n.
+    /// Number of noisy copies of each image, n.
     pub samples: usize,
-    /// The noise's standard deviation, relative to the range of the image's values. The paper finds 0.1 to 0.2 to work well.
+    /// The noise's standard deviation, relative to the range of the image's values. In the paper, 0.1 to 0.2 works
+    /// well.
     pub relative_sigma: f64,
-    /// Seed; every image gets the same noise.
+    /// The seed. Every image gets the same noise.
     pub seed: u64,
 }
 
@@ -76,7 +77,7 @@ impl<T: Real> Method<T> for SmoothGrad {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use ndarray::Array3;

@@ -24,13 +24,13 @@ static ABOUT: About = About {
     chapter: "chapter_11_other_readings",
 };
 
-/// VarGrad: the variance of the gradients at noisy copies of the image, 1/n Σ (g_k − mean)², `[H, W, C]`, never negative.
-/// (Adebayo, Gilmer, Goodfellow and Kim, *Local Explanation Methods for Deep Neural Networks Lack Sensitivity to Parameter
-/// Values*, 2018.)
+/// VarGrad: the variance of the gradients at noisy copies of the image, 1/n Σ (g_k − mean)², `[H, W, C]`, never
+/// negative. (Adebayo, Gilmer, Goodfellow and Kim, *Local Explanation Methods for Deep Neural Networks Lack Sensitivity
+/// to Parameter Values*, 2018.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VarGrad(
-    /// The noisy copies, as [`SmoothGrad`] takes them.
+    /// The settings of the noisy copies, as for [`SmoothGrad`].
     pub SmoothGrad,
 );
 
@@ -52,7 +52,7 @@ impl<T: Real> Method<T> for VarGrad {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use ndarray::Array3;

@@ -10,7 +10,8 @@ use super::prelude::*;
 /// Added to a channel's sum, which may be zero.
 const EPSILON: f64 = 1e-7;
 
-/// Each channel weighted by the mean of its gradients, weighted in turn by the features: `[h, w, C]` each → `[h, w]`.
+/// Each channel weighted by the mean of its gradients, which in turn are weighted by the features: `[h, w, C]` each →
+/// `[h, w]`.
 ///
 /// ```text
 /// w_c = Σ_ij f_ijc g_ijc / (Σ_ij f_ijc + 10⁻⁷)        (eq. 8)
@@ -18,7 +19,7 @@ const EPSILON: f64 = 1e-7;
 /// ```
 ///
 /// Fu, Hu, Dong, Guo, Gao and Li, *Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs*, 2020.
-/// Before a ReLU a channel's features may nearly cancel, and the weight then means little.
+/// Before a ReLU, a channel's features may nearly cancel, and then the weight is not meaningful.
 #[must_use]
 pub fn xgrad_cam<T: Real>(features: ArrayView3<T>, gradients: ArrayView3<T>) -> Array2<T> {
     let weight = |(f, g): (ArrayView2<T>, ArrayView2<T>)| {
@@ -56,7 +57,7 @@ impl<T: Real> Method<T> for XGradCam {
     }
 }
 
-/// The paper again, read literally.
+/// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
     use super::super::tests::{cells, family};

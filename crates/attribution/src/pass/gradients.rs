@@ -9,8 +9,8 @@ use super::Pass;
 use crate::error::ExplainError;
 use crate::rules::{Deconv, Guided};
 
-/// Limit on cached targets: enough to compare a few classes, without the gradients of every layer for each class of a large
-/// model.
+/// Limit on cached targets. It suffices to compare a few classes, and avoids keeping the gradients of every layer for
+/// each class of a large model.
 const LIMIT: usize = 4;
 
 /// The rules whose gradients are cached.
@@ -31,7 +31,7 @@ impl Reading {
     }
 }
 
-/// 0 for the image, i + 1 for the layer with index i.
+/// The depth of a value: 0 for the image, i + 1 for the layer with index i.
 pub(crate) fn depth(source: Source) -> usize {
     match source {
         Source::Image => 0,
@@ -39,20 +39,20 @@ pub(crate) fn depth(source: Source) -> usize {
     }
 }
 
-/// The gradients of the targets that were used last.
+/// The gradients of the most recently used targets.
 #[derive(Debug, Default)]
 pub(crate) struct GradientCache<T: Real> {
-    /// In the order of their last use.
+    /// The entries in the order of their last use.
     entries: VecDeque<Backward<T>>,
     passes: usize,
 }
 
-/// The gradients of one target under one rule that have been computed so far.
+/// The gradients of one target under one rule, as far as they have been computed.
 #[derive(Clone, Debug)]
 pub(crate) struct Backward<T: Real> {
     rule: Reading,
     seed: Tensor<T>,
-    /// By depth.
+    /// The gradients by depth.
     gradients: BTreeMap<usize, Tensor<T>>,
     pub(crate) coverage: BTreeMap<&'static str, Coverage>,
 }
@@ -112,9 +112,8 @@ impl<T: Real> Backward<T> {
         self.gradients.iter().rev().map(|(&depth, gradient)| (depth, gradient))
     }
 
-    /// Computes the gradient at `to`, and those of all maps on the way. An exact pass continues from the computed layer
-    /// nearest the image that is a cut of the graph; the other rules start at the logits, since they check the whole
-    /// path.
+    /// Computes the gradient at `to`, and those of all maps on the path. An exact pass continues from the lowest cut of
+    /// the graph that has been reached. Other rules restart at the logits, since they must check the whole path.
     pub(crate) fn reach(&mut self, pass: &Pass<'_, T>, to: Source) -> Result<(), ExplainError> {
         let reached = self.gradients.iter().find(|&(&depth, _)| depth > 0 && pass.is_cut(depth - 1));
         let (from, output, seed) = match (self.rule, reached) {
@@ -174,7 +173,8 @@ mod tests {
         assert_eq!(pass.cached_backward_passes(), 4);
     }
 
-    /// In one pass down to the image, or continued from layer to layer, skip connection included: the bits are the same.
+    /// One pass down to the image gives the same bits as passes continued from layer to layer, including at skip
+    /// connections.
     #[test]
     fn a_continued_pass_gives_the_same_bits() {
         let model = model();

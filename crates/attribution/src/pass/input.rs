@@ -1,4 +1,4 @@
-//! What a pass can be made of.
+//! Inputs of a pass.
 
 use nn::{Model, Real};
 use tensor::Tensor;
@@ -6,12 +6,12 @@ use tensor::Tensor;
 use crate::error::ExplainError;
 use nn::data::photo::Photo;
 
-/// What can become a model's input.
+/// A type that can be converted into a model's input.
 pub trait Input<T: Real> {
     /// The model's input, `[N, H, W, C]`.
     ///
     /// # Errors
-    /// Where it doesn't fit the model.
+    /// If the value doesn't fit the model.
     fn input_of(&self, model: &Model<T>) -> Result<Tensor<T>, ExplainError>;
 }
 
@@ -25,7 +25,7 @@ impl<T: Real> Input<T> for Tensor<T> {
     }
 }
 
-/// The part of the picture that the model's crop leaves, resized and normalised.
+/// The part of the picture selected by the model's crop, resized and normalised.
 impl<T: Real> Input<T> for Photo {
     fn input_of(&self, model: &Model<T>) -> Result<Tensor<T>, ExplainError> {
         let [height, width, channels] = model.input_shape();

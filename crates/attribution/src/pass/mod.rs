@@ -26,10 +26,10 @@ use crate::target::{Target, ranked};
 use gradients::GradientCache;
 
 /// One forward pass with all its values. Ask it [why](Self::why): every gradient method reads the same tape backwards,
-/// under some rule, for any class and any layer. The model stays as it is.
+/// under some rule, for any class and any layer. The model isn't changed.
 ///
-/// The images of a batch don't influence one another. Gradients are cached for the last few targets, so all methods and all
-/// layers share one backward pass per target. Several threads can use a pass at once.
+/// The images of a batch don't influence one another. Gradients are cached for the last few targets, so all methods and
+/// all layers share one backward pass per target. A pass can be used from several threads at once.
 ///
 /// ```
 /// use attribution::Pass;
@@ -76,8 +76,8 @@ pub struct Prediction {
 }
 
 impl<'m, T: Real> Pass<'m, T> {
-    /// Runs the model on an image or a batch: a [`Photo`](crate::Photo), or a tensor `[H, W, C]` or `[N, H, W, C]` that is
-    /// already preprocessed. The model is in evaluation mode: running statistics in batch norm, no dropout.
+    /// Runs the model on an image or a batch: a [`Photo`](crate::Photo), or a preprocessed tensor `[H, W, C]` or
+    /// `[N, H, W, C]`. The model is in evaluation mode: batch norm uses its running statistics, and dropout is off.
     ///
     /// # Errors
     /// If the image doesn't fit the model.
@@ -129,19 +129,19 @@ impl<'m, T: Real> Pass<'m, T> {
         self.forward.tape()
     }
 
-    /// The variables of the forward pass: input, logits, the output of every layer.
+    /// The variables of the forward pass: the input, the logits, and the output of every layer.
     #[must_use]
     pub fn forward(&self) -> &Recorded<T> {
         &self.forward
     }
 
-    /// The `k` likeliest classes of the only image, likeliest first.
+    /// The `k` likeliest classes of a single image, likeliest first.
     ///
     /// # Panics
-    /// If several images were observed; see [`top_of`](Self::top_of).
+    /// If the pass has several images; see [`top_of`](Self::top_of).
     #[must_use]
     pub fn top(&self, k: usize) -> Vec<Prediction> {
-        assert_eq!(self.images(), 1, "{} images were observed: ask for `top_of` one of them", self.images());
+        assert_eq!(self.images(), 1, "the pass has {} images: use `top_of`", self.images());
         self.top_of(0, k)
     }
 
@@ -167,14 +167,14 @@ impl<'m, T: Real> Pass<'m, T> {
         self.resolve(&target.into())?.scores(self.logits(), &self.every_image())
     }
 
-    /// The layers whose outputs have positions, in order: those that the class-activation family applies to.
+    /// The layers whose outputs have positions, in order. The class-activation methods apply to these layers.
     #[must_use]
     pub fn spatial_layers(&self) -> Vec<&'m str> {
         let spatial = self.model.layers().iter().filter(|node| node.output_shape.len() == 3);
         spatial.map(|node| node.name.as_str()).collect()
     }
 
-    /// The number of backward passes whose gradients were cached so far: those of the chain rule, of guided
+    /// The number of backward passes whose gradients have been cached: those of the chain rule, of guided
     /// backpropagation and of the deconvnet. A pass that continues an earlier one isn't counted again.
     #[must_use]
     pub fn cached_backward_passes(&self) -> usize {
@@ -186,8 +186,8 @@ impl<'m, T: Real> Pass<'m, T> {
         self.cache().len()
     }
 
-    /// Where the cells of a layer lie on the input, and which pixels they read; `None` if that isn't known, as behind a
-    /// layer that enlarges the picture.
+    /// The positions of a layer's cells on the input, and the pixels that they read; `None` if these are unknown, for
+    /// example after a layer that enlarges the picture.
     ///
     /// # Errors
     /// If there is no such layer, or its output has no positions.

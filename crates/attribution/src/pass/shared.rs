@@ -1,4 +1,4 @@
-//! One pass asked by several threads at once.
+//! One pass used by several threads at once.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::Method;
 use crate::methods::{Gradient, GuidedBackprop};
 use crate::testing::wave;
 
-/// Classes of the model; more than a pass keeps gradients for.
+/// Number of classes of the model. It exceeds the number of targets in a pass's cache.
 const CLASSES: usize = 8;
 
-/// Convolutions large enough that their backward passes are cut into tasks.
+/// The convolutions are large enough that their backward passes are split into tasks.
 fn model() -> Model<f32> {
     Model::builder([32, 32, 3])
         .layer("conv1", Conv2d::new(16, 3))
@@ -34,14 +34,14 @@ fn image() -> Tensor<f32> {
     wave([1, 32, 32, 3], 2.0)
 }
 
-/// The gradient for a class, or what guided backpropagation makes of it.
+/// The gradient for a class, or guided backpropagation's map.
 fn asked(pass: &Pass<'_>, question: usize) -> Array3<f32> {
     let class = question % CLASSES;
     let method: &dyn Method<f32> = if question < CLASSES { &Gradient } else { &GuidedBackprop };
     pass.why(class).explain(method).unwrap().raw().to_owned()
 }
 
-/// Runs `test`; ends the process with a message where it takes longer than a minute, since a deadlock fails no test.
+/// Runs `test`. If it takes longer than a minute, ends the process with a message, since a deadlock fails no test.
 fn within_a_minute(test: impl FnOnce() + Send + 'static) {
     let (done, finished) = mpsc::channel();
     let thread = std::thread::spawn(move || {
@@ -71,7 +71,7 @@ fn threads_and_pools_of_any_size_get_the_same_bits() {
                 }
                 scope
                     .spawn(|| pool.install(|| (0..4 * CLASSES).into_par_iter().for_each(|i| check(i % (2 * CLASSES)))));
-                // The global pool, in which threads outside any pool have their work done.
+                // The global pool, which does the work of threads outside any pool.
                 (0..4 * CLASSES).into_par_iter().for_each(|i| check(i % (2 * CLASSES)));
             });
             pool.scope(|scope| (0..2 * CLASSES).for_each(|i| scope.spawn(move |_| check(i))));

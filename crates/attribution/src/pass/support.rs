@@ -1,4 +1,4 @@
-//! What the methods need of a pass.
+//! Helpers of a pass for the methods.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -89,18 +89,19 @@ impl<T: Real> Pass<'_, T> {
         Ok(backward)
     }
 
-    /// Locks the cache. Compute nothing under this lock: a worker thread that waits for a parallel loop may run another
-    /// task meanwhile, and that task may want the lock.
+    /// Locks the cache. Compute nothing under this lock: a worker thread that waits for a parallel loop may meanwhile
+    /// run another task, and that task may need the lock.
     pub(super) fn cache(&self) -> MutexGuard<'_, GradientCache<T>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The gradients under the chain rule everywhere between the image and the logits, from ∂S/∂logits = `seed`.
+    /// The gradients under the chain rule at every value between the image and the logits, starting with ∂S/∂logits =
+    /// `seed`.
     pub(crate) fn path(&self, seed: &Tensor<T>) -> Result<Path<T>, ExplainError> {
         Ok(Path::under(&Exact, [self.forward().input(), self.forward().logits()], seed)?)
     }
 
-    /// Checks that a rule has a meaning for the way from the logits to the image.
+    /// Checks that a rule applies to the path from the logits to the image.
     pub(crate) fn check_rule(&self, rule: &dyn Rule<T>) -> Result<(), ExplainError> {
         let between = values_between(self.forward().input(), self.forward().logits());
         let nodes = self.tape().nodes();
@@ -140,7 +141,7 @@ impl<T: Real> Pass<'_, T> {
         Map { layers: vec![self.layer_name(layer)], ..map }
     }
 
-    /// A map of cells as small as the image's pixels, `[H, W]`, which is drawn like a layer's.
+    /// A map of cells as small as the image's pixels, `[H, W]`, which is drawn like a layer's map.
     pub(crate) fn fine_map(&self, image: usize, quantity: Quantity, values: Array2<T>) -> Map<T> {
         self.map(image, quantity, Placement::Cells(Cells::PIXELS), values.insert_axis(Axis(2)), false)
     }
@@ -150,7 +151,7 @@ impl<T: Real> Pass<'_, T> {
         self.map(image, quantity, Placement::Pixels, values, zero_gradient)
     }
 
-    /// Maps of each image's values, `[N, H, W, C]`; `gradient` is what they were computed from.
+    /// Maps of each image's values, `[N, H, W, C]`; they were computed from `gradient`.
     pub(crate) fn pixel_maps(&self, quantity: Quantity, values: &Tensor<T>, gradient: &Tensor<T>) -> Vec<Map<T>> {
         let zero = |image| of_image(gradient, image).iter().all(|g| g.is_zero());
         let map = |image| self.pixel_map(image, quantity, of_image(values, image).to_owned(), zero(image));
@@ -167,8 +168,8 @@ impl<T: Real> Pass<'_, T> {
         Some(Origin::Output(self.layer_name(broken)))
     }
 
-    /// Completes the verdict on a map of gradients: if infinity or NaN didn't arise on the forward pass, it names where
-    /// they first arose on the backward pass.
+    /// Completes the verdict on a map of gradients. If infinity or NaN didn't arise on the forward pass, the verdict
+    /// names where they first arose on the backward pass.
     pub(crate) fn traced(&self, verdict: Verdict, image: usize, backward: &Backward<T>) -> Verdict {
         let Verdict::NonFinite { origin: None } = verdict else { return verdict };
         let first = backward.logits_first().find(|(_, gradient)| self.is_broken(gradient, image));
@@ -199,7 +200,7 @@ pub(crate) fn of_image<T: Real>(batch: &Tensor<T>, image: usize) -> ArrayView3<'
     ArrayView3::from_shape(Ix3(h, w, c), values).expect("a tensor is contiguous")
 }
 
-/// e^(y − max y), divided by their sum.
+/// The softmax: e^(y − max y), divided by the sum.
 pub(crate) fn softmax<T: Real>(values: &mut [T]) {
     let max = values.iter().copied().fold(T::neg_infinity(), T::max);
     values.iter_mut().for_each(|y| *y = (*y - max).exp());

@@ -52,7 +52,8 @@ fn a_weight_that_is_not_a_number_is_traced_to_its_layer() {
 #[test]
 fn a_gradient_that_overflows_is_traced_to_its_layer() {
     let mut model = model().cast::<f32>();
-    // Scaled down, then up again: forward, the values stay in range; backward, both large factors multiply.
+    // The weights scale down, then up. On the forward pass the values stay in range; on the backward pass both large
+    // factors multiply.
     for (name, factor) in [("conv1.weight", 1e-20), ("conv2.weight", 1e20), ("fc.weight", 1e25)] {
         let scaled = model.parameter(name).unwrap().clone().map(|w| w * factor);
         model.set_parameter(name, scaled).unwrap();
@@ -93,7 +94,9 @@ fn wrong_layers_and_images_are_named() {
     let message = |layer: LayerRef<'_>| pass.why(0).at(layer).explain_each(&GradCam).unwrap_err().to_string();
     assert!(message("rely1".into()).contains("did you mean `relu1`?"));
     assert!(message(99.into()).contains("the layers are conv1"));
-    assert!(message("fc".into()).contains("has no positions ([3] for each image); layers that have: conv1, relu1"));
+    assert!(
+        message("fc".into()).contains("has no positions ([3] for each image); layers with positions: conv1, relu1")
+    );
     assert_eq!(pass.layer(LayerRef::Last).unwrap(), model.layer_index("pool").unwrap());
     assert!(matches!(Pass::new(&model, images(0)), Err(ExplainError::NoImages)));
     assert!(Pass::new(&model, Tensor::zeros([3, 3, 1])).is_err());
@@ -126,7 +129,7 @@ fn long_methods_report_and_stop() {
     assert!(pass.why(0).explain_each(&SmoothGrad { samples: 0, ..noise }).is_err());
 }
 
-/// Covered with huge values the network overflows, although it doesn't for the image.
+/// If it is covered with huge values, the network overflows, although it doesn't for the image itself.
 #[test]
 fn a_variant_that_overflows_is_blamed() {
     let model = Model::builder([9, 8, 2]).layer("conv", Conv2d::new(3, 3)).layer("gap", GlobalAvgPool);
@@ -137,8 +140,8 @@ fn a_variant_that_overflows_is_blamed() {
     assert_eq!(verdict, Verdict::NonFinite { origin: Some(Origin::Variant) });
 }
 
-/// The convolutions' weights are replaced by NaN after the forward pass: a method that still gives the right map didn't run
-/// them again.
+/// The convolutions' weights are replaced by NaN after the forward pass. A method that still gives the right map didn't
+/// run them again.
 #[test]
 fn one_forward_and_one_backward_pass_a_class_give_six_methods_at_all_layers() {
     let model = model();
@@ -161,5 +164,5 @@ fn one_forward_and_one_backward_pass_a_class_give_six_methods_at_all_layers() {
         assert_eq!(pass.cached_backward_passes(), class + 1);
     }
     let run_again = pass.why(0).at("pool").explain_each(&ScoreCam).unwrap();
-    assert!(matches!(run_again[0].verdict(), Verdict::NonFinite { .. }), "a second forward pass would show");
+    assert!(matches!(run_again[0].verdict(), Verdict::NonFinite { .. }), "a second forward pass would be noticed");
 }

@@ -11,10 +11,10 @@ use crate::map::{Map, Origin, Verdict};
 use crate::progress::{Progress, Watch};
 use crate::target::Resolved;
 
-/// Variants in one batch.
+/// Number of variants in a batch.
 const BATCH: usize = 16;
 
-/// Variants of an image, or of a layer's output for it.
+/// Variants of an image, or of a layer's output for that image.
 pub(crate) struct Variants<'v, T> {
     /// The image's index in the batch.
     pub(crate) image: usize,
@@ -23,11 +23,11 @@ pub(crate) struct Variants<'v, T> {
     pub(crate) count: usize,
 }
 
-/// Runs variants in batches, and tells who watches how far it has come.
+/// Runs variants in batches, and reports the progress.
 pub(crate) struct Runner<'w> {
     watch: Option<Watch<'w>>,
     progress: Progress,
-    /// Whether the network gave infinity or NaN for a variant.
+    /// Whether the network's output was infinite or NaN for a variant.
     is_broken: bool,
 }
 
@@ -45,8 +45,8 @@ impl<'w> Runner<'w> {
         }
     }
 
-    /// Completes the verdict of a map made from variants: if infinity or NaN didn't arise for the image, it may have for
-    /// one of them.
+    /// Completes the verdict of a map made from variants. If infinity or NaN didn't arise for the image, it may have
+    /// arisen for a variant.
     pub(crate) fn traced<T: Real>(&self, mut map: Map<T>) -> Map<T> {
         if let Verdict::NonFinite { origin: origin @ None } = &mut map.verdict {
             *origin = self.is_broken.then_some(Origin::Variant);
@@ -89,7 +89,7 @@ impl<'w> Runner<'w> {
             let forward = model.forward(&tape, batch, Mode::Evaluation)?;
             let seed = target.seed(forward.logits.value(), &rows)?;
             let mut gradients = tape.backward_from(&forward.logits, seed, &Exact, [&forward.input])?;
-            let gradients = gradients.take(&forward.input).expect("asked for");
+            let gradients = gradients.take(&forward.input).expect("requested");
             is_broken |= gradients.as_slice().iter().any(|g| !g.is_finite());
             let each = gradients.as_slice().chunks_exact(variants.original.len());
             each.enumerate().for_each(|(index, gradient)| take(first + index, gradient));
@@ -99,7 +99,7 @@ impl<'w> Runner<'w> {
         Ok(())
     }
 
-    /// Calls `run` with batches `[M, h, w, C]` of variants, and the index of each batch's first.
+    /// Calls `run` with batches `[M, h, w, C]` of variants, and the index of the first variant in each batch.
     fn batches<T: Real>(
         &mut self,
         variants: &Variants<'_, T>,

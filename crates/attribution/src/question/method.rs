@@ -1,4 +1,4 @@
-//! What a method is.
+//! The trait of all methods.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use crate::layer::LayerRef;
 use crate::map::{Map, Quantity};
 use crate::pass::Pass;
 
-/// A method: it answers [questions](Question). Settings are the fields of the type, as in
+/// A method answers [questions](Question). Its settings are the fields of the type, as in
 /// `SmoothGrad { samples: 200, ..SmoothGrad::default() }`.
 ///
-/// Those of this crate are listed in [`methods`](crate::methods). One of your own is explained by in the same way:
+/// The methods of this crate are listed in [`methods`](crate::methods). Your own methods are used in the same way:
 ///
 /// ```
 /// use attribution::question::{About, Cost, LooksAt, Method};
@@ -58,20 +58,20 @@ use crate::pass::Pass;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Method<T: Real = f32>: fmt::Debug + Send + Sync {
-    /// What it is called, where it comes from, what its maps mean.
+    /// The method's name, its source, and the meaning of its maps.
     fn about(&self) -> &'static About;
 
-    /// A map for each image of the pass.
+    /// Returns a map for each image of the pass.
     ///
     /// # Errors
-    /// If the target or a layer doesn't fit the model, the method or its settings have no meaning for it, or the caller
-    /// stopped it.
+    /// If the target or a layer doesn't fit the model, the method or its settings don't apply to the model, or the
+    /// caller stopped the method.
     fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError>;
 
-    /// Checks, without explaining anything, that the method and its settings have a meaning for the model of a pass.
+    /// Checks that the method and its settings apply to the model of a pass, without explaining anything.
     ///
     /// # Errors
-    /// If they have none.
+    /// If they don't apply.
     fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
         match self.about().looks_at {
             LooksAt::Layer => pass.spatial(LayerRef::Last).map(|_| ()),
@@ -79,14 +79,15 @@ pub trait Method<T: Real = f32>: fmt::Debug + Send + Sync {
         }
     }
 
-    /// Its settings, an object, or null if it has none. With a model, those that depend on the model are worked out.
+    /// The settings as an object, or null if the method has none. With a model, the settings that depend on it are
+    /// computed.
     fn settings(&self, model: Option<&Model<T>>) -> Value {
         let _ = model;
         Value::Null
     }
 }
 
-/// What there is to know about a method.
+/// The description of a method.
 #[derive(Debug)]
 pub struct About {
     /// Its name on the command line and in files: `grad-cam`.
@@ -97,23 +98,23 @@ pub struct About {
     pub source: &'static str,
     /// What it computes, in a few words.
     pub formula: &'static str,
-    /// Where it looks.
+    /// The values that it explains.
     pub looks_at: LooksAt,
-    /// What the values of its maps are.
+    /// What the values of its maps mean.
     pub quantity: Quantity,
     /// How often it runs the network.
     pub cost: Cost,
-    /// What a reader may conclude from its maps: completes "It tells …".
+    /// What its maps show. Completes "It tells …".
     pub tells: &'static str,
-    /// What its maps don't say: completes "It doesn't tell …".
+    /// What its maps don't show. Completes "It doesn't tell …".
     pub does_not_tell: &'static str,
     /// Its names in Captum, pytorch-grad-cam and TorchCAM.
     pub elsewhere: &'static [&'static str],
-    /// The chapter of the book that derives it.
+    /// The chapter of the book with its derivation.
     pub chapter: &'static str,
 }
 
-/// Where a method looks.
+/// The values that a method explains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LooksAt {
     /// The features before global average pooling and the last layer.
@@ -131,12 +132,12 @@ pub enum Cost {
     OnePass,
     /// Once for each channel of the layer.
     EachChannel,
-    /// As often as its settings say.
+    /// As often as its settings require.
     Settings,
 }
 
 impl About {
-    /// Whether it can look at any layer.
+    /// Whether it can explain any layer.
     #[must_use]
     pub fn takes_layer(&self) -> bool {
         self.looks_at == LooksAt::Layer

@@ -1,6 +1,7 @@
-//! What is asked about the images of a pass.
+//! Questions about the images of a pass.
 //!
-//! A [`Question`] is a [`Target`], the layers to look at, and who is told of the progress. Methods answer it.
+//! A [`Question`] consists of a [`Target`], the layers to explain, and an optional progress callback. Methods answer
+//! it.
 
 mod method;
 
@@ -21,7 +22,7 @@ use crate::pass::{Pass, Reading, Runner, of_image};
 use crate::rules::Coverage;
 use crate::target::{Resolved, Target};
 
-/// Why the network gives a score to the images of a pass: [`Pass::why`]. Any [`Method`] answers it.
+/// The question why the network gives a score to the images of a pass; see [`Pass::why`]. Any [`Method`] answers it.
 ///
 /// ```
 /// # use attribution::{Pass, Target, methods::{GradCam, LayerCam, SmoothGrad}};
@@ -48,32 +49,32 @@ impl<'p, T: Real> Question<'p, T> {
         Self { pass, target, layers: vec![LayerRef::Last], watch: None }
     }
 
-    /// Looks at this layer; without it, methods look at the last layer whose output has positions. It makes no difference
-    /// to methods that look at the input.
+    /// Selects a layer. The default is the last layer whose output has positions. Methods that explain the input ignore
+    /// it.
     #[must_use]
     pub fn at(self, layer: impl Into<LayerRef<'p>>) -> Self {
         self.at_each([layer])
     }
 
-    /// Looks at each of these layers. The map is the mean of the layers' maps, each stretched over the input and scaled to
-    /// [0, 1]; a layer whose map isn't evidence adds nothing.
+    /// Selects several layers. The map is the mean of the layers' maps, each stretched over the input and scaled to
+    /// [0, 1]. A layer whose map isn't evidence adds nothing.
     #[must_use]
     pub fn at_each<L: Into<LayerRef<'p>>>(mut self, layers: impl IntoIterator<Item = L>) -> Self {
         self.layers = layers.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Tells `watch` how far methods have come that run the network many times; `watch` can stop them.
+    /// Reports the progress of methods that run the network many times to `watch`, which can stop them.
     #[must_use]
     pub fn watched(mut self, watch: Watch<'p>) -> Self {
         self.watch = Some(watch);
         self
     }
 
-    /// The answer for the only image.
+    /// The answer for a single image.
     ///
     /// # Errors
-    /// If the method can't answer, or several images were observed ([`explain_each`](Self::explain_each)).
+    /// If the method can't answer, or the pass has several images ([`explain_each`](Self::explain_each)).
     pub fn explain(&self, method: &dyn Method<T>) -> Result<Map<T>, ExplainError> {
         if self.pass.images() != 1 {
             return Err(ExplainError::SeveralImages { images: self.pass.images() });
@@ -81,11 +82,11 @@ impl<'p, T: Real> Question<'p, T> {
         Ok(method.explain(self)?.swap_remove(0))
     }
 
-    /// The answer for each image, in their order.
+    /// The answers for all images, in order.
     ///
     /// # Errors
-    /// If the method can't answer: the target or a layer doesn't fit the model, the method or its settings have no meaning
-    /// for it, or `watch` stopped it.
+    /// If the method can't answer: the target or a layer doesn't fit the model, the method or its settings don't apply
+    /// to the model, or `watch` stopped it.
     pub fn explain_each(&self, method: &dyn Method<T>) -> Result<Vec<Map<T>>, ExplainError> {
         method.explain(self)
     }
@@ -98,7 +99,7 @@ impl<'p, T: Real> Question<'p, T> {
         let (forward, seed) = (self.pass.forward(), self.seed()?);
         let mut gradients =
             on_pool(|| self.pass.tape().backward_from(forward.logits(), seed, rule, [forward.input()]))?;
-        let gradient = gradients.take(forward.input()).expect("asked for");
+        let gradient = gradients.take(forward.input()).expect("requested");
         let coverage = Coverage::of(gradients.coverage());
         let maps = self.pass.pixel_maps(Quantity::Sensitivity, &gradient, &gradient);
         Ok(maps.into_iter().map(|map| Map { coverage: Some(coverage.clone()), ..map }).collect())
@@ -110,14 +111,14 @@ impl<'p, T: Real> Question<'p, T> {
         self.pass
     }
 
-    /// The score that is to be explained.
+    /// The score to explain.
     #[must_use]
     pub fn target(&self) -> &Target<T> {
         &self.target
     }
 
-    /// Maps from the features of the layer and their gradients, `[h, w, C]` each → `[h, w]`: what Grad-CAM and its family
-    /// are. All of them, at all layers, share the target's one backward pass.
+    /// Maps computed from the layer's features and their gradients, `[h, w, C]` each → `[h, w]`, as for Grad-CAM and
+    /// its family. All these methods, at all layers, share one backward pass per target.
     ///
     /// # Errors
     /// If there is no such layer, its output has no positions, or the target doesn't fit.
@@ -143,7 +144,7 @@ impl<'p, T: Real> Question<'p, T> {
         })
     }
 
-    /// Maps of `f(x, g)`, where g is the gradient at the image x under a rule whose gradients are cached.
+    /// Maps of `f(x, g)`, where g is the gradient at the image x under a cached rule.
     pub(crate) fn maps_from_input_gradient(
         &self,
         quantity: Quantity,
@@ -162,7 +163,7 @@ impl<'p, T: Real> Question<'p, T> {
         Ok(maps.into_iter().enumerate().map(traced).collect())
     }
 
-    /// The maps of the layer; of several, their mean.
+    /// The maps of the layer, or the mean over several layers.
     pub(crate) fn over_layers(
         &self,
         mut at: impl FnMut(usize) -> Result<Vec<Map<T>>, ExplainError>,
@@ -174,7 +175,7 @@ impl<'p, T: Real> Question<'p, T> {
         }
     }
 
-    /// The indices of the layers to look at.
+    /// The indices of the selected layers.
     pub(crate) fn spatial_layers(&self) -> Result<Vec<usize>, ExplainError> {
         if self.layers.is_empty() {
             return Err(ExplainError::NoLayers);
@@ -203,7 +204,7 @@ impl<'p, T: Real> Question<'p, T> {
         self.pass.resolve(&self.target)
     }
 
-    /// Runs variants of the images, so many for each of them.
+    /// A runner for `each` variants of every image.
     pub(crate) fn runner(&self, each: usize) -> Runner<'p> {
         Runner::new(self.pass.images() * each, self.watch)
     }

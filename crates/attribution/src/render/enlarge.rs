@@ -1,18 +1,18 @@
-//! Small pictures, large enough to be seen.
+//! Enlargement of small pictures.
 
 use image::RgbImage;
 
 /// Pictures are enlarged until their longer side has at least this many pixels.
 pub const PANEL: u32 = 200;
 
-/// The integer by which a picture of this size is enlarged for display; 1 if it is large enough, or empty.
+/// The integer factor by which a picture of this size is enlarged for display; 1 if it is large enough, or empty.
 #[must_use]
 pub fn enlargement(width: u32, height: u32) -> u32 {
     PANEL.div_ceil(width.max(height).clamp(1, PANEL))
 }
 
-/// The picture with each pixel drawn as a square of [`enlargement`] pixels: a small picture is shown as it is, not smoothed
-/// into one that the network never saw.
+/// The picture with each pixel drawn as a square of [`enlargement`] pixels. A small picture is not smoothed, because
+/// the network never saw a smooth one.
 #[must_use]
 pub fn enlarge(picture: &RgbImage) -> RgbImage {
     let (width, height) = picture.dimensions();

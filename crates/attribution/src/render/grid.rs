@@ -8,14 +8,14 @@ use image::{Rgb, RgbImage};
 use super::text::Style;
 use super::{Palette, enlarge, enlargement};
 
-/// Pictures whose longer side has more pixels are reduced to this.
+/// Limit on a picture's longer side; larger pictures are reduced.
 const LARGEST: u32 = 480;
 const MARGIN: u32 = 28;
-/// Between two panels, and between two rows.
+/// The gap between two panels, and between two rows.
 const GAP: u32 = 20;
-/// Between a picture and its caption, and between other things that belong together.
+/// The gap between a picture and its caption, and between other related things.
 const NEAR: u32 = 6;
-/// The widest that a row's label may be.
+/// Limit on the width of a row's label.
 const LABEL: u32 = 140;
 const BAR: (u32, u32) = (140, 10);
 
@@ -43,13 +43,13 @@ impl Panel {
         Self { picture, name: name.into(), detail: String::new() }
     }
 
-    /// What else is to be said of it, in smaller letters under the name.
+    /// Adds a detail in smaller letters under the name.
     #[must_use]
     pub fn detail(self, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), ..self }
     }
 
-    /// The same panel with another picture, made of its own.
+    /// The same panel with its picture changed.
     #[must_use]
     pub fn map(self, change: impl FnOnce(RgbImage) -> RgbImage) -> Self {
         Self { picture: change(self.picture), ..self }
@@ -80,11 +80,11 @@ impl Panel {
     }
 }
 
-/// A bar under the grid that says what the colours mean.
+/// A bar under the grid that explains the colours.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Legend {
     palette: Palette,
-    /// What its lower and its upper end mean.
+    /// The meanings of the lower and the upper end.
     ends: [&'static str; 2],
 }
 
@@ -104,9 +104,10 @@ impl Legend {
     }
 }
 
-/// Rows of panels on white paper: columns equally wide, the cells of a row equally high, captions below.
+/// Rows of panels on white paper. The columns have equal widths, the cells of a row equal heights, and captions are
+/// below.
 ///
-/// Text that is too long is broken at a space, and shortened with "…" past the second line.
+/// Long text is broken at spaces, and cut off with "…" after the second line.
 ///
 /// ```
 /// use attribution::render::{Grid, Panel};
@@ -133,21 +134,20 @@ impl Grid {
         Self::default()
     }
 
-    /// A line above all rows.
+    /// Adds a line above all rows.
     #[must_use]
     pub fn title(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
     }
 
-    /// One more row, with a label to its left (none if empty).
+    /// Adds a row, with a label to its left (none if empty).
     #[must_use]
     pub fn row(mut self, label: impl Into<String>, panels: Vec<Panel>) -> Self {
         self.rows.push((label.into(), panels));
         self
     }
 
-    /// One more legend below all rows: a palette, and what its lower and its upper end mean. The same one again adds
-    /// nothing.
+    /// Adds a legend below all rows: a palette, and the meanings of its lower and upper end. Duplicates are ignored.
     #[must_use]
     pub fn legend(mut self, palette: Palette, ends: [&'static str; 2]) -> Self {
         let legend = Legend { palette, ends };
@@ -170,7 +170,7 @@ impl Grid {
         let width = (label + panels).max(legends).max(2 * LABEL);
         let title = TITLE.wrap(&self.title, width, 2);
 
-        // A block that isn't there takes no gap either.
+        // An empty block has no gap either.
         let block = |height: u32| if height == 0 { 0 } else { height + GAP };
         let title_height = block(title.len() as u32 * TITLE.line);
         let rows_height: u32 = rows.iter().map(|row| block(row.height())).sum();
@@ -193,7 +193,7 @@ impl Grid {
     }
 }
 
-/// A row as it will be drawn.
+/// A row with its heights.
 struct Row<'a> {
     label: Vec<String>,
     panels: Vec<(&'a Panel, Cow<'a, RgbImage>)>,
@@ -233,7 +233,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Puts a picture on the sheet, with a hairline around it: a map is often white at its edge.
+/// Draws a picture on the sheet, with a hairline around it because maps are often white at the edge.
 fn place(sheet: &mut RgbImage, picture: &RgbImage, left: u32, top: u32) {
     let framed = RgbImage::from_pixel(picture.width() + 2, picture.height() + 2, FRAME);
     imageops::replace(sheet, &framed, i64::from(left) - 1, i64::from(top) - 1);

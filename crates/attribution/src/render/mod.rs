@@ -1,7 +1,7 @@
 //! Pictures of explanations.
 //!
-//! [`Map::over`](crate::Map::over) draws a map over the picture that it explains, in the colours of a [`Palette`]; a
-//! [`Grid`] puts panels side by side with captions that can be read.
+//! [`Map::over`](crate::Map::over) draws a map over its picture in the colours of a [`Palette`]. A [`Grid`] arranges
+//! panels side by side, with legible captions.
 
 mod enlarge;
 mod grid;

@@ -6,8 +6,9 @@ use nn::data::Rect;
 const LINE: Rgb<u8> = Rgb([255, 255, 255]);
 const CASING: Rgb<u8> = Rgb([32, 33, 36]);
 
-/// Draws the edge of a box given in pixels of the picture *before* it was enlarged by `factor`: two white pixels within the
-/// box, between two dark ones, so that it shows on every ground. What lies outside of the picture is left out.
+/// Draws the edge of a box that is given in pixels of the picture *before* it was enlarged by `factor`. The line is two
+/// white pixels inside the box, between two dark ones, so that it is visible on any background. Parts outside of the
+/// picture are cut off.
 pub fn outline(picture: &mut RgbImage, rect: &Rect, factor: u32) {
     let scaled = |length: usize| length as i64 * i64::from(factor);
     let (top, bottom) = (scaled(rect.top), scaled(rect.bottom()));

@@ -1,15 +1,14 @@
-//! A colour over a picture that shows through.
+//! Colours blended over a picture.
 
 use image::Rgb;
 
 use super::Palette;
 
-/// The opacity of the strongest value that leaves the picture's shapes visible under it.
+/// The opacity of the strongest value; the picture's shapes remain visible under it.
 pub const OPACITY: f32 = 0.8;
 
 /// A pixel of the picture under the colour of a value m in [−1, 1]: (1 − α|m|) · pixel + α|m| · colour(m), with α the
-/// opacity. So the picture stays untouched where the map says nothing, instead of being tinted. A value that isn't a
-/// number shows as grey.
+/// opacity. So the picture is unchanged where the map is zero, instead of tinted. NaN is drawn in grey.
 #[must_use]
 pub fn overlay(pixel: Rgb<u8>, palette: Palette, value: f32, opacity: f32) -> Rgb<u8> {
     let weight = if value.is_nan() { 1.0 } else { value.abs().min(1.0) };

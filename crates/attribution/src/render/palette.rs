@@ -2,22 +2,22 @@
 
 use image::Rgb;
 
-/// The colour of a value that is not a number: a grey that no palette contains.
+/// The colour of NaN: a grey that no palette contains.
 const NOT_A_NUMBER: Rgb<u8> = Rgb([128, 128, 128]);
 
 /// Colours for the values of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Palette {
-    /// Inferno, for values in [0, 1]: dark blue over red to bright yellow. Its lightness rises evenly, so that equal steps
-    /// look equal, also in grey and to the colour-blind (van der Walt and Smith, Matplotlib 2.0).
+    /// Inferno, for values in [0, 1]: from dark blue over red to bright yellow. The lightness increases evenly, so
+    /// equal steps look equal, also in greyscale and to colour-blind people (van der Walt and Smith, Matplotlib 2.0).
     Strength,
-    /// ColorBrewer's RdBu, for values in [−1, 1]: red above 0, nearly white at 0, blue below, which the colour-blind can
-    /// tell apart.
+    /// ColorBrewer's RdBu, for values in [−1, 1]: red above 0, nearly white at 0, and blue below, which colour-blind
+    /// people can distinguish.
     Signed,
 }
 
 impl Palette {
-    /// The colour of a value; values beyond an end get the colour of that end.
+    /// The colour of a value. Values beyond an end get the colour of that end.
     #[must_use]
     pub fn color(self, value: f32) -> Rgb<u8> {
         let (gradient, position) = match self {
@@ -27,7 +27,7 @@ impl Palette {
         if value.is_nan() { NOT_A_NUMBER } else { Rgb(gradient.eval_continuous(position.into()).into_array()) }
     }
 
-    /// The colour at a position in [0, 1] from the lower end to the upper one.
+    /// The colour at a position in [0, 1], from the lower end to the upper end.
     #[must_use]
     pub fn at(self, position: f32) -> Rgb<u8> {
         match self {

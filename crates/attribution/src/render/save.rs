@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use image::{ImageFormat, RgbImage};
 use nn::files::write_whole;
 
-/// A picture couldn't be written; nothing of it was left behind.
+/// A picture couldn't be written. No partial file is left behind.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: can't be written: {error}", path.display())]
 pub struct SaveError {
@@ -16,7 +16,7 @@ pub struct SaveError {
     pub error: io::Error,
 }
 
-/// Writes the picture as PNG. The file appears whole or not at all.
+/// Writes the picture as PNG. The write is atomic.
 ///
 /// # Errors
 ///

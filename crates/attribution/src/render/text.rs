@@ -11,14 +11,14 @@ static REGULAR: LazyLock<FontRef> = LazyLock::new(|| embedded(notosans::REGULAR_
 static BOLD: LazyLock<FontRef> = LazyLock::new(|| embedded(notosans::BOLD_TTF));
 
 fn embedded(bytes: &'static [u8]) -> FontRef<'static> {
-    FontRef::try_from_slice(bytes).expect("the embedded font is one")
+    FontRef::try_from_slice(bytes).expect("the embedded font is valid")
 }
 
-/// How a line of text looks.
+/// The style of a line of text.
 #[derive(Clone, Copy)]
 pub(super) struct Style {
     pub(super) bold: bool,
-    /// From one line to the next, pixels.
+    /// Distance from one line to the next, in pixels.
     pub(super) line: u32,
     pub(super) color: Rgb<u8>,
 }
@@ -29,7 +29,7 @@ impl Style {
         font.as_scaled(PxScale::from(self.line as f32))
     }
 
-    /// The glyphs of a line whose upper left corner is at the origin, and where the next would stand.
+    /// The glyphs of a line whose upper left corner is at the origin, and the position of the next glyph.
     fn glyphs(&self, text: &str) -> (Vec<Glyph>, f32) {
         let font = self.font();
         let mut x = 0.0;
@@ -45,12 +45,12 @@ impl Style {
         (glyphs, x)
     }
 
-    /// How wide the line is, pixels.
+    /// The width of the line, in pixels.
     pub(super) fn width(&self, text: &str) -> u32 {
         self.glyphs(text).1.ceil() as u32
     }
 
-    /// Draws one line, its upper left corner at `(left, top)`. What reaches over the picture's edge is cut.
+    /// Draws one line with its upper left corner at `(left, top)`. Parts outside of the picture are cut off.
     pub(super) fn draw(&self, picture: &mut RgbImage, left: u32, top: u32, text: &str) {
         let font = self.font();
         for outlined in self.glyphs(text).0.into_iter().filter_map(|glyph| font.outline_glyph(glyph)) {
@@ -93,7 +93,7 @@ impl Style {
         if self.width(&line) <= width {
             return line;
         }
-        // No glyph that is drawn is narrower than a pixel.
+        // Every drawn glyph is at least a pixel wide.
         line = line.chars().take(width as usize).collect();
         while self.width(&format!("{line}…")) > width && line.pop().is_some() {}
         format!("{}…", line.trim_end())
@@ -120,7 +120,7 @@ mod tests {
         let lines = STYLE.wrap(text, 160, 9);
         assert!(lines.len() > 2 && lines.iter().all(|line| STYLE.width(line) <= 160));
         assert_eq!(lines.join(" "), text);
-        // No word would have fitted on the line before.
+        // No word would have fitted on the previous line.
         for pair in lines.windows(2) {
             let first = pair[1].split(' ').next().unwrap();
             assert!(STYLE.width(&format!("{} {first}", pair[0])) > 160);

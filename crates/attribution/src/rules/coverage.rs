@@ -1,24 +1,24 @@
-//! What a backward rule replaced.
+//! The operations that a backward rule replaced.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use tensor::Nature;
 
-/// What a backward rule replaced. Displayed as `7 of 7 ReLUs`, or `z⁺ in 3 layers, ε = 1e-6 in 1 layer`.
+/// The operations that a backward rule replaced. Displayed as `7 of 7 ReLUs`, or `z⁺ in 3 layers, ε = 1e-6 in 1 layer`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Coverage {
-    /// A rule about ReLUs.
+    /// A rule for ReLUs.
     Rectifiers {
-        /// ReLUs whose product was replaced.
+        /// Number of ReLUs whose product was replaced.
         replaced: usize,
-        /// ReLUs on the path of the gradients.
+        /// Number of ReLUs on the path of the gradients.
         total: usize,
         /// Whether bounded ones, such as ReLU6, are among them.
         bounded: bool,
     },
-    /// A rule about other operations: their names, and how many of how many were replaced.
+    /// A rule for other operations: their names, and how many of each were replaced, out of how many.
     Operations(Vec<(&'static str, [usize; 2])>),
     /// Rules of layer-wise relevance propagation.
     Relevance {

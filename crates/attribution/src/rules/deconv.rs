@@ -5,12 +5,12 @@ use std::sync::Arc;
 use nn::Real;
 use tensor::{Grads, Nature, Node, Reason, Rule, Tensor, Wanted};
 
-/// The deconvolutional network: a ReLU passes (g > 0)·g, whatever its own input was. (Zeiler and Fergus, *Visualizing and
+/// The deconvolutional network: a ReLU passes (g > 0)·g, whatever its input was. (Zeiler and Fergus, *Visualizing and
 /// Understanding Convolutional Networks*, 2014, §2.1.)
 ///
-/// Max pooling passes gradients to its maxima, the paper's switches. It follows the chain rule, and so do linear and
-/// affine operations and products. Everything else (sigmoid, tanh, SiLU, GELU, ELU, softplus, leaky ReLU, layer and group
-/// norms) is refused.
+/// Max pooling passes gradients to its maxima, which are the paper's switches. It follows the chain rule, as do linear
+/// and affine operations and products. All other operations (sigmoid, tanh, SiLU, GELU, ELU, softplus, leaky ReLU,
+/// layer and group norms) are refused.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deconv;
 

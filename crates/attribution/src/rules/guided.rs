@@ -8,9 +8,9 @@ use tensor::{Grads, Nature, Node, Reason, Rule, Tensor, Wanted};
 /// Guided backpropagation: a ReLU passes (x > 0)·(g > 0)·g. (Springenberg, Dosovitskiy, Brox and Riedmiller, *Striving for
 /// Simplicity: The All Convolutional Net*, 2015, §3.4 and Figure 1.)
 ///
-/// That is ReLU's own vector–Jacobian product, applied to the positive part of the upstream gradient. A clip such as
-/// ReLU6 is read in the same way, (min < x < max)·(g > 0)·g. Linear and affine operations, products and maxima follow the
-/// chain rule. Everything else (sigmoid, tanh, SiLU, GELU, ELU, softplus, leaky ReLU, layer and group norms) is refused.
+/// This is ReLU's own vector–Jacobian product, applied to the positive part of the upstream gradient. A clip such as
+/// ReLU6 passes (min < x < max)·(g > 0)·g. Linear and affine operations, products and maxima follow the chain rule. All
+/// other operations (sigmoid, tanh, SiLU, GELU, ELU, softplus, leaky ReLU, layer and group norms) are refused.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Guided;
 

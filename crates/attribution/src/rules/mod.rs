@@ -27,10 +27,10 @@ pub use guided::Guided;
 pub use lrp::{AlphaBeta, Composite, Epsilon, Flat, Inputs, Layers, LrpOnTape, LrpRule, Part, Products, ZBox};
 pub use refusal::{Operation, Refusal};
 
-/// Checks that a rule about ReLUs has a meaning for this path.
+/// Checks that a rule for ReLUs applies to this path.
 ///
 /// # Errors
-/// If the path has an operation that the rule has no reading for, or no ReLU.
+/// If the path has an operation that the rule can't handle, or no ReLU.
 fn check_rectifiers<T: Real>(path: &[Arc<Node<T>>]) -> Result<(), Refusal> {
     let mut rectifiers = 0;
     for node in path {
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(coverage(|x| x.apply(Relu).apply(Clip::RELU6)), "2 of 2 ReLUs, ReLU6 included");
     }
 
-    /// A convolution and a batch norm that end in a ReLU, as training records them: the rules would miss that ReLU.
+    /// A convolution and a batch norm fused with a ReLU, as training records them: the rules would miss that ReLU.
     #[test]
     fn a_relu_inside_another_operation_is_refused() {
         let conv = Model::builder([5, 5, 2]).layer("block1", Conv2d::new(2, 3)).layer("relu1", Relu);
@@ -143,7 +143,7 @@ mod tests {
         ];
         for (name, f) in others {
             let found = message(f(&x.apply(Relu)).labelled("act7"));
-            assert!(found.contains(&format!("no reading for the {name} of layer `act7`")), "{found}");
+            assert!(found.contains(&format!("not defined for the {name} of layer `act7`")), "{found}");
         }
         assert!(message(x.neg()).contains("there is no ReLU"));
         let refused = tape.backward(&x.abs().labelled("act7"), &Guided, [&x]).unwrap_err();

@@ -91,7 +91,7 @@ fn operations() -> Vec<Case> {
     ]
 }
 
-/// Those whose nature is [`Nature::Other`].
+/// The operations whose nature is [`Nature::Other`].
 fn others() -> Vec<Case> {
     vec![
         case("div", [MATRIX, MATRIX], |v| v[0].div(&v[1])),
@@ -120,7 +120,7 @@ impl Case {
         self.output(inputs).value().clone()
     }
 
-    /// Whether it is defined for positive numbers alone: a logarithm, a root, a division by a variance's root.
+    /// Whether it is defined only for positive numbers: a logarithm, a root, a division by the root of a variance.
     fn needs_positive(&self) -> bool {
         ["ln", "sqrt", "power", "batch norm (evaluation)"].contains(&self.name)
     }
@@ -133,7 +133,7 @@ impl Case {
         self.shapes.iter().enumerate().map(input).collect()
     }
 
-    /// Whether f(a·x + b·x′) = a·f(x) + b·f(x′) in the inputs `varying`, while the others are constant.
+    /// Whether f(a·x + b·x′) = a·f(x) + b·f(x′) in the inputs `varying`, with the others constant.
     fn combines(&self, varying: &[usize], [a, b]: [f64; 2]) -> bool {
         let (first, mut second) = (self.inputs(1.2), self.inputs(2.2));
         let mut both = first.clone();
@@ -153,7 +153,7 @@ impl Case {
         self.combines(varying, [0.7, -1.9])
     }
 
-    /// Whether f(2·x) = 2·f(x) to the bit in the inputs `varying`, while the others are constant.
+    /// Whether f(2·x) = 2·f(x) to the bit in the inputs `varying`, with the others constant.
     fn doubles(&self, varying: &[usize]) -> bool {
         let inputs = self.inputs(1.2);
         let mut doubled = inputs.clone();
@@ -168,7 +168,7 @@ impl Case {
         self.values(&inputs).as_slice().iter().all(is_copy)
     }
 
-    /// Whether each element of x affects no element of y but the one with its index.
+    /// Whether each element of x affects only the element of y with the same index.
     fn is_elementwise(&self) -> bool {
         let inputs = self.inputs(1.2);
         let y = self.values(&inputs);
@@ -199,7 +199,7 @@ impl Case {
         jumps.as_slice().iter().any(|&jump| jump > 1e-3)
     }
 
-    /// f(0), while the other inputs are constant.
+    /// f(0), with the other inputs constant.
     fn at_zero(&self, inputs: &[Tensor<f64>]) -> Tensor<f64> {
         let mut inputs = inputs.to_vec();
         inputs[0] = Tensor::zeros(inputs[0].shape());

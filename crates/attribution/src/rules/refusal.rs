@@ -1,4 +1,4 @@
-//! Reasons to refuse a model.
+//! Reasons for refusing a model.
 
 use std::fmt;
 
@@ -6,28 +6,30 @@ use nn::Real;
 use tensor::Node;
 use thiserror::Error;
 
-/// Why a backward rule, a full gradient or a certificate has no meaning for a model.
+/// The reason why a backward rule, a full gradient or a certificate doesn't apply to a model.
 ///
 /// A rule's refusal is the `reason` of [`BackwardError::Refused`](tensor::BackwardError::Refused).
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// An activation that isn't a ReLU, or another operation that rules about ReLUs can't leave to the chain rule.
-    #[error("it reads ReLUs, and has no reading for the {0}; use gradient, input × gradient or integrated gradients")]
+    /// An activation other than ReLU, or another operation to which rules for ReLUs can't apply the chain rule.
+    #[error(
+        "the rule replaces ReLUs, and is not defined for the {0}; use gradient, input × gradient or integrated gradients"
+    )]
     NotRectifier(Operation),
     /// A model without a ReLU.
-    #[error("there is no ReLU on the way to the image, so the map would be the plain gradient; use gradient")]
+    #[error("there is no ReLU on the path to the image, so the map would be the plain gradient; use gradient")]
     NoRectifier,
     /// An operation that relevance can't be propagated through.
-    #[error("LRP has no reading for the {0}; use gradient, input × gradient or integrated gradients")]
+    #[error("LRP has no rule for the {0}; use gradient, input × gradient or integrated gradients")]
     NoRelevance(Operation),
     /// A product of values that both depend on the image.
-    #[error("LRP has no reading for the {0}, both of whose inputs depend on the image")]
+    #[error("LRP has no rule for the {0}, both of whose inputs depend on the image")]
     BothInputs(Operation),
-    /// An operation that wasn't yet on the tape when the rule was made for that tape.
+    /// An operation that was recorded after the rule was made for the tape.
     #[error("the {0} was recorded after the rule was made")]
     RecordedLater(Operation),
-    /// A rule of LRP for a layer, by name, that the model doesn't have.
+    /// An LRP rule for a layer name that the model doesn't have.
     #[error("there is no convolution or fully connected layer `{layer}`; found {}", found.join(", "))]
     NoLayer {
         /// The name.
@@ -35,7 +37,7 @@ pub enum Refusal {
         /// The convolutions and fully connected layers.
         found: Vec<String>,
     },
-    /// A rule for the image on a layer that reads another layer.
+    /// A rule for the image, applied to a layer that reads another layer.
     #[error("{rule} is for layers that read the image; the {operation} reads another layer")]
     NotFirst {
         /// The rule.
@@ -43,19 +45,19 @@ pub enum Refusal {
         /// The layer.
         operation: Operation,
     },
-    /// An operation that reads the image, although a rule for the image reads it too.
+    /// An operation that reads the image besides the layer with a rule for the image.
     #[error(
         "the {0} reads the image, too, and only a convolution or fully connected layer can be read by a rule for the \
          image"
     )]
     AlsoFirst(Operation),
-    /// α of [`AlphaBeta`](super::AlphaBeta).
+    /// An invalid α of [`AlphaBeta`](super::AlphaBeta).
     #[error("α must be at least 1, found {0}")]
     Alpha(f64),
-    /// ε of [`Epsilon`](super::Epsilon).
+    /// An invalid ε of [`Epsilon`](super::Epsilon).
     #[error("ε must not be negative, found {0}")]
     Epsilon(f64),
-    /// The bounds of [`ZBox`](super::ZBox).
+    /// Invalid bounds of [`ZBox`](super::ZBox).
     #[error("zᴮ needs two bounds for each of {channels} channels, found {low} lower and {high} upper ones")]
     Bounds {
         /// The number of channels of the layer's input.
@@ -65,11 +67,11 @@ pub enum Refusal {
         /// The number of upper bounds.
         high: usize,
     },
-    /// An operation for which a full gradient has no formula.
-    #[error("it isn't known what the {0} adds to its input")]
+    /// An operation whose bias term is unknown.
+    #[error("FullGrad does not know the bias term of the {0}")]
     UnknownBias(Operation),
-    /// An operation for which a certificate has no bound.
-    #[error("there is no bound for the rounding errors of the {0}")]
+    /// An operation without a known rounding bound.
+    #[error("no rounding bound is known for the {0}")]
     UnknownRounding(Operation),
 }
 
@@ -78,7 +80,7 @@ pub enum Refusal {
 pub struct Operation {
     /// Its [name](tensor::Op::name).
     pub name: &'static str,
-    /// The layer that it is part of.
+    /// The layer that contains it.
     pub layer: Option<String>,
 }
 

@@ -41,7 +41,7 @@ fn explanations_have_the_promised_names_and_shapes() {
     // Of several layers each map, and their mean over the input.
     let layers = ["--method", "grad-cam", "--layer", "relu2,relu4", "--class", "Bag"];
     let arguments = [&["explain", &picture, "--model", &model, "--out", "maps", "--raw"], &layers[..]].concat();
-    assert!(succeeds(folder.path(), &arguments).contains("why Bag, as asked"));
+    assert!(succeeds(folder.path(), &arguments).contains("why Bag, as requested"));
     for (ending, shape) in [("", "(48, 48,)"), (".relu2", "(24, 24,)"), (".relu4", "(12, 12,)")] {
         assert!(header(format!("{stem}.grad-cam{ending}.npy")).contains(shape), "{ending}");
     }
@@ -67,7 +67,10 @@ fn classes_and_layers_have_their_rows_and_files() {
     assert!(sheet().height() > 2 * 200, "fourteen panels take two rows");
 
     let printed = explain(&["--method", "grad-cam", "--class", "Bag", "--class", "0", "--shared-scale"]);
-    assert!(printed.contains("why Bag, as asked") && printed.contains("why T-shirt/top, as asked"), "{printed}");
+    assert!(
+        printed.contains("why Bag, as requested") && printed.contains("why T-shirt/top, as requested"),
+        "{printed}"
+    );
     let (bag, shirt) = (values("8.grad-cam"), values("0.grad-cam"));
     let printed = explain(&["--method", "grad-cam", "--class", "Bag", "--versus", "0"]);
     assert!(printed.contains("why Bag rather than T-shirt/top"), "{printed}");
@@ -166,7 +169,7 @@ fn cam_without_its_head_says_what_to_use() {
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
     };
     let (_, warnings) = explained(&explain);
-    assert!(warnings.contains("CAM is left out: CAM needs a model that ends in"), "{warnings}");
+    assert!(warnings.contains("CAM is skipped: CAM needs a model that ends in"), "{warnings}");
     // Nor has guided backpropagation a reading for other activations.
     let smooth = Model::builder([48, 48, 1])
         .layer("conv1", Conv2d::new(2, 3))
@@ -176,7 +179,7 @@ fn cam_without_its_head_says_what_to_use() {
     smooth.build(1).unwrap().save(folder.path().join("smooth.safetensors")).unwrap();
     let (printed, warnings) = explained(&["explain", "waves.npy", "--model", "smooth.safetensors"]);
     assert!(
-        warnings.contains("guided backprop is left out") && warnings.contains("silu of layer `silu1`"),
+        warnings.contains("guided backprop is skipped") && warnings.contains("silu of layer `silu1`"),
         "{warnings}"
     );
     assert!(printed.contains("Grad-CAM") && printed.contains("evidence"), "{printed}");

@@ -35,10 +35,10 @@ fn pictures_are_split_augmented_and_trained_on() {
     assert!(dry.status.success(), "{dry:?}");
     let printed = [dry.stdout, dry.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
     for part in [
-        "left out: skies/dusk/notes.txt: expected a PNG",
-        "28 images to train on, 16×16×3: dawn 14, dusk 14",
-        "8 images to choose by, 16×16×3: dawn 4, dusk 4",
-        "4 images to test with, 16×16×3: dawn 2, dusk 2",
+        "skipped: skies/dusk/notes.txt: expected a PNG",
+        "28 images for training, 16×16×3: dawn 14, dusk 14",
+        "8 images for validation, 16×16×3: dawn 4, dusk 4",
+        "4 images for the test, 16×16×3: dawn 2, dusk 2",
     ] {
         assert!(printed.contains(part), "{part}: {printed}");
     }

@@ -51,7 +51,7 @@ fn classes_take_the_names_of_a_file() {
     let ask = [&cat(), "--method", "cam", "--labels", "names.txt", "--class", "class 282"];
     let printed = explained(folder.path(), &ask);
     assert_eq!(classes(&printed)[0].1, "class 285");
-    assert!(printed.contains("why class 282, as asked"), "{printed}");
+    assert!(printed.contains("why class 282, as requested"), "{printed}");
     let error = fails(folder.path(), &["explain", &cat(), "--labels", "few.txt"]);
     assert!(error.contains("few.txt: expected 1000 lines, one for each class, found 7"), "{error}");
 }

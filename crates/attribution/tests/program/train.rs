@@ -50,7 +50,7 @@ fn an_interrupted_training_goes_on_with_the_same_bits() {
     let arguments = [&IDX[..], &options, &["--out", "stopped"]].concat();
     let (line, errors) = interrupted(folder.path(), &arguments);
     assert!(line.starts_with("250 training images"), "{line}");
-    assert!(errors.contains("of 1500; all is saved: go on with `glassbox train --resume stopped`"), "{errors}");
+    assert!(errors.contains("of 1500; everything is saved; resume with `glassbox train --resume stopped`"), "{errors}");
 
     let printed = succeeds(folder.path(), &["train", "--resume", "stopped"]);
     assert!(printed.contains("most often taken for") && printed.contains("top-3 1.0000"), "{printed}");
@@ -83,7 +83,7 @@ fn a_file_says_what_to_train_and_flags_go_before_it() {
     let rest = "[network]\nchannels = [4]\n[training]\nepochs = 2\nbatch_size = 10\n[output]\nfolder = \"run\"\n";
     fs::write(folder.path().join("run.toml"), [data, rest].concat()).unwrap();
     let printed = succeeds(folder.path(), &["train", "--config", "run.toml", "--epochs", "3", "--dry-run"]);
-    for part in ["conv 3×3, 4", "30 images to train on, 12×12×1: 0 10, 1 10, 2 10", "3 epochs, 9 steps, about"] {
+    for part in ["conv 3×3, 4", "30 images for training, 12×12×1: 0 10, 1 10, 2 10", "3 epochs, 9 steps, about"] {
         assert!(printed.contains(part), "{part}: {printed}");
     }
     assert!(!folder.path().join("run").exists(), "a dry run writes nothing");

@@ -65,7 +65,7 @@ fn no_command_overwrites_the_report_of_another() {
     assert_eq!(fs::read(&report).unwrap(), page);
     fs::write(&report, "<!DOCTYPE html><title>My cats</title>").unwrap();
     let error = fails(folder.path(), &explain);
-    assert!(error.contains("found a page that doesn't say what wrote it"), "{error}");
+    assert!(error.contains("found a page of unknown origin"), "{error}");
     fs::remove_file(&report).unwrap();
     succeeds(folder.path(), &train);
 }

@@ -44,7 +44,7 @@ fn a_record_is_verified_and_what_differs_is_named() {
     other.set_parameter("fc.bias", bias).unwrap();
     other.save(at("other.safetensors")).unwrap();
     let error = fails(folder.path(), &["verify", "coat.explained.json", "--model", "other.safetensors"]);
-    assert!(error.contains("1 differs, first the network, other.safetensors"), "no map hangs on the bias: {error}");
+    assert!(error.contains("1 differs, first the network, other.safetensors"), "no map depends on the bias: {error}");
     let inputs = listing(Path::new(&demo_file("inputs")));
     let picture = inputs[1].to_str().unwrap();
     let error = fails(folder.path(), &["verify", "coat.explained.json", "--image", picture]);
@@ -57,6 +57,8 @@ fn a_record_is_verified_and_what_differs_is_named() {
     assert!(error.contains("absent.onnx: can't be read"), "{error}");
     assert_eq!(glassbox(folder.path(), &["verify"]).status.code(), Some(2));
     for help in ["-h", "--help"] {
-        assert!(succeeds(folder.path(), &["verify", help]).contains("0 everything holds; 1 something does not; 2 the"));
+        assert!(
+            succeeds(folder.path(), &["verify", help]).contains("0 everything holds; 1 something does not hold; 2")
+        );
     }
 }

@@ -16,31 +16,31 @@ use crate::terminal::values::threads;
 
 /// Train small convolutional networks and see why they decide.
 ///
-/// Without a command, `glassbox demo` runs: it trains a network on garments hidden among clutter, explains its decisions
-/// with four methods, scores the explanations against the garments' true places, and draws pictures.
+/// Without a command, `glassbox demo` runs: it trains a network on garments hidden among clutter, explains its
+/// decisions with four methods, scores the explanations against the garments' true boxes, and draws pictures.
 #[derive(Debug, Parser)]
 #[command(
     name = "glassbox",
     version,
     max_term_width = 100,
     after_long_help = "Try, in this order:\n  \
-        glassbox explain photo.jpg                           a photograph, by the network in the program\n  \
-        glassbox                                             train and explain, into glassbox-out/\n  \
-        glassbox inspect glassbox-out/model.safetensors      the network as a table\n  \
+        glassbox explain photo.jpg                           explain a photograph with the built-in network\n  \
+        glassbox                                             train, explain and write to glassbox-out/\n  \
+        glassbox inspect glassbox-out/model.safetensors      show the network as a table\n  \
         glassbox explain glassbox-out/inputs/*.png --model glassbox-out/model.safetensors\n\n\
-        Results go to standard output, progress and errors to standard error. Exit codes: 0 done; 1 failed, with one \
-        line that says why; 2 wrong usage; 130 stopped by Ctrl-C. `verify` and `certify` exit as diff does: 1 where \
-        something does not hold, 2 where the check failed.\n\
-        Results are the same for any number of threads. They differ in rounding with these environment variables:\n  \
-        GLASSBOX_SIMD=portable|avx2|avx512  the instruction set, by default the fastest that the processor has\n  \
-        GLASSBOX_WINOGRAD=off               3×3 convolutions without Winograd's transforms: slower, nearer the exact sums"
+        Results go to standard output, progress and errors to standard error. Exit codes: 0 success; 1 failure, with a \
+        line on the cause; 2 wrong usage; 130 stopped by Ctrl-C. `verify` and `certify` use diff's exit codes: 1 if \
+        something does not hold, 2 if the check itself failed.\n\
+        Results are the same for any number of threads. These environment variables change how results are rounded:\n  \
+        GLASSBOX_SIMD=portable|avx2|avx512  the instruction set; default: the fastest that the processor supports\n  \
+        GLASSBOX_WINOGRAD=off               3×3 convolutions without Winograd's algorithm: slower, but more accurate"
 )]
 pub(crate) struct Cli {
-    /// Threads to use [default: one for each core]
+    /// Number of threads [default: one per core]
     #[arg(short = 'j', long, global = true, value_name = "N", value_parser = threads, display_order = 1000)]
     pub(crate) threads: Option<usize>,
 
-    /// Show no progress; results, warnings and errors are still printed
+    /// Hide progress; results, warnings and errors are still printed
     #[arg(short, long, global = true, display_order = 1001)]
     pub(crate) quiet: bool,
 
@@ -73,7 +73,7 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// What an option is called for short is the same in all commands; the test before finds two of one letter.
+    /// A short flag has the same meaning in all commands. The test above finds two options with the same letter.
     #[test]
     fn short_flags_mean_the_same_everywhere() {
         let mut cli = Cli::command();

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match run(threads, command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // What a library or the system says may run over several lines.
+            // Errors of libraries and of the system may have several lines.
             let line = failure.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
             complain!("glassbox: {line}");
             ExitCode::from(exit_code(&failure, checks))
@@ -36,7 +36,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// As `diff` where a command checks: 1 says that something does not hold, 2 that the check could not be made.
+/// The exit code; for commands that check something, that of `diff`: 1 if something does not hold, 2 if the check
+/// itself failed.
 fn exit_code(failure: &Failure, checks: bool) -> u8 {
     if interrupt::asked() {
         interrupt::EXIT_CODE
@@ -65,7 +66,7 @@ fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Has all kernels run on the tier that the environment variable `GLASSBOX_SIMD` names.
+/// Selects the instruction set in the environment variable `GLASSBOX_SIMD` for all kernels.
 fn choose_tier() -> Result<(), Failure> {
     let Some(name) = std::env::var_os("GLASSBOX_SIMD") else { return Ok(()) };
     let tier: Tier = name.to_string_lossy().parse().map_err(|error| format!("GLASSBOX_SIMD: {error}"))?;
@@ -73,7 +74,7 @@ fn choose_tier() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Leaves Winograd's algorithms out where the environment variable `GLASSBOX_WINOGRAD` is `off`.
+/// Disables Winograd's algorithm if the environment variable `GLASSBOX_WINOGRAD` is `off`.
 fn choose_winograd() -> Result<(), Failure> {
     let Some(value) = std::env::var_os("GLASSBOX_WINOGRAD") else { return Ok(()) };
     let wanted = match value.to_str() {

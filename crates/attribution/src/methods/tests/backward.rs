@@ -1,4 +1,4 @@
-//! A network by hand, in loops: what arrives at its image under a rule about ReLUs.
+//! A network computed by hand, in loops: the gradient at its image under a rule for ReLUs.
 
 use ndarray::Array3;
 use nn::Model;
@@ -29,7 +29,7 @@ fn network() -> Model<f64> {
     model
 }
 
-/// A 3×3 convolution with a border of zeros, as (output, tap of the kernel, input) for all that meet.
+/// A 3×3 convolution with zero padding, as all triples (output, tap of the kernel, input).
 pub(in crate::methods) fn taps([height, width]: [usize; 2]) -> Vec<[[usize; 2]; 3]> {
     let mut taps = Vec::new();
     for (i, j) in (0..height).flat_map(|i| (0..width).map(move |j| (i, j))) {
@@ -53,7 +53,7 @@ pub(in crate::methods) fn convolution(x: &Array3<f64>, w: &Tensor<f64>, b: &[f64
     y
 }
 
-/// What a convolution hands back: each input gets what it gave.
+/// The transpose of a convolution.
 fn transposed(g: &Array3<f64>, w: &Tensor<f64>, channels: usize) -> Array3<f64> {
     let (height, width, outputs) = g.dim();
     let mut back = Array3::zeros((height, width, channels));
@@ -65,7 +65,7 @@ fn transposed(g: &Array3<f64>, w: &Tensor<f64>, channels: usize) -> Array3<f64> 
     back
 }
 
-/// What arrives at the image where `passes` says of (x, g, bound) whether a rectifier with input x hands g on.
+/// The gradient at the image. `passes` decides from (x, g, bound) whether a ReLU with input x passes g on.
 fn arrives(model: &Model<f64>, x: &Array3<f64>, class: usize, passes: impl Fn(f64, f64, f64) -> bool) -> Array3<f64> {
     let value = |name: &str| model.parameter(name).unwrap();
     let (w1, w2, fc) = (value("conv1.weight"), value("conv2.weight"), value("fc.weight"));
@@ -80,8 +80,8 @@ fn arrives(model: &Model<f64>, x: &Array3<f64>, class: usize, passes: impl Fn(f6
     transposed(&back(&before1, &g2, f64::INFINITY), w1, SIZE[2])
 }
 
-/// Checks what a method brings to the image of each class: `expected` of the image x and of what arrives, where `passes`
-/// says of (x, g, bound) whether a ReLU with input x and this upper bound hands g on.
+/// Checks a method's map for each class against `expected`, a function of the image x and its gradient. `passes`
+/// decides from (x, g, bound) whether a ReLU with input x and this upper bound passes g on.
 pub(in crate::methods) fn arriving(
     method: &dyn Method<f64>,
     passes: fn(f64, f64, f64) -> bool,

@@ -10,7 +10,8 @@ use tensor::Tensor;
 use crate::Pass;
 use crate::testing::wave;
 
-/// Every bias moved by a little, in one place at a time: the score's derivative there, times the bias, is the bias gradient.
+/// Perturbs every bias at one position at a time. The derivative of the score there, times the bias, is the bias
+/// gradient.
 #[test]
 fn full_gradients_are_derivatives_by_each_bias_in_each_place() {
     let model = Model::builder([5, 4, 2])
@@ -27,7 +28,8 @@ fn full_gradients_are_derivatives_by_each_bias_in_each_place() {
     let x = wave::<f64>([1, 5, 4, 2], 4.0);
     let value = |name: &str| model.parameter(name).unwrap().as_slice().to_vec();
     let factor: Vec<f64> = value("bn.weight").iter().map(|gamma| gamma / (1.0 + 1e-5_f64).sqrt()).collect();
-    // Everything behind the first convolution by hand, with something added in one place of its output or of batch norm's.
+    // Computes everything after the first convolution by hand, with something added at one position of its output or of
+    // batch norm's.
     let convolved = Pass::new(&model, &x).unwrap().forward().activation(0).value().clone();
     let score = |moved: [Option<usize>; 2], h: f64| {
         let at = |place: Option<usize>, i: usize| if place == Some(i) { h } else { 0.0 };
@@ -91,6 +93,6 @@ fn full_gradients_add_up_through_activations_and_enlargements() {
         ["conv", "elu", "up", "gelu", "erf", "softplus", "squares", "shift", "add scalar", "hard", "fc"]
     );
     approx::assert_abs_diff_eq!(full.totals()[0], pass.scores(1).unwrap()[0], epsilon = 1e-13);
-    // Where the picture was enlarged, a layer's cells aren't the picture's.
+    // After the picture is enlarged, a layer's cells no longer correspond to pixels.
     assert!(pass.cells("elu").unwrap().is_some() && pass.cells("up").unwrap().is_none());
 }

@@ -1,4 +1,4 @@
-//! What the methods' literal readings share, and what holds across methods.
+//! Helpers for the methods' tests, and tests that cover all methods.
 
 mod backward;
 mod full_gradient;
@@ -32,7 +32,7 @@ pub(super) fn near(found: &Array2<f64>, expected: &Array2<f64>, what: &str) {
     }
 }
 
-/// As [`near`], channel by channel.
+/// The same as [`near`], channel by channel.
 pub(super) fn near_each(found: ArrayView3<f64>, expected: &Array3<f64>, what: &str) {
     for c in 0..expected.dim().2 {
         let channel = |values: ArrayView3<f64>| values.index_axis(ndarray::Axis(2), c).to_owned();

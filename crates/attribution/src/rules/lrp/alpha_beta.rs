@@ -13,7 +13,7 @@ use crate::rules::Refusal;
 /// Rᵢ = Σⱼ (xᵢ wᵢⱼ)⁺ pⱼ − (xᵢ wᵢⱼ)⁻ qⱼ,   pⱼ = α Rⱼ/zⱼ⁺,   qⱼ = β Rⱼ/zⱼ⁻,   zⱼ± = Σᵢ (xᵢ wᵢⱼ)± + bⱼ±
 /// ```
 ///
-/// where (x w)⁺ = x⁺w⁺ + x⁻w⁻ and (x w)⁻ = x⁺w⁻ + x⁻w⁺. The bias keeps its part of either sum. Where z⁺ or z⁻ is zero, the
+/// where (x w)⁺ = x⁺w⁺ + x⁻w⁻ and (x w)⁻ = x⁺w⁻ + x⁻w⁺. The bias keeps its part of either sum. If z⁺ or z⁻ is zero, the
 /// unit itself keeps that share of its relevance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AlphaBeta {

@@ -5,16 +5,16 @@ use tensor::Tensor;
 
 use super::{Inputs, LrpRule, Part, Products, share};
 
-/// The flat rule, for the image: all inputs that a unit reads get the same share. (Lapuschkin, Binder, Müller and Samek,
-/// *Understanding and Comparing Deep Neural Networks for Age and Gender Classification*, 2017; Montavon et al. 2019, Table
-/// 10.1.)
+/// The flat rule, for the image: all inputs of a unit get the same share. (Lapuschkin, Binder, Müller and Samek,
+/// *Understanding and Comparing Deep Neural Networks for Age and Gender Classification*, 2017; Montavon et al. 2019,
+/// Table 10.1.)
 ///
 /// ```text
 /// Rᵢ = Σⱼ 1/nⱼ · Rⱼ   over the units j that read i
 /// ```
 ///
-/// where nⱼ is the number of inputs that j reads, without padding. It shows which part of the image mattered, but not
-/// which of its pixels.
+/// where nⱼ is the number of inputs that j reads, without padding. The map shows which part of the image mattered, but
+/// not which of its pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flat;
 

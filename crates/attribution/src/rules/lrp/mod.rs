@@ -40,30 +40,30 @@ pub trait LrpRule<T: Real>: Debug + Send + Sync {
     /// ([`Products::relevance`]).
     fn parts(&self, layer: &Products<T>, upstream: &Tensor<T>) -> Vec<Part<T>>;
 
-    /// The relevance that each output keeps, `[N, Ho, Wo, Cout]`: the share of the bias, and whatever else the inputs
-    /// don't get. Together with the relevance of the inputs it adds up to R.
+    /// The relevance that each output keeps, `[N, Ho, Wo, Cout]`: the bias's share, and all else that the inputs don't
+    /// get. Together with the relevance of the inputs it adds up to R.
     fn kept(&self, layer: &Products<T>, upstream: &Tensor<T>) -> Tensor<T>;
 
-    /// Whether it reads something [else](Inputs::Instead) than the input, and so gives relevance to pixels of value zero
-    /// too. Such a rule is for the image alone.
+    /// Whether the rule reads [other values](Inputs::Instead) than the input, and so gives relevance to zero pixels
+    /// too. Such a rule is only for the image.
     fn for_image(&self) -> bool {
         false
     }
 
-    /// Checks that the rule has a meaning for this layer.
+    /// Checks that the rule applies to this layer.
     ///
     /// # Errors
-    /// If it has none.
+    /// If it doesn't apply.
     fn check(&self, layer: &Products<T>) -> Result<(), Reason> {
         let _ = layer;
         Ok(())
     }
 }
 
-/// A part of the relevance of a layer's inputs: Rᵢ = xᵢ Σⱼ wᵢⱼ sⱼ for some reading of x.
+/// A part of the relevance of a layer's inputs: Rᵢ = xᵢ Σⱼ wᵢⱼ sⱼ, where x may be replaced.
 #[derive(Clone, Debug)]
 pub struct Part<T: Real> {
-    /// The reading of x.
+    /// The values of x.
     pub inputs: Inputs<T>,
     /// w, in the shape of the layer's weight.
     pub weight: Tensor<T>,
@@ -71,7 +71,7 @@ pub struct Part<T: Real> {
     pub shares: Tensor<T>,
 }
 
-/// A reading of a layer's input.
+/// The values that replace a layer's input in a part.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Inputs<T: Real> {
@@ -119,18 +119,18 @@ impl From<&str> for Layers {
 #[derive(Clone, Debug)]
 pub struct Composite<T: Real = f32> {
     everywhere: Arc<dyn LrpRule<T>>,
-    /// The last one that fits a layer applies.
+    /// The rules for some layers. The last one that matches a layer applies.
     exceptions: Vec<(Layers, Arc<dyn LrpRule<T>>)>,
 }
 
 impl<T: Real> Composite<T> {
-    /// The same rule in every layer.
+    /// Applies the same rule to every layer.
     #[must_use]
     pub fn everywhere(rule: impl LrpRule<T> + 'static) -> Self {
         Self { everywhere: Arc::new(rule), exceptions: Vec::new() }
     }
 
-    /// Another rule in these layers. Of several that fit a layer, the last one applies.
+    /// Applies another rule to these layers. If several rules match a layer, the last one applies.
     #[must_use]
     pub fn with(mut self, layers: impl Into<Layers>, rule: impl LrpRule<T> + 'static) -> Self {
         self.exceptions.push((layers.into(), Arc::new(rule)));

@@ -1,4 +1,4 @@
-//! The rules of LRP for one tape.
+//! The rules of LRP on one tape.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::rules::{Coverage, Operation, Refusal};
 
 const NAME: &str = "LRP";
 
-/// [`Composite`] on one tape: a backward rule. The gradient at a value x is g with R = x ⊙ g. At the image it is R itself if one of
-/// the rules is for the image alone; [`relevance`](Self::relevance) gives R in both cases.
+/// [`Composite`] on one tape: a backward rule. The gradient at a value x is g with R = x ⊙ g. At the image it is R
+/// itself if one of the rules is only for the image; [`relevance`](Self::relevance) returns R in both cases.
 #[derive(Debug)]
 pub struct LrpOnTape<T: Real> {
     image: NodeId,
@@ -35,10 +35,10 @@ struct Layer<T: Real> {
 }
 
 impl<T: Real> Composite<T> {
-    /// The rule for the operations recorded on `tape` so far, from the variable `image` on.
+    /// The rule for the operations recorded on `tape` so far, starting from the variable `image`.
     ///
     /// # Errors
-    /// [`Refusal::NoLayer`], if a rule was chosen for a layer by name and there is no such layer.
+    /// [`Refusal::NoLayer`] if a rule was set for a layer by name and there is no such layer.
     pub fn on(&self, tape: &Tape<T>, image: &Var<T>) -> Result<LrpOnTape<T>, BackwardError> {
         let nodes = tape.nodes();
         let of_image = computed_from(&nodes, image.id());
@@ -81,9 +81,9 @@ impl<T: Real> Composite<T> {
     }
 }
 
-/// For an activation that isn't proportional to its input on either side of zero: y/x, as a function of x and y. This
-/// factor conserves relevance, x·gₓ = y·g_y (Ancona, Ceolini, Öztireli and Gross, *Towards Better Understanding of
-/// Gradient-Based Attribution Methods for Deep Neural Networks*, 2018).
+/// The factor y/x, as a function of x and y, of an activation that isn't proportional to its input on either side of
+/// zero. This factor conserves relevance, x·gₓ = y·g_y (Ancona, Ceolini, Öztireli and Gross, *Towards Better
+/// Understanding of Gradient-Based Attribution Methods for Deep Neural Networks*, 2018).
 fn activation<T: Real>(node: &Node<T>) -> Option<impl Fn(T, T) -> T + use<T>> {
     let slope_at_zero = match node.any_op().nature() {
         nature if nature.is_homogeneous() => return None,
@@ -95,7 +95,7 @@ fn activation<T: Real>(node: &Node<T>) -> Option<impl Fn(T, T) -> T + use<T>> {
 }
 
 impl<T: Real> LrpOnTape<T> {
-    /// The layer that this node records and its rule; `None` for other operations.
+    /// The layer of products recorded by this node, and its rule; `None` for other operations.
     pub(crate) fn layer(&self, node: &Node<T>) -> Option<(Products<T>, &dyn LrpRule<T>)> {
         let layer = self.layers.get(&node.id())?;
         Some((Products::of(node, layer.batch_norm.as_deref())?, &*layer.rule))
@@ -111,7 +111,7 @@ impl<T: Real> LrpOnTape<T> {
         activation(node).is_some()
     }
 
-    /// The relevance of the image, `[N, H, W, C]`, from the gradient there.
+    /// The relevance of the image, `[N, H, W, C]`, computed from its gradient.
     #[must_use]
     pub fn relevance(&self, image: &Tensor<T>, gradient: Tensor<T>) -> Tensor<T> {
         if self.is_relevance() { gradient } else { gradient.zip(image, |g, x| x * g) }
@@ -152,7 +152,7 @@ impl<T: Real> LrpOnTape<T> {
         let has_reading = match nature_in(node, |id| self.of_image.contains(&id)) {
             Nature::Other if several => return Err(Refusal::BothInputs(operation).into()),
             Nature::Rectifier { min, max } => min <= 0.0 && max >= 0.0,
-            // A layer of products, which needs a rule of its own.
+            // A layer of products needs its own rule.
             Nature::Affine { bias: Some(_) } => self.layers.contains_key(&node.id()),
             Nature::Smooth => self.passes_all(node),
             Nature::Other => false,

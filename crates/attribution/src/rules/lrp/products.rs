@@ -6,8 +6,8 @@ use tensor::{Node, Tensor};
 
 use super::{Inputs, LrpRule, Part};
 
-/// A layer of products y = x ∗ w + b: a convolution, or a fully connected layer as a convolution over pictures of one pixel.
-/// A batch norm behind it is folded into it, y = a·(x ∗ w + b) + c = x ∗ (a·w) + (a·b + c).
+/// A layer of products y = x ∗ w + b: a convolution, or a fully connected layer as a convolution over pictures of one
+/// pixel. If a batch norm follows, it is folded into the layer: y = a·(x ∗ w + b) + c = x ∗ (a·w) + (a·b + c).
 #[derive(Clone, Debug)]
 pub struct Products<T: Real> {
     /// `[N, H, W, Cin]`.
@@ -24,14 +24,14 @@ pub struct Products<T: Real> {
 }
 
 impl<T: Real> Products<T> {
-    /// The convolution that this node records; of a fully connected layer, one of pictures of one pixel. `None` if it is no
-    /// layer of products.
+    /// The convolution recorded by this node. A fully connected layer is a convolution over pictures of one pixel.
+    /// `None` for other operations.
     pub(super) fn convolution(node: &Node<T>) -> Option<Convolution> {
         let fully_connected = node.op::<Linear>().map(|_| Convolution::default());
         fully_connected.or_else(|| node.op::<Convolution>().copied())
     }
 
-    /// The layer that this node records, with the batch norm behind it; `None` if it is no layer of products.
+    /// The layer recorded by this node, with the batch norm after it; `None` for other operations.
     pub(crate) fn of(node: &Node<T>, batch_norm: Option<&Node<T>>) -> Option<Self> {
         let conv = Self::convolution(node)?;
         let picture = |x: &Tensor<T>| match x.shape()[..] {
@@ -92,7 +92,7 @@ impl<T: Real> Products<T> {
         upstream.clone().zip(&self.output, |g, y| g * y)
     }
 
-    /// The relevance of the inputs under `rule`: g with R = x ⊙ g, or R itself from a rule for the image.
+    /// The relevance of the inputs under `rule`: g with R = x ⊙ g, or R itself for a rule for the image.
     pub(super) fn distributed(&self, rule: &dyn LrpRule<T>, upstream: &Tensor<T>) -> Tensor<T> {
         let mut sum = Tensor::zeros(self.input.shape());
         for Part { inputs, weight, shares } in rule.parts(self, upstream) {
@@ -108,7 +108,7 @@ impl<T: Real> Products<T> {
         sum
     }
 
-    /// A reading of the input.
+    /// The values that replace the input.
     pub(crate) fn read(&self, inputs: &Inputs<T>) -> Tensor<T> {
         match inputs {
             Inputs::All => self.input.clone(),
@@ -135,7 +135,7 @@ impl<T: Real> Products<T> {
         [geometry.in_channels, geometry.out_channels].map(|channels| taps * channels / geometry.conv.groups)
     }
 
-    /// The geometry, on which the choice of a kernel depends.
+    /// The geometry, which determines the kernel.
     pub(crate) fn geometry(&self) -> &nn::ConvGeometry {
         &self.geometry
     }
@@ -172,7 +172,7 @@ impl<T: Real> Products<T> {
         input
     }
 
-    /// `sums` `[N, Ho, Wo, Cout]` plus `part(b)` in every position.
+    /// `sums` `[N, Ho, Wo, Cout]` plus `part(b)` at every position.
     pub(super) fn plus_bias(&self, mut sums: Tensor<T>, part: impl Fn(T) -> T) -> Tensor<T> {
         if let Some(bias) = &self.bias {
             for pixel in sums.make_mut().chunks_exact_mut(bias.len()) {

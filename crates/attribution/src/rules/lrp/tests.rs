@@ -152,7 +152,7 @@ proptest! {
 
     #[test]
     fn every_rule_is_its_paper_s_on_any_convolution((input, weights, conv, phase) in convolution()) {
-        // The flat and the zᴮ rule have no share for units that read nothing but padding.
+        // The flat and the zᴮ rule have no share for units that read only padding.
         prop_assume!(conv.padding.top.max(conv.padding.bottom) < weights[0]);
         prop_assume!(conv.padding.left.max(conv.padding.right) < weights[1]);
         let (x, w, b) = (wave(input, phase), wave(weights, phase + 1.0), wave([weights[3]], phase + 2.0));

@@ -14,7 +14,7 @@ use crate::rules::Refusal;
 /// ```
 ///
 /// No term of z is negative: a pixel counts by its distance from the end of the box that would lower the unit's value
-/// most. So a black pixel can get relevance too. The bias takes no part.
+/// most. So black pixels can get relevance too. The bias gets none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ZBox {
     /// l, one for each channel.
@@ -24,7 +24,7 @@ pub struct ZBox {
 }
 
 impl ZBox {
-    /// From black to white, with the model's normalization; `None` if it has none.
+    /// The box from black to white under the model's normalization; `None` if it has none.
     #[must_use]
     pub fn of_pictures<T: Real>(model: &Model<T>) -> Option<Self> {
         let normalization = model.info().normalization.as_ref()?;
@@ -36,7 +36,7 @@ impl ZBox {
         Some(Self { low: level(0), high: level(255) })
     }
 
-    /// The three terms: the values read instead of x, and their weights.
+    /// The three terms: the values that replace x, and their weights.
     fn terms<T: Real>(&self, layer: &Products<T>) -> [(Tensor<T>, Tensor<T>); 3] {
         let shape = layer.input().shape();
         let minus = |values: &[f64]| Tensor::from_fn(shape, |i| T::from_f64(-values[i % values.len()]));

@@ -15,10 +15,10 @@ use crate::terminal::Refuted;
 use crate::terminal::say;
 
 const ABOUT: &str = "\
-Check what theory says must hold, on this network and this picture
+Check identities from theory on this network and this picture
 
-An explanation is a computation, and can be wrong. Some of it can be checked: theory says that two numbers, computed in \
-different ways, must be the same. This command computes both, and prints how far they are apart:
+An explanation is a computation, and can be wrong. Part of it can be checked, because theory says that certain pairs of \
+numbers are equal. This command computes both numbers of each pair in different ways, and prints their difference:
 
   CAM = Z · Grad-CAM            with Z positions, on a network that ends in
                                 global average pooling and one fully
@@ -33,13 +33,14 @@ different ways, must be the same. This command computes both, and prints how far
   Σ IG = S(x) − S(x₀)           integrated gradients account for the
                                 difference to a black picture
 
-The residual is in ulps, the distance of neighbouring floating-point numbers at the size of what was added up (the sum of \
-the terms' magnitudes): a handful is rounding. Beside it stands the most that rounding can amount to, operation by \
-operation; what is beyond it is a mistake, and the exit code is 1. Integrated gradients are a sum over 50 points on the way, \
-and what that can miss is estimated from how the gradient changes between them; what is beyond an estimate proves nothing. \
-Guided backpropagation conserves nothing, and the table says so.";
+The residual is given in ulps: the distance between neighbouring floating-point numbers at the magnitude of the sum (the \
+absolute values of all terms, added up). A few ulps are rounding. Next to the residual stands a bound on the rounding \
+errors of all operations. A residual beyond its bound means a mistake, and the exit code is 1. Integrated gradients \
+approximate an integral by 50 points. The error of this approximation is only estimated, from how the gradient changes \
+between the points, so a residual beyond an estimate proves nothing. Guided backpropagation conserves nothing, and the \
+table says so.";
 
-/// Check what theory says must hold, on this network and this picture
+/// Check identities from theory on this network and this picture
 #[derive(Args, Debug)]
 #[command(
     long_about = ABOUT,
@@ -49,31 +50,31 @@ Guided backpropagation conserves nothing, and the table says so.";
     glassbox certify coat.png --model garments.safetensors\n  \
     glassbox certify coat.png --model garments.safetensors --class Shirt\n  \
     glassbox certify coat.png --model garments.safetensors --json | jq '.certificates[].finding'\n\n\
-    With --json: an object of model, image, class, score and certificates, a list of {{identity, meaning, layer, \
-    finding}}. layer is null for the whole network. The finding is one of checked and estimated, each with left, right, \
-    magnitude, ulps and allowed; inapplicable, with the reason; and unconserved, with arrived and score.")
+    With --json: an object with model, image, class, score and certificates, a list of {{identity, meaning, layer, \
+    finding}}. layer is null for the whole network. finding is either checked or estimated, each with left, right, \
+    magnitude, ulps and allowed; or inapplicable, with the reason; or unconserved, with arrived and score.")
 )]
 pub(crate) struct CertifyArgs {
-    /// A picture (PNG, JPEG, WebP, GIF, BMP), fitted to the network's input; or an .npy array [H, W, C] of f32, taken as it
-    /// is, already preprocessed
+    /// A picture (PNG, JPEG, WebP, GIF, BMP), which is fitted to the network's input; or a preprocessed .npy array
+    /// [H, W, C] of f32, which is used unchanged
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
 
     #[command(flatten)]
     network: ModelArgs,
 
-    /// The class whose score is looked at, by name or by number from 0 [default: the likeliest]
+    /// The class whose score is checked, by name or by index from 0 [default: the likeliest]
     #[arg(short, long, value_name = "NUMBER|NAME")]
     class: Option<String>,
 
-    /// Print everything as JSON, every layer by itself
+    /// Print everything as JSON, with each layer separately
     #[arg(long)]
     json: bool,
 }
 
-/// What is printed as JSON.
+/// The JSON output.
 #[derive(Serialize)]
-struct Report<'a> {
+struct CertifyOutput<'a> {
     model: String,
     image: String,
     class: String,
@@ -81,7 +82,7 @@ struct Report<'a> {
     certificates: &'a [Certificate],
 }
 
-/// Checks, prints, and fails where something doesn't hold.
+/// Checks the certificates, prints them, and fails if one doesn't hold.
 pub(crate) fn run(args: &CertifyArgs) -> Result<(), Failure> {
     let (model, file) = (args.network.open()?, args.network.name());
     let picture = Picture::open(&args.image, &model)?;
@@ -93,7 +94,7 @@ pub(crate) fn run(args: &CertifyArgs) -> Result<(), Failure> {
     let (score, certificates) = (pass.scores(class)?[0], pass.certify(Target::from(class))?);
     let (name, image) = (model.class_name(class), args.image.display().to_string());
     if args.json {
-        let report = Report { model: file, image, class: name, score, certificates: &certificates };
+        let report = CertifyOutput { model: file, image, class: name, score, certificates: &certificates };
         say!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         say!("{file}, {image}: {name}, score {score:.4}\n");
@@ -105,7 +106,8 @@ pub(crate) fn run(args: &CertifyArgs) -> Result<(), Failure> {
     }
 }
 
-/// A line for each identity; of those that were checked at several layers, one for the image and one for the worst.
+/// Prints a line for each identity. An identity that was checked at several layers gets two: one for the image, one for
+/// the worst layer.
 fn print_table(certificates: &[Certificate]) {
     say!("{:30} {:>14} {:>14} {:>9} {:>9}", "", "left", "right", "ulps", "at most");
     for group in certificates.chunk_by(|a, b| a.identity == b.identity) {
@@ -117,18 +119,18 @@ fn print_table(certificates: &[Certificate]) {
         };
         if let Some(worst) = cuts.iter().max_by(|a, b| residual(a).total_cmp(&residual(b))) {
             let layer = worst.layer.as_deref().unwrap_or_default();
-            let place = match cuts.len() {
+            let name = match cuts.len() {
                 1 => layer.to_string(),
                 count => format!("worst of {count} layers, {layer}"),
             };
-            say!("{}", line(worst, &place));
+            say!("{}", line(worst, &name));
         }
     }
 }
 
-/// What was found; `place` stands in the identity's stead, if there is one.
-fn line(certificate: &Certificate, place: &str) -> String {
-    let identity = if place.is_empty() { certificate.identity.to_string() } else { format!("  {place}") };
+/// A certificate as a line of the table; `name` replaces the identity's name unless it is empty.
+fn line(certificate: &Certificate, name: &str) -> String {
+    let identity = if name.is_empty() { certificate.identity.to_string() } else { format!("  {name}") };
     match &certificate.finding {
         Finding::Checked(residual) | Finding::Estimated(residual) => {
             let verdict = match (certificate.holds(), residual.holds()) {

@@ -7,7 +7,7 @@ use crate::cli::Cli;
 use crate::terminal::Failure;
 use crate::terminal::say;
 
-/// Print a script that completes the program's commands and options in a shell
+/// Print a completion script for a shell
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     glassbox completions bash > ~/.local/share/bash-completion/completions/glassbox\n  \

@@ -8,10 +8,10 @@ use nn::{Naming, WeightLayout};
 use crate::files::model::{self, ModelArgs};
 use crate::terminal::{Failure, say};
 
-/// Write a network for other programs, or with other names and preprocessing
+/// Write a network for other programs, or with other class names and preprocessing
 ///
-/// OUT's ending says what it becomes: an ONNX file, which ONNX Runtime and others run, or a file as `glassbox train` saves it. With
-/// --weights, the weights alone as PyTorch's `load_state_dict` takes them.
+/// The extension of OUT selects the format: an ONNX file, for ONNX Runtime and others, or a .safetensors file as
+/// `glassbox train` writes it. With --weights, only the weights are written, for PyTorch's `load_state_dict`.
 #[derive(Args, Debug)]
 #[command(after_long_help = "Examples:\n  \
     glassbox export garments.onnx --model garments.safetensors\n  \
@@ -19,11 +19,12 @@ use crate::terminal::{Failure, say};
     glassbox export photos.safetensors --model resnet18.onnx --labels imagenet.txt --crop 0.875 \\\n      \
         --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225")]
 pub(crate) struct ExportArgs {
-    /// File for the network; written whole or not at all
+    /// Output file; written atomically
     #[arg(value_name = "OUT.onnx|OUT.safetensors")]
     pub(crate) out: PathBuf,
 
-    /// The weights alone, in PyTorch's layout: convolutions [Cout, Cin/groups, Kh, Kw], fully connected layers [out, in]
+    /// Write only the weights, in PyTorch's layout: convolutions [Cout, Cin/groups, Kh, Kw], fully connected layers
+    /// [out, in]
     #[arg(long)]
     pub(crate) weights: bool,
 
@@ -31,7 +32,7 @@ pub(crate) struct ExportArgs {
     pub(crate) network: ModelArgs,
 }
 
-/// Writes the network in the format that the file's ending names.
+/// Writes the network in the format of the file's extension.
 pub(crate) fn run(args: &ExportArgs) -> Result<(), Failure> {
     let out = &args.out;
     let is_safetensors = out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<(), Failure> {
             network.save_weights(out, &Naming { layout: WeightLayout::PyTorch, ..Naming::default() })?;
         }
         (_, _, weights) => {
-            let expected = if weights { ".safetensors, for weights alone" } else { ".onnx or .safetensors" };
+            let expected = if weights { ".safetensors, for --weights" } else { ".onnx or .safetensors" };
             return Err(format!("{}: expected a name that ends in {expected}", out.display()).into());
         }
     }

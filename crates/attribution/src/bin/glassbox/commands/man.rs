@@ -12,19 +12,19 @@ use crate::terminal::Failure;
 use crate::terminal::say;
 use crate::terminal::words::count;
 
-/// Write the manual pages, one for the program and one for each command
+/// Write the manual pages: one for the program and one for each command
 ///
 /// The pages are glassbox.1, glassbox-explain.1 and so on.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     glassbox man ~/.local/share/man/man1                 then: man glassbox-explain")]
 pub(crate) struct ManArgs {
-    /// Folder for the pages; made if missing
+    /// Output folder; created if missing
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
 
-/// Makes all pages, then writes each whole or not at all.
+/// Renders all pages, then writes each atomically.
 pub(crate) fn run(args: &ManArgs) -> Result<(), Failure> {
     let mut cli = Cli::command().disable_help_subcommand(true);
     cli.build();

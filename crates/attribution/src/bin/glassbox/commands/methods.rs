@@ -12,14 +12,14 @@ use tensor::Tensor;
 
 use crate::terminal::complain;
 
-/// The methods that explain if none is named.
+/// The default methods.
 const USUAL: [&str; 4] = ["cam", "grad-cam", "guided-backprop", "guided-grad-cam"];
 
-/// Methods, separated by commas, as they are typed.
+/// Methods from the command line, separated by commas.
 #[derive(Clone, Debug)]
 pub(crate) struct List(Vec<Arc<dyn Method>>);
 
-/// Reads methods that are separated by commas; commas between parentheses separate settings.
+/// Parses methods separated by commas; commas between parentheses separate settings.
 pub(crate) fn list(text: &str) -> Result<List, String> {
     let mut depth = 0_usize;
     let outside = |c: char| {
@@ -34,13 +34,13 @@ pub(crate) fn list(text: &str) -> Result<List, String> {
     text.split(outside).map(read).collect::<Result<_, _>>().map(List)
 }
 
-/// A method that was chosen.
+/// A method with its names in the output.
 #[derive(Clone, Debug)]
 pub(crate) struct Chosen {
     pub(crate) method: Arc<dyn Method>,
-    /// Its name in files and figures; the same method with other settings has a number behind it.
+    /// Its name in files and figures, with a number if the same method appears with other settings.
     pub(crate) id: String,
-    /// Its name in prose, with the settings that aren't the defaults.
+    /// Its name in prose, with the settings that differ from the defaults.
     pub(crate) title: String,
 }
 
@@ -50,7 +50,7 @@ impl Chosen {
     }
 }
 
-/// The methods that are named, each once; without any, the usual ones that have a meaning for the model.
+/// The named methods, without duplicates; if none are named, the usual methods that apply to the model.
 pub(crate) fn chosen(named: &[List], model: &Model) -> Result<Vec<Chosen>, ExplainError> {
     if named.is_empty() {
         return usual(model);
@@ -68,12 +68,12 @@ pub(crate) fn chosen(named: &[List], model: &Model) -> Result<Vec<Chosen>, Expla
     Ok(chosen)
 }
 
-/// The usual methods that have a meaning for the model.
+/// The usual methods that apply to the model.
 pub(crate) fn usual(model: &Model) -> Result<Vec<Chosen>, ExplainError> {
     applicable(model, |about| USUAL.contains(&about.id))
 }
 
-/// The methods that take at most one backward pass and have a meaning for the model.
+/// The methods that apply to the model and take at most one backward pass.
 pub(crate) fn quick(model: &Model) -> Result<Vec<Chosen>, ExplainError> {
     applicable(model, is_quick)
 }
@@ -82,20 +82,20 @@ fn is_quick(about: &About) -> bool {
     about.cost == Cost::OnePass
 }
 
-/// These methods, but for those that have no meaning for the model; says why not.
+/// The methods that apply to the model. Prints why the others don't.
 fn applicable(model: &Model, wanted: impl Fn(&About) -> bool) -> Result<Vec<Chosen>, ExplainError> {
     let pass = black(model)?;
     let mut chosen = Vec::new();
     for method in all().into_iter().filter(|method| wanted(method.about())) {
         match method.check(&pass) {
             Ok(()) => chosen.push(named_among(&chosen, method.into(), model)),
-            Err(reason) => complain!("{} is left out: {reason}.", method.about().title),
+            Err(reason) => complain!("{} is skipped: {reason}.", method.about().title),
         }
     }
     Ok(chosen)
 }
 
-/// Whether a method has a meaning for a model depends on the layers alone, not on the picture.
+/// A pass over a black image. Whether a method applies to a model depends on the layers, not on the picture.
 fn black(model: &Model) -> Result<Pass<'_>, ExplainError> {
     Pass::new(model, Tensor::zeros(model.input_shape()))
 }
@@ -111,7 +111,7 @@ fn named_among(others: &[Chosen], method: Arc<dyn Method>, model: &Model) -> Cho
     Chosen { method, id, title }
 }
 
-/// The settings that aren't the defaults.
+/// The settings that differ from the defaults.
 fn changed(method: &dyn Method, model: &Model) -> String {
     let Value::Object(settings) = method.settings(Some(model)) else { return String::new() };
     let default = with_settings::<f32>(method.about().id, Value::Null).map(|default| default.settings(Some(model)));
@@ -122,7 +122,7 @@ fn changed(method: &dyn Method, model: &Model) -> String {
     own.map(|(name, value)| format!("{name} {}", text(value))).collect::<Vec<_>>().join(", ")
 }
 
-/// Help for `--method`: what it takes, the default, and each method with its settings.
+/// Help for `--method`: the syntax, the default, and each method with its settings.
 fn help(default: &str) -> String {
     let mut text = format!(
         "Methods, separated by commas, with settings in parentheses: 'smooth-grad(samples=200)' [default: {default}]\n"
@@ -137,12 +137,12 @@ fn help(default: &str) -> String {
     text
 }
 
-/// Help for `--method` of a command that explains by the usual methods.
+/// Help for `--method` of commands whose default is the usual methods.
 pub(crate) fn help_usual() -> String {
-    help(&format!("{}, where the network allows them", USUAL.join(", ")))
+    help(&format!("{}, if the network allows them", USUAL.join(", ")))
 }
 
-/// Help for `--method` of a command that explains by the quick methods.
+/// Help for `--method` of commands whose default is the quick methods.
 pub(crate) fn help_quick() -> String {
     let quick: Vec<&str> = all::<f32>()
         .iter()
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_refused_before_anything_is_explained() {
         let refused = |text: &str| chosen(&[list(text).unwrap()], &model()).unwrap_err().to_string();
-        assert!(refused("guided-backprop").contains("no reading for the silu of layer `silu`"));
+        assert!(refused("guided-backprop").contains("not defined for the silu of layer `silu`"));
         assert!(refused("occlusion(window=40)").contains("a window of at most [12, 12]"));
         let usual: Vec<String> = usual(&model()).unwrap().into_iter().map(|chosen| chosen.id).collect();
         assert_eq!(usual, ["cam", "grad-cam"]);

@@ -1,4 +1,4 @@
-//! The commands, each with its arguments.
+//! The commands and their arguments.
 
 pub(crate) mod certify;
 pub(crate) mod completions;
@@ -12,6 +12,6 @@ pub(crate) mod methods;
 pub(crate) mod train;
 pub(crate) mod verify;
 
-/// Exit codes of the commands that check.
-pub(crate) const EXIT_CODES: &str = "Exit codes, as diff's: 0 everything holds; 1 something does not; 2 the check failed \
-    (a file that can't be read, a wrong flag), with one line that says why; 130 stopped by Ctrl-C.";
+/// Exit codes of commands that check something.
+pub(crate) const EXIT_CODES: &str = "Exit codes, as for diff: 0 everything holds; 1 something does not hold; 2 the check itself failed \
+    (a file that can't be read, a wrong flag), with a line on the cause; 130 stopped by Ctrl-C.";

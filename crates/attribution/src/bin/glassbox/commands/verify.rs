@@ -16,14 +16,14 @@ use crate::terminal::interrupt::{self, until_asked};
 use crate::terminal::words::count;
 use crate::terminal::{Failure, Refuted, say};
 
-/// Make recorded explanations again, and compare the bits
+/// Repeat recorded explanations and compare the bits
 ///
-/// Reads a record that `glassbox explain` wrote, and names what differs: the network, the input, or a map.
+/// Reads a record written by `glassbox explain`, and reports what differs: the network, the input, or a map.
 #[derive(Args, Debug)]
 #[command(
     after_help = EXIT_CODES,
     after_long_help = format!("{EXIT_CODES}\n\n\
-        With --json: an object of record, image and compared, a list of {{what, same}} for the network, the input and \
+        With --json: an object with record, image and compared, a list of {{what, same}} for the network, the input and \
         each map.")
 )]
 pub(crate) struct VerifyArgs {
@@ -31,21 +31,21 @@ pub(crate) struct VerifyArgs {
     #[arg(value_name = "FILE.json")]
     record: PathBuf,
 
-    /// The picture, if it is elsewhere now
+    /// The picture, if it has been moved
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
 
     #[command(flatten)]
     network: ModelArgs,
 
-    /// Print what was compared as JSON
+    /// Print the comparison as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What is printed as JSON.
+/// The JSON output.
 #[derive(Serialize)]
-struct Report {
+struct VerifyOutput {
     record: PathBuf,
     image: PathBuf,
     compared: Vec<Compared>,
@@ -57,12 +57,12 @@ struct Compared {
     same: bool,
 }
 
-/// Makes the explanations of a record again, and names what differs.
+/// Repeats the explanations of a record and reports differences.
 pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
     let record = Record::read(&args.record)?;
     let recorded = |file: &Option<PathBuf>| file.as_ref().map(|file| found(file, &args.record));
     let picture_file = args.image.clone().or_else(|| recorded(&record.input.file));
-    let picture_file = picture_file.ok_or_else(|| format!("{}: names no picture", args.record.display()))?;
+    let picture_file = picture_file.ok_or_else(|| format!("{}: has no picture", args.record.display()))?;
     let model_file = args.network.model.take().or_else(|| recorded(&record.model.file));
     args.network.model = model_file;
     let model = args.network.open()?;
@@ -95,7 +95,7 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
         let at = if layers.is_empty() { String::new() } else { format!(" at {}", layers.join(" + ")) };
         compare(format!("{method}{at}, why {why}"), of_map(&map) == *sha256);
     }
-    let report = Report { record: args.record, image: picture_file, compared };
+    let report = VerifyOutput { record: args.record, image: picture_file, compared };
     if args.json {
         say!("{}", serde_json::to_string_pretty(&report)?);
     }
@@ -107,7 +107,7 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
     let now = tier().to_string();
     let mut hints = Vec::new();
     if now != record.simd {
-        hints.push(format!("it was written under {}, this is {now} (GLASSBOX_SIMD chooses)", record.simd));
+        hints.push(format!("it was written under {}, this is {now} (GLASSBOX_SIMD selects it)", record.simd));
     }
     if env!("CARGO_PKG_VERSION") != record.glassbox {
         hints.push(format!("it was written by version {}, this is {}", record.glassbox, env!("CARGO_PKG_VERSION")));
@@ -118,7 +118,7 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
     Err(Refuted(format!("{file}: {} {differ}, first {}{hints}", differing.len(), differing[0])).into())
 }
 
-/// A file of the record: as it is named there, or else beside the record.
+/// The path of a file in the record: the path as recorded, or else beside the record.
 fn found(file: &Path, record: &Path) -> PathBuf {
     let beside = || Some(record.parent()?.join(file.file_name()?)).filter(|path| path.is_file());
     if file.is_file() { file.into() } else { beside().unwrap_or_else(|| file.into()) }

@@ -1,4 +1,4 @@
-//! Places to write to.
+//! Output folders.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -8,17 +8,18 @@ use nn::files::write_whole;
 
 use crate::terminal::Failure;
 
-/// Makes the folder if it is missing, and sees that files can be made in it: better now than after the work.
+/// Creates the folder if it is missing, and checks that files can be created in it, so that a failure comes before the
+/// work.
 ///
 /// # Errors
-/// Names the folder, and says what the system says.
+/// If the folder can't be created or written to. The error names the folder.
 pub(crate) fn prepare(folder: &Path) -> Result<(), Failure> {
     let probe = folder.join(format!(".glassbox-{}", std::process::id()));
     let made = fs::create_dir_all(folder).and_then(|()| OpenOptions::new().write(true).create_new(true).open(&probe));
     made.and_then(|_| fs::remove_file(&probe)).map_err(|error| unwritable(folder, &error))
 }
 
-/// As [`prepare`], for the folder that a file is to be written to.
+/// The same as [`prepare`], for the folder of an output file.
 pub(crate) fn prepare_for(file: &Path) -> Result<(), Failure> {
     if file.is_dir() {
         return Err(format!("{}: expected the name of a file to write, found a folder", file.display()).into());
@@ -27,10 +28,10 @@ pub(crate) fn prepare_for(file: &Path) -> Result<(), Failure> {
 }
 
 fn unwritable(folder: &Path, error: &io::Error) -> Failure {
-    format!("{}: can't be written to: {error}; choose another place with --out", folder.display()).into()
+    format!("{}: can't be written to: {error}; choose another folder with --out", folder.display()).into()
 }
 
-/// Writes a text file whole or not at all.
+/// Writes a text file atomically.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     write_whole(path, text.as_bytes()).map_err(|error| format!("{}: can't be written: {error}", path.display()).into())
 }

@@ -1,4 +1,4 @@
-//! Which pictures a command line names.
+//! The pictures on the command line.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -7,23 +7,23 @@ use std::path::{Path, PathBuf};
 
 use crate::terminal::Failure;
 
-/// A file, and what the files that are written about it are called.
+/// An input file, and the name on which its output files are based.
 pub(crate) struct Input {
     pub(crate) path: PathBuf,
     pub(crate) name: OsString,
-    /// Whether it was found in a folder: then what isn't a picture after all doesn't stop the others.
+    /// Whether the file was found in a folder. If it turns out not to be a picture, the others are still explained.
     pub(crate) found: bool,
 }
 
-/// Endings of the pictures that are explained in a folder.
+/// Extensions of the pictures that are explained in a folder.
 const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "jpe", "webp", "gif", "bmp", "npy"];
-/// Endings of pictures that can't be read: looked at, so that they aren't left out in silence.
+/// Extensions of unsupported pictures. They are opened too, so that the user gets an error for each.
 const FOREIGN: [&str; 6] = ["heic", "heif", "avif", "jxl", "tif", "tiff"];
 
-/// The files named, and those of the folders named, in the order of their names.
+/// The files, and the files of the folders, sorted by name.
 ///
 /// # Errors
-/// Where a folder can't be read or has no pictures; where two files would be written as one.
+/// If a folder can't be read or has no pictures, or if two files have the same output name.
 pub(crate) fn collect(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
     let mut inputs = Vec::new();
     for path in paths {

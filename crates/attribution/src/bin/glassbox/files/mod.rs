@@ -1,4 +1,4 @@
-//! What commands read and write.
+//! Files that commands read and write.
 
 pub(crate) mod folder;
 pub(crate) mod inputs;

@@ -1,4 +1,4 @@
-//! The network that a command works with: from a file, or the one in the box.
+//! The network of a command: from a file, or built in.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -10,34 +10,35 @@ use nn::{FileKind, Model, ModelInfo};
 
 use crate::terminal::Failure;
 
-/// A network, and how pictures become its input where it doesn't say so itself.
+/// A network, and preprocessing options that its file may lack.
 #[derive(Args, Debug, Default)]
 pub(crate) struct ModelArgs {
-    /// The network: as `glassbox train` saves it, or an ONNX file [default: EfficientNet-Lite0, which knows the 1000 classes of ImageNet]
+    /// The network: a file saved by `glassbox train`, or an ONNX file [default: EfficientNet-Lite0, built in, which
+    /// knows the 1000 classes of ImageNet]
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
 
     #[command(flatten)]
     preprocessing: Preprocessing,
 
-    /// What of a picture is resized to the input: the largest centred part of its proportions, a share of that, such as
-    /// 0.875, or the whole picture squeezed
+    /// How a picture becomes the input: `largest` centre crop, a smaller centre crop (`0.875`), or `squeezed` without
+    /// cropping
     #[arg(long, value_name = "largest|SHARE|squeezed", value_parser = crop, help_heading = PREPROCESSING)]
     crop: Option<Crop>,
 }
 
-/// What a network's file may leave open about images of its input's size.
+/// Class names and preprocessing that the network's file may lack.
 #[derive(Args, Debug, Default)]
 pub(crate) struct Preprocessing {
-    /// Names of the classes: a text file with a line for each, in the order of the scores
+    /// Class names: a text file with a line for each class, in the order of the scores
     #[arg(long, value_name = "FILE", help_heading = PREPROCESSING)]
     labels: Option<PathBuf>,
 
-    /// Height and width of the network's input, where its layers allow others than its own
+    /// Height and width of the network's input, if its layers allow a different size
     #[arg(long, value_name = "N|HxW", value_parser = size, help_heading = PREPROCESSING)]
     size: Option<[usize; 2]>,
 
-    /// Mean of each channel, or one for all, in units of u8/SCALE: the input is (u8/SCALE − MEAN) / STD
+    /// Mean of each channel, or one mean for all, in units of u8/SCALE: the input is (u8/SCALE − MEAN) / STD
     #[arg(long, value_name = "MEAN,…", value_delimiter = ',', allow_negative_numbers = true, help_heading = PREPROCESSING)]
     mean: Option<Vec<f32>>,
 
@@ -45,35 +46,35 @@ pub(crate) struct Preprocessing {
     #[arg(long, value_name = "STD,…", value_delimiter = ',', help_heading = PREPROCESSING)]
     std: Option<Vec<f32>>,
 
-    /// What bytes are divided by [default: 255]
+    /// Divisor of the bytes [default: 255]
     #[arg(long, value_name = "SCALE", help_heading = PREPROCESSING)]
     scale: Option<f32>,
 
-    /// Order of the input's channels, and of MEAN and STD
+    /// Order of the channels in the input, MEAN and STD
     #[arg(long, value_enum, value_name = "ORDER", help_heading = PREPROCESSING)]
     channels: Option<Order>,
 }
 
-const PREPROCESSING: &str = "Preprocessing, where the network's own doesn't apply";
+const PREPROCESSING: &str = "Preprocessing, to replace the network's own";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Order {
     /// Red, green, blue
     Rgb,
-    /// Blue, green, red, as Caffe and OpenCV have it
+    /// Blue, green, red, as in Caffe and OpenCV
     Bgr,
 }
 
 impl ModelArgs {
-    /// The network's file, or its name.
+    /// The network's file, or the built-in network's name.
     pub(crate) fn name(&self) -> String {
         name(self.model.as_deref())
     }
 
-    /// The network, with what was said about its pictures.
+    /// Opens the network and applies the preprocessing options.
     ///
     /// # Errors
-    /// Names the file, and what in it or in what was said doesn't fit.
+    /// If the network can't be opened, or an option doesn't fit it. The error names the file or the option.
     pub(crate) fn open(&self) -> Result<Model, Failure> {
         let model = self.preprocessing.open(self.model.as_deref())?;
         match self.crop {
@@ -87,10 +88,10 @@ impl ModelArgs {
 }
 
 impl Preprocessing {
-    /// The network in this file, or the one in the box, with what was said about its images.
+    /// Opens the network in this file, or the built-in one, and applies the preprocessing options.
     ///
     /// # Errors
-    /// Names the file, and what in it or in what was said doesn't fit.
+    /// If the network can't be opened, or an option doesn't fit it. The error names the file or the option.
     pub(crate) fn open(&self, path: Option<&Path>) -> Result<Model, Failure> {
         let mut model = open(path)?;
         if let Some(size) = self.size {
@@ -104,7 +105,7 @@ impl Preprocessing {
         Ok(model.with_info(info)?)
     }
 
-    /// The network's own, but for what was said.
+    /// The network's own normalization, with the options on the command line applied.
     fn normalization(&self, model: &Model) -> Result<Option<Normalization>, Failure> {
         let own = model.info().normalization.as_ref();
         if self.mean.is_none() && self.std.is_none() && self.scale.is_none() && self.channels.is_none() {
@@ -128,7 +129,7 @@ impl Preprocessing {
     }
 }
 
-/// The network in a file, or the one in the box.
+/// Opens the network in a file, or the built-in one.
 pub(crate) fn open(path: Option<&Path>) -> Result<Model, Failure> {
     match path {
         Some(path) => match kind(path)? {
@@ -145,11 +146,11 @@ pub(crate) fn open(path: Option<&Path>) -> Result<Model, Failure> {
         #[cfg(feature = "pretrained")]
         None => crate::files::pretrained::efficientnet(),
         #[cfg(not(feature = "pretrained"))]
-        None => Err("no network: name one with --model (this program was built without one of its own)".into()),
+        None => Err("no network: give one with --model (this program was built without a network)".into()),
     }
 }
 
-/// What a file seems to be: its content counts, not its name.
+/// The kind of a file, judged by its content, not by its name.
 fn kind(path: &Path) -> Result<FileKind, Failure> {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut start));
@@ -157,12 +158,12 @@ fn kind(path: &Path) -> Result<FileKind, Failure> {
     Ok(FileKind::of(&start))
 }
 
-/// Whether a file is one of ONNX by its name.
+/// Whether the file's extension is that of ONNX.
 pub(crate) fn is_onnx(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
 }
 
-/// The network's file, or the name of the one in the box.
+/// The network's file, or the built-in network's name.
 pub(crate) fn name(path: Option<&Path>) -> String {
     match path {
         Some(path) => path.display().to_string(),
@@ -226,16 +227,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_replaces_what_the_network_says() {
+    fn options_override_the_networks_normalization() {
         let own = Normalization::new(vec![0.1, 0.2, 0.3], vec![0.5; 3]).unwrap();
-        let said = |line: &[&str], own| parse(line).unwrap().preprocessing.normalization(&model(own)).unwrap();
-        assert_eq!(said(&[], None), None);
-        assert_eq!(said(&[], Some(own.clone())), Some(own.clone()));
+        let normalization = |line: &[&str], own| parse(line).unwrap().preprocessing.normalization(&model(own)).unwrap();
+        assert_eq!(normalization(&[], None), None);
+        assert_eq!(normalization(&[], Some(own.clone())), Some(own.clone()));
         let expected = Normalization::new(vec![0.1, 0.2, 0.3], vec![2.0; 3]).unwrap();
-        assert_eq!(said(&["--std", "2"], Some(own)), Some(expected));
+        assert_eq!(normalization(&["--std", "2"], Some(own)), Some(expected));
         let caffe = ["--mean", "104,117,123", "--scale", "1", "--channels", "bgr"];
         let expected = Normalization::new(vec![104.0, 117.0, 123.0], vec![1.0; 3]).unwrap();
-        assert_eq!(said(&caffe, None), Some(expected.with_scale(1.0).unwrap().with_order(ChannelOrder::Bgr)));
+        assert_eq!(normalization(&caffe, None), Some(expected.with_scale(1.0).unwrap().with_order(ChannelOrder::Bgr)));
         assert!(parse(&["--std", "0"]).unwrap().preprocessing.normalization(&model(None)).is_err());
     }
 

@@ -1,4 +1,4 @@
-//! Pictures on their way in: what the network gets, and what is shown of them.
+//! Pictures as the input of a network, and for display.
 
 use std::path::Path;
 
@@ -15,26 +15,26 @@ use tensor::Tensor;
 
 use crate::terminal::Failure;
 
-/// Longer sides are reduced to this for display.
+/// Limit on a picture's longer side for display; larger pictures are reduced.
 const SHOWN: usize = 480;
 
-/// A picture that fits the network.
+/// A picture prepared for a network.
 pub(crate) struct Picture {
     /// `[1, H, W, C]`, normalised.
     pub(crate) input: Tensor<f32>,
-    /// For display; large pictures are reduced.
+    /// The picture for display, reduced if it is large.
     pub(crate) display: RgbImage,
-    /// How the input lies on it.
+    /// How the input lies on the picture.
     pub(crate) framing: Framing,
-    /// Whether it came as numbers, not as a picture.
+    /// Whether it was read from an array, not from a picture.
     pub(crate) is_array: bool,
 }
 
 impl Picture {
-    /// Opens a picture, or an `.npy` array that is already preprocessed.
+    /// Opens a picture, or a preprocessed `.npy` array.
     ///
     /// # Errors
-    /// Names the file, and says why it can't become an input of this network.
+    /// If the file can't become an input of this network. The error names the file.
     pub(crate) fn open(path: &Path, model: &Model) -> Result<Self, Failure> {
         let array = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"));
         if array { Self::from_array(path, model) } else { Self::from_photo(&Photo::open(path)?, model, path) }
@@ -48,7 +48,7 @@ impl Picture {
     fn from_photo(photo: &Photo, model: &Model, path: &Path) -> Result<Self, Failure> {
         let input = photo.input_of(model).map_err(|error| match error {
             ExplainError::NoNormalization => {
-                format!("{}: {error}, or say with --mean and --std what becomes of pixels", path.display())
+                format!("{}: {error}, or set --mean and --std", path.display())
             }
             error => format!("{}: {error}", path.display()),
         })?;
@@ -75,36 +75,37 @@ impl Picture {
         Ok(Self { input, display, framing, is_array: true })
     }
 
-    /// The picture, large enough to be seen.
+    /// The picture, enlarged if it is small.
     pub(crate) fn shown(&self) -> RgbImage {
         enlarge(&self.display)
     }
 
-    /// Whether it is so small that each of its pixels is shown as a square.
+    /// Whether it is so small that each pixel is drawn as a square.
     pub(crate) fn is_enlarged(&self) -> bool {
         enlargement(self.display.width(), self.display.height()) > 1
     }
 
-    /// The map over the picture, large enough to be seen; `scale` is the value that gets the full colour.
+    /// The map over the picture, enlarged if it is small; `scale` is the value with the full colour.
     pub(crate) fn draw(&self, map: &Map, scale: f32) -> RgbImage {
         map.draw(&self.shown(), &self.framing, scale)
     }
 
-    /// A drawing of the whole input with a box on it, given in the input's pixels.
+    /// Draws a box, in pixels of the input, on a drawing of the whole input.
     pub(crate) fn outlined(&self, mut panel: RgbImage, truth: &Rect) -> RgbImage {
         let factor = panel.width() / self.framing.input.1 as u32;
         outline(&mut panel, truth, factor);
         panel
     }
 
-    /// The forward pass.
+    /// Runs the forward pass.
     pub(crate) fn observe<'m>(&self, model: &'m Model) -> Result<Pass<'m>, ExplainError> {
         Pass::new(model, &self.input)
     }
 }
 
-/// A preprocessed array as pixels `[H, W, 1]` or `[H, W, 3]`: the normalization undone, or without one stretched from the
-/// least value to the greatest. Other numbers of channels show their mean, stretched likewise.
+/// A preprocessed array as pixels `[H, W, 1]` or `[H, W, 3]`. The normalization is undone; without one, the range from
+/// the least value to the greatest is stretched to that of a byte. For other numbers of channels, the mean of the
+/// channels is stretched in the same way.
 fn pixels(array: &Array3<f32>, model: &Model) -> Array3<u8> {
     let (height, width, channels) = array.dim();
     if let Some(normalization) = model.info().normalization.as_ref().filter(|_| matches!(channels, 1 | 3)) {
@@ -114,7 +115,7 @@ fn pixels(array: &Array3<f32>, model: &Model) -> Array3<u8> {
     let finite = array.iter().copied().filter(|v| v.is_finite());
     let (least, most) = finite.fold((f32::MAX, f32::MIN), |(least, most), v| (least.min(v), most.max(v)));
     let extent = if most > least { most - least } else { 1.0 };
-    // What is no number becomes 0.
+    // The cast turns NaN into 0.
     let byte = |value: f32| ((value - least) / extent * 255.0).round() as u8;
     match channels {
         1 | 3 => array.mapv(byte),

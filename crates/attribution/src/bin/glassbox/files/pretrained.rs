@@ -1,4 +1,5 @@
-//! The network in the box: EfficientNet-Lite0, trained on ImageNet. Weights in half precision, batch norms folded in.
+//! The built-in network: EfficientNet-Lite0, trained on ImageNet, with weights in half precision and batch norms
+//! folded.
 
 use nn::data::Normalization;
 use nn::zoo::{BatchNorms, Head, efficientnet_lite0};
@@ -6,10 +7,10 @@ use nn::{Model, ModelInfo, Naming};
 
 use crate::terminal::Failure;
 
-/// As it is called where other networks have a file.
+/// The name that replaces a file name in the output.
 pub(crate) const NAME: &str = "EfficientNet-Lite0";
 
-/// © 2020 ML Illustrated, Apache-2.0: the licence and its notice lie beside.
+/// © 2020 ML Illustrated, Apache-2.0; the licence and the notice are in the same folder.
 const WEIGHTS: &[u8] = include_bytes!("../../../../pretrained/efficientnet-lite0/weights.safetensors");
 const LABELS: &str = include_str!("../../../../pretrained/efficientnet-lite0/labels.txt");
 

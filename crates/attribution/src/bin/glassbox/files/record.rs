@@ -1,4 +1,4 @@
-//! The record beside a picture's explanations, by which they can be made again and compared to the bit.
+//! The record of a picture's explanations, from which they can be repeated and compared bit by bit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,31 +14,31 @@ use crate::files::folder;
 use crate::files::picture::Picture;
 use crate::terminal::Failure;
 
-/// What was explained, by what, and what came out.
+/// The inputs and results of an explanation.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Record {
-    /// Version of the program.
+    /// Version of Glassbox.
     pub(crate) glassbox: String,
-    /// Instruction set: another may round differently.
+    /// Instruction set. Another one may round differently.
     pub(crate) simd: String,
     pub(crate) model: Hashed,
     pub(crate) input: Hashed,
     pub(crate) explanations: Vec<Explained>,
 }
 
-/// A file, and a SHA-256: of a network's layers, weights and class names, as `glassbox train` saves them, or of the values
-/// of a picture that the network got.
+/// A file and a SHA-256. For a network, it is the hash of its layers, weights and class names, as `glassbox train`
+/// saves them; for a picture, the hash of the network's input.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Hashed {
-    /// None for the network in the program.
+    /// `None` for the built-in network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) file: Option<PathBuf>,
     pub(crate) sha256: String,
 }
 
-/// What is asked about a picture.
+/// The target of an explanation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Asked {
     pub(crate) class: usize,
@@ -50,31 +50,31 @@ pub(crate) struct Asked {
     pub(crate) counterfactual: bool,
 }
 
-/// One map.
+/// A map.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Explained {
-    /// As on the command line.
+    /// The method's name on the command line.
     pub(crate) method: String,
-    /// Its settings, all of them; null if it has none, and in records of versions that knew only the defaults.
+    /// All of the method's settings. Null if it has none, and in records of versions without settings.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(crate) settings: Value,
     pub(crate) target: Asked,
     /// The target in words.
     pub(crate) why: String,
-    /// The layers looked at; none for maps of the input.
+    /// The layers; empty for maps of the input.
     pub(crate) layers: Vec<String>,
-    /// What a backward rule replaced.
+    /// The operations that a backward rule replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rule: Option<String>,
     pub(crate) verdict: String,
     pub(crate) shape: Vec<usize>,
-    /// Of the signed values, f32 in little-endian order.
+    /// The hash of the signed values, f32 in little-endian order.
     pub(crate) sha256: String,
 }
 
 impl Record {
-    /// A record without explanations yet.
+    /// A record without explanations.
     pub(crate) fn new(model: Hashed, input: Hashed) -> Self {
         let explanations = Vec::new();
         Self { glassbox: env!("CARGO_PKG_VERSION").into(), simd: tier().to_string(), model, input, explanations }
@@ -88,7 +88,7 @@ impl Record {
         })
     }
 
-    /// Writes it whole or not at all.
+    /// Writes the file atomically.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         folder::write(path, &(serde_json::to_string_pretty(self)? + "\n"))
     }

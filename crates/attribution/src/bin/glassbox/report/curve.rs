@@ -1,18 +1,18 @@
-//! A curve, drawn as SVG in the page's own colours.
+//! Curves as SVG, in the page's colours.
 
 use maud::{Markup, html};
 
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 200.0;
-/// Left for the figures beside the axes.
+/// Space at the left for the numbers on the axis.
 const LEFT: f64 = 52.0;
 const BOTTOM: f64 = 36.0;
 const TOP: f64 = 12.0;
 
-/// A figure after each epoch, of one or two kinds of images.
+/// A value after each epoch, for one or two sets of images.
 pub(crate) struct Curve {
     pub(crate) name: &'static str,
-    /// Each with the name of its images.
+    /// The name of each set, and its values.
     pub(crate) lines: Vec<(&'static str, Vec<f64>)>,
 }
 
@@ -27,11 +27,11 @@ impl Curve {
         let decimals = (1.0 - most.log10().floor()).clamp(2.0, 6.0) as usize;
         let last = self.lines.iter().map(|(_, values)| values.len()).max().unwrap_or(0);
         let steps = (last.max(2) - 1) as f64;
-        let x = |place: usize| LEFT + (WIDTH - LEFT - 16.0) * place as f64 / steps;
+        let x = |index: usize| LEFT + (WIDTH - LEFT - 16.0) * index as f64 / steps;
         let y = |value: f64| TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - value / most);
         let points = |values: &[f64]| -> Vec<(f64, f64)> {
             let points = values.iter().enumerate().filter(|(_, value)| value.is_finite());
-            points.map(|(place, &value)| (x(place), y(value))).collect()
+            points.map(|(index, &value)| (x(index), y(value))).collect()
         };
         let line = |points: &[(f64, f64)]| -> String {
             points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ")

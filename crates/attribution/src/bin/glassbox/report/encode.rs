@@ -1,4 +1,4 @@
-//! Values on their way into the page: as few bytes as keep what the eye and the read-out need.
+//! Encodes values for the page, in as few bytes as the display and the read-out need.
 
 use std::io::Write;
 
@@ -9,32 +9,32 @@ use flate2::write::ZlibEncoder;
 use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 
-/// Maps of no more values are kept as they are; of larger ones each value becomes a byte.
+/// Limit on the values of a map that are stored exactly. In larger maps each value becomes a byte.
 const EXACT: usize = 1024;
 
-/// How a map's values are written.
+/// The encoding of a map's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Form {
     /// f32, little-endian.
     Exact,
-    /// A signed byte q stands for sign(q)·(q/127)²·most: small values keep their digits. −128 is no number.
+    /// A signed byte q stands for sign(q)·(q/127)²·most, so that small values keep their digits. −128 stands for NaN.
     Bytes,
 }
 
-/// Where a map's values are among those of its picture.
+/// The position of a map's values among those of its picture.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Encoded {
     form: Form,
-    /// The first byte.
+    /// The index of the first byte.
     at: usize,
     rows: usize,
     columns: usize,
-    /// The largest absolute value that is finite.
+    /// The largest finite absolute value.
     most: f32,
 }
 
-/// The values of a picture's maps, one after the other.
+/// The values of all maps of a picture, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Values {
     bytes: Vec<u8>,
@@ -45,7 +45,7 @@ impl Values {
         let (rows, columns) = map.dim();
         let most = map.iter().map(|v| v.abs()).filter(|v| v.is_finite()).fold(0.0, f32::max);
         let form = if map.len() <= EXACT { Form::Exact } else { Form::Bytes };
-        // What is read as f32 must begin at a multiple of four bytes.
+        // The script reads f32 values only at multiples of four bytes.
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
         let at = self.bytes.len();
         for &value in map {
@@ -57,7 +57,7 @@ impl Values {
         Encoded { form, at, rows, columns, most }
     }
 
-    /// Deflated (zlib), in base64.
+    /// The values compressed (zlib), in base64.
     pub(super) fn text(&self) -> String {
         let mut deflated = ZlibEncoder::new(Vec::new(), Compression::default());
         deflated.write_all(&self.bytes).expect("memory can be written to");
@@ -73,14 +73,13 @@ fn byte(value: f32, most: f32) -> i8 {
     }
 }
 
-/// The side of the square blocks whose means must stand for the values of maps `[H, W]`, so that these maps together take
-/// no more than `budget` bytes.
+/// The side of square blocks for maps `[H, W]`, such that the blocks' means in all maps take at most `budget` bytes.
 pub(super) fn block(maps: usize, [height, width]: [usize; 2], budget: usize) -> usize {
     let bytes = |block: usize| maps * height.div_ceil(block) * width.div_ceil(block);
     (1..height.max(width)).find(|&block| bytes(block) <= budget).unwrap_or(height.max(width).max(1))
 }
 
-/// The means of square blocks; those at the lower and right border may be smaller.
+/// The means of square blocks. Blocks at the lower and right border may be smaller.
 pub(super) fn means(map: &Array2<f32>, block: usize) -> Array2<f32> {
     let (height, width) = map.dim();
     Array2::from_shape_fn((height.div_ceil(block), width.div_ceil(block)), |(row, column)| {

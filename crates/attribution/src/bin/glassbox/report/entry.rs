@@ -1,4 +1,4 @@
-//! One picture of the page: what the network says of it, and the maps.
+//! A picture of the page: the network's prediction, and the maps.
 
 use std::io::Cursor;
 
@@ -19,26 +19,26 @@ use super::encode::{Encoded, Values, block, means};
 use crate::files::picture::Picture;
 use crate::terminal::Failure;
 
-/// Classes that are listed of each picture, likeliest first.
+/// Number of classes listed for each picture, likeliest first.
 const LISTED: usize = 5;
-/// Of the pictures, which are there to be looked at.
+/// JPEG quality of photographs.
 const JPEG_QUALITY: u8 = 80;
 
-/// What a method says of a class, before it is encoded.
-pub(crate) struct Said<'a> {
-    /// The method's name among those of the page.
+/// A method's map for a class, before encoding.
+pub(crate) struct Explanation<'a> {
+    /// The method's name on the page.
     pub(crate) id: &'a str,
     pub(crate) title: &'a str,
     pub(crate) about: &'static About,
     pub(crate) map: &'a Map,
-    /// The value that gets the full colour.
+    /// The value with the full colour.
     pub(crate) scale: f32,
 }
 
-/// One picture.
+/// A picture of the page.
 pub(crate) struct Entry {
     pub(super) name: String,
-    /// As a `data:` URL.
+    /// The picture as a `data:` URL.
     pub(super) picture: String,
     /// Width and height.
     pub(super) size: (u32, u32),
@@ -46,24 +46,24 @@ pub(crate) struct Entry {
     pub(super) answer: String,
     pub(super) right: Option<bool>,
     pub(super) methods: Vec<Shown>,
-    /// For the page's script.
+    /// The data for the page's script.
     pub(super) data: Data,
     values: Values,
-    /// Bytes that the pixel maps for one class may take.
+    /// Limit in bytes on the pixel maps of one class.
     budget: usize,
 }
 
-/// What the page's script reads; lengths are in the input's pixels, but for `part`.
+/// The data for the page's script. Lengths are in pixels of the input, except in `part`.
 #[derive(Serialize)]
 pub(super) struct Data {
     name: String,
-    /// Height and width.
+    /// Height and width of the input.
     input: [usize; 2],
-    /// Of the picture, before it was enlarged.
+    /// Height and width of the picture, before it was enlarged.
     picture: [usize; 2],
-    /// What of the picture became the input: top, left, height, width.
+    /// The part of the picture that became the input: top, left, height, width.
     part: [usize; 4],
-    /// Whether each pixel is to be drawn as a square.
+    /// Whether each pixel is drawn as a square.
     pixelated: bool,
     top: Vec<(String, f64)>,
     truth: Option<Truth>,
@@ -90,28 +90,28 @@ struct Explained {
 struct Drawn {
     method: String,
     layer: String,
-    /// What a backward rule replaced, as a sentence.
+    /// The operations that a backward rule replaced, as a sentence.
     rule: Option<String>,
     quantity: Quantity,
     verdict: String,
     evidence: bool,
-    /// The value that gets the full colour.
+    /// The value with the full colour.
     full: f32,
-    /// None where the cells are stretched over the input.
+    /// `None` if the cells are stretched over the input.
     cells: Option<Grid>,
-    /// Whether the cells are the input's pixels, or blocks of them.
+    /// Whether the cells are pixels of the input, or blocks of them.
     pixels: bool,
     #[serde(flatten)]
     values: Encoded,
 }
 
-/// Where cells lie: pairs of rows and columns.
+/// The positions of cells, in pairs of rows and columns.
 #[derive(Serialize)]
 struct Grid {
-    /// The centre of the first.
+    /// The centre of the first cell.
     first: [f64; 2],
     stride: [usize; 2],
-    /// Height and width of what one reads, about its centre.
+    /// Height and width of a cell's receptive field, around its centre.
     field: [usize; 2],
 }
 
@@ -132,7 +132,7 @@ struct Line {
 }
 
 impl Entry {
-    /// A picture that was observed; its pixel maps for one class may take `budget` bytes.
+    /// An entry for a picture after its forward pass. The pixel maps of one class may take `budget` bytes.
     pub(crate) fn new(name: String, picture: &Picture, pass: &Pass<'_>, budget: usize) -> Result<Self, Failure> {
         let framing = &picture.framing;
         let (small, pixelated) = (&picture.display, picture.is_enlarged());
@@ -156,7 +156,7 @@ impl Entry {
         Ok(Self { name, picture, size, answer, right: None, methods, data, values, budget })
     }
 
-    /// Adds the true class, and where the object is on the input, if that is known.
+    /// Adds the true class, and the object's box on the input if it is known.
     pub(crate) fn with_truth(mut self, class: String, place: Option<&Rect>) -> Self {
         self.right = Some(self.data.top[0].0 == class);
         let place = place.map(|place| [place.top, place.left, place.height, place.width]);
@@ -164,18 +164,18 @@ impl Entry {
         self
     }
 
-    /// Adds what theory says must hold.
+    /// Adds certificates.
     pub(crate) fn with_certificates(mut self, certificates: &[Certificate]) -> Self {
         self.data.certificates = certificates.iter().map(line).collect();
         self
     }
 
-    /// Adds what methods say of a class.
-    pub(crate) fn explain<'a>(&mut self, why: &str, said: impl Iterator<Item = Said<'a>>) {
-        let said: Vec<Said<'_>> = said.collect();
-        let pixels = said.iter().filter(|said| said.map.is_of_pixels()).count();
+    /// Adds the methods' maps for a class.
+    pub(crate) fn explain<'a>(&mut self, why: &str, explanations: impl Iterator<Item = Explanation<'a>>) {
+        let explanations: Vec<Explanation<'_>> = explanations.collect();
+        let pixels = explanations.iter().filter(|explanation| explanation.map.is_of_pixels()).count();
         let block = block(pixels, self.data.input, self.budget);
-        let maps = said.iter().map(|&Said { id, title, about, map, scale }| {
+        let maps = explanations.iter().map(|&Explanation { id, title, about, map, scale }| {
             let values = map.per_cell();
             let (values, cells) = match map.placement() {
                 Placement::Cells(cells) => (values, Some(Grid::from(&cells))),
@@ -205,7 +205,7 @@ impl Entry {
         self.data.classes.push(Explained { why: why.into(), maps });
     }
 
-    /// As JSON that can stand in a page: no `<` in it.
+    /// The data as JSON that is safe inside HTML, because it contains no `<`.
     pub(super) fn json(&mut self) -> Result<String, Failure> {
         self.data.values = self.values.text();
         Ok(serde_json::to_string(&self.data)?.replace('<', "\\u003c"))
@@ -231,7 +231,7 @@ fn line(certificate: &Certificate) -> Line {
     Line { identity, meaning, layer, finding, holds: certificate.holds() }
 }
 
-/// What a backward rule replaced, as a sentence.
+/// The operations that a backward rule replaced, as a sentence.
 fn sentence(coverage: &Coverage) -> String {
     match coverage {
         Coverage::Relevance { .. } => format!("Relevance was handed down by {coverage}."),
@@ -239,7 +239,7 @@ fn sentence(coverage: &Coverage) -> String {
     }
 }
 
-/// A picture as a `data:` URL: small ones without loss, photographs as JPEG.
+/// A picture as a `data:` URL: small pictures without loss, photographs as JPEG.
 pub(super) fn url(picture: &RgbImage, lossless: bool) -> Result<String, Failure> {
     let mut file = Cursor::new(Vec::new());
     match lossless {

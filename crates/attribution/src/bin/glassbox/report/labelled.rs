@@ -1,31 +1,32 @@
-//! Pictures whose classes are known: those of the demo, of a training and of an evaluation.
+//! Labelled pictures in a report: those of a demo, a training or an evaluation.
 
 use attribution::LayerRef;
 use ndarray::ArrayView3;
 use nn::data::{LabelledImages, Rect};
 use nn::{Layer, Model, ModelNode};
 
-use super::{Entry, Page, Said};
+use super::{Entry, Explanation, Page};
 use crate::commands::methods::Chosen;
 use crate::files::picture::Picture;
 use crate::terminal::Failure;
 use crate::terminal::interrupt::until_asked;
 
-/// Images whose classes are known, and how they are explained.
+/// Labelled images, and the methods that explain them.
 pub(crate) struct Labelled<'a> {
     pub(crate) model: &'a Model,
     pub(crate) images: &'a LabelledImages,
-    /// Where the objects are, if that is known.
+    /// The objects' boxes, if they are known.
     pub(crate) boxes: Option<&'a [Rect]>,
     pub(crate) methods: &'a [Chosen],
-    /// The layers for methods that look at one; every ReLU if none is named.
+    /// The layers for methods that explain a layer; if empty, every ReLU.
     pub(crate) layers: &'a [LayerRef<'a>],
-    /// Whether to check what theory says must hold.
+    /// Whether to add certificates.
     pub(crate) certified: bool,
 }
 
 impl Labelled<'_> {
-    /// Shows the images with these indices: the true class of each and the strongest other one, by each of the methods.
+    /// Adds the images with these indices to the page. Each method explains the true class and the likeliest other
+    /// class.
     pub(crate) fn show(&self, page: &mut Page, indices: &[usize]) -> Result<(), Failure> {
         let [_, height, width, channels] = self.images.shape();
         for (number, &index) in (1..).zip(indices) {
@@ -43,27 +44,27 @@ impl Labelled<'_> {
             for class in std::iter::once(label).chain(rival) {
                 let mut found = Vec::new();
                 for chosen in self.methods {
-                    for layer in self.looks(chosen) {
+                    for layer in self.layers_for(chosen) {
                         let question = pass.why(class).at(layer).watched(&until_asked);
                         found.push((chosen, question.explain(&*chosen.method)?));
                     }
                 }
-                let said = found.iter().map(|(chosen, map)| Said {
+                let explanations = found.iter().map(|(chosen, map)| Explanation {
                     id: &chosen.id,
                     title: &chosen.title,
                     about: chosen.about(),
                     map,
                     scale: map.scale(),
                 });
-                entry.explain(&self.model.class_name(class), said);
+                entry.explain(&self.model.class_name(class), explanations);
             }
             page.add(entry)?;
         }
         Ok(())
     }
 
-    /// The layers that a method is asked to look at.
-    fn looks(&self, chosen: &Chosen) -> Vec<LayerRef<'_>> {
+    /// The layers at which a method is applied.
+    fn layers_for(&self, chosen: &Chosen) -> Vec<LayerRef<'_>> {
         let rectified: Vec<LayerRef<'_>> = self.model.layers().iter().enumerate().filter_map(rectified).collect();
         match self.layers {
             _ if !chosen.about().takes_layer() => vec![LayerRef::Last],
@@ -74,7 +75,7 @@ impl Labelled<'_> {
     }
 }
 
-/// A layer of ReLUs, if its output has positions.
+/// The layer, if it is a ReLU whose output has positions.
 fn rectified<'a>((index, node): (usize, &ModelNode)) -> Option<LayerRef<'a>> {
     let rectifies = matches!(node.layer, Layer::Relu(_) | Layer::Clip(_)) && node.output_shape.len() == 3;
     rectifies.then_some(LayerRef::Index(index))

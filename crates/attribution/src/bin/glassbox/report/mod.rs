@@ -1,5 +1,5 @@
-//! The report: one page, `index.html`, that shows what a command found. Everything is in it, and it asks the network for
-//! nothing; its content security policy says so to the browser.
+//! The report: a page, `index.html`, with the results of a command. The page is self-contained and makes no requests,
+//! and its content security policy forbids any.
 
 mod curve;
 mod encode;
@@ -19,7 +19,7 @@ use maud::Markup;
 use nn::train::Confusion;
 
 pub(crate) use curve::Curve;
-pub(crate) use entry::{Entry, Said};
+pub(crate) use entry::{Entry, Explanation};
 pub(crate) use labelled::Labelled;
 pub(crate) use sheet::{panel, sheet};
 pub(crate) use table::{Figure, Table};
@@ -27,40 +27,40 @@ pub(crate) use table::{Figure, Table};
 use crate::files::folder;
 use crate::terminal::Failure;
 
-/// The file.
+/// The name of the file.
 pub(crate) const PAGE: &str = "index.html";
-/// What the maps of all pictures may take, before base64: with the pictures themselves, the page stays below 40 MB.
+/// Limit in bytes on the maps of all pictures, before base64. Together with the pictures, the page stays below 40 MB.
 const MAPS: usize = 22_000_000;
 
-/// Bytes at a page's start among which it names the command that wrote it.
+/// Limit in bytes on the start of a page in which it names the command that wrote it.
 const START: u64 = 1024;
 
-/// A method whose maps the page shows.
+/// A method on the page.
 pub(crate) struct Shown {
     id: String,
     title: String,
     about: &'static About,
 }
 
-/// A page to be.
+/// A page under construction.
 pub(crate) struct Page {
-    /// The command that writes it.
+    /// The command that writes the page.
     command: &'static str,
     title: String,
-    /// What was looked at, by what.
+    /// The facts at the top of the page.
     facts: Vec<(&'static str, String)>,
     gallery: Vec<Markup>,
-    /// What the script reads, picture by picture.
+    /// The data for the script, picture by picture.
     data: Vec<String>,
     methods: Vec<Shown>,
-    /// Each with its heading and the name of its anchor.
+    /// Each section with its heading and its anchor.
     sections: Vec<(&'static str, &'static str, Markup)>,
-    /// Bytes that the maps of one picture may take.
+    /// Limit in bytes on the maps of one picture.
     each: usize,
 }
 
 impl Page {
-    /// A command's page for this number of pictures.
+    /// A page of this command for this number of pictures.
     pub(crate) fn new(
         command: &'static str,
         title: impl Into<String>,
@@ -71,12 +71,12 @@ impl Page {
         Self { command, title: title.into(), facts, gallery, data, methods, sections, each: MAPS / pictures.max(1) }
     }
 
-    /// The bytes that the maps for one of so many classes may take, of one picture.
+    /// Limit in bytes on the maps of one picture for one of `classes` classes.
     pub(crate) fn budget(&self, classes: usize) -> usize {
         self.each / classes.max(1)
     }
 
-    /// The pictures so far.
+    /// The number of pictures so far.
     pub(crate) fn pictures(&self) -> usize {
         self.gallery.len()
     }
@@ -96,42 +96,42 @@ impl Page {
         Ok(())
     }
 
-    /// Adds the loss and the like, epoch by epoch.
+    /// Adds the training curves.
     pub(crate) fn training(&mut self, curves: &[Curve]) {
         if curves.iter().any(|curve| !curve.is_empty()) {
             self.sections.push(("Training", "training", view::side_by_side(curves.iter().map(Curve::markup))));
         }
     }
 
-    /// Adds columns of pictures, each with what it is called, from left to right.
+    /// Adds columns of pictures, each with its name, from left to right.
     pub(crate) fn film(&mut self, columns: &[(String, RgbImage)]) -> Result<(), Failure> {
         let columns = columns.iter().map(|(name, column)| Ok((name.as_str(), entry::url(column, false)?)));
-        self.sections.push(("As it learnt", "film", view::film(&columns.collect::<Result<Vec<_>, Failure>>()?)));
+        self.sections.push(("During training", "film", view::film(&columns.collect::<Result<Vec<_>, Failure>>()?)));
         Ok(())
     }
 
-    /// Adds a table of how well each class is recognised.
+    /// Adds a table with the precision and recall of each class.
     pub(crate) fn classes(&mut self, table: &Table) {
         self.sections.push(("Classes", "classes", table.markup()));
     }
 
-    /// Adds text in lines, as it stands.
+    /// Adds preformatted text.
     pub(crate) fn text(&mut self, heading: &'static str, anchor: &'static str, text: &str) {
         self.sections.push((heading, anchor, view::lines(heading, text)));
     }
 
-    /// Adds tables of how good the explanations are.
+    /// Adds tables of the quality of the explanations.
     pub(crate) fn measures(&mut self, tables: &[Table], notes: &[&str]) {
         let tables = view::all(tables.iter().map(Table::markup));
         self.sections.push(("Measures", "measures", view::with_notes(tables, notes)));
     }
 
-    /// Adds what was taken for what, unless there are too many classes to be read.
+    /// Adds the confusion matrix, unless it has too many classes to be legible.
     pub(crate) fn confusion(&mut self, confusion: &Confusion) {
         self.sections.extend(table::confusion(confusion).map(|markup| ("Confusion", "confusion", markup)));
     }
 
-    /// Writes `index.html` into the folder, whole or not at all.
+    /// Writes `index.html` into the folder, atomically.
     pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf, Failure> {
         let path = folder.join(PAGE);
         let page = view::page(self).into_string();
@@ -140,10 +140,10 @@ impl Page {
     }
 }
 
-/// Refuses a folder whose `index.html` was not written by this command, so that no report is lost.
+/// Refuses a folder whose `index.html` was written by another command, so that no report is overwritten.
 ///
 /// # Errors
-/// Names the file and what wrote it.
+/// If there is such a page. The error names the file and the command that wrote it.
 pub(crate) fn refuse_another(folder: &Path, command: &str) -> Result<(), Failure> {
     let (path, mut start) = (folder.join(PAGE), Vec::new());
     let read = File::open(&path).and_then(|file| file.take(START).read_to_end(&mut start));
@@ -156,7 +156,7 @@ pub(crate) fn refuse_another(folder: &Path, command: &str) -> Result<(), Failure
     let found = match after.and_then(|after| after.split_once('"')) {
         Some((writer, _)) if writer == command => return Ok(()),
         Some((writer, _)) => format!("one of `glassbox {writer}`"),
-        None => "a page that doesn't say what wrote it".into(),
+        None => "a page of unknown origin".into(),
     };
     let file = path.display();
     Err(format!(

@@ -1,11 +1,11 @@
-//! Sheets of panels: a picture, and what the methods say of it.
+//! Sheets of panels: a picture and the methods' maps.
 
 use attribution::Map;
 use attribution::question::About;
 use attribution::render::{Grid, Panel};
 use image::RgbImage;
 
-/// A map that was drawn, with a note below, or its verdict if there is nothing to show.
+/// A panel with a map. The caption is the note, or the verdict if the map is not evidence.
 pub(crate) fn panel(drawn: RgbImage, map: &Map, name: &str, note: String) -> Panel {
     let verdict = map.verdict();
     Panel::new(drawn, name).detail(if verdict.is_evidence() { note } else { verdict.to_string() })

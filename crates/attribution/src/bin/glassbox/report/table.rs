@@ -1,18 +1,18 @@
-//! Tables of figures, which the page can sort.
+//! Sortable tables of figures.
 
 use maud::{Markup, html};
 use nn::train::Confusion;
 
-/// A figure as it is shown, and by which its column is sorted.
+/// A figure as text, and the value by which its column is sorted.
 pub(crate) struct Figure {
     pub(crate) shown: String,
     pub(crate) value: f64,
 }
 
-/// A table: a name and figures a line.
+/// A table with a name and figures on each line.
 pub(crate) struct Table {
     pub(crate) caption: String,
-    /// What a line is about.
+    /// The heading of the first column.
     pub(crate) subject: &'static str,
     pub(crate) heads: Vec<String>,
     pub(crate) rows: Vec<(String, Vec<Option<Figure>>)>,
@@ -46,14 +46,15 @@ impl Table {
     }
 }
 
-/// Classes above which a confusion matrix is too large to be read.
+/// Limit on the classes of a confusion matrix; a larger one would be illegible.
 const READABLE: usize = 40;
 const CONFUSION: &str =
-    "A row for each true class, a column for what the network said; counts, shaded by their share of the row.";
-/// Shades of a cell, from none to full.
+    "A row for each true class, a column for each predicted class; counts, shaded by their share of the row.";
+/// Number of shades of a cell.
 const SHADES: usize = 8;
 
-/// How often images of a class (a row) were taken for a class (a column), unless there are too many classes to be read.
+/// The confusion matrix: a row for each true class, a column for each predicted class. `None` if there are too many
+/// classes.
 pub(super) fn confusion(confusion: &Confusion) -> Option<Markup> {
     let names = confusion.names();
     let markup = html! {
@@ -80,7 +81,7 @@ pub(super) fn confusion(confusion: &Confusion) -> Option<Markup> {
     (names.len() <= READABLE).then_some(markup)
 }
 
-/// A table under its caption; wider ones than the page are scrolled by themselves.
+/// A table under its caption, in a frame that scrolls if the table is wider than the page.
 fn framed(caption: &str, table: Markup) -> Markup {
     html! {
         figure.table {

@@ -30,7 +30,7 @@ fn model(side: usize) -> Model {
         .unwrap()
 }
 
-/// Waves with grain, so that the maps' bytes are hard to compress.
+/// Waves with noise, so that the maps' bytes are hard to compress.
 fn picture(model: &Model) -> Picture {
     let grain = |y: usize, x: usize, c: usize| (y * 7919 + x * 104_729 + c * 1_299_709) % 251 % 24;
     let pixels = Array3::from_shape_fn((model.input_shape()[0], model.input_shape()[1], 3), |(y, x, c)| {
@@ -41,15 +41,15 @@ fn picture(model: &Model) -> Picture {
 
 fn explain(entry: &mut Entry, pass: &Pass<'_>, methods: &[&dyn Method]) {
     let found: Vec<_> = methods.iter().map(|method| (method.about(), pass.why(0).explain(*method).unwrap())).collect();
-    let said = found.iter().enumerate().map(|(number, (about, map))| {
+    let explanations = found.iter().enumerate().map(|(number, (about, map))| {
         let (title, scale) = (about.title, map.scale());
-        // A method that stands there twice has another name the second time.
-        Said { id: ["a", "b", "c", "d", "e", "f", "g", "h", "i"][number], title, about, map, scale }
+        // A method that appears twice has a different id the second time.
+        Explanation { id: ["a", "b", "c", "d", "e", "f", "g", "h", "i"][number], title, about, map, scale }
     });
-    entry.explain(SCRIPTED, said);
+    entry.explain(SCRIPTED, explanations);
 }
 
-/// A page with one hostile picture and a part of each kind.
+/// A page with one hostile picture and every kind of section.
 fn hostile() -> String {
     let model = model(12);
     let picture = picture(&model);
@@ -72,7 +72,7 @@ fn hostile() -> String {
 #[test]
 fn what_comes_from_outside_stays_text() {
     let page = hostile();
-    // The page's own: what is shared, one picture, the script.
+    // Three scripts: the shared data, one picture, the code.
     assert_eq!(page.matches("<script").count(), 3);
     assert!(!page.contains("<!--"));
     assert!(page.matches("&lt;/script&gt;&lt;script&gt;alert(1)").count() > 5);
@@ -155,7 +155,13 @@ fn the_scripts_fixture_is_what_is_computed_here() {
     let mut entry = Entry::new("picture".into(), &picture, &pass, usize::MAX).unwrap();
     entry.explain(
         "class",
-        found.iter().map(|(about, map)| Said { id: about.title, title: about.title, about, map, scale: map.scale() }),
+        found.iter().map(|(about, map)| Explanation {
+            id: about.title,
+            title: about.title,
+            about,
+            map,
+            scale: map.scale(),
+        }),
     );
     let data: Value = serde_json::from_str(&entry.json().unwrap()).unwrap();
     let strength = |(_, map): &(_, Map)| map.strength().iter().copied().collect::<Vec<f32>>();

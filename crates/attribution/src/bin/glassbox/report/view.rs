@@ -1,5 +1,5 @@
-//! The page's skeleton. Everything that comes from outside is escaped by `maud`, or stands in a block of JSON that the
-//! script reads and shows as text.
+//! The skeleton of the page. All external text is escaped by `maud`, or is in a block of JSON that the script displays
+//! as text.
 
 use attribution::Quantity;
 use attribution::render::{OPACITY, Palette};
@@ -14,7 +14,7 @@ use super::{Page, Shown};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = concat!(include_str!("pure.js"), include_str!("page.js"));
-/// Steps of a map of colours.
+/// Number of steps in a palette.
 const COLOURS: usize = 256;
 
 pub(super) fn page(page: &Page) -> Markup {
@@ -46,8 +46,8 @@ pub(super) fn page(page: &Page) -> Markup {
                 }
                 footer { "Written by Glassbox " (env!("CARGO_PKG_VERSION")) ". Everything is in this file; it loads nothing." }
                 script type="application/json" #shared { (PreEscaped(shared(&page.methods))) }
-                @for (place, data) in page.data.iter().enumerate() {
-                    script type="application/json" id=(format!("entry-{place}")) { (PreEscaped(data)) }
+                @for (index, data) in page.data.iter().enumerate() {
+                    script type="application/json" id=(format!("entry-{index}")) { (PreEscaped(data)) }
                 }
                 script { (PreEscaped(SCRIPT)) }
             }
@@ -55,7 +55,7 @@ pub(super) fn page(page: &Page) -> Markup {
     }
 }
 
-/// No requests, and no code but the page's own, which the browser knows by its hash.
+/// The content security policy: no requests, and no code except the page's own, which is identified by its hash.
 fn policy() -> String {
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
     format!(
@@ -105,7 +105,7 @@ fn pictures(page: &Page) -> Markup {
                     label { span { "Strength of the map " output #strength for="opacity" {} }
                         input #opacity type="range" min="0" max="100" step="1" value=((OPACITY * 100.0).round());
                     }
-                    label.tick #for-signed { input #signed type="checkbox"; " Show what speaks against it, too" }
+                    label.tick #for-signed { input #signed type="checkbox"; " Also show evidence against it" }
                     div #facts {}
                 }
             }
@@ -114,7 +114,7 @@ fn pictures(page: &Page) -> Markup {
 }
 
 /// A picture in the gallery.
-pub(super) fn choice(entry: &Entry, place: usize) -> Markup {
+pub(super) fn choice(entry: &Entry, index: usize) -> Markup {
     let (mark, judged) = match entry.right {
         Some(true) => ("✓ ", ", right"),
         Some(false) => ("✗ ", ", wrong"),
@@ -123,7 +123,7 @@ pub(super) fn choice(entry: &Entry, place: usize) -> Markup {
     let (width, height) = entry.size;
     html! {
         label {
-            input type="radio" name="picture" value=(place) checked[place == 0];
+            input type="radio" name="picture" value=(index) checked[index == 0];
             img src=(entry.picture) alt="" width=(width) height=(height) loading="lazy" decoding="async";
             span.name { (entry.name) }
             span.answer { span aria-hidden="true" { (mark) } (entry.answer) span.unseen { (judged) } }
@@ -148,7 +148,7 @@ fn methods(methods: &[Shown]) -> Markup {
     }
 }
 
-/// What all pictures share, as JSON that can stand in a page.
+/// The data shared by all pictures, as JSON that is safe inside HTML.
 fn shared(methods: &[Shown]) -> String {
     let colours = |palette: Palette| -> String {
         let at = |step: usize| palette.at(step as f32 / (COLOURS - 1) as f32).0.map(|v| format!("{v:02x}")).concat();
@@ -181,7 +181,7 @@ pub(super) fn side_by_side(parts: impl Iterator<Item = Markup>) -> Markup {
 /// Columns of pictures, as `data:` URLs, each with its name.
 pub(super) fn film(columns: &[(&str, String)]) -> Markup {
     html! {
-        p.quiet { "What the network looked at in a few pictures (Grad-CAM of the true class), from the left to the right." }
+        p.quiet { "What the network looked at in a few pictures (Grad-CAM of the true class), from left to right." }
         div.scroll.film role="region" tabindex="0" aria-label="What it looked at, epoch by epoch" {
             @for (name, column) in columns { figure { img src=(column) alt=(name); figcaption { (name) } } }
         }

@@ -1,9 +1,9 @@
-//! Why a command fails.
+//! The failure of a command.
 
-/// Why a command failed, as one line for the user.
+/// The reason why a command failed, as one line for the user.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
-/// What a check found: that something does not hold, unlike a check that could not be made.
+/// A check whose result is that something does not hold, as opposed to a check that itself failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Refuted(pub(crate) String);

@@ -1,4 +1,4 @@
-//! Ctrl-C, as a wish to stop rather than an end.
+//! Ctrl-C as a request to stop.
 
 use std::ops::ControlFlow;
 use std::process;
@@ -8,12 +8,12 @@ use attribution::question::Progress;
 
 use super::Failure;
 
-/// What shells and CI take for an end by Ctrl-C: 128 and the number of SIGINT.
+/// The conventional exit code after Ctrl-C: 128 plus the number of SIGINT.
 pub(crate) const EXIT_CODE: u8 = 130;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// From here on Ctrl-C only asks; a second one ends the program at once, as it would have.
+/// From now on, a first Ctrl-C is only a request to stop. A second one ends the program immediately.
 pub(crate) fn listen() -> Result<(), Failure> {
     Ok(ctrlc::set_handler(|| {
         if ASKED.swap(true, Ordering::Relaxed) {
@@ -22,12 +22,12 @@ pub(crate) fn listen() -> Result<(), Failure> {
     })?)
 }
 
-/// Whether the user asked to stop.
+/// Whether the user has asked to stop.
 pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }
 
-/// For what runs the network many times: goes on until the user asks to stop.
+/// A watcher for methods that run the network many times: it continues until the user asks to stop.
 pub(crate) fn until_asked(_: Progress) -> ControlFlow<()> {
     if asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }

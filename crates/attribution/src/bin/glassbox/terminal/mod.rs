@@ -1,4 +1,4 @@
-//! What the user types, sees and interrupts.
+//! Arguments, output and interruption.
 
 mod failure;
 pub(crate) mod interrupt;

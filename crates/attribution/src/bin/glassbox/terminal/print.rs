@@ -1,6 +1,6 @@
-//! Lines for the user.
+//! Output for the user.
 
-/// Prints a line, and ignores a closed pipe (`glassbox inspect … | head`).
+/// Prints a line and ignores a closed pipe (`glassbox inspect … | head`).
 macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write;
@@ -8,7 +8,7 @@ macro_rules! say {
     }};
 }
 
-/// Prints a line on standard error, and ignores a closed pipe.
+/// Prints a line on standard error and ignores a closed pipe.
 macro_rules! complain {
     ($($text:tt)*) => {{
         use std::io::Write;

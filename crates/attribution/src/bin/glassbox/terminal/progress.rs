@@ -1,4 +1,4 @@
-//! Progress on standard error: a bar on a terminal, a line for each epoch elsewhere.
+//! Progress on standard error: a bar on a terminal, otherwise a line for each epoch.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use super::interrupt::until_asked;
 
 static QUIET: AtomicBool = AtomicBool::new(false);
 
-/// Shows no progress from here on.
+/// Hides progress from now on.
 pub(crate) fn silence() {
     QUIET.store(true, Ordering::Relaxed);
 }
@@ -22,12 +22,12 @@ fn is_silent() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
-/// A bar of `length` units, named; invisible under `--quiet` and where standard error isn't a terminal.
+/// A bar of `length` units with a name. It is hidden with `--quiet`, and if standard error isn't a terminal.
 pub(crate) fn bar(name: impl Into<Cow<'static, str>>, length: usize) -> ProgressBar {
     if is_silent() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{prefix} {bar:10} {percent:>3} %  {msg}").expect("a template of its own");
+    let style = ProgressStyle::with_template("{prefix} {bar:10} {percent:>3} %  {msg}").expect("the template is valid");
     ProgressBar::new(length as u64).with_style(style.progress_chars("━━╌")).with_prefix(name)
 }
 
@@ -37,37 +37,38 @@ pub(crate) fn minutes(duration: Duration) -> String {
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
-/// What is left after `done` of `all`, at the pace so far.
+/// The remaining time after `done` of `all`, at the average speed so far.
 pub(crate) fn left(started: Instant, done: usize, all: usize) -> String {
     let factor = (all - done) as f64 / done.max(1) as f64;
     format!("{} left", minutes(started.elapsed().mul_f64(factor)))
 }
 
-/// Runs a method with a bar of its own, which shows where the network is run many times.
+/// Runs a method with a progress bar, which appears if the method runs the network many times.
 pub(crate) fn watched<R>(name: &str, run: impl FnOnce(Watch<'_>) -> R) -> R {
     let (bar, started) = (bar(name.to_string(), 0), Instant::now());
     let outcome = run(&|progress| {
         let question::Progress { done, total } = progress;
         bar.set_length(total as u64);
         bar.set_position(done as u64);
-        bar.set_message(format!("{done} of {total} pictures seen, {}", left(started, done, total)));
+        bar.set_message(format!("{done} of {total} images, {}", left(started, done, total)));
         until_asked(progress)
     });
     bar.finish_and_clear();
     outcome
 }
 
-/// The progress of a training: loss, accuracy, learning rate, images per second, time left.
+/// The progress of a training: loss, accuracy, learning rate, images per second, remaining time.
 pub(crate) struct TrainingBar {
     bar: ProgressBar,
     epochs: usize,
     started: Instant,
-    /// When the last epoch and this one began, and the steps made by then: an epoch may be faster than those before.
+    /// The starts of the previous and the current epoch: the time, and the number of steps before it. The speed may
+    /// differ between epochs.
     began: Option<[(Instant, usize); 2]>,
     epoch: Sums,
 }
 
-/// Sums over the epoch that runs.
+/// Sums over the current epoch.
 struct Sums {
     started: Instant,
     images: usize,
@@ -86,10 +87,10 @@ impl TrainingBar {
         Self { bar: bar("training", 0), epochs, started: Instant::now(), began: None, epoch: Sums::begin() }
     }
 
-    /// After a step.
+    /// Updates the bar after a step.
     pub(crate) fn show(&mut self, progress: &Progress) {
         let &Progress { epoch, step, steps, images, right, loss, learning_rate, .. } = progress;
-        // A training that goes on from a checkpoint makes only the rest of its steps.
+        // After a resume, only the remaining steps are run.
         let began = self.began.get_or_insert([(self.started, step - 1); 2]);
         let (since, first) = began[0];
         self.epoch.images += images;
@@ -114,7 +115,7 @@ impl TrainingBar {
         self.bar.set_message(line);
     }
 
-    /// After an epoch that was validated.
+    /// Prints the results after an epoch with validation.
     pub(crate) fn epoch(&mut self, epoch: &Epoch) {
         if let Some(scores) = epoch.validation {
             self.print(&format!("  test: loss {:.3}, accuracy {:.4}", scores.loss, scores.accuracy));

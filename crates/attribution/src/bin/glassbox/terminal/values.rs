@@ -1,10 +1,10 @@
-//! Values on the command line.
+//! Parsers for values on the command line.
 
 pub(crate) fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&number| number > 0).ok_or_else(|| "expected a whole number from 1".into())
 }
 
-/// More than any machine has would only take memory.
+/// A number of threads, up to a limit far above any machine's cores; more would only waste memory.
 pub(crate) fn threads(text: &str) -> Result<usize, String> {
     const MOST: usize = 1024;
     text.parse().ok().filter(|threads| (1..=MOST).contains(threads)).ok_or(format!("expected 1 to {MOST}"))

@@ -1,4 +1,4 @@
-//! `run.toml`: what to train, on what, and how.
+//! `run.toml`: the settings of a training.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use toml::{Table, Value};
 
 use crate::terminal::Failure;
 
-/// Every field, documented, with its default.
+/// Every setting, with comments and its default.
 pub(crate) const TEMPLATE: &str = include_str!("template.toml");
 
-/// A training, as `run.toml` says it.
+/// The settings of a training, as in `run.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Config {
     pub(crate) data: Data,
@@ -35,7 +35,7 @@ pub(crate) struct Data {
     pub(crate) folder: PathBuf,
     pub(crate) test_folder: PathBuf,
     pub(crate) shape: [usize; 3],
-    pub(crate) crop: Kept,
+    pub(crate) crop: CropMode,
     pub(crate) centre: f64,
     pub(crate) unreadable: Unreadable,
     pub(crate) memory_mb: usize,
@@ -55,10 +55,10 @@ pub(crate) enum Source {
     Folder,
 }
 
-/// What is kept of a picture.
+/// How a picture is cropped to the shape of the images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kept {
+pub(crate) enum CropMode {
     Largest,
     Centre,
     Squeezed,
@@ -80,14 +80,14 @@ pub(crate) struct Network {
 pub(crate) struct Settings {
     pub(crate) epochs: usize,
     pub(crate) batch_size: usize,
-    pub(crate) optimizer: Method,
+    pub(crate) optimizer: OptimizerKind,
     pub(crate) learning_rate: f64,
     pub(crate) momentum: f64,
     pub(crate) nesterov: bool,
     pub(crate) beta1: f64,
     pub(crate) beta2: f64,
     pub(crate) weight_decay: f64,
-    pub(crate) schedule: Course,
+    pub(crate) schedule: ScheduleKind,
     pub(crate) warmup: f64,
     pub(crate) floor: f64,
     pub(crate) step_every: f64,
@@ -101,7 +101,7 @@ pub(crate) struct Settings {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Method {
+pub(crate) enum OptimizerKind {
     Sgd,
     Adam,
     #[serde(rename = "adamw")]
@@ -110,7 +110,7 @@ pub(crate) enum Method {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Course {
+pub(crate) enum ScheduleKind {
     Constant,
     Step,
     Cosine,
@@ -126,7 +126,7 @@ pub(crate) struct Output {
 }
 
 impl Network {
-    /// What is trained, in short.
+    /// A short name for the network.
     pub(crate) fn name(&self) -> String {
         match self.start.as_str() {
             "" => self.architecture.clone(),
@@ -137,7 +137,7 @@ impl Network {
 
 impl Default for Config {
     fn default() -> Self {
-        Self::parse("").expect("the template is sound: a test reads it")
+        Self::parse("").expect("a test parses the template")
     }
 }
 
@@ -149,7 +149,7 @@ impl Config {
         Self::parse(&text).map_err(|error| named(error.to_string()))
     }
 
-    /// What the text says, and the template where it says nothing.
+    /// Parses settings; those that the text leaves out have the template's defaults.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let mut table: Table = TEMPLATE.parse()?;
         merge(&mut table, text.parse()?, "")?;
@@ -158,7 +158,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Ranges that types don't say.
+    /// Checks the ranges that the types don't ensure.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let Settings { learning_rate, momentum, beta1, beta2, weight_decay, warmup, floor, .. } = self.training;
         let Settings { step_every, step_factor, label_smoothing, clip_norm, weight_average, .. } = self.training;
@@ -196,14 +196,14 @@ impl Config {
         }
     }
 
-    /// The settings, as the trainer takes them.
+    /// The settings for the trainer.
     pub(crate) fn training(&self) -> Training {
         let s = &self.training;
         let decay = match s.schedule {
-            Course::Constant => Decay::Constant,
-            Course::Step => Decay::Step { every: s.step_every, factor: s.step_factor },
-            Course::Cosine => Decay::Cosine { floor: s.floor },
-            Course::OneCycle => Decay::OneCycle,
+            ScheduleKind::Constant => Decay::Constant,
+            ScheduleKind::Step => Decay::Step { every: s.step_every, factor: s.step_factor },
+            ScheduleKind::Cosine => Decay::Cosine { floor: s.floor },
+            ScheduleKind::OneCycle => Decay::OneCycle,
         };
         Training {
             epochs: s.epochs,
@@ -218,33 +218,33 @@ impl Config {
         }
     }
 
-    /// What of a picture is resized to an image; the images of other sources are as they are.
+    /// How a picture is resized to an image. Images of other sources are not resized.
     pub(crate) fn crop(&self) -> Result<Crop, Failure> {
         Ok(match self.data.crop {
-            Kept::Largest => Crop::Largest,
-            Kept::Centre => Crop::centre(self.data.centre).map_err(|error| format!("data.centre: {error}"))?,
-            Kept::Squeezed => Crop::Squeezed,
+            CropMode::Largest => Crop::Largest,
+            CropMode::Centre => Crop::centre(self.data.centre).map_err(|error| format!("data.centre: {error}"))?,
+            CropMode::Squeezed => Crop::Squeezed,
         })
     }
 
-    /// Which parts of the images are kept from training.
+    /// The shares of the images for validation and for the test.
     pub(crate) fn split(&self) -> Split {
         Split { validation: self.data.validation, test: self.data.test, seed: self.training.seed }
     }
 
-    /// The optimiser.
+    /// The optimizer.
     pub(crate) fn optimizer(&self) -> Box<dyn Optimizer<f32>> {
         let Settings { learning_rate, momentum, nesterov, beta1, beta2, weight_decay, .. } = self.training;
         let adam = AdamSettings { beta1, beta2, weight_decay, ..AdamSettings::new(learning_rate) };
         match self.training.optimizer {
-            Method::Sgd => Box::new(Sgd::with(SgdSettings { learning_rate, momentum, weight_decay, nesterov })),
-            Method::Adam => Box::new(Adam::with(AdamSettings { decoupled: false, ..adam })),
-            Method::AdamW => Box::new(Adam::with(AdamSettings { decoupled: true, ..adam })),
+            OptimizerKind::Sgd => Box::new(Sgd::with(SgdSettings { learning_rate, momentum, weight_decay, nesterov })),
+            OptimizerKind::Adam => Box::new(Adam::with(AdamSettings { decoupled: false, ..adam })),
+            OptimizerKind::AdamW => Box::new(Adam::with(AdamSettings { decoupled: true, ..adam })),
         }
     }
 }
 
-/// Puts the values of `over` into `table`, whose fields are all that there are. A whole number may stand for a fraction.
+/// Overwrites values in `table`, which has all settings, with those in `over`. An integer is accepted for a float.
 fn merge(table: &mut Table, over: Table, path: &str) -> Result<(), Failure> {
     for (key, value) in over {
         let name = format!("{path}{key}");
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_template_has_every_field_and_a_word_on_each() {
+    fn the_template_has_every_setting_with_a_comment() {
         let config = Config::default();
         assert_eq!(Config::parse(TEMPLATE).unwrap(), config);
         let written = toml::to_string(&config).unwrap();
@@ -289,9 +289,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_replaces_the_template() {
+    fn settings_override_the_template() {
         let config = Config::parse("[training]\nlearning_rate = 1\noptimizer = \"adamw\"\npatience = 3").unwrap();
-        assert_eq!((config.training.learning_rate, config.training.optimizer), (1.0, Method::AdamW));
+        assert_eq!((config.training.learning_rate, config.training.optimizer), (1.0, OptimizerKind::AdamW));
         assert_eq!(config.training().patience, Some(3));
         assert_eq!(config.network, Config::default().network);
     }

@@ -1,4 +1,4 @@
-//! What a network is trained on.
+//! The images for a training.
 
 use clap::ValueEnum;
 use nn::Model;
@@ -13,21 +13,21 @@ use crate::training::config::{Config, Source};
 /// Embedded images, by their names on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Embedded {
-    /// Garments as they are: 28×28, grey
+    /// Garments, unchanged: 28×28, grey
     FashionMnist,
-    /// One garment at a random place on 48×48, among crops of others
+    /// One garment at a random position on 48×48 pixels, among crops of others
     Scattered,
 }
 
-/// Images to train on, epoch by epoch.
+/// The training images of each epoch.
 pub(crate) enum TrainingSet<'a> {
-    /// The same in each.
+    /// The same images in every epoch.
     Fixed(Box<dyn Dataset + 'a>),
-    /// At other places, among other clutter in each.
+    /// New positions and new clutter in each epoch.
     Scattered {
         /// The objects.
         source: LabelledImages,
-        /// Epoch `e` is scattered with `seed + 1 + e`.
+        /// Epoch `e` uses the seed `seed + 1 + e`.
         seed: u64,
     },
 }
@@ -45,14 +45,14 @@ impl TrainingSet<'_> {
     }
 }
 
-/// What a training reads from.
+/// The opened data of a training.
 pub(crate) struct Opened {
     images: Box<dyn Dataset>,
-    /// A test set of its own.
+    /// A separate test set, if there is one.
     test: Option<Box<dyn Dataset>>,
 }
 
-/// What a training trains on, chooses by, and is tested with.
+/// The sets for training, validation and test.
 pub(crate) struct Sets<'a> {
     pub(crate) training: TrainingSet<'a>,
     pub(crate) validation: Option<Box<dyn Dataset + 'a>>,
@@ -60,7 +60,7 @@ pub(crate) struct Sets<'a> {
 }
 
 impl<'a> Sets<'a> {
-    /// What is validated with after each epoch: the test images, if none are kept for it.
+    /// The images that choose the best epoch: the validation set, or the test set if there is none.
     pub(crate) fn chosen_by(&self) -> Option<&(dyn Dataset + 'a)> {
         self.validation.as_deref().or(self.test.as_deref())
     }
@@ -71,12 +71,12 @@ pub(crate) fn first(images: &LabelledImages, count: usize) -> LabelledImages {
     images.subset(&(0..count.min(images.len())).collect::<Vec<_>>())
 }
 
-/// Test images, scattered with `seed` itself, which no epoch of the training uses.
+/// Scattered test images. They use `seed` itself, which no epoch of the training uses.
 pub(crate) fn scattered_test(count: usize, seed: u64) -> Result<Scattered, DataError> {
     Scatter { seed, ..Scatter::default() }.scatter(&first(fashion_mnist::test(), count))
 }
 
-/// Opens what a training is to read from; pictures are brought to what the network to start from takes, if there is one.
+/// Opens the data of a training. Pictures are resized to the input of the network `start`, if there is one.
 pub(crate) fn open(config: &Config, start: Option<&Model>) -> Result<Opened, Failure> {
     let data = &config.data;
     let of = |images: LabelledImages, test: Option<LabelledImages>| {
@@ -116,7 +116,7 @@ pub(crate) fn open(config: &Config, start: Option<&Model>) -> Result<Opened, Fai
             let test = tested.then(|| folder.open_another(&data.test_folder, watch)).transpose()?;
             bar.finish_and_clear();
             let skipped = test.iter().chain([&folder]).flat_map(ImageFolder::skipped);
-            skipped.for_each(|error| complain!("left out: {error}"));
+            skipped.for_each(|error| complain!("skipped: {error}"));
             let test = test.map(|test| Box::new(test) as Box<dyn Dataset>);
             Ok(Opened { images: Box::new(folder), test })
         }
@@ -124,7 +124,7 @@ pub(crate) fn open(config: &Config, start: Option<&Model>) -> Result<Opened, Fai
 }
 
 impl Opened {
-    /// Divides it as the settings say.
+    /// Splits the data as configured.
     pub(crate) fn sets(&self, config: &Config) -> Result<Sets<'_>, Failure> {
         let Split { validation, test, .. } = config.split();
         let own_test = self.test.as_ref().map(|test| Box::new(&**test) as Box<dyn Dataset + '_>);
@@ -141,14 +141,14 @@ impl Opened {
             });
         }
         let parts = config.split().of(&*self.images)?;
-        let part = |places: Vec<usize>| Box::new(Subset::new(&*self.images, places)) as Box<dyn Dataset + '_>;
-        let some = |places: Vec<usize>| (!places.is_empty()).then(|| part(places));
+        let part = |indices: Vec<usize>| Box::new(Subset::new(&*self.images, indices)) as Box<dyn Dataset + '_>;
+        let some = |indices: Vec<usize>| (!indices.is_empty()).then(|| part(indices));
         let test = own_test.or(some(parts.test));
         Ok(Sets { training: TrainingSet::Fixed(part(parts.training)), validation: some(parts.validation), test })
     }
 }
 
-/// As many classes as the labels need, named by their numbers.
+/// Class names for numeric labels: the numbers.
 fn numbers(labels: &Idx) -> Vec<String> {
     let classes = labels.bytes().iter().max().map_or(0, |&most| usize::from(most) + 1);
     (0..classes).map(|class| class.to_string()).collect()

@@ -1,4 +1,4 @@
-//! Networks, their data and their settings, as `train` and `demo` take them.
+//! Networks, data and settings for `train` and `demo`.
 
 pub(crate) mod config;
 pub(crate) mod data;

@@ -1,4 +1,4 @@
-//! Networks that the program trains.
+//! The networks that are trained.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use crate::terminal::progress::TrainingBar;
 use crate::training::config::{Config, Network};
 use crate::training::data::TrainingSet;
 
-/// The network that a training asks for.
+/// Builds the configured network.
 pub(crate) fn build(config: &Config, images: &dyn Dataset) -> Result<Model, Failure> {
     let network = &config.network;
     let (input, classes) = (images.image_shape(), images.class_names().len());
@@ -38,7 +38,7 @@ pub(crate) fn build(config: &Config, images: &dyn Dataset) -> Result<Model, Fail
     Ok(builder.info(info).build(config.training.seed)?)
 }
 
-/// Convolutions, each with batch normalisation and ReLU, then global average pooling and one fully connected layer.
+/// Convolutions, each with batch norm and ReLU, then global average pooling and one fully connected layer.
 fn plain(network: &Network, input: [usize; 3], classes: usize) -> ModelBuilder {
     let mut builder = Model::builder(input);
     for (number, &channels) in (1..).zip(&network.channels) {
@@ -53,7 +53,7 @@ fn plain(network: &Network, input: [usize; 3], classes: usize) -> ModelBuilder {
     classified(builder.layer("gap", GlobalAvgPool), network.dropout, classes)
 }
 
-/// With a fully connected layer at the end, and dropout before it if there is to be any.
+/// Adds a fully connected layer, with dropout before it if `dropout` isn't 0.
 pub(crate) fn classified(builder: ModelBuilder, dropout: f64, classes: usize) -> ModelBuilder {
     let builder = match dropout > 0.0 {
         true => builder.layer("dropout", Dropout { probability: dropout }),
@@ -65,14 +65,14 @@ pub(crate) fn classified(builder: ModelBuilder, dropout: f64, classes: usize) ->
 /// How a training ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ended {
-    /// All steps were made.
+    /// It finished all steps.
     Finished,
     /// The user asked to stop.
     Stopped { step: usize, steps: usize },
 }
 
 impl Ended {
-    /// Nothing, or that the training was stopped and where the network so far is.
+    /// `Ok` if the training finished; otherwise an error that names the file with the network so far.
     pub(crate) fn or_failure(self, file: &std::path::Path) -> Result<(), Failure> {
         match self {
             Self::Finished => Ok(()),
@@ -90,7 +90,7 @@ impl fmt::Display for Ended {
     }
 }
 
-/// Trains with a progress bar, until done or Ctrl-C. Gives the mean loss of each epoch, too.
+/// Trains with a progress bar until the end or Ctrl-C. Returns the mean loss of each epoch, too.
 pub(crate) fn fit(model: &mut Model, config: &Config, data: &TrainingSet<'_>) -> Result<(Ended, Vec<f64>), Failure> {
     let mut bar = TrainingBar::new(config.training.epochs);
     let trainer = Trainer::new(config.training(), config.optimizer()).on_step(|progress, _| {

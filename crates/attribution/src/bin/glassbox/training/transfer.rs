@@ -1,4 +1,4 @@
-//! Transfer learning: a network that has learnt something else, with a new head.
+//! Transfer learning: a trained network with a new head.
 
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use crate::terminal::Failure;
 use crate::training::config::{Config, Network};
 use crate::training::network;
 
-/// How the network in the program is called where other networks have a file.
+/// The name of the built-in network in the settings.
 const IN_THE_PROGRAM: &str = "efficientnet-lite0";
-/// What may be frozen besides what is before a layer.
+/// The value of `freeze` for all layers except the new one.
 const TRUNK: &str = "trunk";
 const NOTHING: &str = "nothing";
 
-/// The network to start from, if one is named.
+/// The network to start from, if there is one.
 pub(crate) fn start(network: &Network) -> Result<Option<Model>, Failure> {
     let start = match network.start.as_str() {
         "" => return Ok(None),
@@ -27,7 +27,7 @@ pub(crate) fn start(network: &Network) -> Result<Option<Model>, Failure> {
     match start.info().normalization {
         Some(_) => Ok(Some(start)),
         None => Err(format!(
-            "{0}: doesn't say how pictures become its input: say it with `glassbox export start.safetensors --model {0} \
+            "{0}: has no normalization for pictures: set it with `glassbox export start.safetensors --model {0} \
              --mean … --std …`, and start from that",
             network.start
         )
@@ -35,7 +35,7 @@ pub(crate) fn start(network: &Network) -> Result<Option<Model>, Failure> {
     }
 }
 
-/// It, up to where it is cut, with a new head for these images; what shall stay as it is is frozen.
+/// The network up to the cut, with a new head for these images, and with layers frozen as configured.
 pub(crate) fn with_new_head(start: &Model, config: &Config, images: &dyn Dataset) -> Result<Model, Failure> {
     let network = &config.network;
     let (expected, found) = (start.input_shape(), images.image_shape());
@@ -62,29 +62,29 @@ pub(crate) fn with_new_head(start: &Model, config: &Config, images: &dyn Dataset
     Ok(model)
 }
 
-/// What the last layer reads, if that is a fully connected one; dropout doesn't count.
+/// The layer that the last fully connected layer reads, skipping dropout.
 fn last_read(model: &Model) -> Result<&str, String> {
     let layers = model.layers();
-    let read = |place: usize| match layers[place].inputs[..] {
+    let read = |index: usize| match layers[index].inputs[..] {
         [nn::Source::Layer(from)] => Some(from),
         _ => None,
     };
     let last = layers.len() - 1;
     let head = matches!(layers[last].layer, Layer::Linear(_)).then_some(last);
     let mut before = head.and_then(read);
-    while let Some(place) = before.filter(|&place| matches!(layers[place].layer, Layer::Dropout(_))) {
-        before = read(place);
+    while let Some(index) = before.filter(|&index| matches!(layers[index].layer, Layer::Dropout(_))) {
+        before = read(index);
     }
-    before.map(|place| layers[place].name.as_str()).ok_or_else(|| {
+    before.map(|index| layers[index].name.as_str()).ok_or_else(|| {
         format!(
-            "its last layer, `{}`, isn't a fully connected one that reads another: say with network.cut which layer a new \
-             head shall read",
+            "its last layer, `{}`, isn't a fully connected one after another layer: set network.cut to the layer that the new \
+             head should read",
             layers[last].name
         )
     })
 }
 
-/// Whether something of the network stays as it is.
+/// Whether any layer is frozen.
 pub(crate) fn freezes(network: &Network) -> bool {
     !network.start.is_empty() && network.freeze != NOTHING
 }
@@ -137,7 +137,7 @@ mod tests {
     fn what_does_not_fit_is_named() {
         let message = |settings: &str| transferred(settings).unwrap_err().to_string();
         assert!(message("cut = \"relo\"").starts_with("network.cut: there is no layer `relo` (did you mean `relu`?)"));
-        // The head's dropout was cut off.
+        // The cut removed the head's dropout.
         assert!(message("freeze = \"drop\"").starts_with("network.freeze: there is no layer `drop`"));
         let config = Config::parse("[network]\nstart = \"net.onnx\"").unwrap();
         let error = with_new_head(&start(), &config, &images(9)).unwrap_err().to_string();

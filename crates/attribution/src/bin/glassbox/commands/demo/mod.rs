@@ -1,4 +1,4 @@
-//! `glassbox demo`: the whole chain, from images to scored explanations.
+//! `glassbox demo`: the whole pipeline, from images to scored explanations.
 
 mod arguments;
 mod run_file;
@@ -33,7 +33,7 @@ use crate::training::network;
 use run_file::Run;
 use score::{Score, measure, score};
 
-/// Pictures in the summary.
+/// Number of pictures in the summary.
 const SUMMARY: usize = 6;
 
 /// Trains, tests, explains, scores and draws.
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let (training_images, data) = (source.len(), TrainingSet::Scattered { source, seed: args.seed });
     let test = scattered_test(args.test_images, args.seed)?;
     let images = data.epoch(0)?;
-    // The defaults are this task's.
+    // The other settings keep their defaults, which are those of this task.
     let mut config = Config::default();
     (config.training.epochs, config.training.seed) = (args.epochs, args.seed);
     let mut model = network::build(&config, &*images)?;
@@ -56,11 +56,13 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     drop(images);
     let (summary, threads) = (model.summary(), rayon::current_num_threads());
     say!("Glassbox {}, {}, {}", env!("CARGO_PKG_VERSION"), count(threads, "thread"), tier());
-    say!("Task     which garment hides among the clutter? {training_images} pictures of {height}×{width} to train on,");
-    say!("         scattered anew in each epoch; {} to test with", test.images.len());
+    say!(
+        "Task     which garment is hidden among the clutter? {training_images} pictures of {height}×{width} for training,"
+    );
+    say!("         at new random positions in each epoch; {} for the test", test.images.len());
     let millions = summary.multiply_adds as f64 / 1e6;
     say!("Network  four convolutions, global average pooling, one fully connected layer:");
-    say!("         {} parameters, {millions:.1} million multiply–adds a picture", summary.parameters);
+    say!("         {} parameters, {millions:.1} million multiply–adds per picture", summary.parameters);
 
     let began = Instant::now();
     let (ended, losses) = network::fit(&mut model, &config, &data)?;
@@ -99,18 +101,18 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let page = show(args, &model, &test, &methods, &run, losses, &evaluation.confusion)?;
     let out = args.out.display();
     say!("\nIn {out}/ after {:.1} s:", run.seconds);
-    say!("  index.html          all of this to look at: open {} in a browser", page.display());
-    say!("  summary.png         {} and what each method says of them", count(drawn.min(SUMMARY), "picture"));
-    say!("  NN-….png            {}: the true class, and the strongest other one", count(drawn, "sheet"));
-    say!("  inputs/NN-….png     the pictures themselves");
+    say!("  index.html          the report: open {} in a browser", page.display());
+    say!("  summary.png         {} and their explanations", count(drawn.min(SUMMARY), "picture"));
+    say!("  NN-….png            {}: the true class and the likeliest other class", count(drawn, "sheet"));
+    say!("  inputs/NN-….png     the pictures");
     say!("  model.safetensors   the network");
-    say!("  run.json            what was run and measured");
+    say!("  run.json            settings and results");
     let program = std::env::args().next().unwrap_or_else(|| "glassbox".into());
     say!("\nNext: {program} explain {out}/inputs/*.png --model {} --out {out}/explained", model_file.display());
     Ok(())
 }
 
-/// Writes the report that is looked at in a browser.
+/// Writes the HTML report.
 fn show(
     args: &DemoArgs,
     model: &Model,
@@ -120,15 +122,15 @@ fn show(
     losses: Vec<f64>,
     confusion: &Confusion,
 ) -> Result<PathBuf, Failure> {
-    let places = by_rank_in_class(&test.images, args.pictures);
+    let indices = by_rank_in_class(&test.images, args.pictures);
     let facts = vec![
-        ("Task", "which garment hides among the clutter?".to_string()),
+        ("Task", "which garment is hidden among the clutter?".to_string()),
         ("Trained on", format!("{} pictures, {} epochs", run.training_images, args.epochs)),
         ("Test accuracy", format!("{:.1} % of {}", 100.0 * run.accuracy, run.test_images)),
     ];
-    let mut page = Page::new("demo", "Which garment, and where did the network look?", facts, places.len());
+    let mut page = Page::new("demo", "Which garment, and where did the network look?", facts, indices.len());
     let (images, boxes, layers) = (&test.images, Some(&*test.boxes), &[]);
-    Labelled { model, images, boxes, methods, layers, certified: true }.show(&mut page, &places)?;
+    Labelled { model, images, boxes, methods, layers, certified: true }.show(&mut page, &indices)?;
     page.training(&[Curve { name: "Loss", lines: vec![("training", losses)] }]);
     let figure = |share: f64| Some(Figure { shown: format!("{:.1} %", 100.0 * share), value: share });
     let mut rows: Vec<(String, Vec<Option<Figure>>)> = (methods.iter())
@@ -138,20 +140,20 @@ fn show(
     if let Some(score) = run.explanations.values().next() {
         rows.push(("chance".into(), vec![figure(score.chance), figure(score.chance_of_box)]));
     }
-    let caption = "Do the maps of the true class say where the garment is?".into();
+    let caption = "Do the maps of the true class show where the garment is?".into();
     let heads = vec!["pointing game".into(), "box score".into()];
     page.measures(&[Table { caption, subject: "Method", heads, rows }], &MEASURES);
     page.confusion(confusion);
     page.write(&args.out)
 }
 
-/// What the two measures are.
+/// Definitions of the two measures.
 const MEASURES: [&str; 2] = [
     "Pointing game: the strongest pixel lies in the garment's box.",
-    "Box score: the box round the strong part (above 20 % of the maximum) overlaps the garment's by more than half (IoU > 0.5).",
+    "Box score: the box around the strong part (above 20 % of the maximum) overlaps the garment's by more than half (IoU > 0.5).",
 ];
 
-/// A table of the methods, and of chance.
+/// Prints the scores of the methods and of chance.
 fn print_scores(methods: &[Chosen], scores: &[Score]) {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     say!("True class, all test pictures   pointing game   box score");
@@ -166,17 +168,17 @@ fn print_scores(methods: &[Chosen], scores: &[Score]) {
     MEASURES.iter().for_each(|line| say!("{line}"));
 }
 
-/// Draws the first images of each class: a sheet for each, and a summary. Gives the number of sheets.
+/// Draws the first images of each class: a sheet for each, and a summary. Returns the number of sheets.
 fn draw(model: &Model, test: &Scattered, methods: &[Chosen], args: &DemoArgs) -> Result<usize, Failure> {
-    let (places, out) = (by_rank_in_class(&test.images, args.pictures), &args.out);
+    let (indices, out) = (by_rank_in_class(&test.images, args.pictures), &args.out);
     let abouts = || methods.iter().map(Chosen::about);
     let mut summary = sheet("Which garment, and where did the network look? The true class, explained", abouts());
-    for (number, &place) in (1..).zip(&places) {
-        let label = test.images.labels()[place];
+    for (number, &index) in (1..).zip(&indices) {
+        let label = test.images.labels()[index];
         let name = model.class_name(label);
         let file = format!("{number:02}-{}.png", name.to_lowercase().replace([' ', '/'], "-"));
         let [_, height, width, channels] = test.images.shape();
-        let pixels = ArrayView3::from_shape((height, width, channels), test.images.image(place))?;
+        let pixels = ArrayView3::from_shape((height, width, channels), test.images.image(index))?;
         save_input(&out.join("inputs").join(&file), pixels)?;
 
         let picture = Picture::from_pixels(pixels, model)?;
@@ -184,31 +186,31 @@ fn draw(model: &Model, test: &Scattered, methods: &[Chosen], args: &DemoArgs) ->
         let rival = pass.top(2).into_iter().find(|other| other.class != label);
         let mut page = sheet(format!("{name}: {}", outcome(&pass, label)), abouts());
         for class in [Some(label), rival.map(|rival| rival.class)].into_iter().flatten() {
-            let row = panels(&pass, &picture, test, place, class, methods)?;
+            let row = panels(&pass, &picture, test, index, class, methods)?;
             if class == label && number <= SUMMARY {
                 summary = summary.row("", row.clone());
             }
-            page = page.row(if class == label { "the true class" } else { "the strongest other one" }, row);
+            page = page.row(if class == label { "the true class" } else { "the likeliest other class" }, row);
         }
         save_png(out.join(file), &page.draw())?;
     }
     save_png(out.join("summary.png"), &summary.draw())?;
-    Ok(places.len())
+    Ok(indices.len())
 }
 
-/// The picture, and what each method says about a class.
+/// The picture, and a panel with each method's map for a class.
 fn panels(
     pass: &Pass<'_>,
     picture: &Picture,
     test: &Scattered,
-    place: usize,
+    index: usize,
     class: usize,
     methods: &[Chosen],
 ) -> Result<Vec<Panel>, Failure> {
-    let truth = &test.boxes[place];
+    let truth = &test.boxes[index];
     let probability = pass.probabilities().as_slice()[class];
     let name = format!("{} {probability:.2}", pass.model().class_name(class));
-    let label = test.images.labels()[place];
+    let label = test.images.labels()[index];
     let detail = if class == label { outcome(pass, label) } else { String::new() };
     let mut panels = vec![Panel::new(picture.outlined(picture.shown(), truth), name).detail(detail)];
     for Chosen { method, title, .. } in methods {
@@ -220,10 +222,14 @@ fn panels(
     Ok(panels)
 }
 
-/// Whether the network is right, in words.
+/// The prediction in words.
 fn outcome(pass: &Pass<'_>, label: usize) -> String {
     let best = &pass.top(1)[0];
-    if best.class == label { "recognised".into() } else { format!("taken for {} ({:.2})", best.name, best.probability) }
+    if best.class == label {
+        "recognised".into()
+    } else {
+        format!("classified as {} ({:.2})", best.name, best.probability)
+    }
 }
 
 /// The first image of each class, then the second of each, and so on.
@@ -235,10 +241,10 @@ fn by_rank_in_class(images: &LabelledImages, count: usize) -> Vec<usize> {
         (*rank, *label)
     };
     let ranks: Vec<_> = images.labels().iter().map(rank).collect();
-    let mut places: Vec<usize> = (0..images.len()).collect();
-    places.sort_by_key(|&place| ranks[place]);
-    places.truncate(count);
-    places
+    let mut indices: Vec<usize> = (0..images.len()).collect();
+    indices.sort_by_key(|&index| ranks[index]);
+    indices.truncate(count);
+    indices
 }
 
 fn save_input(path: &Path, pixels: ArrayView3<u8>) -> Result<(), Failure> {

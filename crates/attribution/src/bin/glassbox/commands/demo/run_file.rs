@@ -1,4 +1,4 @@
-//! `run.json`: what was run, and what came out.
+//! `run.json`: settings and results.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,12 +10,12 @@ use super::score::Score;
 use crate::files::folder;
 use crate::terminal::Failure;
 
-/// What was run and measured.
+/// The settings and the results of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Run<'a> {
-    /// Version of the program.
+    /// Version of Glassbox.
     pub(crate) version: &'static str,
-    /// Instruction set that was used.
+    /// Instruction set.
     pub(crate) simd: String,
     pub(crate) threads: usize,
     pub(crate) seed: u64,
@@ -23,18 +23,18 @@ pub(crate) struct Run<'a> {
     pub(crate) test_images: usize,
     pub(crate) training: &'a Training,
     pub(crate) parameters: usize,
-    /// Share of test images whose likeliest class is theirs.
+    /// Share of test images that are classified correctly.
     pub(crate) accuracy: f64,
     /// Mean cross-entropy over the test images.
     pub(crate) loss: f64,
-    /// From the start to here.
+    /// Seconds since the start of the run.
     pub(crate) seconds: f64,
     pub(crate) seconds_training: f64,
     pub(crate) explanations: BTreeMap<String, Score>,
 }
 
 impl Run<'_> {
-    /// Writes it whole or not at all.
+    /// Writes the file atomically.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         folder::write(path, &(serde_json::to_string_pretty(self)? + "\n"))
     }

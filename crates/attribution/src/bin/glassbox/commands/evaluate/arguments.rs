@@ -10,14 +10,16 @@ use crate::files::model::Preprocessing;
 use crate::terminal::values::positive;
 use crate::training::data::Embedded;
 
-/// Measure how good explanations are, over many images
+/// Measure the quality of explanations over many images
 ///
-/// Runs methods over images whose classes are known, and asks of their maps: do they say where the object is (on the
-/// scattered task, whose true boxes are known), does the network agree, do they depend on the class and on the weights?
-/// Beside them stand a Gaussian in the middle of the picture, and chance. Prints tables with 95 % intervals, and writes
-/// evaluation.csv, evaluation.json and evaluation.svg, and a report with the tables and the first pictures, index.html.
+/// Runs methods over images of known classes and measures their maps. Do the maps show where the object is (on the
+/// scattered task, where the true boxes are known)? Does the network agree? Do the maps depend on the class and on the
+/// weights? Two trivial maps are measured for comparison: a Gaussian in the middle of the picture, and random pixels.
+/// Prints tables with 95 % intervals, and writes evaluation.csv, evaluation.json, evaluation.svg and a report with the
+/// tables and the first pictures, index.html.
 ///
-/// The same seed gives the same figures. Ctrl-C ends the batch, and shows and writes the figures so far.
+/// The same seed gives the same figures. Ctrl-C stops after the current batch, then the figures so far are printed and
+/// written.
 #[derive(Args, Debug)]
 #[command(after_long_help = "Examples:\n  \
     glassbox evaluate                                    the network of `glassbox demo`\n  \
@@ -26,11 +28,11 @@ use crate::training::data::Embedded;
         --test-labels t10k-labels-idx1-ubyte.gz\n  \
     glassbox evaluate --model garments.onnx --data fashion-mnist --mean 0.286 --std 0.353\n  \
     glassbox evaluate --json | jq '.figures[\"grad-cam\"].pointing.mean'\n\n\
-    With --json: an object of version, simd, model, data, images, seed, level, accuracy; figures by method and \
-    measure, each with mean, low and high (the interval of that level); cascade, a list of layer, rank_correlation and \
-    ssim by method; agreement, a rank correlation by two methods.")]
+    With --json: an object with version, simd, model, data, images, seed, level, accuracy; figures by method and \
+    measure, each with mean, low and high (the ends of the interval at that level); cascade, a list of layer, \
+    rank_correlation and ssim by method; agreement, the rank correlation for each pair of methods.")]
 pub(crate) struct EvaluateArgs {
-    /// The network: as `glassbox train` saves it, or an ONNX file
+    /// The network: a file saved by `glassbox train`, or an ONNX file
     #[arg(long, value_name = "FILE", default_value = "glassbox-out/model.safetensors")]
     pub(crate) model: PathBuf,
 
@@ -45,24 +47,24 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "MEASURE,…", value_delimiter = ',', value_parser = measure, long_help = measures())]
     pub(crate) measure: Option<Vec<&'static Measure>>,
 
-    /// Layer for the methods that look at one; of several, the mean where a method has it [default: the last with
+    /// Layer for methods that explain a layer; the mean of the maps if several are given [default: the last layer with
     /// positions]
     #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) layer: Option<Vec<String>>,
 
-    /// Embedded images: 1000 to test with
+    /// Embedded images: 1000 test images
     #[arg(long, value_enum, default_value = "scattered", conflicts_with = "test_images")]
     pub(crate) data: Embedded,
 
-    /// Images of your own: an IDX file of bytes, [N, H, W], plain or gzip
+    /// Images from a file: IDX, bytes, [N, H, W], plain or gzip
     #[arg(long, value_name = "FILE", requires = "test_labels")]
     pub(crate) test_images: Option<PathBuf>,
 
-    /// Their labels, an IDX file
+    /// Labels of these images: IDX
     #[arg(long, value_name = "FILE", requires = "test_images")]
     pub(crate) test_labels: Option<PathBuf>,
 
-    /// Print the figures as JSON, as in evaluation.json, in place of the tables
+    /// Print the figures as JSON, as in evaluation.json, instead of tables
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -70,16 +72,16 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "N", default_value = "200", value_parser = positive)]
     pub(crate) images: usize,
 
-    /// Seed of everything random: places and clutter of the scattered images, weights drawn anew, intervals
+    /// Seed for all random draws: positions and clutter of the scattered images, re-initialized weights, intervals
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) seed: u64,
 
-    /// Folder for what is written; made if missing, refused if another command's report is in it
+    /// Output folder; created if missing, refused if it contains another command's report
     #[arg(short, long, value_name = "DIR", default_value = "glassbox-evaluate")]
     pub(crate) out: PathBuf,
 }
 
-/// Reads the name of a measure.
+/// Parses the name of a measure.
 fn measure(text: &str) -> Result<&'static Measure, String> {
     let known = || ALL.map(|measure| measure.id).join(", ");
     let found = ALL.into_iter().find(|measure| measure.id == text);

@@ -1,24 +1,26 @@
-//! What was measured, image by image.
+//! The measured values, image by image.
 
 use attribution::measures::{Interval, Measure, bootstrap};
 
-/// The confidence level of the intervals: the share of samples of images whose interval contains the mean over all images.
+/// The confidence level of the intervals: 95 % of all samples of images give an interval that contains the population
+/// mean.
 pub(crate) const LEVEL: f64 = 0.95;
 
-/// Figures for subjects and measures, each a value for each image so far.
+/// The figures of subjects under measures, with a value for each image so far.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
-    /// By subject, then by measure; none where the measure doesn't apply.
+    /// By subject, then by measure; empty if the measure doesn't apply.
     pub(crate) values: Vec<Vec<Vec<f64>>>,
-    /// Likeness to the map with ever more weights drawn anew: by subject, then by step; rank correlations and SSIMs.
+    /// Similarity to the maps of a network with more and more re-initialized layers: by subject, then by step; rank
+    /// correlations and SSIMs.
     pub(crate) cascade: Vec<Vec<[Vec<f64>; 2]>>,
-    /// Rank correlation of two subjects' maps: by the one, then by the other.
+    /// Rank correlation of two subjects' maps: by the first, then by the second.
     pub(crate) agreement: Vec<Vec<Vec<f64>>>,
     pub(crate) images: usize,
 }
 
 impl Figures {
-    /// Adds those of further images.
+    /// Appends the figures of further images.
     pub(crate) fn append(&mut self, more: Self) {
         if self.images == 0 {
             *self = more;
@@ -40,14 +42,14 @@ impl Figures {
         bootstrap(&self.values[subject][measure], LEVEL, seed)
     }
 
-    /// By subject, then by measure.
+    /// All intervals, by subject, then by measure.
     pub(crate) fn intervals(&self, measures: &[&Measure], seed: u64) -> Vec<Vec<Option<Interval>>> {
         let of = |subject| (0..measures.len()).map(|measure| self.interval(subject, measure, seed)).collect();
         (0..self.values.len()).map(of).collect()
     }
 }
 
-/// The mean; of nothing, none.
+/// The mean; `None` without values.
 pub(crate) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::figures::{Figures, mean};
 use super::subject::Subject;
 
-/// `method,measure,mean,low,high,images`, a line for each figure.
+/// `method,measure,mean,low,high,images`, with a line for each figure.
 pub(crate) fn csv(
     subjects: &[Subject<'_>],
     measures: &[&Measure],
@@ -27,28 +27,28 @@ pub(crate) fn csv(
     text
 }
 
-/// What was run and measured.
+/// The contents of `evaluation.json`.
 #[derive(Serialize)]
-pub(crate) struct Report<'a> {
+pub(crate) struct EvaluationFile<'a> {
     pub(crate) version: &'static str,
-    /// Instruction set that was used.
+    /// Instruction set.
     pub(crate) simd: String,
     pub(crate) model: String,
     pub(crate) data: &'a str,
     pub(crate) images: usize,
     pub(crate) seed: u64,
-    /// Of the intervals.
+    /// The confidence level of the intervals.
     pub(crate) level: f64,
     pub(crate) accuracy: f64,
     /// By method, then by measure.
     pub(crate) figures: BTreeMap<String, BTreeMap<String, Interval>>,
-    /// Likeness to the maps with ever more weights drawn anew.
+    /// Similarity to the maps of a network with more and more re-initialized layers.
     pub(crate) cascade: Vec<Step>,
     /// Rank correlation of the maps of two methods.
     pub(crate) agreement: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
-/// The likeness of maps after weights down to a layer were drawn anew.
+/// The similarity of the maps after all layers down to this one are re-initialized.
 #[derive(Serialize)]
 pub(crate) struct Step {
     pub(crate) layer: String,
@@ -56,7 +56,7 @@ pub(crate) struct Step {
     pub(crate) ssim: BTreeMap<String, f64>,
 }
 
-/// The figures, by names.
+/// The figures by method and measure.
 pub(crate) fn named(
     subjects: &[Subject<'_>],
     measures: &[&Measure],
@@ -69,12 +69,12 @@ pub(crate) fn named(
     subjects.iter().zip(intervals).map(|(subject, intervals)| (subject.id().to_string(), row(intervals))).collect()
 }
 
-/// The steps of the cascade; `layers` names them.
+/// The steps of the cascade; `layers` contains their names.
 pub(crate) fn steps(subjects: &[Subject<'_>], figures: &Figures, layers: &[&str]) -> Vec<Step> {
-    let step = |(place, layer): (usize, &&str)| {
+    let step = |(index, layer): (usize, &&str)| {
         let means = |which: usize| {
             let of = |(subject, steps): (&Subject<'_>, &Vec<[Vec<f64>; 2]>)| {
-                Some((subject.id().to_string(), mean(&steps.get(place)?[which])?))
+                Some((subject.id().to_string(), mean(&steps.get(index)?[which])?))
             };
             subjects.iter().zip(&figures.cascade).filter_map(of).collect()
         };
@@ -83,7 +83,7 @@ pub(crate) fn steps(subjects: &[Subject<'_>], figures: &Figures, layers: &[&str]
     layers.iter().enumerate().map(step).collect()
 }
 
-/// The agreement of all pairs.
+/// The agreement of each pair of methods.
 pub(crate) fn agreement(subjects: &[Subject<'_>], figures: &Figures) -> BTreeMap<String, BTreeMap<String, f64>> {
     let row = |row: &Vec<Vec<f64>>| {
         subjects

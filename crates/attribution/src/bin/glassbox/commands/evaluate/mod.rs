@@ -1,4 +1,4 @@
-//! `glassbox evaluate`: how good explanations are.
+//! `glassbox evaluate`: the quality of explanations.
 
 mod arguments;
 mod figures;
@@ -31,25 +31,25 @@ use figures::{Figures, LEVEL};
 use subject::Subject;
 use trial::Trial;
 
-/// Images of one forward pass.
+/// Number of images in a forward pass.
 const BATCH: usize = 20;
-/// Pictures in the report.
+/// Number of pictures in the report.
 const SHOWN: usize = 20;
-/// Images to evaluate on.
+/// The images for the evaluation.
 struct Data {
     name: String,
     images: LabelledImages,
     boxes: Option<Vec<Rect>>,
 }
 
-/// Runs methods over a data set, and says how good their maps are.
+/// Runs methods over a data set and measures their maps.
 pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let model = args.preprocessing.open(Some(&args.model))?;
     let data = open(args, &model)?;
     let normalization = model.info().normalization.as_ref();
     let normalization = normalization.ok_or_else(|| {
         let file = args.model.display();
-        format!("{file}: has no normalization, so images can't become its input; say it with --mean and --std")
+        format!("{file}: has no normalization, so images can't become its input; set it with --mean and --std")
     })?;
     let layers: Vec<LayerRef<'_>> = args.layer.iter().flatten().map(LayerRef::from).collect();
     for layer in args.layer.iter().flatten() {
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let intervals = figures.intervals(&measures, args.seed);
     let randomized_layers: Vec<&str> = randomized.iter().map(|(layer, _)| layer.as_str()).collect();
 
-    let record = files::Report {
+    let record = files::EvaluationFile {
         version: env!("CARGO_PKG_VERSION"),
         simd: tier().to_string(),
         model: args.model.display().to_string(),
@@ -139,13 +139,14 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     }
     match figures.images {
         done if done < count => {
-            Err(format!("stopped after {done} of {count} images; the figures are over those").into())
+            Err(format!("stopped after {done} of {count} images; the figures cover only those").into())
         }
         _ => Ok(()),
     }
 }
 
-/// Measures image by image, until done or Ctrl-C: then what is whole.
+/// Measures batch by batch until all images are done or the user presses Ctrl-C. Returns the figures of the completed
+/// batches.
 fn over(trial: &Trial<'_>, count: usize) -> Result<Figures, Failure> {
     let (bar, started) = (bar("evaluating", count), Instant::now());
     bar.set_message(format!("0 of {count} images"));
@@ -167,7 +168,7 @@ fn over(trial: &Trial<'_>, count: usize) -> Result<Figures, Failure> {
     Ok(figures)
 }
 
-/// What was asked for, or all that the data allow.
+/// The measures on the command line, or all that the images allow.
 fn measures(args: &EvaluateArgs, data: &Data) -> Result<Vec<&'static Measure>, Failure> {
     let boxless = |measure: &Measure| measure.needs == Needs::Boxes && data.boxes.is_none();
     match &args.measure {
@@ -181,7 +182,7 @@ fn measures(args: &EvaluateArgs, data: &Data) -> Result<Vec<&'static Measure>, F
     }
 }
 
-/// Opens the images, and sees that they fit the model.
+/// Opens the images and checks that they fit the model.
 fn open(args: &EvaluateArgs, model: &Model) -> Result<Data, Failure> {
     let data = match (&args.test_images, &args.test_labels, args.data) {
         (Some(images), Some(labels), _) => {

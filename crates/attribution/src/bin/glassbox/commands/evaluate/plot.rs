@@ -1,19 +1,20 @@
-//! The figures as a picture.
+//! The figures as a chart.
 
 use attribution::measures::{Group, Interval, Measure};
 use plotters::prelude::*;
 
 use super::subject::Subject;
 
-/// Panels side by side.
+/// Panels in a row.
 const COLUMNS: usize = 3;
-/// Pixels of a panel's width, of what stands above and below its lines, and of a line.
+/// Pixels: the width of a panel, the height of its title and axis together, and the height of a line.
 const PANEL: (usize, usize, usize) = (360, 70, 20);
 const INK: RGBColor = RGBColor(32, 33, 36);
 const METHOD: RGBColor = RGBColor(31, 90, 180);
 const BASELINE: RGBColor = RGBColor(150, 150, 150);
 
-/// A panel for each measure, in it a line for each subject: a dot at the mean, a bar over the confidence interval. SVG.
+/// Draws an SVG with a panel for each measure. Each subject has a line with a dot at the mean and a bar over the
+/// confidence interval.
 pub(crate) fn svg(
     subjects: &[Subject<'_>],
     measures: &[&Measure],
@@ -26,8 +27,8 @@ pub(crate) fn svg(
     {
         let sheet = SVGBackend::with_string(&mut text, (size.0 as u32, size.1 as u32)).into_drawing_area();
         sheet.fill(&WHITE)?;
-        for (panel, (place, measure)) in sheet.split_evenly((rows, COLUMNS)).iter().zip(measures.iter().enumerate()) {
-            let of: Vec<_> = intervals.iter().map(|intervals| intervals[place]).collect();
+        for (panel, (index, measure)) in sheet.split_evenly((rows, COLUMNS)).iter().zip(measures.iter().enumerate()) {
+            let of: Vec<_> = intervals.iter().map(|intervals| intervals[index]).collect();
             let least = if measure.group == Group::Sanity { -0.25 } else { 0.0 };
             let lines = subjects.len();
             let mut chart = ChartBuilder::on(panel)
@@ -62,8 +63,8 @@ pub(crate) fn svg(
     Ok(text)
 }
 
-/// The subject on a line, the first at the top.
+/// The subject's name on a line; the first subject is at the top.
 fn title<'a>(subjects: &[Subject<'a>], line: i32) -> &'a str {
-    let place = usize::try_from(line).ok().and_then(|line| subjects.len().checked_sub(line + 1));
-    place.map_or("", |place| subjects[place].title())
+    let index = usize::try_from(line).ok().and_then(|line| subjects.len().checked_sub(line + 1));
+    index.map_or("", |index| subjects[index].title())
 }

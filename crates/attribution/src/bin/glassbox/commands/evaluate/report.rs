@@ -9,10 +9,10 @@ use crate::report::{Figure, Table};
 
 pub(super) const NOTES: [&str; 2] = [
     "Maps of the true class; mean ± half the 95 % interval over the pictures. ↑: more is better, ↓: less is better.",
-    "The centred Gaussian and chance know nothing of the network: a method must beat them.",
+    "The centred Gaussian and chance don't depend on the network: a method must beat them.",
 ];
 
-/// A table for each group of measures, one for the randomisation check and one for the agreement of the methods.
+/// A table for each group of measures, one for the randomization check and one for the agreement of the methods.
 pub(super) fn tables(
     subjects: &[Subject<'_>],
     measures: &[&Measure],
@@ -33,7 +33,7 @@ pub(super) fn tables(
         (subject.title(), figures.collect())
     });
     let cascade = table(
-        "The randomisation check: rank correlation with the map after weights are drawn anew, from the head down to …",
+        "The randomization check: rank correlation with the map after re-initializing all layers from the head down to …",
         "Method",
         randomized_layers.iter().map(|layer| layer.to_string()).collect(),
         cascade,
@@ -53,7 +53,7 @@ pub(super) fn tables(
     groups.chain([cascade, agreement]).filter(filled).collect()
 }
 
-/// A table without the lines that have no figure.
+/// A table, without subjects that have no figure.
 fn table<'a>(
     caption: &str,
     subject: &'static str,

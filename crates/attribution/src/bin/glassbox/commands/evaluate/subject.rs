@@ -1,4 +1,4 @@
-//! What is measured: methods, and maps that know nothing.
+//! What is measured: methods, and trivial maps.
 
 use attribution::measures::{centred_gaussian, noise};
 use attribution::{ExplainError, LayerRef, Pass};
@@ -7,7 +7,7 @@ use ndarray::Array2;
 use crate::commands::methods::Chosen;
 use crate::terminal::interrupt::until_asked;
 
-/// A method, or a map that any method must beat.
+/// A method, or a trivial map that any method must beat.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Subject<'a> {
     Method(&'a Chosen),
@@ -18,7 +18,7 @@ pub(crate) enum Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// These methods, and the maps that know nothing.
+    /// These methods, then the trivial maps.
     pub(crate) fn all(methods: &'a [Chosen]) -> Vec<Self> {
         methods.iter().map(Self::Method).chain([Self::Centre, Self::Chance]).collect()
     }
@@ -39,13 +39,13 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Whether it looks at the network at all.
+    /// Whether it depends on the network.
     pub(crate) fn is_method(self) -> bool {
         matches!(self, Self::Method(_))
     }
 
-    /// How strongly each pixel of each image speaks for its class, `[H, W]` each; `indices` are the images' indices in the
-    /// data set.
+    /// The strength of each pixel as evidence for the image's class, `[H, W]` for each image; `indices` are the images'
+    /// indices in the data set.
     pub(crate) fn strengths(
         self,
         pass: &Pass<'_>,

@@ -1,21 +1,22 @@
-//! The figures as tables to read.
+//! The figures as tables on the terminal.
 
 use attribution::measures::{Group, Interval, Measure, half};
 
 use super::figures::{Figures, mean};
 use super::subject::Subject;
 
-/// Columns of a method's name.
+/// Width of a method's name.
 const NAME: usize = 17;
-/// Columns of a figure.
+/// Width of a figure.
 const FIGURE: usize = 14;
-/// Steps of a cascade that are shown.
+/// Limit on the steps of a cascade that are shown.
 const STEPS: usize = 9;
-/// A method passes the randomisation check if less than this is left of its map, as a rank correlation, once the upper half
-/// of the layers is drawn anew.
-const LEFT: f64 = 0.5;
+/// A method passes the randomization check if the rank correlation is below this limit after the upper half of the
+/// layers is re-initialized.
+const FAILURE: f64 = 0.5;
 
-/// A table for each group of measures, a line for each subject: means, ± half the width of the confidence interval.
+/// A table for each group of measures, with a line for each subject: the means ± half the width of the confidence
+/// interval.
 pub(crate) fn groups(
     subjects: &[Subject<'_>],
     measures: &[&Measure],
@@ -40,7 +41,7 @@ pub(crate) fn groups(
     lines
 }
 
-/// `85.3 ± 2.1`, in per cent, but for likenesses.
+/// `85.3 ± 2.1` in per cent; similarities are not in per cent.
 pub(super) fn figure(group: Group, interval: Option<Interval>) -> String {
     let Some(Interval { mean, low, high }) = interval else { return "–".into() };
     let half = (high - low) / 2.0;
@@ -50,13 +51,13 @@ pub(super) fn figure(group: Group, interval: Option<Interval>) -> String {
     }
 }
 
-/// What is left of the maps after ever more layers are drawn anew, and whether that is little enough.
+/// The rank correlations after more and more layers are re-initialized, and whether each method passes.
 pub(crate) fn cascade(subjects: &[Subject<'_>], figures: &Figures, layers: &[&str]) -> Vec<String> {
     let count = layers.len();
     if count == 0 {
         return Vec::new();
     }
-    // Of many, as many as fit a line, the last among them.
+    // At most as many steps as fit on a line, with the last one among them.
     let mut shown: Vec<usize> = (1..=STEPS.min(count)).map(|i| i * count / STEPS.min(count) - 1).collect();
     if !shown.contains(&half(count)) {
         shown.push(half(count));
@@ -65,7 +66,7 @@ pub(crate) fn cascade(subjects: &[Subject<'_>], figures: &Figures, layers: &[&st
     let heads: String = shown.iter().map(|&step| format!("{:>8.8}", layers[step])).collect();
     let mut lines = vec![
         String::new(),
-        "The randomisation check: rank correlation with the map after weights are drawn anew, from the head down to …"
+        "The randomization check: rank correlation with the map after re-initializing all layers from the head down to …"
             .into(),
         format!("  {:NAME$}{heads}", ""),
     ];
@@ -73,17 +74,17 @@ pub(crate) fn cascade(subjects: &[Subject<'_>], figures: &Figures, layers: &[&st
         let left = |step: usize| steps.get(step).and_then(|step| mean(&step[0]));
         let Some(at_half) = left(half(count)) else { continue };
         let row: String = shown.iter().map(|&step| format!("{:>8.2}", left(step).unwrap_or_default())).collect();
-        let verdict = if at_half < LEFT { "passes" } else { "fails" };
+        let verdict = if at_half < FAILURE { "passes" } else { "fails" };
         lines.push(format!("  {:NAME$}{row}  {verdict}", subject.title()));
     }
     lines.push(format!(
-        "  It fails where {LEFT} or more is left at {}, the upper half of the layers.",
+        "  A method fails if the correlation is {FAILURE} or more at {}, when the upper half of the layers is re-initialized.",
         layers[half(count)]
     ));
     lines
 }
 
-/// How alike the methods order the pixels.
+/// The rank correlation of each pair of methods.
 pub(crate) fn agreement(subjects: &[Subject<'_>], figures: &Figures) -> Vec<String> {
     let methods: Vec<usize> = (0..subjects.len()).filter(|&s| subjects[s].is_method()).collect();
     if methods.len() < 2 {

@@ -1,4 +1,4 @@
-//! One batch of images, measured.
+//! The measurement of one batch of images.
 
 use std::cell::OnceCell;
 
@@ -14,11 +14,11 @@ use super::figures::Figures;
 use super::subject::Subject;
 use crate::terminal::interrupt::until_asked;
 
-/// What is measured of what.
+/// The settings of an evaluation.
 pub(crate) struct Trial<'a> {
     pub(crate) model: &'a Model,
     pub(crate) normalization: &'a Normalization,
-    /// The model with ever more weights drawn anew; none where no measure asks for it.
+    /// The model with more and more re-initialized layers; empty if no measure needs it.
     pub(crate) randomized: &'a [(String, Model)],
     pub(crate) images: &'a LabelledImages,
     pub(crate) boxes: Option<&'a [Rect]>,
@@ -28,7 +28,7 @@ pub(crate) struct Trial<'a> {
     pub(crate) seed: u64,
 }
 
-/// The images of one batch, and what the model sees in them.
+/// The images of one batch, and the forward pass over them.
 struct Batch<'a> {
     pass: Pass<'a>,
     /// The images' indices in the data set.
@@ -37,7 +37,7 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// The likeliest class of each image that isn't its own.
+    /// The likeliest wrong class of each image.
     fn rivals(&self) -> Vec<usize> {
         let rival = |(image, label): (usize, &usize)| {
             let top = self.pass.top_of(image, 2);
@@ -84,8 +84,8 @@ impl Trial<'_> {
         subject.strengths(&batch.pass, self.layers, classes, batch.indices, self.seed)
     }
 
-    /// The figures of a subject by each measure; none if the measure asks about the network and the subject doesn't look at
-    /// it.
+    /// The figures of a subject under each measure; empty if the measure needs the network and the subject doesn't
+    /// depend on it.
     fn measure(
         &self,
         subject: Subject<'_>,
@@ -112,7 +112,7 @@ impl Trial<'_> {
         self.measures.iter().map(figures).collect()
     }
 
-    /// By subject, then by step: rank correlations and SSIMs of the maps with those of the randomised model.
+    /// By subject, then by step: rank correlations and SSIMs with the maps of the randomized model.
     fn cascade(
         &self,
         input: &Tensor<f32>,

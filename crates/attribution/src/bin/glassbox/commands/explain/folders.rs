@@ -1,4 +1,4 @@
-//! The pictures that were found in folders.
+//! Pictures in folders.
 
 use std::path::Path;
 
@@ -7,21 +7,21 @@ use image::RgbImage;
 use image::imageops::thumbnail;
 use indicatif::ProgressBar;
 
-use super::question::Question;
+use super::explainer::Explainer;
 use crate::commands::methods::Chosen;
 use crate::files::inputs::Input;
 use crate::report::sheet;
 use crate::terminal::progress::bar;
 use crate::terminal::{Failure, complain, say};
 
-/// Pictures on a page of the summary, and the longer side of each there.
+/// Number of pictures on a summary page, and the limit on their longer side.
 const PAGE: usize = 20;
 const SMALL: u32 = 200;
 
-/// The pictures that were found in folders: progress, pages of a summary, and what couldn't be explained.
+/// The progress over pictures in folders, the summary pages, and the pictures that couldn't be explained.
 pub(super) struct Folders {
     pub(super) bar: ProgressBar,
-    /// Rows of the page to come.
+    /// Rows of the next page.
     rows: Vec<Vec<Panel>>,
     pages: usize,
     explained: usize,
@@ -35,11 +35,11 @@ impl Folders {
         Self { bar, rows: Vec::new(), pages: 0, explained: 0, failed: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, row: Vec<Panel>, question: &Question<'_>) -> Result<(), Failure> {
+    pub(super) fn add(&mut self, row: Vec<Panel>, explainer: &Explainer<'_>) -> Result<(), Failure> {
         self.rows.push(row.into_iter().map(|panel| panel.map(small)).collect());
         self.explained += 1;
         self.bar.inc(1);
-        if self.rows.len() == PAGE { self.write(question) } else { Ok(()) }
+        if self.rows.len() == PAGE { self.write(explainer) } else { Ok(()) }
     }
 
     pub(super) fn failed(&mut self, path: &Path, failure: &Failure) {
@@ -48,23 +48,23 @@ impl Folders {
         self.bar.inc(1);
     }
 
-    /// Writes the page so far.
-    fn write(&mut self, question: &Question<'_>) -> Result<(), Failure> {
+    /// Writes the page with the rows so far.
+    fn write(&mut self, explainer: &Explainer<'_>) -> Result<(), Failure> {
         self.pages += 1;
         let rows = std::mem::take(&mut self.rows);
-        let page = sheet(format!("Summary, page {}", self.pages), question.methods.iter().map(Chosen::about));
+        let page = sheet(format!("Summary, page {}", self.pages), explainer.methods.iter().map(Chosen::about));
         let page = rows.into_iter().fold(page, |page, row| page.row("", row));
-        let file = question.args.out.join(format!("summary-{:02}.png", self.pages));
+        let file = explainer.args.out.join(format!("summary-{:02}.png", self.pages));
         save_png(&file, &page.draw())?;
-        if question.told.is_none() {
+        if explainer.outcomes.is_none() {
             self.bar.suspend(|| say!("{}", file.display()));
         }
         Ok(())
     }
 
-    pub(super) fn finish(mut self, question: &Question<'_>) -> Result<(), Failure> {
+    pub(super) fn finish(mut self, explainer: &Explainer<'_>) -> Result<(), Failure> {
         if !self.rows.is_empty() {
-            self.write(question)?;
+            self.write(explainer)?;
         }
         match &self.failed[..] {
             [] => Ok(()),
@@ -76,7 +76,7 @@ impl Folders {
     }
 }
 
-/// The picture, no longer side longer than on a summary.
+/// Reduces a picture so that its longer side fits on a summary page.
 fn small(picture: RgbImage) -> RgbImage {
     let longer = picture.width().max(picture.height());
     let reduced = |side: u32| (side * SMALL / longer).max(1);

@@ -1,4 +1,4 @@
-//! The picture of a tape: `glassbox inspect --graph`.
+//! A drawing of the tape: `glassbox inspect --graph`.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use tensor::{Exact, Rule, Tensor};
 use crate::files::folder;
 use crate::terminal::{Failure, say};
 
-/// A rule by which the tape is read backwards.
+/// A backward rule.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Reading {
     /// The chain rule
@@ -25,7 +25,7 @@ pub(crate) enum Reading {
     Lrp,
 }
 
-/// Draws the tape that one picture leaves, and the gradient's way from the scores to the output of layer `to`, or to the
+/// Draws the tape of one picture, and the path of the gradient from the scores to the output of layer `to`, or to the
 /// image.
 pub(crate) fn write(model: &Model, reading: Reading, to: Option<&str>, file: &Path) -> Result<(), Failure> {
     let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
@@ -34,7 +34,7 @@ pub(crate) fn write(model: &Model, reading: Reading, to: Option<&str>, file: &Pa
     }
     let to = to.map(|layer| model.layer_index(layer)).transpose()?;
     folder::prepare_for(file)?;
-    // The values don't matter: what is drawn depends on the layers alone.
+    // The values don't matter: the drawing depends only on the layers.
     let pass = Pass::new(model, Tensor::zeros(model.input_shape()))?;
     let (tape, forward) = (pass.tape(), pass.forward());
     let lrp;

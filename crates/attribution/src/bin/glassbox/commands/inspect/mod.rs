@@ -13,25 +13,27 @@ use crate::files::model;
 use crate::terminal::{Failure, say};
 use graph::Reading;
 
-/// Show a network as a table: layers, shapes, sizes, classes, what can be explained, and how its convolutions are computed
+/// Show a network as a table: layers, shapes, sizes, classes, the layers for CAM and Grad-CAM, and the convolution
+/// algorithms
 ///
-/// Of each convolution the algorithms of its three products are named: forward, and the gradients by input and weights. They
-/// follow from its shapes; GLASSBOX_WINOGRAD=off leaves Winograd's out, GLASSBOX_SIMD chooses the instructions.
+/// For each convolution, the table of algorithms lists three products: forward, and the gradients by input and by
+/// weights. The choice depends on the shapes. GLASSBOX_WINOGRAD=off disables Winograd's algorithm, and GLASSBOX_SIMD
+/// selects the instruction set.
 ///
-/// With --graph, also draws the tape that one picture leaves: its operations with shapes and memory, the way that a gradient
-/// takes from the scores to the image or a layer, and what a backward rule replaces on that way.
+/// With --graph, also draws the tape of one picture: its operations with shapes and memory, the path of the gradient
+/// from the scores to the image or a layer, and the operations that a backward rule replaces on this path.
 #[derive(Args, Debug)]
 #[command(after_long_help = "Examples:\n  \
     glassbox inspect\n  \
     glassbox inspect garments.safetensors --graph garments.svg --rule guided\n  \
     glassbox inspect garments.safetensors --graph garments.dot --to relu2\n  \
     glassbox inspect garments.safetensors --json | jq -r '.layers[].name'\n\n\
-    With --json: an object of model; input, [H, W, C]; parameters; multiply_adds; layers, a list of {name, kind, output, \
-    parameters, multiply_adds}; classes, their names in the order of the scores; normalization, in words; cam_layer, what \
-    CAM looks at; default_layer, what Grad-CAM looks at; convolutions, a list of the algorithms, {layer, forward, \
-    input_gradient, weight_gradient}. normalization and the two layers are null where the network has none.")]
+    With --json: an object with model; input, [H, W, C]; parameters; multiply_adds; layers, a list of {name, kind, output, \
+    parameters, multiply_adds}; classes, their names in the order of the scores; normalization, in words; cam_layer, the layer \
+    for CAM; default_layer, the default layer for Grad-CAM; convolutions, a list of the algorithms, {layer, forward, \
+    input_gradient, weight_gradient}. normalization and the two layers are null if the network has none.")]
 pub(crate) struct InspectArgs {
-    /// The network: as `glassbox train` saves it, or an ONNX file [default: EfficientNet-Lite0, the one in the program]
+    /// The network: a file saved by `glassbox train`, or an ONNX file [default: EfficientNet-Lite0, built in]
     #[arg(value_name = "MODEL")]
     pub(crate) model: Option<PathBuf>,
 
@@ -39,22 +41,22 @@ pub(crate) struct InspectArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Draw the tape into this file: FILE.svg, a picture; or FILE.dot, for Graphviz
+    /// Draw the tape into this file: FILE.svg, or FILE.dot for Graphviz
     #[arg(long, value_name = "FILE.svg|FILE.dot")]
     pub(crate) graph: Option<PathBuf>,
 
-    /// The rule by which the tape is read backwards
+    /// The backward rule
     #[arg(long, value_enum, value_name = "RULE", default_value = "exact", requires = "graph")]
     pub(crate) rule: Reading,
 
-    /// Where the gradient goes: a layer's output [default: the image]
+    /// The end of the gradient's path: a layer's output [default: the image]
     #[arg(long, value_name = "LAYER", requires = "graph")]
     pub(crate) to: Option<String>,
 }
 
-/// What is printed as JSON.
+/// The JSON output.
 #[derive(Serialize)]
-struct Report {
+struct InspectOutput {
     model: String,
     input: [usize; 3],
     parameters: usize,
@@ -84,7 +86,7 @@ struct Convolution {
     weight_gradient: String,
 }
 
-impl Report {
+impl InspectOutput {
     fn new(name: String, model: &Model) -> Self {
         let (summary, named) = (model.summary(), |layer: usize| model.layers()[layer].name.clone());
         let layer = |LayerSummary { name, kind, output, parameters, multiply_adds, .. }| Layer {
@@ -115,11 +117,11 @@ impl Report {
     }
 }
 
-/// Prints the network, and draws its tape where that is asked for.
+/// Prints the network, and draws its tape if requested.
 pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     let (model, name) = (model::open(args.model.as_deref())?, model::name(args.model.as_deref()));
     if args.json {
-        say!("{}", serde_json::to_string_pretty(&Report::new(name, &model))?);
+        say!("{}", serde_json::to_string_pretty(&InspectOutput::new(name, &model))?);
     } else {
         print(&model, &name);
     }
@@ -129,7 +131,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     }
 }
 
-/// Prints the network as a table, and what can be explained.
+/// Prints the network as a table, and the layers for CAM and Grad-CAM.
 fn print(model: &Model, name: &str) {
     let layers = model.layers();
     say!("{name}\n\n{}\n", model.summary());
@@ -141,7 +143,7 @@ fn print(model: &Model, name: &str) {
     }
     match &model.info().normalization {
         Some(normalization) => say!("Normalization  {normalization}"),
-        None => say!("Normalization  none: takes arrays that are already preprocessed, not pictures"),
+        None => say!("Normalization  none: takes preprocessed arrays, not pictures"),
     }
     match model.gap_head() {
         Some(head) => {
@@ -158,19 +160,19 @@ fn print(model: &Model, name: &str) {
     });
     say!("Grad-CAM at    {}", spatial.collect::<Vec<_>>().join(", "));
     if let Some(last) = model.last_spatial_layer() {
-        say!("               (by default the last with positions, `{}`)", layers[last].name);
+        say!("               (default: the last layer with positions, `{}`)", layers[last].name);
     }
     print_algorithms(model);
 }
 
-/// Says how each convolution is computed here.
+/// Prints the algorithm of each convolution.
 fn print_algorithms(model: &Model) {
     let algorithms = model.algorithms();
     if algorithms.is_empty() {
         return;
     }
     let width = algorithms.iter().map(|a| a.layer.chars().count()).fold("layer".len(), usize::max);
-    say!("\nConvolutions   on {}, by these algorithms (`nn::kernels` explains them):\n", tier());
+    say!("\nConvolutions   on {}, with these algorithms (see `nn::kernels`):\n", tier());
     say!("{:width$}  {:12}  {:14}  by the weights", "layer", "forward", "∂ by the input");
     for Algorithms { layer, forward, input_gradient, weight_gradient } in algorithms {
         say!("{layer:width$}  {forward:12}  {input_gradient:14}  {weight_gradient}");

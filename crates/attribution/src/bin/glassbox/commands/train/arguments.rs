@@ -1,4 +1,4 @@
-//! The command line of `glassbox train`: a file of settings, and flags over it.
+//! The command line of `glassbox train`: a file of settings, and flags that override it.
 
 use std::path::PathBuf;
 
@@ -10,24 +10,24 @@ use crate::terminal::values::{positive, rate};
 use crate::training::config::{Config, Source};
 use crate::training::data::Embedded;
 
-/// Share of a folder's pictures that are tested with where nothing else is said.
+/// Default share of a folder's pictures that are held out for the test.
 const HELD_OUT: f64 = 0.2;
-/// Learning rate of a new head where nothing else is said: its inputs are many, and large.
+/// Default learning rate of a new head. It is small because a head has many large inputs.
 const HEAD_RATE: f64 = 0.02;
 
 /// Train a network and save it
 ///
-/// What to train, on what and how stands in a file (--config; --template prints one with every field explained), and flags
-/// go before it. Without either, a small network made to be explained learns to find garments among clutter.
+/// Settings come from a TOML file (`--config`; `--template` prints a commented one). Flags override the file. The
+/// default is a small network, suited to explanations, that learns to recognise garments among clutter.
 ///
-/// Ctrl-C ends the step, saves everything, and says how to go on. A training that was stopped or killed at any moment ends
-/// with the same bits as one that was not.
+/// Ctrl-C stops after the current step, saves everything, and prints how to resume. A resumed training gives the same
+/// bits as one that was never interrupted, even if the program was killed.
 #[derive(Args, Debug)]
 #[command(after_long_help = "Examples:\n  \
-    glassbox train --template > run.toml                 every field, with what it means\n  \
-    glassbox train --config run.toml --dry-run           the network, the data, how long it would take\n  \
+    glassbox train --template > run.toml                 every setting, with comments\n  \
+    glassbox train --config run.toml --dry-run           the network, the data, an estimate of the time\n  \
     glassbox train --config run.toml --epochs 20\n  \
-    glassbox train --resume glassbox-train               go on where it was stopped\n  \
+    glassbox train --resume glassbox-train               resume after an interruption\n  \
     glassbox train --data fashion-mnist --out garments\n  \
     glassbox train --folder pets --start efficientnet-lite0 --out pets-net    a folder of pictures for each class\n  \
     glassbox train --images train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz \\\n      \
@@ -37,61 +37,61 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Go on with the training in this folder, as its run.toml says
+    /// Resume the training in this folder, with the settings in its run.toml
     #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "data", "images", "folder", "start", "epochs", "batch", "rate", "seed", "out"])]
     resume: Option<PathBuf>,
 
-    /// Print a file of settings with every field explained, and end
+    /// Print a commented file of settings, and exit
     #[arg(long)]
     pub(super) template: bool,
 
-    /// Show the network, the data and how long the training would take, and end
+    /// Show the network, the data and an estimate of the training time, and exit
     #[arg(long, conflicts_with = "find_rate")]
     pub(super) dry_run: bool,
 
-    /// Try learning rates from small to large on a copy of the network, suggest one, and end
+    /// Try learning rates from small to large on a copy of the network, suggest one, and exit
     #[arg(long)]
     pub(super) find_rate: bool,
 
-    /// Embedded images: 6000 to train on, 1000 to test with
+    /// Embedded images: 6000 for training, 1000 for the test
     #[arg(long, value_enum, conflicts_with = "images")]
     data: Option<Embedded>,
 
-    /// Pictures of your own: a folder with a folder for each class; a fifth of each are kept to test with unless the file
-    /// of settings says otherwise
+    /// Pictures from a folder that contains a folder for each class; a fifth of each class are held out for the test,
+    /// unless the file of settings sets another share
     #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "images"])]
     folder: Option<PathBuf>,
 
-    /// A network to start from, of which only a new last layer learns: efficientnet-lite0, which is in the program, or a file
+    /// Start from this network and train only a new last layer: efficientnet-lite0, which is built in, or a file
     /// (.safetensors, .onnx)
     #[arg(long, value_name = "NAME|FILE")]
     start: Option<String>,
 
-    /// Training images of your own: an IDX file of bytes, [N, H, W], plain or gzip
+    /// Training images from a file: IDX, bytes, [N, H, W], plain or gzip
     #[arg(long, value_name = "FILE", requires = "labels")]
     images: Option<PathBuf>,
 
-    /// Their labels: an IDX file of bytes, one for each image
+    /// Labels of the training images: IDX, bytes
     #[arg(long, value_name = "FILE", requires = "images")]
     labels: Option<PathBuf>,
 
-    /// Test images, an IDX file
+    /// Test images: IDX
     #[arg(long, value_name = "FILE", requires = "images", requires = "test_labels")]
     test_images: Option<PathBuf>,
 
-    /// Their labels, an IDX file
+    /// Labels of the test images: IDX
     #[arg(long, value_name = "FILE", requires = "test_images")]
     test_labels: Option<PathBuf>,
 
-    /// Names of the classes in an IDX file, in the order of the labels [default: their numbers]
+    /// Class names for IDX files, in the order of the labels [default: their numbers]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "images")]
     class_names: Option<Vec<String>>,
 
-    /// Training epochs
+    /// Number of epochs
     #[arg(long, value_name = "N", value_parser = positive)]
     epochs: Option<usize>,
 
-    /// Images in a step
+    /// Number of images in a step
     #[arg(long, value_name = "N", value_parser = positive)]
     batch: Option<usize>,
 
@@ -99,17 +99,17 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<f64>,
 
-    /// Seed of everything random: weights, order, and the places and clutter of the scattered images
+    /// Seed for all random draws: weights, order, and the positions and clutter of the scattered images
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Folder for the network, checkpoints, log and curves; made if missing
+    /// Folder for the network, checkpoints, log and curves; created if missing
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
 impl TrainArgs {
-    /// What is to be trained, and whether it goes on.
+    /// The settings, and whether to resume.
     pub(super) fn config(&self) -> Result<(Config, bool), Failure> {
         if let Some(folder) = &self.resume {
             let mut config = Config::open(&folder.join(RUN))?;

@@ -1,4 +1,4 @@
-//! The course of a training, and what is taken for what, as pictures (SVG).
+//! Training curves and the confusion matrix as charts (SVG).
 
 use nn::train::Confusion;
 use plotters::coord::Shift;
@@ -9,16 +9,16 @@ use super::log::Event;
 type Drawn = Result<String, Box<dyn std::error::Error>>;
 type Sheet<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Pixels of a panel's width and height, and of a cell of the confusion matrix.
+/// Pixels: the width and height of a panel, and the side of a cell of the confusion matrix.
 const PANEL: (u32, u32) = (420, 300);
 const CELL: u32 = 44;
 const INK: RGBColor = RGBColor(32, 33, 36);
 const TRAINING: RGBColor = RGBColor(31, 90, 180);
 const TEST: RGBColor = RGBColor(200, 80, 20);
-/// Points of a curve of steps: more than are pixels show nothing more.
+/// Limit on the points of a curve; more than one per pixel would show nothing more.
 const POINTS: usize = 400;
 
-/// A curve: its name, colour, and points (steps made, value).
+/// A curve: its name, its colour, and its points (step, value).
 type Curve = (&'static str, RGBColor, Vec<(f64, f64)>);
 
 fn panel(sheet: &Sheet<'_>, title: &str, curves: &[Curve]) -> Result<(), Box<dyn std::error::Error>> {
@@ -46,7 +46,7 @@ fn panel(sheet: &Sheet<'_>, title: &str, curves: &[Curve]) -> Result<(), Box<dyn
     Ok(())
 }
 
-/// Means of runs of steps, so many that the curve shows no noise that it has no room for.
+/// Averages runs of consecutive points, so that at most [`POINTS`] are left.
 fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mean = |run: &[(f64, f64)]| {
         let of = |value: fn(&(f64, f64)) -> f64| run.iter().map(value).sum::<f64>() / run.len() as f64;
@@ -90,7 +90,7 @@ pub(crate) fn curves(events: &[Event]) -> Drawn {
     Ok(text)
 }
 
-/// A line through the points of a learning-rate range test, the rates as powers of ten.
+/// The curve of a learning-rate range test: the loss over log₁₀ of the rate.
 pub(crate) fn range(losses: &[(f64, f64)]) -> Drawn {
     let mut text = String::new();
     {
@@ -105,7 +105,7 @@ pub(crate) fn range(losses: &[(f64, f64)]) -> Drawn {
     Ok(text)
 }
 
-/// The confusion matrix: a row for each true class, the darker a cell, the larger its share of the row.
+/// The confusion matrix, with a row for each true class. The darker a cell, the larger its share of the row.
 pub(crate) fn confusion(confusion: &Confusion) -> Drawn {
     let names = confusion.names();
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0) as u32;

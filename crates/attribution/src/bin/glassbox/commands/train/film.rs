@@ -1,4 +1,4 @@
-//! What the network looks at as it learns: a film strip.
+//! A film strip of Grad-CAM maps from the course of a training.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,34 +16,34 @@ use crate::terminal::Failure;
 /// Pixels between two pictures.
 const GAP: u32 = 4;
 
-/// Grad-CAMs of the true classes of a few pictures, a column each time that they are asked for.
+/// Grad-CAM maps of a few pictures for their true classes, with a column for each time.
 pub(crate) struct Film {
-    /// Pixels `[H, W, C]` and class of each.
+    /// The pixels `[H, W, C]` and the class of each picture.
     pictures: Vec<(Array3<u8>, usize)>,
-    /// Where the columns and the strip are kept.
+    /// The folder of the columns and the strip.
     folder: PathBuf,
     every: usize,
 }
 
 impl Film {
-    /// Of the first picture of each class, at most `most` of them, after every so many epochs.
+    /// Selects the first picture of each class, but at most `most` pictures. A column is added every `every` epochs.
     pub(crate) fn new(images: &dyn Dataset, most: usize, folder: PathBuf, every: usize) -> Result<Self, Failure> {
         let shape = images.image_shape();
         let firsts = (0..images.class_names().len()).filter_map(|class| {
-            let place = (0..images.len()).find(|&place| images.label(place) == class)?;
-            Some((place, class))
+            let index = (0..images.len()).find(|&index| images.label(index) == class)?;
+            Some((index, class))
         });
-        let read = |(place, class)| {
+        let read = |(index, class)| {
             let mut pixels = vec![0; shape.iter().product()];
-            images.read(place, &mut pixels)?;
+            images.read(index, &mut pixels)?;
             Ok::<_, Failure>((Array3::from_shape_vec(shape, pixels)?, class))
         };
         let pictures = firsts.take(most).map(read).collect::<Result<_, _>>()?;
         Ok(Self { pictures, folder, every })
     }
 
-    /// Adds a column after this epoch (from 1), if it is time, and draws the strip anew: the pictures themselves, then the
-    /// columns of this epoch and those before, of earlier runs of the program too.
+    /// Adds a column after this epoch (from 1) if one is due, and redraws the strip: the pictures, then all columns up
+    /// to this epoch, including those from before a resume.
     pub(crate) fn add(&self, epoch: usize, model: &Model) -> Result<(), Failure> {
         if self.every == 0 || self.pictures.is_empty() || !epoch.is_multiple_of(self.every) {
             return Ok(());
@@ -62,7 +62,8 @@ impl Film {
         Ok(save_png(self.folder.join("film.png"), &stacked(&columns, false))?)
     }
 
-    /// The pictures themselves, then the columns up to this epoch, each named: about so many of them, the last among them.
+    /// The pictures, then about `most` of the columns up to this epoch, each with a name. The last column is always
+    /// included.
     pub(crate) fn columns(&self, last: usize, model: &Model, most: usize) -> Result<Vec<(String, RgbImage)>, Failure> {
         if self.every == 0 || self.pictures.is_empty() {
             return Ok(Vec::new());
@@ -83,7 +84,7 @@ impl Film {
         self.folder.join(format!("epoch-{epoch:04}.png"))
     }
 
-    /// The pictures as a set of images.
+    /// The pictures as a data set.
     pub(crate) fn images(&self, class_names: &[String]) -> Result<LabelledImages, Failure> {
         let pixels: Vec<u8> = self.pictures.iter().flat_map(|(pixels, _)| pixels.iter().copied()).collect();
         let (height, width, channels) = self.pictures.first().map_or((1, 1, 1), |(pixels, _)| pixels.dim());
@@ -93,7 +94,7 @@ impl Film {
     }
 }
 
-/// Pictures below each other, or side by side, on white.
+/// The pictures in a column (`below`) or a row, on white.
 fn stacked(pictures: &[RgbImage], below: bool) -> RgbImage {
     let extent = |of: fn(&RgbImage) -> u32, along: bool| match along {
         true => pictures.iter().map(|picture| of(picture) + GAP).sum::<u32>().saturating_sub(GAP),

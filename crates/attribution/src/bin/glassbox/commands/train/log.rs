@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::terminal::Failure;
 
-/// A line.
+/// A line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(crate) enum Event {
@@ -24,8 +24,9 @@ impl Event {
         Self::Step { step, epoch, loss, accuracy: right as f64 / images as f64, gradient_norm, learning_rate }
     }
 
-    /// Steps made when it was written, and whether it is the end of an epoch, which comes after its last step.
-    fn place(&self) -> (usize, bool) {
+    /// The number of steps before this event, and whether it ends an epoch. The end of an epoch comes after its last
+    /// step.
+    fn position(&self) -> (usize, bool) {
         match self {
             Self::Step { step, .. } => (*step, false),
             Self::Epoch(epoch) => (epoch.step, true),
@@ -33,17 +34,17 @@ impl Event {
     }
 }
 
-/// What happened so far, in memory and in a file.
+/// The events so far, in memory and in a file.
 pub(crate) struct Log {
     path: PathBuf,
     file: File,
     events: Vec<Event>,
-    /// Whether the file may say more than the checkpoint that the training goes on from.
+    /// Whether the file may contain events after the checkpoint from which the training resumes.
     ahead: bool,
 }
 
 impl Log {
-    /// A new log, or the one that is there, to be gone on with. A line that a kill cut short isn't one.
+    /// Starts a new log, or reads the existing one to continue it. A line that was cut off by a kill is ignored.
     pub(crate) fn open(path: &Path, resume: bool) -> Result<Self, Failure> {
         let open = || {
             let text = match resume {
@@ -65,8 +66,8 @@ impl Log {
     pub(crate) fn add(&mut self, event: Event) -> Result<(), Failure> {
         let add = || {
             if std::mem::take(&mut self.ahead) {
-                // Steps after the checkpoint are made again.
-                self.events.retain(|earlier| earlier.place() < event.place());
+                // Steps after the checkpoint are repeated.
+                self.events.retain(|earlier| earlier.position() < event.position());
                 let lines = self.events.iter().map(line).collect::<Result<String, _>>()?;
                 write_whole(&self.path, lines.as_bytes())?;
                 self.file = OpenOptions::new().append(true).open(&self.path)?;
@@ -114,7 +115,7 @@ mod tests {
         assert_eq!(written, log.events());
     }
 
-    /// Where the checkpoint is of an epoch's last step, its end alone is left to be told.
+    /// With a checkpoint at an epoch's last step, only the end of the epoch is logged again.
     #[test]
     fn the_end_of_an_epoch_comes_after_its_last_step() {
         let folder = tempfile::tempdir().unwrap();

@@ -29,15 +29,15 @@ use crate::training::config::{self, Config, Output};
 use crate::training::data::{self, Sets};
 use crate::training::{network, transfer};
 
-/// The file in a training's folder that says what was asked for.
+/// The file with the settings, in the folder of the training.
 const RUN: &str = "run.toml";
-/// The folder in it for what the network looks at.
+/// The folder for the film strip.
 const FILM: &str = "film";
-/// The network at the end.
+/// The trained network.
 const MODEL: &str = "model.safetensors";
-/// Rates and steps of the range test.
+/// The range test's smallest and largest rate, and its number of steps.
 const RANGE: ([f64; 2], usize) = ([1e-5, 10.0], 150);
-/// Steps by which the time of a training is estimated, after one to warm up.
+/// Number of steps that are timed for the estimate, after one for warm-up.
 const TIMED: usize = 4;
 
 /// Trains, tests and saves a network.
@@ -59,9 +59,9 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
     let (parameters, classes) = (model.summary().parameters, model.classes());
     if args.dry_run {
         say!("{}\n", model.summary());
-        describe("to train on", &*images);
-        sets.validation.iter().for_each(|images| describe("to choose by", &**images));
-        sets.test.iter().for_each(|images| describe("to test with", &**images));
+        describe("for training", &*images);
+        sets.validation.iter().for_each(|images| describe("for validation", &**images));
+        sets.test.iter().for_each(|images| describe("for the test", &**images));
         return estimate(&config, &model, &*images, sets.chosen_by());
     }
     let out = &config.output.folder;
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
     }
     html::refuse_another(out, "train")?;
     interrupt::listen()?;
-    let trained = (model.parameters().iter().enumerate()).filter(|&(place, _)| model.is_trained(place));
+    let trained = (model.parameters().iter().enumerate()).filter(|&(index, _)| model.is_trained(index));
     let trained: usize = trained.map(|(_, parameter)| parameter.value.len()).sum();
     let frozen =
         if transfer::freezes(&config.network) { format!(", {trained} of them trained") } else { String::new() };
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
     );
     drop(images);
     if !resume {
-        // Of an earlier training in this folder nothing must look like this one's.
+        // Removes an earlier training's results, so that none of them is mistaken for this one's.
         [LAST, BEST, MODEL, PAGE].iter().for_each(|file| drop(fs::remove_file(out.join(file))));
     }
     for folder in [out.clone(), out.join(FILM)].into_iter().filter(|folder| folder.is_dir()) {
@@ -154,13 +154,13 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
     if trained.ended == Ended::Stopped {
         let (step, steps, folder) = (trained.step, trained.steps, out.display());
         return Err(format!(
-            "stopped after step {step} of {steps}; all is saved: go on with `glassbox train --resume {folder}`"
+            "stopped after step {step} of {steps}; everything is saved; resume with `glassbox train --resume {folder}`"
         )
         .into());
     }
     model.save(out.join(MODEL))?;
     if let (Ended::Patience, Some(best)) = (trained.ended, trained.best()) {
-        say!("No better for {} epochs: the best was epoch {}", config.training.patience, best.epoch + 1);
+        say!("No improvement for {} epochs: the best epoch was {}", config.training.patience, best.epoch + 1);
     }
     say!("Trained in {}", minutes(began.elapsed()));
     let tested = match sets.test.as_deref().or(sets.chosen_by()) {
@@ -172,17 +172,17 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
     }
     let tested = tested.as_ref().map(|(evaluation, images)| (evaluation, *images));
     let page = report::write(config, &model, &trained, sets.training.epoch(0)?.len(), tested, &watched)?;
-    say!("The network is in {}; open {} to see how it learnt", out.join(MODEL).display(), page.display());
+    say!("The network is in {}; open {} for its training", out.join(MODEL).display(), page.display());
     Ok(())
 }
 
-/// What ended the training, and how it goes on once that is mended, if a checkpoint was written before.
+/// The error, followed by how to resume after its cause is fixed, if there is a checkpoint.
 fn resumable(error: &dyn Error, out: &Path) -> Failure {
     match out.join(LAST).exists() {
         true => {
             let folder = out.display();
             format!(
-                "{error}; the last checkpoint is whole: mend this, then go on with `glassbox train --resume {folder}`"
+                "{error}; the last checkpoint is intact: fix this, then resume with `glassbox train --resume {folder}`"
             )
             .into()
         }
@@ -190,23 +190,23 @@ fn resumable(error: &dyn Error, out: &Path) -> Failure {
     }
 }
 
-/// Says how good the network is, and writes what is taken for what.
+/// Prints the accuracy, and writes the confusion matrix.
 fn tell(evaluation: &Evaluation, images: usize, out: &Path) -> Result<(), Failure> {
-    let top = evaluation.top.iter().enumerate().skip(1).map(|(place, share)| format!("top-{} {share:.4}", place + 1));
+    let top = evaluation.top.iter().enumerate().skip(1).map(|(index, share)| format!("top-{} {share:.4}", index + 1));
     say!("Test accuracy {:.4} on {images} images; {}", evaluation.accuracy, top.collect::<Vec<_>>().join(", "));
     say!("{}", evaluation.confusion);
     write(&out.join("confusion.csv"), &evaluation.confusion.to_csv())?;
     write(&out.join("confusion.svg"), &chart::confusion(&evaluation.confusion)?)
 }
 
-/// A set in a line, and its classes in another.
+/// Prints a data set on one line, with the number of images of each class.
 fn describe(what: &str, images: &dyn Dataset) {
     let (count, [height, width, channels]) = (images.len(), images.image_shape());
     let of = images.class_names().iter().zip(images.class_counts()).map(|(name, count)| format!("{name} {count}"));
     say!("{count} images {what}, {height}×{width}×{channels}: {}", of.collect::<Vec<_>>().join(", "));
 }
 
-/// Times a few steps on a copy of the network, and says how long all will take.
+/// Times a few steps on a copy of the network, and prints an estimate of the training time.
 fn estimate(config: &Config, model: &Model, images: &dyn Dataset, test: Option<&dyn Dataset>) -> Result<(), Failure> {
     let (training, mut copy, mut optimizer) = (config.training(), model.clone(), config.optimizer());
     let normalization = model.info().normalization.clone().ok_or("the network has no normalization")?;
@@ -229,7 +229,7 @@ fn estimate(config: &Config, model: &Model, images: &dyn Dataset, test: Option<&
     let total = epochs as f64 * (loader.batches() as f64 * step + tested);
     let (steps, rate) = (training.epochs.saturating_mul(loader.batches()), training.batch_size as f64 / step);
     let time = minutes(Duration::from_secs_f64(total));
-    let first = if kept { " for the first epoch, and little for the others" } else { "" };
+    let first = if kept { " for the first epoch; the others are much faster" } else { "" };
     say!(
         "\n{} epochs, {steps} steps, about {rate:.0} images/s: about {time} (minutes:seconds){first}",
         training.epochs
@@ -245,7 +245,7 @@ fn find_rate(config: &Config, model: &Model, images: &dyn Dataset) -> Result<(),
     write(&picture, &chart::range(&found.losses)?)?;
     let Some(suggestion) = found.suggestion() else { return Err("the loss diverged at the smallest rate".into()) };
     say!(
-        "The loss falls until the rate nears {:.2e}; a third of that, {suggestion:.2e}, is a good peak",
+        "The loss falls up to a rate of about {:.2e}; a third of that, {suggestion:.2e}, is a good peak",
         3.0 * suggestion
     );
     say!("The loss over the rate is drawn in {}", picture.display());

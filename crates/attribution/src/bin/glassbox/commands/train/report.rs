@@ -1,4 +1,4 @@
-//! The report of a training: a page for the browser.
+//! The HTML report of a training.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,13 @@ use crate::report::{Curve, Figure, Labelled, Page, Table};
 use crate::terminal::Failure;
 use crate::training::config::Config;
 
-/// Columns of the film that are shown.
+/// Limit on the columns of the film strip.
 const COLUMNS: usize = 12;
-/// Images of which curves tell: those to train on, and those to choose by.
+/// The names of the two curves: training images, and validation images.
 const LEARNT: &str = "training";
 const CHOSEN: &str = "validation";
 
-/// Writes what came of a training on so many images, and how: `index.html` in its folder.
+/// Writes the report, `index.html`, into the folder of the training.
 pub(super) fn write(
     config: &Config,
     model: &Model,
@@ -43,9 +43,9 @@ pub(super) fn write(
     let mut page = Page::new("train", "How did the network learn?", facts, pictures.len());
     let layers: Vec<LayerRef<'_>> = model.last_spatial_layer().map(LayerRef::Index).into_iter().collect();
     let methods = methods::usual(model)?;
-    let places: Vec<usize> = (0..pictures.len()).collect();
+    let indices: Vec<usize> = (0..pictures.len()).collect();
     let (images, methods, layers) = (&pictures, &methods[..], &layers[..]);
-    Labelled { model, images, boxes: None, methods, layers, certified: true }.show(&mut page, &places)?;
+    Labelled { model, images, boxes: None, methods, layers, certified: true }.show(&mut page, &indices)?;
     page.training(&curves(trained));
     let columns = film.columns(epochs, model, COLUMNS)?;
     if !columns.is_empty() {
@@ -75,7 +75,7 @@ fn curves(trained: &Trained) -> [Curve; 3] {
     ]
 }
 
-/// How well each class is recognised.
+/// The precision and recall of each class.
 fn classes(confusion: &Confusion) -> Table {
     let share = |share: Option<f64>| share.map(|value| Figure { shown: format!("{:.1} %", 100.0 * value), value });
     let count = |count: usize| Figure { shown: count.to_string(), value: count as f64 };
@@ -89,7 +89,7 @@ fn classes(confusion: &Confusion) -> Table {
     });
     Table {
         caption:
-            "Precision: of the images taken for a class, those that are of it. Recall: of its images, those recognised."
+            "Precision: the share of the images classified as this class that belong to it. Recall: the share of its images classified correctly."
                 .into(),
         subject: "Class",
         heads: ["precision", "recall", "images", "most often taken for"].map(String::from).to_vec(),

@@ -1,4 +1,4 @@
-//! What is asked about pictures, and how it is answered.
+//! Explains one picture after the other, as the command line asks.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -16,36 +16,36 @@ use crate::commands::methods::{self, Chosen};
 use crate::files::inputs::Input;
 use crate::files::picture::Picture;
 use crate::files::record::{self, Asked, Explained, Hashed, Record};
-use crate::report::{Entry, Page, Said, panel, sheet};
+use crate::report::{Entry, Explanation, Page, panel, sheet};
 use crate::terminal::{Failure, progress, say};
 
-/// Classes that are printed of each picture, likeliest first.
+/// Number of classes printed for each picture, likeliest first.
 const PRINTED: usize = 5;
-/// More classes than these are counted in a sheet's title, not named.
+/// Limit on the classes named in a sheet's title; more are counted.
 const NAMED: usize = 3;
-/// Panels of a sheet side by side.
+/// Number of panels side by side on a sheet.
 const STRIP: usize = 8;
-/// Pictures in the report; a page of more would be slow to open.
+/// Limit on the pictures in the report; a larger page would open slowly.
 const REPORTED: usize = 500;
 
-/// What was asked about each picture.
-pub(super) struct Question<'a> {
+/// Explains pictures as the command line asks.
+pub(super) struct Explainer<'a> {
     pub(super) args: &'a ExplainArgs,
     model: &'a Model,
     pub(super) methods: Vec<Chosen>,
-    /// Layers for the methods that look at one.
+    /// Layers for methods that explain a layer.
     layers: Vec<&'a str>,
-    /// The network's hash.
+    /// The network's SHA-256.
     sha256: String,
-    /// The value that gets the full colour in all maps of a method at a layer, if they share one.
+    /// If all maps of a method at a layer share a scale: the value with the full colour.
     pub(super) scales: Option<Scales>,
-    /// What is printed as JSON at the end, if that is asked for.
-    pub(super) told: Option<Vec<Told>>,
+    /// With `--json`: the results to print at the end.
+    pub(super) outcomes: Option<Vec<Outcome>>,
 }
 
-/// What was found in a picture, as JSON.
+/// The result for a picture, as JSON.
 #[derive(Serialize)]
-pub(super) struct Told {
+pub(super) struct Outcome {
     picture: PathBuf,
     top: Vec<Likely>,
     explanations: Vec<Explained>,
@@ -61,19 +61,19 @@ struct Likely {
     probability: f64,
 }
 
-/// By the method's id and what the layers add to a file's name.
+/// By the method's id and the layers' suffix in file names.
 pub(super) type Scales = HashMap<(String, String), f32>;
 
-/// What a method says of a class.
+/// A method's map for a class.
 struct Answer<'a> {
     method: &'a Chosen,
-    /// What the layers add to a file's name.
+    /// The suffix for the layers in file names.
     suffix: String,
     map: Map,
 }
 
 impl Answer<'_> {
-    /// The layers looked at, and what a rule replaced.
+    /// The layers, and the operations that a rule replaced.
     fn notes(&self) -> String {
         let layers = Some(self.map.layers().join(" + ")).filter(|layers| !layers.is_empty());
         layers.into_iter().chain(self.map.coverage().map(ToString::to_string)).collect::<Vec<_>>().join(", ")
@@ -84,8 +84,8 @@ impl Answer<'_> {
     }
 }
 
-impl<'a> Question<'a> {
-    /// Checks what was asked against the model, before any picture is looked at.
+impl<'a> Explainer<'a> {
+    /// Checks the arguments against the model, before any picture is opened.
     pub(super) fn new(args: &'a ExplainArgs, model: &'a Model) -> Result<Self, Failure> {
         let in_model = |error: ModelError| format!("{}: {error}", args.network.name());
         let methods = methods::chosen(&args.method, model)?;
@@ -107,11 +107,11 @@ impl<'a> Question<'a> {
             layers,
             sha256: record::of_model(model)?,
             scales: None,
-            told: args.json.then(Vec::new),
+            outcomes: args.json.then(Vec::new),
         })
     }
 
-    /// A report without pictures yet, of which there are so many.
+    /// An empty report for this number of pictures.
     pub(super) fn report(&self, pictures: usize) -> Page {
         let shown = match pictures {
             0..=REPORTED => pictures.to_string(),
@@ -122,18 +122,18 @@ impl<'a> Question<'a> {
         Page::new("explain", "What the network looked at", facts, pictures.min(REPORTED))
     }
 
-    /// Explains one picture, says what was found, and writes it, into the report as well. Gives the panels of the first
-    /// class.
+    /// Explains one picture, prints the results, and writes them to files and to the report. Returns the panels of the
+    /// first class.
     pub(super) fn answer(
         &mut self,
         input: &Input,
         picture: &Picture,
         report: &mut Page,
     ) -> Result<Vec<Panel>, Failure> {
-        let is_told = self.told.is_none();
-        /// Prints a line, unless everything is printed as JSON at the end.
+        let as_text = self.outcomes.is_none();
+        /// Prints a line, unless the results are printed as JSON at the end.
         macro_rules! tell {
-            ($($text:tt)*) => { if is_told { say!($($text)*) } };
+            ($($text:tt)*) => { if as_text { say!($($text)*) } };
         }
         let failed = |error: ExplainError| -> Failure { format!("{}: {error}", input.path.display()).into() };
         let pass = picture.observe(self.model).map_err(failed)?;
@@ -155,24 +155,24 @@ impl<'a> Question<'a> {
             let asked = self.asked(best.class)?;
             let why = asked.words(self.model);
             match (&self.args.class[..], rank) {
-                ([], 0) => tell!("  why {why}, the likeliest (--class asks about another)"),
+                ([], 0) => tell!("  why {why}, the likeliest class (--class selects another)"),
                 ([], _) => tell!("  why {why}"),
-                _ => tell!("  why {why}, as asked"),
+                _ => tell!("  why {why}, as requested"),
             }
             let answers = self.explain(&pass, &asked).map_err(failed)?;
             for answer in &answers {
                 let notes = Some(answer.notes()).filter(|notes| !notes.is_empty());
-                let said = notes.into_iter().chain([answer.map.verdict().to_string()]).collect::<Vec<_>>();
-                tell!("  {:16}  {}", answer.method.title, said.join(": "));
+                let parts = notes.into_iter().chain([answer.map.verdict().to_string()]).collect::<Vec<_>>();
+                tell!("  {:16}  {}", answer.method.title, parts.join(": "));
             }
             let opposed = |answer: &Answer| matches!(answer.map.verdict(), Verdict::NonPositive { .. });
             if answers.iter().any(opposed) && !asked.counterfactual {
-                tell!("  (--counterfactual shows what speaks against it)");
+                tell!("  (--counterfactual shows the evidence against it)");
             }
             let class = if classes.len() > 1 { format!(".{}", best.class) } else { String::new() };
             self.write_maps(input, &class, picture, &answers)?;
             record.explanations.extend(answers.iter().map(|answer| self.recorded(answer, asked, &why)));
-            entry.explain(&why, answers.iter().map(|answer| self.said(answer)));
+            entry.explain(&why, answers.iter().map(|answer| self.report_map(answer)));
             let panels = self.panels(best, picture, &answers);
             sheet = panels.chunks(STRIP).fold(sheet, |sheet, strip| sheet.row("", strip.to_vec()));
             if rank == 0 {
@@ -183,7 +183,7 @@ impl<'a> Question<'a> {
         if let Some(last) = self.model.last_spatial_layer().filter(|_| defaulted) {
             let last = &self.model.layers()[last].name;
             tell!(
-                "  Grad-CAM looks at `{last}`, the last layer with positions (--layer names another; `--layer all` shows each)"
+                "  Grad-CAM looks at `{last}`, the last layer with positions (--layer selects another; `--layer all` shows each)"
             );
         }
         let (file, record_file) = (self.file(&input.name, ".explained.png"), self.file(&input.name, ".explained.json"));
@@ -193,9 +193,9 @@ impl<'a> Question<'a> {
         if report.pictures() < REPORTED {
             report.add(entry)?;
         }
-        if let Some(told) = &mut self.told {
+        if let Some(outcomes) = &mut self.outcomes {
             let likely = |Prediction { class, name, probability }| Likely { class, name, probability };
-            told.push(Told {
+            outcomes.push(Outcome {
                 picture: input.path.clone(),
                 top: pass.top(PRINTED).into_iter().map(likely).collect(),
                 explanations: record.explanations,
@@ -206,7 +206,7 @@ impl<'a> Question<'a> {
         Ok(first)
     }
 
-    /// The classes asked about, or the likeliest ones.
+    /// The classes on the command line, or else the likeliest ones.
     fn classes(&self, pass: &Pass<'_>) -> Result<Vec<Prediction>, Failure> {
         let prediction = |class: &String| {
             let class = self.model.class_index(class)?;
@@ -238,11 +238,11 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// What each method says of a class.
+    /// Explains a class by each method.
     fn explain(&self, pass: &Pass<'_>, asked: &Asked) -> Result<Vec<Answer<'_>>, ExplainError> {
         let mut answers = Vec::new();
         for method in &self.methods {
-            for (layers, suffix) in self.looks(method) {
+            for (layers, suffix) in self.layer_choices(method) {
                 let map = progress::watched(&method.title, |watch| {
                     pass.why(asked.target()).at_each(layers).watched(watch).explain(&*method.method)
                 })?;
@@ -252,8 +252,8 @@ impl<'a> Question<'a> {
         Ok(answers)
     }
 
-    /// The largest scale of each kind of map. Pictures of folders that can't be explained are passed over here: the next
-    /// round reports them.
+    /// The largest scale of each kind of map. Skips pictures in folders that can't be explained; the main loop reports
+    /// them.
     pub(super) fn shared_scales(&self, inputs: &[Input], opened: &[Option<Picture>]) -> Result<Scales, Failure> {
         let mut scales = Scales::new();
         for (input, opened) in inputs.iter().zip(opened) {
@@ -270,9 +270,9 @@ impl<'a> Question<'a> {
         Ok(scales)
     }
 
-    /// The layers that a method is asked to look at, and what they add to a file's name: each of them, and their mean if
-    /// several were named.
-    fn looks(&self, method: &Chosen) -> Vec<(Vec<LayerRef<'a>>, String)> {
+    /// The layers at which a method is applied, each with its suffix in file names: every layer alone, and their mean
+    /// if several were given.
+    fn layer_choices(&self, method: &Chosen) -> Vec<(Vec<LayerRef<'a>>, String)> {
         let named = |layer: &&'a str| LayerRef::Name(layer);
         match &self.layers[..] {
             several @ [_, _, ..] if method.about().takes_layer() => {
@@ -287,18 +287,18 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The value that gets the full colour.
+    /// The value with the full colour.
     fn scale(&self, answer: &Answer<'_>) -> f32 {
         self.scales.as_ref().map_or_else(|| answer.map.scale(), |scales| scales[&answer.key()])
     }
 
-    /// For the report.
-    fn said<'b>(&self, answer: &'b Answer<'_>) -> Said<'b> {
+    /// The map for the report.
+    fn report_map<'b>(&self, answer: &'b Answer<'_>) -> Explanation<'b> {
         let Answer { method, map, .. } = answer;
-        Said { id: &method.id, title: &method.title, about: method.about(), map, scale: self.scale(answer) }
+        Explanation { id: &method.id, title: &method.title, about: method.about(), map, scale: self.scale(answer) }
     }
 
-    /// For the record.
+    /// The map for the record.
     fn recorded(&self, answer: &Answer<'_>, target: Asked, why: &str) -> Explained {
         let Answer { method, map, .. } = answer;
         Explained {
@@ -323,7 +323,7 @@ impl<'a> Question<'a> {
         std::iter::once(shown).chain(explained).collect()
     }
 
-    /// The maps as numbers and over the whole picture, if they are asked for.
+    /// Writes the maps as numbers and over the whole picture, as requested.
     fn write_maps(&self, input: &Input, class: &str, picture: &Picture, answers: &[Answer<'_>]) -> Result<(), Failure> {
         let original = if self.args.full_size { Some(original(&input.path, picture)?) } else { None };
         for Answer { method, suffix, map } in answers {
@@ -348,8 +348,8 @@ impl<'a> Question<'a> {
     }
 }
 
-/// A layer's name without what would lead into other folders: some call layers `/features/conv1`. Where another before it
-/// is called the same then, a number follows, behind a sign that no name has left.
+/// A layer's name without characters that are special in paths: some models name layers `/features/conv1`. If an
+/// earlier layer has the same name after this replacement, `~` and a number are appended; no cleaned name contains `~`.
 fn in_a_file_name(layer: &str, model: &Model) -> String {
     let cleaned = |layer: &str| layer.replace(['/', '\\', ':', '~'], "_");
     let name = cleaned(layer);
@@ -360,7 +360,7 @@ fn in_a_file_name(layer: &str, model: &Model) -> String {
     }
 }
 
-/// The picture at its own size; an array as it is shown.
+/// The picture at full size; an array as it is displayed.
 fn original(path: &Path, picture: &Picture) -> Result<Photo, Failure> {
     if picture.is_array {
         let shown = picture.shown();
