@@ -79,7 +79,7 @@ fn certificates() -> String {
     text
 }
 
-/// What `glassbox evaluate --images 1000` wrote for the network of the demo.
+/// What `glassbox evaluate --limit 1000` wrote for the network of the demo.
 fn evaluation() -> String {
     let stored = stored("evaluation.json");
     let figure = |subject: &str, measure: &str| {

@@ -31,7 +31,7 @@ fn a_network_from_an_onnx_file_is_evaluated_as_it_is_from_its_own() {
     network().save_onnx(folder.path().join("net.onnx")).unwrap();
     let run = |arguments: &[&str]| glassbox(folder.path(), arguments);
     let evaluate = |model, out, rest: &[&str]| {
-        let of = ["evaluate", "--model", model, "--out", out, "--data", "fashion-mnist", "--images", "8"];
+        let of = ["evaluate", "--model", model, "--out", out, "--data", "fashion-mnist", "--limit", "8"];
         run(&[&of[..], &["--method", "cam,gradient", "--measure", "deletion,random"], rest].concat())
     };
     let error = evaluate("net.onnx", "none", &[]).unwrap_err();

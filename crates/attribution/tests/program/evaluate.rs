@@ -9,7 +9,7 @@ fn the_evaluation_prints_and_writes_the_same_figures_for_the_same_seed() {
     let folder = tempfile::tempdir().unwrap();
     let model = demo_file("model.safetensors");
     let run = |out: &str, threads: &str| {
-        let evaluate = ["evaluate", "--model", &model, "--images", "24", "--method", "grad-cam,guided-backprop"];
+        let evaluate = ["evaluate", "--model", &model, "--limit", "24", "--method", "grad-cam,guided-backprop"];
         let printed = succeeds(folder.path(), &[&evaluate[..], &["--out", out, "--threads", threads]].concat());
         let file = |name: &str| fs::read_to_string(folder.path().join(out).join(name)).unwrap();
         (printed, file("evaluation.csv"), file("evaluation.json"), file("evaluation.svg"), file("index.html"))

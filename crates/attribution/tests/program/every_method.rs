@@ -56,7 +56,7 @@ fn every_method_is_explained_and_verified() {
 fn the_documented_default_of_evaluate_runs() {
     let folder = tempfile::tempdir().unwrap();
     let model = demo_file("model.safetensors");
-    let evaluate = ["evaluate", "--model", &model, "--images", "4", "--measure", "pointing,deletion", "--json"];
+    let evaluate = ["evaluate", "--model", &model, "--limit", "4", "--measure", "pointing,deletion", "--json"];
     let printed = succeeds(folder.path(), &evaluate);
     let report: serde_json::Value = serde_json::from_str(&printed).unwrap();
     for method in all::<f32>() {

@@ -23,7 +23,7 @@ use crate::training::data::Embedded;
 #[derive(Args, Debug)]
 #[command(after_long_help = "Examples:\n  \
     glassbox evaluate                                    the network of `glassbox demo`\n  \
-    glassbox evaluate --method grad-cam,guided-backprop --measure pointing,random --images 1000\n  \
+    glassbox evaluate --method grad-cam,guided-backprop --measure pointing,random --limit 1000\n  \
     glassbox evaluate --model digits.safetensors --test-images t10k-images-idx3-ubyte.gz \\\n      \
         --test-labels t10k-labels-idx1-ubyte.gz\n  \
     glassbox evaluate --model garments.onnx --data fashion-mnist --mean 0.286 --std 0.353\n  \
@@ -69,8 +69,8 @@ pub(crate) struct EvaluateArgs {
     pub(crate) json: bool,
 
     /// Evaluate only the first N images
-    #[arg(long, value_name = "N", default_value = "200", value_parser = positive)]
-    pub(crate) images: usize,
+    #[arg(short = 'n', long, alias = "images", value_name = "N", default_value = "200", value_parser = positive)]
+    pub(crate) limit: usize,
 
     /// Seed for all random draws: positions and clutter of the scattered images, re-initialized weights, intervals
     #[arg(long, value_name = "N", default_value = "0")]

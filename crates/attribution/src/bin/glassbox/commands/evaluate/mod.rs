@@ -188,14 +188,14 @@ fn open(args: &EvaluateArgs, model: &Model) -> Result<Data, Failure> {
         (Some(images), Some(labels), _) => {
             let names = (0..model.classes()).map(|class| model.class_name(class)).collect();
             let name = images.display().to_string();
-            Data { images: first(&LabelledImages::open_idx(images, labels, names)?, args.images), boxes: None, name }
+            Data { images: first(&LabelledImages::open_idx(images, labels, names)?, args.limit), boxes: None, name }
         }
         (_, _, Embedded::FashionMnist) => {
-            let images = first(fashion_mnist::test(), args.images);
+            let images = first(fashion_mnist::test(), args.limit);
             Data { images, boxes: None, name: "Fashion-MNIST".into() }
         }
         (_, _, Embedded::Scattered) => {
-            let scattered = scattered_test(args.images, args.seed)?;
+            let scattered = scattered_test(args.limit, args.seed)?;
             Data { images: scattered.images, boxes: Some(scattered.boxes), name: "the scattered task".into() }
         }
     };

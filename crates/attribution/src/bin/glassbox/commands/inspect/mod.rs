@@ -9,7 +9,7 @@ use nn::{Algorithms, LayerSummary, Model};
 use serde::Serialize;
 use tensor::simd::tier;
 
-use crate::files::model;
+use crate::files::model::{self, Preprocessing};
 use crate::terminal::{Failure, say};
 use graph::Reading;
 
@@ -25,7 +25,9 @@ use graph::Reading;
 #[derive(Args, Debug)]
 #[command(after_long_help = "Examples:\n  \
     glassbox inspect\n  \
+    glassbox inspect resnet18.onnx --size 320 --labels imagenet.txt\n  \
     glassbox inspect garments.safetensors --graph garments.svg --rule guided\n  \
+    glassbox inspect resnet18.onnx --size 320 --labels imagenet.txt\n  \
     glassbox inspect garments.safetensors --graph garments.dot --to relu2\n  \
     glassbox inspect garments.safetensors --json | jq -r '.layers[].name'\n\n\
     With --json: an object with model; input, [H, W, C]; parameters; multiply_adds; layers, a list of {name, kind, output, \
@@ -36,6 +38,9 @@ pub(crate) struct InspectArgs {
     /// The network: a file saved by `glassbox train`, or an ONNX file [default: EfficientNet-Lite0, built in]
     #[arg(value_name = "MODEL")]
     pub(crate) model: Option<PathBuf>,
+
+    #[command(flatten)]
+    preprocessing: Preprocessing,
 
     /// Print the network as JSON
     #[arg(long)]
@@ -119,7 +124,8 @@ impl InspectOutput {
 
 /// Prints the network, and draws its tape if requested.
 pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
-    let (model, name) = (model::open(args.model.as_deref())?, model::name(args.model.as_deref()));
+    let file = args.model.as_deref();
+    let (model, name) = (args.preprocessing.open(file)?, model::name(file));
     if args.json {
         say!("{}", serde_json::to_string_pretty(&InspectOutput::new(name, &model))?);
     } else {
