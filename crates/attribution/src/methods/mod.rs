@@ -55,6 +55,7 @@ methods! {
     cam::Cam,
     grad_cam::GradCam,
     grad_cam_plus_plus::GradCamPlusPlus,
+    grad_cam_element_wise::GradCamElementWise,
     hires_cam::HiResCam,
     layer_cam::LayerCam,
     xgrad_cam::XGradCam,
