@@ -219,7 +219,7 @@ impl Explaining {
     }
 
     fn compute(&self) -> Vec<f32> {
-        let pass = Pass::new(&self.model, &self.images).expect("images that fit");
+        let pass = attribution::Pass::new(&self.model, &self.images).expect("images that fit");
         if self.guided {
             let maps = pass.why(0).explain_each(&GuidedBackprop).expect("ReLUs");
             maps.iter().flat_map(|map| map.raw().iter().copied().collect::<Vec<_>>()).collect()
