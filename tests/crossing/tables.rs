@@ -1,5 +1,5 @@
-//! Tables that are generated from the lists of methods and measures. `BLESS=1 cargo test --test crossing tables` writes them
-//! anew.
+//! Tables that are generated from the lists of methods and measures. `BLESS=1 cargo test --test crossing tables` updates
+//! them.
 
 use std::fmt::Write;
 use std::fs;
