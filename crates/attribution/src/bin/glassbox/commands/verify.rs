@@ -12,7 +12,6 @@ use crate::commands::EXIT_CODES;
 use crate::files::model::ModelArgs;
 use crate::files::picture::Picture;
 use crate::files::record::{Explained, Hashed, Record, of_map, of_model};
-use crate::terminal::interrupt::{self, until_asked};
 use crate::terminal::words::count;
 use crate::terminal::{Failure, Refuted, say};
 
@@ -81,13 +80,12 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
     compare(format!("the network, {}", args.network.name()), of_model(&model)? == record.model.sha256);
     let input = Hashed::picture(&picture_file, &picture).sha256 == record.input.sha256;
     compare(format!("the input, {}", picture_file.display()), input);
-    interrupt::listen()?;
     let pass = picture.observe(&model)?;
     for explained in &record.explanations {
         let Explained { method, settings, target, why, layers, sha256, .. } = explained;
         let asked = with_settings::<f32>(method, settings.clone())
             .map_err(|error| format!("{}: {error}", args.record.display()))?;
-        let question = pass.why(target.target()).watched(&until_asked);
+        let question = pass.why(target.target());
         let map = match layers.is_empty() {
             true => question.explain(&*asked),
             false => question.at_each(layers.iter().map(LayerRef::from)).explain(&*asked),
