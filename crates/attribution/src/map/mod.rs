@@ -163,16 +163,16 @@ impl<T: Real> Map<T> {
     pub fn over(&self, photo: &Photo) -> RgbImage {
         let [height, width] = self.input;
         let framing = Framing::new((photo.height(), photo.width()), (height, width), self.crop);
-        self.draw(&photo.to_rgb(), &framing, self.scale())
+        self.draw(photo.to_rgb(), &framing, self.scale())
     }
 
     /// Draws the map over a drawing of the picture, of any size; `scale` is the value with the full colour. The picture
     /// shows through a layer's cells where they are weak. The input's own pixels cover the part that they explain. Each
     /// pixel of the drawing is interpolated once, from the cells.
     #[must_use]
-    pub fn draw(&self, drawing: &RgbImage, framing: &Framing, scale: f32) -> RgbImage {
+    pub fn draw(&self, mut drawing: RgbImage, framing: &Framing, scale: f32) -> RgbImage {
         if !self.verdict.is_evidence() {
-            return drawing.clone();
+            return drawing;
         }
         let (width, height) = drawing.dimensions();
         let drawn = [height as usize, width as usize];
@@ -191,15 +191,14 @@ impl<T: Real> Map<T> {
         });
         let palette = self.quantity.palette();
         let [rows, columns] = covered;
-        let mut out = drawing.clone();
         for ((y, x), &value) in values.indexed_iter() {
-            let pixel = &mut out[((columns.start + x) as u32, (rows.start + y) as u32)];
+            let pixel = &mut drawing[((columns.start + x) as u32, (rows.start + y) as u32)];
             *pixel = match self.placement {
                 Placement::Pixels => palette.color(value),
                 _ => overlay(*pixel, palette, value, OPACITY),
             };
         }
-        out
+        drawing
     }
 
     fn strengths(&self) -> Array2<T> {

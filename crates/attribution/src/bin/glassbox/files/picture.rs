@@ -87,7 +87,7 @@ impl Picture {
 
     /// The map over the picture, enlarged if it is small; `scale` is the value with the full colour.
     pub(crate) fn draw(&self, map: &Map, scale: f32) -> RgbImage {
-        map.draw(&self.shown(), &self.framing, scale)
+        map.draw(self.shown(), &self.framing, scale)
     }
 
     /// Draws a box, in pixels of the input, on a drawing of the whole input.
