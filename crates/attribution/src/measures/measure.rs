@@ -113,11 +113,6 @@ impl Trial<'_> {
         }
         Ok(self.confidence.get().expect("just computed"))
     }
-
-    /// The similarity to the maps of a randomized network; empty if the cascade doesn't have this step.
-    pub(super) fn at_step(&self, step: Option<&[Vec<f64>; 2]>, which: usize) -> Vec<f64> {
-        step.map_or_else(Vec::new, |step| step[which].clone())
-    }
 }
 
 /// The index of the step of a cascade after which the upper half of the layers is random; `steps` is the number of steps.

@@ -49,6 +49,11 @@ fn untrained<T: Real>(model: &Model<T>, seed: u64) -> Result<Model<T>, ModelErro
     Ok(builder.info(model.info().clone()).build(seed)?.cast())
 }
 
+/// The similarity to the maps of a randomized network, by rank correlation (0) or SSIM (1); empty without this step.
+fn at_step(step: Option<&[Vec<f64>; 2]>, which: usize) -> Vec<f64> {
+    step.map_or_else(Vec::new, |step| step[which].clone())
+}
+
 /// The similarity to the map of another class.
 pub static WRONG_CLASS: Measure = Measure {
     id: "wrong-class",
@@ -68,7 +73,7 @@ pub static RANDOM_HEAD: Measure = Measure {
     group: Group::Sanity,
     higher_is_better: false,
     needs: Needs::Randomized,
-    figures: |trial| Ok(trial.at_step(trial.cascade.first(), 0)),
+    figures: |trial| Ok(at_step(trial.cascade.first(), 0)),
 };
 
 /// The similarity to the map of a network whose upper half is random.
@@ -79,7 +84,7 @@ pub static RANDOM_HALF: Measure = Measure {
     group: Group::Sanity,
     higher_is_better: false,
     needs: Needs::Randomized,
-    figures: |trial| Ok(trial.at_step(trial.cascade.get(half(trial.cascade.len())), 0)),
+    figures: |trial| Ok(at_step(trial.cascade.get(half(trial.cascade.len())), 0)),
 };
 
 /// The structural similarity to the map of a network whose upper half is random.
@@ -90,7 +95,7 @@ pub static RANDOM_SSIM: Measure = Measure {
     group: Group::Sanity,
     higher_is_better: false,
     needs: Needs::Randomized,
-    figures: |trial| Ok(trial.at_step(trial.cascade.get(half(trial.cascade.len())), 1)),
+    figures: |trial| Ok(at_step(trial.cascade.get(half(trial.cascade.len())), 1)),
 };
 
 /// The similarity to the map of a random network.
@@ -101,7 +106,7 @@ pub static RANDOM: Measure = Measure {
     group: Group::Sanity,
     higher_is_better: false,
     needs: Needs::Randomized,
-    figures: |trial| Ok(trial.at_step(trial.cascade.last(), 0)),
+    figures: |trial| Ok(at_step(trial.cascade.last(), 0)),
 };
 
 #[cfg(test)]

@@ -45,10 +45,6 @@ pub struct Question<'p, T: Real = f32> {
 }
 
 impl<'p, T: Real> Question<'p, T> {
-    pub(crate) fn new(pass: &'p Pass<'p, T>, target: Target<T>) -> Self {
-        Self { pass, target, layers: vec![LayerRef::Last], watch: None }
-    }
-
     /// Selects a layer. The default is the last layer whose output has positions. Methods that explain the input ignore
     /// it.
     #[must_use]
@@ -220,6 +216,6 @@ impl<T: Real> Pass<'_, T> {
     /// Asks why the network gives this score; a [`Method`] answers.
     #[must_use]
     pub fn why(&self, target: impl Into<Target<T>>) -> Question<'_, T> {
-        Question::new(self, target.into())
+        Question { pass: self, target: target.into(), layers: vec![LayerRef::Last], watch: None }
     }
 }
