@@ -98,10 +98,7 @@ pub fn with_settings<T: Real>(id: &str, settings: Value) -> Result<Box<dyn Metho
     };
     find(id, settings).unwrap_or_else(|| {
         let known: Vec<&'static str> = all::<T>().iter().map(|method| method.about().id).collect();
-        let distance = |other: &&&str| strsim::damerau_levenshtein(&id.to_lowercase(), other);
-        let similar = known.iter().min_by_key(distance).filter(|best| distance(best) <= id.chars().count().div_ceil(3));
-        let similar = similar.map(|name| name.to_string());
-        Err(MethodError::Unknown { name: id.into(), similar, known })
+        Err(MethodError::Unknown { name: id.into(), similar: nn::most_similar(id, &known), known })
     })
 }
 

@@ -250,9 +250,9 @@ impl<T: Real> Model<T> {
     }
 }
 
-/// The name that differs from `name` in the fewest letters, if few enough.
-fn most_similar(name: &str, names: &[String]) -> Option<String> {
-    let distance = |other: &String| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
-    let best = names.iter().min_by_key(|other| distance(other))?;
-    (distance(best) <= name.chars().count().div_ceil(3)).then(|| best.clone())
+/// The one of `names` that differs from `name` in the fewest letters, if they are at most a third of `name`'s.
+pub fn most_similar<S: AsRef<str>>(name: &str, names: &[S]) -> Option<String> {
+    let distance = |other: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
+    let best = names.iter().map(S::as_ref).min_by_key(|other| distance(other))?;
+    (distance(best) <= name.chars().count().div_ceil(3)).then(|| best.to_string())
 }
