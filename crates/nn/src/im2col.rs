@@ -75,11 +75,11 @@ fn matrix(rows: usize, columns: usize, data: &[f64]) -> ArrayView2<'_, f64> {
     ArrayView2::from_shape((rows, columns), data).expect("the slice has the matrix's size")
 }
 
-/// y = x ∗ w + b, followed by max(y, 0) if `relu`.
+/// y = x ∗ w + b.
 ///
 /// # Panics
 /// If a slice doesn't have the size that the geometry requires.
-pub fn forward(g: &ConvGeometry, x: &[f64], w: &[f64], bias: Option<&[f64]>, relu: bool, y: &mut [f64]) {
+pub fn forward(g: &ConvGeometry, x: &[f64], w: &[f64], bias: Option<&[f64]>, y: &mut [f64]) {
     let (r, k) = extent(g);
     let image = x.len() / g.batch.max(1);
     let images = y.par_chunks_exact_mut((r * g.out_channels).max(1)).zip(x.par_chunks_exact(image.max(1)));
@@ -96,9 +96,6 @@ pub fn forward(g: &ConvGeometry, x: &[f64], w: &[f64], bias: Option<&[f64]>, rel
             }
             if let Some(bias) = bias {
                 y.chunks_exact_mut(bias.len()).for_each(|pixel| pixel.iter_mut().zip(bias).for_each(|(y, &b)| *y += b));
-            }
-            if relu {
-                y.iter_mut().filter(|y| **y < 0.0).for_each(|y| *y = 0.0);
             }
         },
     );

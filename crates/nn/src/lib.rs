@@ -15,6 +15,7 @@
 
 pub mod data;
 pub mod files;
+mod function;
 mod geometry;
 pub mod im2col;
 pub mod kernels;

@@ -8,6 +8,8 @@ use tensor::{Element, Tensor};
 use crate::geometry::ConvGeometry;
 use crate::im2col;
 use crate::kernels::conv::{self as kernels, Pass, Prepared};
+use crate::kernels::finish::Finish;
+use crate::kernels::function::Curve;
 use crate::kernels::{Matrix, Panels, gemm, reference};
 
 /// `f32`, on the SIMD kernels, or `f64`, on the plain reference path that gradients are checked with.
@@ -15,8 +17,21 @@ use crate::kernels::{Matrix, Panels, gemm, reference};
 /// Slices hold arrays in row-major order: activations `[N, H, W, C]`, kernels `[Kh, Kw, Cin / groups, Cout]`. A weight
 /// is a tensor, so that what is derived from it, packed panels for example, can be kept with it.
 pub trait Real: Element {
-    /// y = x ∗ w + b, the convolution's forward pass, followed by max(y, 0) if `relu`.
-    fn conv2d(g: &ConvGeometry, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]);
+    /// y = x ∗ w + b, the convolution's forward pass.
+    fn conv2d(g: &ConvGeometry, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, y: &mut [Self]) {
+        Self::conv2d_finished(g, x, w, bias, &Finish::NONE, y);
+    }
+
+    /// As [`conv2d`](Self::conv2d), followed by the steps of the layers after it.
+    #[doc(hidden)]
+    fn conv2d_finished(
+        g: &ConvGeometry,
+        x: &[Self],
+        w: &Tensor<Self>,
+        bias: Option<&[Self]>,
+        finish: &Finish<'_, Self>,
+        y: &mut [Self],
+    );
 
     /// ∂x from ∂y.
     fn conv2d_input_gradient(g: &ConvGeometry, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]);
@@ -32,11 +47,66 @@ pub trait Real: Element {
 
     /// ∂w = xᵀ·∂y: `[in, N]·[N, out]` → `[in, out]`.
     fn linear_weight_gradient(x: &Tensor<Self>, dy: &Tensor<Self>, dw: &mut [Self]);
+
+    /// Applies the steps of the layers after it to a layer's outputs.
+    #[doc(hidden)]
+    fn finish(finish: &Finish<'_, Self>, y: &mut [Self]);
+
+    /// Writes outputs `[…, width]` and applies the steps to them: `write(first, part)` gets the index of the first pixel of a part.
+    #[doc(hidden)]
+    fn write_finished(
+        finish: &Finish<'_, Self>,
+        width: usize,
+        y: &mut [Self],
+        write: impl Fn(usize, &mut [Self]) + Sync,
+    );
+
+    /// Writes what these steps make of `x` to `y`.
+    #[doc(hidden)]
+    fn finish_from(finish: &Finish<'_, Self>, x: &[Self], y: &mut [Self]);
+
+    /// `y[i] ← f(y[i])`.
+    #[doc(hidden)]
+    fn map(f: &dyn Curve, y: &mut [Self]);
+
+    /// `g[i] ← g[i]·f′`, by the values that the derivative is computed from.
+    #[doc(hidden)]
+    fn vjp(f: &dyn Curve, g: &mut [Self], values: &[Self]);
 }
 
 impl Real for f64 {
-    fn conv2d(g: &ConvGeometry, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]) {
-        im2col::forward(g, x, w.as_slice(), bias, relu, y);
+    fn conv2d_finished(
+        g: &ConvGeometry,
+        x: &[Self],
+        w: &Tensor<Self>,
+        bias: Option<&[Self]>,
+        finish: &Finish<'_, Self>,
+        y: &mut [Self],
+    ) {
+        im2col::forward(g, x, w.as_slice(), bias, y);
+        finish.apply(y);
+    }
+
+    fn finish(finish: &Finish<'_, Self>, y: &mut [Self]) {
+        finish.apply(y);
+    }
+
+    fn write_finished(finish: &Finish<'_, Self>, _: usize, y: &mut [Self], write: impl Fn(usize, &mut [Self]) + Sync) {
+        write(0, y);
+        finish.apply(y);
+    }
+
+    fn finish_from(finish: &Finish<'_, Self>, x: &[Self], y: &mut [Self]) {
+        y.copy_from_slice(x);
+        finish.apply(y);
+    }
+
+    fn map(f: &dyn Curve, y: &mut [Self]) {
+        f.map_f64(y);
+    }
+
+    fn vjp(f: &dyn Curve, g: &mut [Self], values: &[Self]) {
+        f.vjp_f64(g, values);
     }
 
     fn conv2d_input_gradient(g: &ConvGeometry, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]) {
@@ -73,8 +143,42 @@ fn product(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, c: &mut [f64]) {
 }
 
 impl Real for f32 {
-    fn conv2d(g: &ConvGeometry, x: &[Self], w: &Tensor<Self>, bias: Option<&[Self]>, relu: bool, y: &mut [Self]) {
-        prepared(g, Pass::Forward, w).forward(g, x, bias, relu, y);
+    fn conv2d_finished(
+        g: &ConvGeometry,
+        x: &[Self],
+        w: &Tensor<Self>,
+        bias: Option<&[Self]>,
+        finish: &Finish<'_, Self>,
+        y: &mut [Self],
+    ) {
+        prepared(g, Pass::Forward, w).forward_finished(g, x, bias, finish, y);
+    }
+
+    fn finish(finish: &Finish<'_, Self>, y: &mut [Self]) {
+        if !finish.is_empty() {
+            finish.apply(y);
+        }
+    }
+
+    fn write_finished(
+        finish: &Finish<'_, Self>,
+        width: usize,
+        y: &mut [Self],
+        write: impl Fn(usize, &mut [Self]) + Sync,
+    ) {
+        finish.write(width, y, write);
+    }
+
+    fn finish_from(finish: &Finish<'_, Self>, x: &[Self], y: &mut [Self]) {
+        finish.apply_from(x, y);
+    }
+
+    fn map(f: &dyn Curve, y: &mut [Self]) {
+        f.map(y);
+    }
+
+    fn vjp(f: &dyn Curve, g: &mut [Self], values: &[Self]) {
+        f.vjp(g, values);
     }
 
     fn conv2d_input_gradient(g: &ConvGeometry, dy: &[Self], w: &Tensor<Self>, dx: &mut [Self]) {

@@ -47,17 +47,42 @@ pub(crate) fn for_each_row<T: Send>(data: &mut [T], width: usize, f: impl Fn(usi
 /// # Panics
 /// If an operand is shorter than `y`.
 pub fn update<T: Element, const K: usize>(y: &mut [T], operands: [&[T]; K], f: impl Fn(T, [T; K]) -> T + Sync) {
-    for_each_part(y, BLOCK, |block, y| {
+    update_each([y], operands, |[y], x| [f(y, x)]);
+}
+
+/// As [`update`], for several arrays at once, in one look at all of them: `[y₁[i], …] ← f([y₁[i], …], [x₁[i], …])`.
+///
+/// # Panics
+/// If an operand is shorter than the first array, or the arrays differ in length.
+pub fn update_each<T: Element, const M: usize, const K: usize>(
+    arrays: [&mut [T]; M],
+    operands: [&[T]; K],
+    f: impl Fn([T; M], [T; K]) -> [T; M] + Sync,
+) {
+    let len = arrays.first().map_or(0, |y| y.len());
+    assert!(arrays.iter().all(|y| y.len() == len), "arrays of one length");
+    let block = |first: usize, arrays: &mut [&mut [T]; M]| {
         vectorized(
             #[inline(always)]
             || {
-                let operands = operands.map(|x| &x[block * BLOCK..][..y.len()]);
-                for i in 0..y.len() {
-                    y[i] = f(y[i], operands.map(|x| x[i]));
+                let len = arrays[0].len();
+                let operands = operands.map(|x| &x[first..][..len]);
+                let arrays = arrays.each_mut().map(|y| &mut y[..len]);
+                for i in 0..len {
+                    let values = f(std::array::from_fn(|k| arrays[k][i]), operands.map(|x| x[i]));
+                    for k in 0..M {
+                        arrays[k][i] = values[k];
+                    }
                 }
             },
         );
-    });
+    };
+    let mut parts: Vec<[&mut [T]; M]> = Vec::with_capacity(len.div_ceil(BLOCK));
+    let mut chunks = arrays.map(|y| y.chunks_mut(BLOCK));
+    while parts.len() < len.div_ceil(BLOCK) {
+        parts.push(chunks.each_mut().map(|chunk| chunk.next().expect("arrays of one length")));
+    }
+    for_each_part(&mut parts, 1, |i, part| block(i * BLOCK, &mut part[0]));
 }
 
 /// Copies the elements of `from` to `to`.
@@ -66,6 +91,9 @@ pub fn update<T: Element, const K: usize>(y: &mut [T], operands: [&[T]; K], f: i
 /// If the lengths differ.
 pub(crate) fn copy<T: Element>(to: &mut [T], from: &[T]) {
     assert_eq!(to.len(), from.len(), "elements to copy");
+    if to.len() <= BLOCK {
+        return to.copy_from_slice(from);
+    }
     for_each_part(to, BLOCK, |block, to| to.copy_from_slice(&from[block * BLOCK..][..to.len()]));
 }
 

@@ -60,6 +60,7 @@ mod sum;
 mod tape;
 mod tensor;
 mod threads;
+mod value;
 
 pub use {approx, ndarray};
 
@@ -77,6 +78,7 @@ pub use sum::pairwise_sum;
 pub use tape::{Keep, Tape, Var};
 pub use tensor::Tensor;
 pub use threads::on_pool;
+pub use value::Value;
 
 /// The README's example, as a test.
 #[cfg(doctest)]

@@ -7,6 +7,7 @@ use crate::element::Element;
 use crate::op::Op;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use crate::value::Value;
 
 /// The index of a node on its tape. The inputs of an operation come before it.
 pub type NodeId = usize;
@@ -18,7 +19,7 @@ pub struct Node<T: Element> {
     pub(crate) op: Box<dyn Op<T>>,
     pub(crate) inputs: Vec<Input<T>>,
     pub(crate) shape: Shape,
-    pub(crate) output: Option<Tensor<T>>,
+    pub(crate) output: Option<Value<T>>,
     pub(crate) label: OnceLock<Arc<str>>,
 }
 
@@ -26,7 +27,7 @@ pub struct Node<T: Element> {
 pub(crate) struct Input<T: Element> {
     pub(crate) id: NodeId,
     pub(crate) shape: Shape,
-    pub(crate) value: Option<Tensor<T>>,
+    pub(crate) value: Option<Value<T>>,
 }
 
 impl<T: Element> Node<T> {
@@ -83,7 +84,7 @@ impl<T: Element> Node<T> {
     /// If there is no such input.
     #[must_use]
     pub fn kept_input(&self, index: usize) -> Option<&Tensor<T>> {
-        self.inputs[index].value.as_ref()
+        self.inputs[index].value.as_ref().map(Value::get)
     }
 
     /// The shape of the output.
@@ -104,7 +105,7 @@ impl<T: Element> Node<T> {
     /// The value of the output, if the tape kept it.
     #[must_use]
     pub fn kept_output(&self) -> Option<&Tensor<T>> {
-        self.output.as_ref()
+        self.output.as_ref().map(Value::get)
     }
 
     /// The label, such as the name of a layer.

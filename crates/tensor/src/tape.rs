@@ -7,6 +7,7 @@ use crate::node::{Input, Node, NodeId};
 use crate::op::{Leaf, Op};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use crate::value::Value;
 
 /// A Wengert list: operations in the order in which they were computed. Values are computed when the operation is recorded, and
 /// nothing on the tape changes afterwards. A backward pass is a function of the tape ([`Tape::backward`]).
@@ -49,7 +50,7 @@ impl Keep {
 pub struct Var<T: Element> {
     tape: Tape<T>,
     node: Arc<Node<T>>,
-    value: Tensor<T>,
+    value: Value<T>,
 }
 
 impl<T: Element> Default for Tape<T> {
@@ -80,7 +81,7 @@ impl<T: Element> Tape<T> {
     /// Records a value that no operation on the tape computes: an image, a weight.
     #[must_use]
     pub fn leaf(&self, value: Tensor<T>) -> Var<T> {
-        self.push(Box::new(Leaf), Vec::new(), value)
+        self.push(Box::new(Leaf), Vec::new(), *value.shape(), value.into())
     }
 
     /// Records that `op`, applied to `inputs`, has the result `value`.
@@ -89,7 +90,24 @@ impl<T: Element> Tape<T> {
     /// If an input is on another tape.
     pub fn record(&self, op: impl Op<T>, inputs: &[&Var<T>], value: Tensor<T>) -> Var<T> {
         let entries = self.entries(&op, inputs.iter().copied());
-        self.push(Box::new(op), entries, value)
+        self.push(Box::new(op), entries, *value.shape(), value.into())
+    }
+
+    /// Records that `op`, applied to `inputs`, has a result of this shape, which `compute` gives when it is first read: the
+    /// value of a step that was computed together with its neighbours and not kept. Whatever `compute` holds of other variables
+    /// should be their values ([`Var::to_value`]): a variable would keep the tape alive from within.
+    ///
+    /// # Panics
+    /// If an input is on another tape.
+    pub fn defer(
+        &self,
+        op: impl Op<T>,
+        inputs: &[&Var<T>],
+        shape: impl Into<Shape>,
+        compute: impl Fn() -> Tensor<T> + Send + Sync + 'static,
+    ) -> Var<T> {
+        let entries = self.entries(&op, inputs.iter().copied());
+        self.push(Box::new(op), entries, shape.into(), Value::deferred(compute))
     }
 
     fn entries<'a>(&self, op: &impl Op<T>, inputs: impl Iterator<Item = &'a Var<T>>) -> Vec<Input<T>> {
@@ -102,14 +120,14 @@ impl<T: Element> Tape<T> {
         inputs.enumerate().map(entry).collect()
     }
 
-    fn push(&self, op: Box<dyn Op<T>>, inputs: Vec<Input<T>>, value: Tensor<T>) -> Var<T> {
+    fn push(&self, op: Box<dyn Op<T>>, inputs: Vec<Input<T>>, shape: Shape, value: Value<T>) -> Var<T> {
         let kept = self.inner.keep.keeps(op.needs().has_output());
         let mut nodes = self.inner.nodes.write().unwrap_or_else(PoisonError::into_inner);
         let node = Arc::new(Node {
             id: nodes.len(),
             op,
             inputs,
-            shape: *value.shape(),
+            shape,
             output: kept.then(|| value.clone()),
             label: OnceLock::new(),
         });
@@ -127,7 +145,7 @@ impl<T: Element> Tape<T> {
     #[must_use]
     pub fn var(&self, id: NodeId) -> Option<Var<T>> {
         let node = Arc::clone(self.inner.nodes.read().unwrap_or_else(PoisonError::into_inner).get(id)?);
-        let value = node.kept_output()?.clone();
+        let value = node.output.clone()?;
         Some(Var { tape: self.clone(), node, value })
     }
 }
@@ -154,7 +172,13 @@ impl<T: Element> Var<T> {
     /// Its value.
     #[must_use]
     pub fn value(&self) -> &Tensor<T> {
-        &self.value
+        self.value.get()
+    }
+
+    /// Its value, apart from the tape: one that is deferred stays so.
+    #[must_use]
+    pub fn to_value(&self) -> Value<T> {
+        self.value.clone()
     }
 
     /// Its shape.
@@ -190,6 +214,7 @@ impl<T: Element> Var<T> {
     ) -> Self {
         let entries = self.tape.entries(&op, std::iter::once(&self).chain(others.iter().copied()));
         let Self { tape, value, .. } = self;
-        tape.push(Box::new(op), entries, compute(value))
+        let value = compute(value.into_tensor());
+        tape.push(Box::new(op), entries, *value.shape(), value.into())
     }
 }

@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 
 pub mod conv;
+pub(crate) mod finish;
+pub(crate) mod function;
 mod gemm;
 mod pack;
 mod parallel;

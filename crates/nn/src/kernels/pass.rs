@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::finish::{Finish, Target};
 use crate::ConvGeometry;
 use tensor::simd::Tier;
 
@@ -58,7 +59,7 @@ pub(crate) struct Call<'a> {
     /// Whether negative results become zero, in the forward pass alone.
     pub(crate) relu: bool,
     /// `y`, or `dx`.
-    pub(crate) target: &'a mut [f32],
+    pub(crate) target: Target<'a>,
     /// Only the constructors check the lengths.
     _checked: (),
 }
@@ -76,7 +77,16 @@ impl<'a> Call<'a> {
         check(g, "input", x, g.input_shape());
         check(g, "output", y, g.output_shape());
         assert!(bias.is_none_or(|bias| bias.len() == g.out_channels), "one bias for each output channel of {g:?}");
-        Self { g, source: x, bias, relu, target: y, _checked: () }
+        Self { g, source: x, bias, relu, target: Target::new(y), _checked: () }
+    }
+
+    /// With the steps of the layers after it.
+    pub(crate) fn finished_by(self, finish: &'a Finish<'a, f32>) -> Self {
+        if finish.is_relu() {
+            Self { relu: true, ..self }
+        } else {
+            Self { target: self.target.finished_by(finish), ..self }
+        }
     }
 
     /// # Panics
@@ -84,7 +94,7 @@ impl<'a> Call<'a> {
     pub(crate) fn input_gradient(g: &'a ConvGeometry, dy: &'a [f32], dx: &'a mut [f32]) -> Self {
         check(g, "output gradient", dy, g.output_shape());
         check(g, "input gradient", dx, g.input_shape());
-        Self { g, source: dy, bias: None, relu: false, target: dx, _checked: () }
+        Self { g, source: dy, bias: None, relu: false, target: Target::new(dx), _checked: () }
     }
 }
 

@@ -4,7 +4,7 @@ use tensor::Var;
 
 use super::layer::Layer;
 use super::parameter::Parameter;
-use super::run::{Mode, Run};
+use super::run::{Mode, Run, Share};
 use crate::real::Real;
 
 /// Layers applied to values on a tape, as a model applies them in evaluation.
@@ -65,7 +65,7 @@ impl<T: Real> Apply<T> for Var<T> {
             parameters: &variables,
             stored: &stored.collect::<Vec<_>>(),
             mode: Mode::Evaluation,
-            fused: false,
+            share: Share::Apart,
             layer: 0,
             statistics: &mut Vec::new(),
         })

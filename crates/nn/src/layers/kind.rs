@@ -38,9 +38,9 @@ pub trait Kind: fmt::Debug + fmt::Display {
         false
     }
 
-    /// Whether a [`Relu`](super::Relu) after the layer can be computed together with it.
-    fn fuses_relu(&self, _training: bool) -> bool {
-        false
+    /// Which part the layer can have in a chain of layers that are computed together.
+    fn fuses(&self) -> Fuses {
+        Fuses::Never
     }
 
     /// The geometry of the convolution over one image `[H, W, C]`, if the layer is a convolution; of a transposed one, that of
@@ -80,9 +80,9 @@ pub(crate) trait SameShape: fmt::Debug + fmt::Display {
         false
     }
 
-    /// As [`Kind::fuses_relu`].
-    fn fuses_relu(&self, _training: bool) -> bool {
-        false
+    /// As [`Kind::fuses`].
+    fn fuses(&self) -> Fuses {
+        Fuses::Never
     }
 }
 
@@ -113,8 +113,8 @@ impl<K: SameShape> Kind for K {
         SameShape::is_random(self)
     }
 
-    fn fuses_relu(&self, training: bool) -> bool {
-        SameShape::fuses_relu(self, training)
+    fn fuses(&self) -> Fuses {
+        SameShape::fuses(self)
     }
 }
 
@@ -179,4 +179,28 @@ pub enum Effect {
     Computes,
     /// It passes its values on as they are.
     PassesOn,
+}
+
+/// The part that a layer can have in a chain of layers that are computed together: one that multiplies, then a map of each
+/// channel, a sum with another layer's output and a function of each element, each of which may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fuses {
+    /// None: it is computed by itself.
+    Never,
+    /// It begins a chain.
+    Begins,
+    /// A batch norm: in evaluation it is a map of each channel, in training it begins a chain.
+    BatchNorm,
+    /// It is a map of each channel.
+    Affine,
+    /// It adds its two inputs.
+    Sum,
+    /// It multiplies its two inputs: x·f(x) is a function of each element.
+    Product,
+    /// It is a function of each element.
+    Function {
+        /// Whether its derivative is computed from its output.
+        by_output: bool,
+    },
 }

@@ -9,8 +9,9 @@ use super::error::LayerError;
 use super::kind::Kind;
 use super::limits::{MAX_VALUES, count};
 use super::list::kinds;
-use super::parameter::ParameterSpec;
+use super::parameter::{Parameter, ParameterSpec};
 use super::run::{Record, Run};
+use crate::kernels::finish::{Activation, Affine};
 use crate::real::Real;
 
 macro_rules! layer {
@@ -51,6 +52,18 @@ macro_rules! layer {
             pub(crate) fn record<T: Real>(&self, run: Run<'_, T>) -> Var<T> {
                 match self {
                     $(Self::$Kind(kind) => kind.record(run),)+
+                }
+            }
+
+            pub(crate) fn affine<T: Real>(&self, stored: &[Parameter<T>]) -> Option<Affine<T>> {
+                match self {
+                    $(Self::$Kind(kind) => kind.affine(stored),)+
+                }
+            }
+
+            pub(crate) fn activation(&self) -> Option<Activation<'_>> {
+                match self {
+                    $(Self::$Kind(kind) => Record::activation(kind),)+
                 }
             }
         }

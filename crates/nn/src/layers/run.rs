@@ -1,10 +1,11 @@
 //! What a layer is given when it is recorded on a tape.
 
-use tensor::{Tensor, Var};
+use tensor::{Op, Shape, Tensor, Var};
 
 use super::kind::Kind;
 use super::parameter::Parameter;
 use super::statistics::BatchStatistics;
+use crate::kernels::finish::{Activation, Affine, Finish};
 use crate::real::Real;
 
 /// How a forward pass treats batch norm and dropout.
@@ -23,6 +24,52 @@ pub enum Mode {
 pub(crate) trait Record: Kind {
     /// Computes the output and records how.
     fn record<T: Real>(&self, run: Run<'_, T>) -> Var<T>;
+
+    /// The map of each channel that the layer is in evaluation, given its parameters and running statistics, if it
+    /// [fuses](Kind::fuses) as one.
+    fn affine<T: Real>(&self, _stored: &[Parameter<T>]) -> Option<Affine<T>> {
+        None
+    }
+
+    /// The function of each element that the layer is, if it [fuses](Kind::fuses) as one.
+    fn activation(&self) -> Option<Activation<'_>> {
+        None
+    }
+}
+
+/// The part that a layer has in a chain of layers that are computed together.
+pub(crate) enum Share<'a, T: Real> {
+    /// It is computed by itself.
+    Apart,
+    /// It comes first: it leaves the value of the whole chain, which is its own after these steps.
+    Begins(&'a Finish<'a, T>, &'a mut Option<Tensor<T>>),
+    /// It comes between the first and the last.
+    Continues,
+    /// It comes last: this is its value.
+    Ends(Tensor<T>),
+}
+
+impl<T: Real> Share<'_, T> {
+    /// Records an operation whose value, after some steps, `compute` gives. What a chain doesn't keep is computed again if
+    /// somebody reads it.
+    pub(crate) fn record(
+        self,
+        op: impl Op<T>,
+        inputs: &[&Var<T>],
+        shape: impl Into<Shape>,
+        compute: impl Fn(&Finish<'_, T>) -> Tensor<T> + Send + Sync + 'static,
+    ) -> Var<T> {
+        let tape = inputs[0].tape();
+        match self {
+            Self::Apart => tape.record(op, inputs, compute(&Finish::NONE)),
+            Self::Ends(value) => tape.record(op, inputs, value),
+            Self::Continues => tape.defer(op, inputs, shape, move || compute(&Finish::NONE)),
+            Self::Begins(finish, value) => {
+                *value = Some(compute(finish));
+                tape.defer(op, inputs, shape, move || compute(&Finish::NONE))
+            }
+        }
+    }
 }
 
 /// The inputs and parameters of a layer, and how it is to be computed.
@@ -33,27 +80,26 @@ pub(crate) struct Run<'a, T: Real> {
     /// The layer's parameters as the model stores them.
     pub(crate) stored: &'a [Parameter<T>],
     pub(crate) mode: Mode,
-    /// Whether the layer and the ReLU after it are computed as one: by the layer, so that the ReLU passes on its input.
-    pub(crate) fused: bool,
+    pub(crate) share: Share<'a, T>,
     /// The layer's index in the model.
     pub(crate) layer: usize,
     /// Where batch norms leave the statistics of the batch.
     pub(crate) statistics: &'a mut Vec<BatchStatistics<T>>,
 }
 
-impl<T: Real> Run<'_, T> {
+impl<'a, T: Real> Run<'a, T> {
     /// The only input; its memory may be written to where nothing else holds the variable.
     pub(crate) fn input(&mut self) -> Var<T> {
         self.inputs.pop().expect("one input")
     }
 
     /// The parameter of this index.
-    pub(crate) fn parameter(&self, index: usize) -> &Var<T> {
+    pub(crate) fn parameter(&self, index: usize) -> &'a Var<T> {
         self.optional_parameter(index).expect("a parameter of the layer")
     }
 
     /// The parameter of this index, if the layer has it.
-    pub(crate) fn optional_parameter(&self, index: usize) -> Option<&Var<T>> {
+    pub(crate) fn optional_parameter(&self, index: usize) -> Option<&'a Var<T>> {
         self.parameters.get(index).and_then(Option::as_ref)
     }
 

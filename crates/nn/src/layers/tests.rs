@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::run::Run;
+use super::run::{Run, Share};
 use super::testing::random;
 use super::*;
 use crate::losses::log_softmax;
@@ -111,7 +111,7 @@ fn gradients_of_each_kind_agree_with_differences() {
                 parameters: &parameters.iter().cloned().map(Some).collect::<Vec<_>>(),
                 stored: &stored,
                 mode,
-                fused: false,
+                share: Share::Apart,
                 layer: 0,
                 statistics: &mut Vec::new(),
             })

@@ -2,9 +2,12 @@
 
 use tensor::{Keep, Tape, Tensor, Var, on_pool};
 
+use super::plan::Chain;
 use super::{Model, ModelError, ModelNode, Source};
+use crate::kernels::finish::{Activation, Finish};
 use crate::layers::BatchStatistics;
-use crate::layers::run::{Mode, Run};
+use crate::layers::kind::Fuses;
+use crate::layers::run::{Mode, Run, Share};
 use crate::real::Real;
 
 /// What a forward pass left on its tape.
@@ -151,7 +154,7 @@ impl<T: Real> Model<T> {
         end: usize,
         mode: Mode,
     ) -> (Forward<T>, Vec<Option<Var<T>>>) {
-        let plan = self.plans.of(tape.keep(), mode);
+        let plan = self.plans.of(mode);
         let input = tape.leaf(values).labelled(self.source_name(from));
         let (mut activations, first) = match from {
             Source::Image => (Vec::with_capacity(end), 0),
@@ -160,18 +163,27 @@ impl<T: Real> Model<T> {
         activations.extend((first > 0).then(|| Some(input.clone())));
         let parameters = self.variables(first..end, |p| tape.leaf(p.value.clone()).labelled(p.name.as_str()));
         let mut statistics = Vec::new();
-        for (index, node) in self.nodes.iter().enumerate().take(end).skip(first) {
-            let inputs: Vec<Var<T>> = (node.inputs.iter())
-                .map(|source| match *source {
-                    Source::Image => input.clone(),
-                    Source::Layer(from) => activations[from].clone().expect("not yet read for the last time"),
-                })
-                .collect();
+        for index in first..end {
+            let chain = plan.chain(index, first, end);
+            if chain.is_some_and(|chain| chain.last() != index) {
+                activations.push(None);
+                continue;
+            }
+            let read = |source: &Source, activations: &[Option<Var<T>>]| match *source {
+                Source::Image => input.clone(),
+                Source::Layer(from) => activations[from].clone().expect("not yet read for the last time"),
+            };
+            let finished = plan.finished_by(index, tape.keep());
+            if let Some(chain) = chain {
+                activations.push(None);
+                self.apply_chain(chain, read, &mut activations, &parameters, mode, &mut statistics);
+                finished.iter().for_each(|&finished| activations[finished] = None);
+                continue;
+            }
+            let inputs = self.nodes[index].inputs.iter().map(|source| read(source, &activations)).collect();
             // What no later layer reads is this layer's alone: it may be overwritten.
-            plan.finished_by(index).iter().for_each(|&finished| activations[finished] = None);
-            let fused = plan.is_fused(index, first, end);
-            let output = self.apply(index, inputs, fused, &parameters, mode, &mut statistics);
-            activations.push(Some(output.labelled(node.name.as_str())));
+            finished.iter().for_each(|&finished| activations[finished] = None);
+            activations.push(Some(self.apply(index, inputs, Share::Apart, &parameters, mode, &mut statistics)));
         }
         let logits = activations.last().cloned().flatten().expect("a model has layers");
         (Forward { input, logits, parameters, statistics }, activations)
@@ -189,26 +201,66 @@ impl<T: Real> Model<T> {
         parameters.map(|(index, p)| (p.trainable && used.contains(&index)).then(|| variable(p))).collect()
     }
 
+    /// The layers of a chain, computed together. What comes between the first input and the last output is deferred on the tape.
+    fn apply_chain(
+        &self,
+        chain: &Chain,
+        read: impl Fn(&Source, &[Option<Var<T>>]) -> Var<T>,
+        activations: &mut [Option<Var<T>>],
+        parameters: &[Option<Var<T>>],
+        mode: Mode,
+        statistics: &mut Vec<BatchStatistics<T>>,
+    ) {
+        let (&first, followers) = chain.layers.split_first().expect("a chain has layers");
+        let residual = chain.residual.map(|source| read(&source, activations));
+        let mut finish = Finish { residual: residual.as_ref().map(Var::value), ..Finish::NONE };
+        for &follower in followers {
+            let node = &self.nodes[follower];
+            match (node.layer.kind().fuses(), node.layer.activation()) {
+                (Fuses::Function { .. }, Some(Activation::Function(f))) if chain.gated => {
+                    finish.activation = Some(Activation::Gated(f));
+                }
+                (Fuses::Function { .. }, activation) => finish.activation = activation,
+                (Fuses::BatchNorm | Fuses::Affine, _) => {
+                    finish.affine = node.layer.affine(&self.parameters[node.parameters.clone()]);
+                }
+                _ => (),
+            }
+        }
+        let mut value = None;
+        for &layer in &chain.layers {
+            let inputs = self.nodes[layer].inputs.iter().map(|source| read(source, activations)).collect();
+            let share = match layer {
+                _ if layer == first => Share::Begins(&finish, &mut value),
+                _ if layer == chain.last() => Share::Ends(value.take().expect("the first layer computed it")),
+                _ => Share::Continues,
+            };
+            activations[layer] = Some(self.apply(layer, inputs, share, parameters, mode, statistics));
+        }
+    }
+
     /// One layer's forward pass.
     pub(super) fn apply(
         &self,
         index: usize,
         inputs: Vec<Var<T>>,
-        fused: bool,
+        share: Share<'_, T>,
         parameters: &[Option<Var<T>>],
         mode: Mode,
         statistics: &mut Vec<BatchStatistics<T>>,
     ) -> Var<T> {
         let node = &self.nodes[index];
-        node.layer.record(Run {
-            inputs,
-            parameters: &parameters[node.parameters.clone()],
-            stored: &self.parameters[node.parameters.clone()],
-            mode: if node.frozen { Mode::Evaluation } else { mode },
-            fused,
-            layer: index,
-            statistics,
-        })
+        node.layer
+            .record(Run {
+                inputs,
+                parameters: &parameters[node.parameters.clone()],
+                stored: &self.parameters[node.parameters.clone()],
+                mode: if node.frozen { Mode::Evaluation } else { mode },
+                share,
+                layer: index,
+                statistics,
+            })
+            .labelled(node.name.as_str())
     }
 
     /// Mixes a batch's statistics into the running ones: `running ← (1 − momentum)·running + momentum·batch`.

@@ -3,81 +3,191 @@
 use tensor::Keep;
 
 use super::{ModelNode, Source};
-use crate::layers::layer::Layer;
+use crate::layers::kind::Fuses;
 use crate::layers::run::Mode;
 
-/// The plans of the passes that differ in what they keep and fuse.
+/// The plans of the passes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Plans {
-    explaining: Plan,
-    predicting: Plan,
+    evaluation: Plan,
     training: Plan,
 }
 
-/// What one kind of pass needs to know of each layer.
+/// What a pass needs to know of each layer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Plan {
-    /// Whether the layer and the ReLU after it are computed as one.
-    fused: Vec<bool>,
+    /// The chain that a layer is in.
+    chains: Vec<Option<Chain>>,
     /// The layers whose outputs are read by this layer for the last time, so that their memory can be used again.
     finished: Vec<Vec<usize>>,
 }
 
-impl Plans {
-    pub(super) fn new(nodes: &[ModelNode]) -> Self {
-        let plan = |training| Plan { fused: fused(nodes, training), finished: finished(nodes) };
-        let nothing = Plan { fused: vec![false; nodes.len()], finished: vec![Vec::new(); nodes.len()] };
-        Self { explaining: nothing, predicting: plan(false), training: plan(true) }
+/// Layers that are computed together, once their other inputs are there: two or more, each read by later ones of them alone.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Chain {
+    /// In their order.
+    pub(super) layers: Vec<usize>,
+    /// The layer whose output is added.
+    pub(super) residual: Option<Source>,
+    /// Whether the function of each element is multiplied by its argument.
+    pub(super) gated: bool,
+}
+
+impl Chain {
+    fn first(&self) -> usize {
+        self.layers[0]
     }
 
-    /// The plan for a tape that keeps these values: one that keeps all neither fuses layers nor uses memory again.
-    pub(super) fn of(&self, keep: Keep, mode: Mode) -> &Plan {
-        match (keep, mode) {
-            (Keep::All, _) => &self.explaining,
-            (_, Mode::Evaluation) => &self.predicting,
-            (_, Mode::Training { .. }) => &self.training,
+    pub(super) fn last(&self) -> usize {
+        *self.layers.last().expect("a chain has layers")
+    }
+}
+
+impl Plans {
+    pub(super) fn new(nodes: &[ModelNode]) -> Self {
+        Self { evaluation: Plan::new(nodes, false), training: Plan::new(nodes, true) }
+    }
+
+    pub(super) fn of(&self, mode: Mode) -> &Plan {
+        match mode {
+            Mode::Evaluation => &self.evaluation,
+            Mode::Training { .. } => &self.training,
         }
     }
 }
 
 impl Plan {
-    /// Whether this layer is computed together with a neighbour, in a pass over the layers `first..end`: with the ReLU behind
-    /// it, or, being that ReLU, with the layer before it.
-    pub(super) fn is_fused(&self, layer: usize, first: usize, end: usize) -> bool {
-        let starts = |layer: usize| self.fused[layer] && layer + 1 < end;
-        starts(layer) || layer > first && starts(layer - 1)
+    fn new(nodes: &[ModelNode], training: bool) -> Self {
+        let chains = Chains::new(nodes, training).all();
+        let finished = finished(nodes, &chains);
+        Self { chains, finished }
+    }
+
+    /// The chain of this layer, in a pass over the layers `first..end`.
+    pub(super) fn chain(&self, layer: usize, first: usize, end: usize) -> Option<&Chain> {
+        self.chains[layer].as_ref().filter(|chain| first <= chain.first() && chain.last() < end)
     }
 
     /// The layers whose outputs are read by this one for the last time.
-    pub(super) fn finished_by(&self, layer: usize) -> &[usize] {
-        &self.finished[layer]
+    pub(super) fn finished_by(&self, layer: usize, keep: Keep) -> &[usize] {
+        if keep == Keep::All { &[] } else { &self.finished[layer] }
     }
 }
 
-/// For each layer whether the next one is a ReLU, is its only reader, and can be computed together with it.
-fn fused(nodes: &[ModelNode], training: bool) -> Vec<bool> {
-    let mut readers = vec![0; nodes.len()];
-    for source in nodes.iter().flat_map(|node| &node.inputs) {
-        if let Source::Layer(from) = *source {
-            readers[from] += 1;
+/// Finds the chains of a model.
+struct Chains<'a> {
+    nodes: &'a [ModelNode],
+    training: bool,
+    /// The layers that read each layer.
+    readers: Vec<Vec<usize>>,
+}
+
+impl<'a> Chains<'a> {
+    fn new(nodes: &'a [ModelNode], training: bool) -> Self {
+        let mut readers = vec![Vec::new(); nodes.len()];
+        for (reader, node) in nodes.iter().enumerate() {
+            for source in &node.inputs {
+                if let Source::Layer(from) = *source {
+                    readers[from].push(reader);
+                }
+            }
+        }
+        Self { nodes, training, readers }
+    }
+
+    fn all(&self) -> Vec<Option<Chain>> {
+        let mut chains = vec![None; self.nodes.len()];
+        for layer in 0..self.nodes.len() {
+            if chains[layer].is_some() {
+                continue;
+            }
+            let taken = |other: usize| chains[other].is_some();
+            if let Some(chain) = self.from(layer, taken) {
+                for &layer in &chain.layers {
+                    chains[layer] = Some(chain.clone());
+                }
+            }
+        }
+        chains
+    }
+
+    /// The part that a layer can have.
+    fn fuses(&self, layer: usize) -> Fuses {
+        let node = &self.nodes[layer];
+        match node.layer.kind().fuses() {
+            Fuses::BatchNorm if self.training && !node.frozen => Fuses::Begins,
+            Fuses::BatchNorm => Fuses::Affine,
+            other => other,
         }
     }
-    let is_fused = |(index, node): (usize, &ModelNode)| {
-        let next_is_relu = nodes
-            .get(index + 1)
-            .is_some_and(|next| matches!(next.layer, Layer::Relu(_)) && next.inputs == [Source::Layer(index)]);
-        next_is_relu && readers[index] == 1 && node.layer.kind().fuses_relu(training && !node.frozen)
-    };
-    nodes.iter().enumerate().map(is_fused).collect()
+
+    /// The chain that begins with this layer.
+    fn from(&self, first: usize, taken: impl Fn(usize) -> bool) -> Option<Chain> {
+        // A batch norm in evaluation is a map of each channel in the middle of a chain, and else begins one.
+        let kind = self.nodes[first].layer.kind().fuses();
+        if !matches!(kind, Fuses::Begins | Fuses::BatchNorm) {
+            return None;
+        }
+        // What a training step reads of a chain's inner values is computed again, which only a batch norm does cheaply.
+        let is_cheap = !self.training || kind == Fuses::BatchNorm;
+        let mut chain = Chain { layers: vec![first], residual: None, gated: false };
+        let mut may_map = kind == Fuses::Begins;
+        let mut last = first;
+        while let &[reader] = &self.readers[last][..]
+            && !taken(reader)
+        {
+            let node = &self.nodes[reader];
+            match self.fuses(reader) {
+                Fuses::Affine if may_map && !self.training => may_map = false,
+                Fuses::Sum if chain.residual.is_none() && node.inputs.len() == 2 => {
+                    let Some(other) = self.other(reader, last) else { break };
+                    (chain.residual, may_map) = (Some(other), false);
+                }
+                Fuses::Function { by_output } if by_output || is_cheap => {
+                    chain.layers.push(reader);
+                    return Some(chain);
+                }
+                _ => break,
+            }
+            chain.layers.push(reader);
+            last = reader;
+        }
+        if let &[function, product] = &self.readers[last][..]
+            && is_cheap
+            && !taken(function)
+            && !taken(product)
+            && matches!(self.fuses(function), Fuses::Function { .. })
+            && self.fuses(product) == Fuses::Product
+            && self.readers[function] == [product]
+            && self.nodes[product].inputs.len() == 2
+        {
+            chain.layers.extend([function, product]);
+            chain.gated = true;
+        }
+        (chain.layers.len() > 1).then_some(chain)
+    }
+
+    /// The other input of a layer of two, if it has the same shape.
+    fn other(&self, layer: usize, one: usize) -> Option<Source> {
+        let node = &self.nodes[layer];
+        let other = *node.inputs.iter().find(|&&input| input != Source::Layer(one))?;
+        match other {
+            Source::Layer(index) => (self.nodes[index].output_shape == self.nodes[one].output_shape
+                && node.output_shape == self.nodes[one].output_shape)
+                .then_some(other),
+            Source::Image => None,
+        }
+    }
 }
 
-/// For each layer the layers that it is the last to read.
-fn finished(nodes: &[ModelNode]) -> Vec<Vec<usize>> {
-    let mut last_reader = vec![None; nodes.len()];
+/// For each layer the layers that it is the last to read. A chain reads when its last layer is computed.
+fn finished(nodes: &[ModelNode], chains: &[Option<Chain>]) -> Vec<Vec<usize>> {
+    let mut last_reader: Vec<Option<usize>> = vec![None; nodes.len()];
     for (reader, node) in nodes.iter().enumerate() {
+        let reader = chains[reader].as_ref().map_or(reader, Chain::last);
         for source in &node.inputs {
             if let Source::Layer(from) = *source {
-                last_reader[from] = Some(reader);
+                last_reader[from] = last_reader[from].max(Some(reader));
             }
         }
     }

@@ -3,7 +3,7 @@
 use tensor::{Keep, Tape, Tensor};
 
 use super::{Model, Recorded, Source};
-use crate::layers::run::Mode;
+use crate::layers::run::{Mode, Share};
 use crate::real::Real;
 
 impl<T: Real> Model<T> {
@@ -31,7 +31,7 @@ impl<T: Real> Model<T> {
                 Source::Image => copies(earlier.input().value()),
             };
             let inputs = self.nodes[index].inputs.iter().map(input).collect();
-            activations.push(self.apply(index, inputs, false, &parameters, Mode::Evaluation, &mut Vec::new()));
+            activations.push(self.apply(index, inputs, Share::Apart, &parameters, Mode::Evaluation, &mut Vec::new()));
         }
         activations.pop().expect("the layer's own outputs").value().clone()
     }

@@ -6,6 +6,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis};
 use super::error::{NodeError, TensorError};
 use super::external::ExternalData;
 use super::schema::{DataType, TensorProto};
+use crate::layout::permuted;
 
 /// The limit of `ndarray`, for arrays whose elements an empty dimension hides as well.
 const MOST_ELEMENTS: usize = isize::MAX as usize;
@@ -101,7 +102,12 @@ impl Constant {
 
     /// The same elements under a permutation of the dimensions.
     pub(crate) fn transposed(&self, permutation: &[usize]) -> Self {
-        self.arranged(|array| array.permuted_axes(permutation).to_owned())
+        let shape = permutation.iter().map(|&axis| self.shape[axis]).collect();
+        let values = match &self.values {
+            Values::Floats(values) => Values::Floats(permuted(values, &self.shape, permutation)),
+            Values::Integers(values) => Values::Integers(permuted(values, &self.shape, permutation)),
+        };
+        Self { shape, values }
     }
 
     /// The elements at these indices of a dimension.

@@ -265,6 +265,23 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// The last layers and what they are read as.
+    pub(crate) fn last_layers<const N: usize>(&self) -> Option<[(Source, &Planned); N]> {
+        self.graph.network.last()
+    }
+
+    /// Whether one node alone reads the output of a layer, under one name.
+    pub(crate) fn is_read_once(&self, source: Source) -> bool {
+        let is_of_layer = |value: &Value| matches!(value, Value::Activation(x) if x.source == source);
+        let mut names = self.graph.values.iter().filter(|(_, value)| is_of_layer(value));
+        matches!((names.next(), names.next()), (Some((name, _)), None) if self.graph.readers.get(name) == Some(&1))
+    }
+
+    /// Removes the last layers, which nothing reads any more.
+    pub(crate) fn forget_last(&mut self, layers: usize) {
+        self.graph.network.forget_last(layers);
+    }
+
     /// Puts a layer of this node, with the same inputs, in the place of one without parameters.
     pub(crate) fn replace(&mut self, source: Source, layer: impl Into<Layer>) {
         self.graph.network.replace(source, self.node.name(), layer.into());

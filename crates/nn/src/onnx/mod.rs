@@ -36,6 +36,7 @@ use std::fs;
 use std::path::Path;
 
 use prost::Message;
+use prost::bytes::Bytes;
 
 pub use error::{LoadError, LoadErrorKind, NodeError, OnnxError, TensorError};
 use external::ExternalData;
@@ -51,7 +52,7 @@ impl Model<f32> {
     /// If the file can't be read, isn't an ONNX file, or can't become a model; the error names the node.
     pub fn load_onnx(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        let read = || Ok(read(&fs::read(path)?, ExternalData(path.parent())).map_err(Box::new)?);
+        let read = || Ok(read(fs::read(path)?.into(), ExternalData(path.parent())).map_err(Box::new)?);
         read().map_err(|kind| LoadError { path: path.into(), kind })
     }
 
@@ -60,7 +61,7 @@ impl Model<f32> {
     /// # Errors
     /// As [`load_onnx`](Self::load_onnx).
     pub fn from_onnx(bytes: &[u8]) -> Result<Self, OnnxError> {
-        read(bytes, ExternalData(None))
+        read(Bytes::copy_from_slice(bytes), ExternalData(None))
     }
 
     /// Writes the model as an ONNX file of opset 21, which appears whole or not at all. Its input is an image `[N, C, H, W]`
@@ -79,6 +80,8 @@ impl Model<f32> {
     }
 }
 
-fn read(bytes: &[u8], external: ExternalData<'_>) -> Result<Model, OnnxError> {
-    reader::model(&ModelProto::decode(bytes)?, external, bytes.len())
+/// The raw data of tensors stay where they are in the file's bytes.
+fn read(bytes: Bytes, external: ExternalData<'_>) -> Result<Model, OnnxError> {
+    let len = bytes.len();
+    reader::model(&ModelProto::decode(bytes)?, external, len)
 }

@@ -94,6 +94,20 @@ impl Network {
         }
     }
 
+    /// The last layers.
+    pub(super) fn last<const N: usize>(&self) -> Option<[(Source, &Planned); N]> {
+        let first = self.layers.len().checked_sub(N)?;
+        Some(std::array::from_fn(|i| (Source::Layer(first + i), &self.layers[first + i])))
+    }
+
+    /// Removes the last layers.
+    pub(super) fn forget_last(&mut self, layers: usize) {
+        let kept = self.layers.len().saturating_sub(layers);
+        for planned in self.layers.drain(kept..) {
+            self.names.remove(&planned.name);
+        }
+    }
+
     /// Puts a layer with the same inputs in the place of one without parameters.
     pub(super) fn replace(&mut self, source: Source, name: &str, layer: Layer) {
         let name = self.free_name(name);

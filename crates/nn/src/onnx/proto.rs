@@ -28,7 +28,7 @@ pub(super) fn floats(name: String, shape: &[usize], values: &[f32]) -> TensorPro
         name,
         dims: shape.iter().map(|&extent| extent as i64).collect(),
         data_type: DataType::Float.into(),
-        raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into(),
         ..TensorProto::default()
     }
 }
@@ -39,7 +39,7 @@ pub(super) fn list(name: String, values: &[i64]) -> TensorProto {
         name,
         dims: vec![values.len() as i64],
         data_type: DataType::Int64.into(),
-        raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into(),
         ..TensorProto::default()
     }
 }

@@ -2,6 +2,7 @@
 //! `onnx.proto` (<https://github.com/onnx/onnx/blob/main/docs/IR.md>).
 
 use prost::Message;
+use prost::bytes::Bytes;
 
 /// The metadata entry of files that we wrote: class names and preprocessing.
 pub(crate) const INFO_KEY: &str = "glassbox";
@@ -77,7 +78,7 @@ messages! {
         (int32, repeated, tag = 5) int32_data: Vec<i32>,
         (int64, repeated, tag = 7) int64_data: Vec<i64>,
         (string, tag = 8) name: String,
-        (bytes = "vec", tag = 9) raw_data: Vec<u8>,
+        (bytes = "bytes", tag = 9) raw_data: Bytes,
         (double, repeated, tag = 10) double_data: Vec<f64>,
         (message, repeated, tag = 13) external_data: Vec<EntryProto>,
         /// 1 if the data are in another file.

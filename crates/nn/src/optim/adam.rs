@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
-use tensor::blocks::update;
+use tensor::blocks::update_each;
 
 use super::{Optimizer, OptimizerState};
 use crate::model::Parameter;
@@ -79,14 +79,10 @@ impl<T: Real> Optimizer<T> for Adam<T> {
             let value = &mut parameters[*index].value;
             assert_eq!(gradient.shape(), value.shape(), "a gradient of another shape than its parameter");
             let (mean, square) = (mean.of(*index, gradient), square.of(*index, gradient));
-            let operands = [gradient.as_slice(), value.as_slice()];
-            update(mean, operands, |m, [g, w]| beta1 * m + rest1 * (g + decay * w));
-            update(square, operands, |v, [g, w]| {
+            update_each([mean, square, value.make_mut()], [gradient.as_slice()], |[m, v, w], [g]| {
                 let g = g + decay * w;
-                beta2 * v + rest2 * g * g
-            });
-            update(value.make_mut(), [mean, square], |w, [m, v]| {
-                w - (shrink * w + rate * m / (v.sqrt() / root + epsilon))
+                let (m, v) = (beta1 * m + rest1 * g, beta2 * v + rest2 * g * g);
+                [m, v, w - (shrink * w + rate * m / (v.sqrt() / root + epsilon))]
             });
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
-use tensor::blocks::update;
+use tensor::blocks::update_each;
 
 use super::{Optimizer, OptimizerState};
 use crate::model::Parameter;
@@ -59,9 +59,10 @@ impl<T: Real> Optimizer<T> for Sgd<T> {
             let value = &mut parameters[*index].value;
             assert_eq!(gradient.shape(), value.shape(), "a gradient of another shape than its parameter");
             let (gradient, velocity) = (gradient.as_slice(), velocities.of(*index, gradient));
-            update(velocity, [gradient, value.as_slice()], |v, [g, w]| momentum * v + (g + decay * w));
-            update(value.make_mut(), [gradient, velocity], |w, [g, v]| {
-                w - rate * if nesterov { g + decay * w + momentum * v } else { v }
+            update_each([velocity, value.make_mut()], [gradient], |[v, w], [g]| {
+                let g = g + decay * w;
+                let v = momentum * v + g;
+                [v, w - rate * if nesterov { g + momentum * v } else { v }]
             });
         }
     }

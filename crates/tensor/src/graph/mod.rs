@@ -14,6 +14,7 @@ use crate::node::NodeId;
 use crate::op::Leaf;
 use crate::shape::Shape;
 use crate::tape::Tape;
+use crate::value::Value;
 
 /// A picture of a tape: its nodes, with their names, shapes and memory, and its edges. It is written in Graphviz's language
 /// ([`to_dot`](Self::to_dot)) or drawn as a list in SVG ([`to_svg`](Self::to_svg)).
@@ -86,21 +87,21 @@ impl<T: Element> Tape<T> {
     #[must_use]
     pub fn graph(&self) -> Graph {
         let nodes = self.nodes();
-        let mut kept = vec![None; nodes.len()];
+        let mut kept: Vec<Option<Value<T>>> = vec![None; nodes.len()];
         for node in &nodes {
-            if let Some(output) = node.kept_output() {
-                kept[node.id()] = Some(output.as_slice());
-            }
-            for (index, id) in node.input_ids().enumerate() {
-                kept[id] = kept[id].or(node.kept_input(index).map(|value| value.as_slice()));
+            // A deferred value that nobody has read takes no memory.
+            let in_memory = |value: &Option<Value<T>>| value.clone().filter(Value::is_ready);
+            kept[node.id()] = kept[node.id()].take().or(in_memory(&node.output));
+            for input in &node.inputs {
+                kept[input.id] = kept[input.id].take().or(in_memory(&input.value));
             }
         }
         let mut owners: HashMap<*const T, NodeId> = HashMap::new();
         let memory = kept.iter().enumerate().map(|(id, kept)| match kept {
             None => Memory::NotKept,
-            Some([]) => Memory::Bytes(0),
-            Some(values) => match *owners.entry(values.as_ptr()).or_insert(id) {
-                owner if owner == id => Memory::Bytes(size_of_val(*values)),
+            Some(value) if value.get().is_empty() => Memory::Bytes(0),
+            Some(value) => match *owners.entry(value.get().as_slice().as_ptr()).or_insert(id) {
+                owner if owner == id => Memory::Bytes(size_of_val(value.get().as_slice())),
                 owner => Memory::SharedWith(owner),
             },
         });

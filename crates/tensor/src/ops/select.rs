@@ -46,6 +46,18 @@ impl<T: Element> Op<T> for Select {
     }
 }
 
+/// The stretches of neighbouring indices: where each begins in the list, its first index and its length.
+fn runs(places: &[usize]) -> Vec<(usize, usize, usize)> {
+    let mut runs: Vec<(usize, usize, usize)> = Vec::new();
+    for (at, &place) in places.iter().enumerate() {
+        match runs.last_mut() {
+            Some((_, first, len)) if *first + *len == place => *len += 1,
+            _ => runs.push((at, place, 1)),
+        }
+    }
+    runs
+}
+
 impl<T: Element> Var<T> {
     /// The elements at these indices of a dimension, in this order.
     ///
@@ -61,10 +73,14 @@ impl<T: Element> Var<T> {
         );
         let width: usize = self.shape()[axis + 1..].iter().product();
         let row_of_x = self.shape()[axis] * width;
+        let runs = runs(places);
         for_each_row(y.make_mut(), places.len() * width, |block, y| {
             let x = &self.value().as_slice()[block * row_of_x..][..row_of_x];
-            for (&place, y) in places.iter().zip(y.chunks_exact_mut(width)) {
-                y.copy_from_slice(&x[place * width..][..width]);
+            if width == 1 && 4 * runs.len() > places.len() {
+                return y.iter_mut().zip(places).for_each(|(y, &place)| *y = x[place]);
+            }
+            for &(at, place, len) in &runs {
+                y[at * width..][..len * width].copy_from_slice(&x[place * width..][..len * width]);
             }
         });
         self.tape().record(Select { axis, places: places.to_vec() }, &[self], y)

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::portable::Portable;
-use super::{Kernel, Simd, Tier};
+use super::{BIAS, INTEGER, Kernel, Simd, Tier, UPPER};
 
 /// AVX2 with FMA: 8 lanes, 16 registers.
 ///
@@ -96,9 +96,71 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn min(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the token proves that the processor has the instructions.
+        unsafe { _mm256_min_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the token proves that the processor has the instructions.
+        unsafe { _mm256_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn sqrt(self, a: __m256) -> __m256 {
+        // SAFETY: the token proves that the processor has the instructions.
+        unsafe { _mm256_sqrt_ps(a) }
+    }
+
+    #[inline(always)]
     fn fma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         // SAFETY: the token proves that the processor has the instructions.
         unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn round(self, a: __m256) -> __m256 {
+        // SAFETY: the token proves that the processor has the instructions.
+        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    }
+
+    #[inline(always)]
+    fn scale(self, a: __m256, n: __m256) -> __m256 {
+        // SAFETY: the token proves that the processor has the instructions.
+        unsafe {
+            let power = |n| {
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(
+                    self.add(n, self.splat(INTEGER + BIAS)),
+                )))
+            };
+            let half = self.round(self.mul(n, self.splat(0.5)));
+            self.mul(self.mul(a, power(half)), power(self.sub(n, half)))
+        }
+    }
+
+    #[inline(always)]
+    fn abs(self, a: __m256) -> __m256 {
+        // SAFETY: the token proves that the processor has the instructions.
+        unsafe { _mm256_andnot_ps(self.splat(-0.0), a) }
+    }
+
+    #[inline(always)]
+    fn copysign(self, a: __m256, sign: __m256) -> __m256 {
+        // SAFETY: the token proves that the processor has the instructions.
+        unsafe { _mm256_or_ps(self.abs(a), _mm256_and_ps(self.splat(-0.0), sign)) }
+    }
+
+    #[inline(always)]
+    fn upper(self, a: __m256) -> __m256 {
+        // SAFETY: the token proves that the processor has the instructions.
+        unsafe { _mm256_and_ps(a, self.splat(f32::from_bits(UPPER))) }
+    }
+
+    #[inline(always)]
+    fn select_less(self, a: __m256, b: __m256, x: __m256, y: __m256) -> __m256 {
+        // SAFETY: the token proves that the processor has the instructions.
+        unsafe { _mm256_blendv_ps(y, x, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) }
     }
 
     #[inline(always)]

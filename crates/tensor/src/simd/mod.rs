@@ -21,15 +21,25 @@
 
 mod avx2;
 mod avx512;
+pub mod functions;
+mod lanes;
 mod portable;
 #[cfg(test)]
 mod tests;
 mod tier;
 
+pub use lanes::{Lanes, Vector};
 pub use tier::{Tier, TierError, dispatch_on, tier, use_tier};
 
 /// `f32` values in a cache line.
 pub const LINE: usize = if cfg!(all(target_arch = "aarch64", target_vendor = "apple")) { 32 } else { 16 };
+
+/// The bits of a number without the lower twelve of the significand.
+const UPPER: u32 = !0xfff;
+/// 1½ · 2²³: added to an integer of at most 2²², it has the integer in its low bits.
+const INTEGER: f32 = 12_582_912.0;
+/// The exponent of a number, as it is stored, is larger than the exponent by this.
+const BIAS: f32 = 127.0;
 
 /// One instruction set. A value of such a type is a proof that the processor has the instructions, since the only
 /// constructor asks for them.
@@ -81,8 +91,26 @@ pub trait Simd: tier::Sealed + Copy + Send + Sync + 'static {
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a` where `a > b`, else `b`: so `b` where either is NaN, and `max(0, x)` is a ReLU that keeps NaN.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a` where `a < b`, else `b`: so `b` where either is NaN.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b`.
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// √a.
+    fn sqrt(self, a: Self::V) -> Self::V;
     /// `a · b + c`, rounded once where the tier has fused multiply–add (all but portable).
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The integer that is nearest to `a`, the even one of two, for `|a| ≤ 2²²`. The sign of a zero may be lost.
+    fn round(self, a: Self::V) -> Self::V;
+    /// `a · 2ⁿ` for an integer `n` from −252 to 254. Where it is subnormal, it is rounded once if `|a| ≥ 2⁻¹⁰⁰`.
+    fn scale(self, a: Self::V, n: Self::V) -> Self::V;
+    /// `|a|`.
+    fn abs(self, a: Self::V) -> Self::V;
+    /// `|a|` with the sign of `sign`.
+    fn copysign(self, a: Self::V, sign: Self::V) -> Self::V;
+    /// The upper twelve bits of the significand of `a`, the others being zero: the product of two such numbers is exact.
+    fn upper(self, a: Self::V) -> Self::V;
+    /// `x` where `a < b`, else `y`: so `y` where either is NaN.
+    fn select_less(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
 
     /// Transposes `n` rows of `LANES` values, `from_step` values apart, into `LANES` rows of `LANES` values, `to_step` values
     /// apart: value `j` of row `i` becomes value `i` of row `j`. The values of a result's row after the `n`th are zero.

@@ -2,7 +2,7 @@
 
 use wide::f32x8;
 
-use super::{Kernel, Simd, Tier};
+use super::{BIAS, INTEGER, Kernel, Simd, Tier, UPPER};
 
 /// Eight lanes of whatever the target has: two SSE or NEON registers, one AVX register, or scalars.
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +77,56 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn min(self, a: f32x8, b: f32x8) -> f32x8 {
+        a.simd_lt(b).select(a, b)
+    }
+
+    #[inline(always)]
+    fn div(self, a: f32x8, b: f32x8) -> f32x8 {
+        a / b
+    }
+
+    #[inline(always)]
+    fn sqrt(self, a: f32x8) -> f32x8 {
+        a.sqrt()
+    }
+
+    #[inline(always)]
     fn fma(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
         a.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn round(self, a: f32x8) -> f32x8 {
+        // The sum has no bits for a fraction.
+        (a + INTEGER) - INTEGER
+    }
+
+    #[inline(always)]
+    fn scale(self, a: f32x8, n: f32x8) -> f32x8 {
+        let power = |n: f32x8| f32x8::new((n + (INTEGER + BIAS)).to_array().map(|n| f32::from_bits(n.to_bits() << 23)));
+        let half = self.round(n * 0.5);
+        a * power(half) * power(n - half)
+    }
+
+    #[inline(always)]
+    fn abs(self, a: f32x8) -> f32x8 {
+        a.abs()
+    }
+
+    #[inline(always)]
+    fn copysign(self, a: f32x8, sign: f32x8) -> f32x8 {
+        a.abs() | (sign & f32x8::splat(-0.0))
+    }
+
+    #[inline(always)]
+    fn upper(self, a: f32x8) -> f32x8 {
+        a & f32x8::splat(f32::from_bits(UPPER))
+    }
+
+    #[inline(always)]
+    fn select_less(self, a: f32x8, b: f32x8, x: f32x8, y: f32x8) -> f32x8 {
+        a.simd_lt(b).select(x, y)
     }
 
     #[cfg(all(target_arch = "x86_64", not(miri)))]

@@ -27,12 +27,19 @@ impl Kernel for Lanes {
                 unsafe { s.load(values.as_ptr()) }
             });
             type Scalar = fn(f32, f32, f32) -> f32;
-            let cases: [(&str, S::V, Scalar); 5] = [
+            let cases: [(&str, S::V, Scalar); 12] = [
                 ("add", s.add(a, b), |a, b, _| a + b),
                 ("sub", s.sub(a, b), |a, b, _| a - b),
                 ("mul", s.mul(a, b), |a, b, _| a * b),
                 ("max", s.max(a, b), |a, b, _| if a > b { a } else { b }),
+                ("min", s.min(a, b), |a, b, _| if a < b { a } else { b }),
+                ("div", s.div(a, b), |a, b, _| a / b),
+                ("sqrt", s.sqrt(a), |a, _, _| a.sqrt()),
                 ("fma", s.fma(a, b, c), f32::mul_add),
+                ("abs", s.abs(a), |a, _, _| a.abs()),
+                ("copysign", s.copysign(a, b), |a, b, _| a.copysign(b)),
+                ("upper", s.upper(a), |a, _, _| f32::from_bits(a.to_bits() & !0xfff)),
+                ("select_less", s.select_less(a, b, c, a), |a, b, c| if a < b { c } else { a }),
             ];
             for (name, v, scalar) in cases {
                 let mut found = vec![0.0; S::LANES];
@@ -43,6 +50,33 @@ impl Kernel for Lanes {
                     let unfused = name == "fma" && S::TIER == Tier::Portable && same(x, a * b + c);
                     assert!(same(x, scalar(a, b, c)) || unfused, "{}: {name}({a}, {b}, {c}) = {x}", S::TIER);
                 }
+            }
+        }
+    }
+}
+
+/// Rounding to an integer, and scaling by each power of two, from and to subnormal numbers too.
+struct Integers;
+
+impl Kernel for Integers {
+    type Output = ();
+
+    fn run<S: Simd>(self, s: S) {
+        let lane = |v: S::V| {
+            let mut lanes = vec![0.0; S::LANES];
+            // SAFETY: `lanes` has LANES values.
+            unsafe { s.store(lanes.as_mut_ptr(), v) };
+            assert!(lanes.iter().all(|&x| same(x, lanes[0])));
+            lanes[0]
+        };
+        for x in (-40..=40).map(|i| i as f32 / 8.0).chain([0.499_999_97, -4_194_303.5, 4_194_304.0]) {
+            assert_eq!(lane(s.round(s.splat(x))), x.round_ties_even(), "{}: {x}", S::TIER);
+        }
+        for a in [1.0, -1.999_999_9, 1.1e-30, -0.7, 3e38, 0.0, f32::INFINITY, f32::NAN] {
+            for n in -252..=254 {
+                let exact = (f64::from(a) * 2f64.powi(n)) as f32;
+                let found = lane(s.scale(s.splat(a), s.splat(n as f32)));
+                assert!(same(found, exact), "{}: {a}, {n}: {found} for {exact}", S::TIER);
             }
         }
     }
@@ -77,6 +111,7 @@ impl Kernel for Parts {
 fn every_tier_means_the_same() {
     for tier in Tier::available() {
         dispatch_on(tier, Lanes);
+        dispatch_on(tier, Integers);
         dispatch_on(tier, Parts);
     }
 }

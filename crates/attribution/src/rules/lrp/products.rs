@@ -152,7 +152,7 @@ impl<T: Real> Products<T> {
             "the layer's own shapes"
         );
         let mut output = Tensor::scratch(self.output.shape());
-        T::conv2d(&self.geometry, input.as_slice(), weight, None, false, output.make_mut());
+        T::conv2d(&self.geometry, input.as_slice(), weight, None, output.make_mut());
         output
     }
 

@@ -10,8 +10,9 @@ use std::ops::Range;
 
 use super::margins::FEW_CHANNELS;
 use crate::ConvGeometry;
+use crate::kernels::finish::Target;
 use crate::kernels::pack::{Matrix, pack_panel};
-use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
+use crate::kernels::parallel::{for_each, wanted_tasks};
 use crate::kernels::pass::{Call, Convolve, Facts};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::{Left, MOST_ROWS, NEAR, Tile, balanced, columns, max_rows};
@@ -48,7 +49,6 @@ impl Convolve for Columns {
         let (height, work) = (g.input[0], g.multiply_adds());
         let chunk = (height * g.batch).div_ceil(wanted_tasks(work)).clamp(LEAST_ROWS, height.max(LEAST_ROWS));
         let chunks: Vec<_> = balanced(height, chunk).collect();
-        let dx = Disjoint::new(dx);
         for_each(g.batch * chunks.len(), work, |i| {
             let (image, rows) = (i / chunks.len(), chunks[i % chunks.len()].clone());
             let dy = &dy[image * from..][..from];
@@ -62,7 +62,7 @@ struct Rows<'a> {
     g: &'a ConvGeometry,
     weights: &'a [f32],
     dy: &'a [f32],
-    dx: Disjoint<'a>,
+    dx: Target<'a>,
     image: usize,
     rows: Range<usize>,
 }

@@ -12,6 +12,7 @@ use std::ops::Range;
 use super::sliding::{self, Row, Window};
 use super::sweep::{Sweep, Tap, inside};
 use crate::ConvGeometry;
+use crate::kernels::finish::Target;
 use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
 use crate::kernels::pass::{Call, Convolve, Facts, Pass};
 use crate::kernels::scratch::with_scratch;
@@ -57,8 +58,7 @@ impl Convolve for Depthwise {
         // Only a single sweep slides: that of stride 1.
         let window = Window::new(g, &sweeps[0], from[1]);
         let (channels, weights, zeros) = (g.in_channels, &self.weights[..], &self.zeros[..]);
-        let walk =
-            Walk { from, to, channels, window, weights, zeros, source, bias, relu, target: Disjoint::new(target) };
+        let walk = Walk { from, to, channels, window, weights, zeros, source, bias, relu, target };
         for sweep in &sweeps {
             let rows = g.batch * sweep.count[0];
             let work = (rows * sweep.count[1] * sweep.taps.len() * channels) as u64;
@@ -83,7 +83,7 @@ struct Walk<'a> {
     source: &'a [f32],
     bias: Option<&'a [f32]>,
     relu: bool,
-    target: Disjoint<'a>,
+    target: Target<'a>,
 }
 
 /// Some rows of a sweep, counted through all images.
@@ -139,6 +139,11 @@ impl Kernel for Rows<'_> {
                     x += 1;
                 }
             }
+            if sweep.spacing == [1, 1] {
+                let out = walk.target.pointer().wrapping_add(row * walk.to[1] * walk.channels);
+                // SAFETY: a sweep without gaps has whole rows, and this one belongs to this task alone.
+                unsafe { walk.target.complete_pixels(S::TIER, out, walk.to[1], walk.channels) };
+            }
         }
     }
 }
@@ -173,7 +178,10 @@ impl Rows<'_> {
             // SAFETY: `Window::rows` gives rows of `source_width` pixels, and a `Window` exists only where each target pixel
             // of a row reads at least one of them. The target has the length that `Call` checked, and its row belongs to
             // this task alone.
-            unsafe { row.convolve(s) };
+            unsafe {
+                row.convolve(s);
+                walk.target.complete_pixels(S::TIER, row.target, width, walk.channels);
+            }
         }
     }
 

@@ -9,8 +9,9 @@ use std::ops::Range;
 use super::sweep::{Sweep, phases};
 use super::weight_gradient::WeightGradient;
 use crate::ConvGeometry;
+use crate::kernels::finish::Target;
 use crate::kernels::pack::{Matrix, pack_panel};
-use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
+use crate::kernels::parallel::{for_each, wanted_tasks};
 use crate::kernels::pass::{Call, Convolve, Facts, Pass};
 use crate::kernels::tile::{Left, MOST_ROWS, NEAR, Tile, balanced, columns, max_rows};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
@@ -72,7 +73,7 @@ impl Convolve for Direct {
             source,
             bias,
             relu,
-            target: Disjoint::new(target),
+            target,
         };
         dispatch_on(self.tier, walk);
     }
@@ -130,7 +131,7 @@ struct Walk<'a> {
     source: &'a [f32],
     bias: Option<&'a [f32]>,
     relu: bool,
-    target: Disjoint<'a>,
+    target: Target<'a>,
 }
 
 /// A part of the work: rows of one image's sweep, by strips of one group's target channels.
@@ -244,7 +245,7 @@ impl Kernel for Part<'_> {
                 let mut whole = true;
                 let first_out = out.len();
                 for i in 0..part.len() {
-                    let at = (image + sweep.target(pixel, to[1])) * to[2] + task.group * group_target;
+                    let at = (image + sweep.target(pixel, to[1])) * to[2];
                     out.push(walk.target.pointer().wrapping_add(at));
                     let here = [pixel[0] * sweep.step[0], pixel[1] * sweep.step[1]];
                     let first = (here[0] * size[1] + here[1]) * from[2] + group_source;
@@ -287,7 +288,9 @@ impl Kernel for Part<'_> {
             for strip in task.strips.clone() {
                 let panel = first_panel + (task.group * strips + strip) * panel_size;
                 let column = strip * nr;
-                let bias = walk.bias.map(|bias| &bias[task.group * group_target + column..]);
+                let columns = nr.min(group_target - column);
+                let channel = task.group * group_target + column;
+                let bias = walk.bias.map(|bias| &bias[channel..]);
                 for place in &places {
                     let left = &rows[place.runs.start * max_rows::<S>()..];
                     // The pixels of a 1×1 kernel are read once: those of the next tile follow those of this one.
@@ -298,7 +301,7 @@ impl Kernel for Part<'_> {
                     };
                     let mut strip_out = [std::ptr::null_mut(); MOST_ROWS];
                     for i in 0..place.rows {
-                        strip_out[i] = out[place.out + i].wrapping_add(column);
+                        strip_out[i] = out[place.out + i].wrapping_add(channel);
                     }
                     let tile = Tile {
                         offsets: &offsets[place.runs.clone()],
@@ -309,7 +312,7 @@ impl Kernel for Part<'_> {
                         panel: &walk.panels[panel..][..panel_size],
                         prefetch: NEAR,
                         out: &strip_out[..place.rows],
-                        columns: nr.min(group_target - column),
+                        columns,
                         accumulate: false,
                         bias,
                         relu: walk.relu,
@@ -319,6 +322,8 @@ impl Kernel for Part<'_> {
                     // the length that `Call` checked, and its pixels' strips belong to this task alone.
                     unsafe { tile.run(s) };
                 }
+                // SAFETY: as above.
+                unsafe { walk.target.complete(S::TIER, &out, channel..channel + columns) };
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Convolutions and their gradients over `[N, H, W, C]`.
 
+use super::finish::Finish;
 use super::pass::{Call, Convolve, check};
 use crate::ConvGeometry;
 use tensor::simd::{Tier, tier};
@@ -78,6 +79,19 @@ impl Prepared {
     pub fn forward(&self, g: &ConvGeometry, x: &[f32], bias: Option<&[f32]>, relu: bool, y: &mut [f32]) {
         self.assert_is_for(g, Pass::Forward);
         self.convolve.run(Call::forward(g, x, bias, relu, y));
+    }
+
+    /// As [`forward`](Self::forward), followed by the steps of the layers after it.
+    pub(crate) fn forward_finished(
+        &self,
+        g: &ConvGeometry,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        finish: &Finish<'_, f32>,
+        y: &mut [f32],
+    ) {
+        self.assert_is_for(g, Pass::Forward);
+        self.convolve.run(Call::forward(g, x, bias, false, y).finished_by(finish));
     }
 
     /// `∂S/∂x` from `∂S/∂y`.

@@ -10,8 +10,9 @@ use std::ops::Range;
 use super::margins::{FEW_CHANNELS, copy_rows};
 use super::weight_gradient::WeightGradient;
 use crate::ConvGeometry;
+use crate::kernels::finish::Target;
 use crate::kernels::pack::{Matrix, pack_panels};
-use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
+use crate::kernels::parallel::{for_each, wanted_tasks};
 use crate::kernels::pass::{Call, Convolve, Facts};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::{balanced, columns, for_rows, max_rows, rank_one};
@@ -57,7 +58,6 @@ impl Convolve for Padded {
         let cached = (SOURCE_BYTES / (4 * g.input[1] * g.in_channels * g.conv.stride[0])).max(1);
         let shared = (g.batch * g.output[0]).div_ceil(wanted_tasks(work)).max(1);
         let chunks: Vec<_> = balanced(g.output[0], cached.min(shared)).collect();
-        let target = Disjoint::new(target);
         for_each(g.batch * chunks.len(), work, |i| {
             let image = i / chunks.len();
             dispatch_on(
@@ -84,7 +84,7 @@ struct Part<'a> {
     source: &'a [f32],
     bias: Option<&'a [f32]>,
     relu: bool,
-    target: Disjoint<'a>,
+    target: Target<'a>,
     /// Values of the target before this image.
     first: usize,
     rows: Range<usize>,
@@ -136,6 +136,8 @@ impl Kernel for Part<'_> {
                             .run(s, smaller);
                     }
                 }
+                // SAFETY: the row belongs to this task alone.
+                unsafe { self.target.complete_pixels(S::TIER, out, width, g.out_channels) };
             }
         });
     }

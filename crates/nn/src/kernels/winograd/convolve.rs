@@ -8,6 +8,7 @@ use super::product::{Left, multiply};
 use super::scheme::{Scheme, both_ways};
 use super::tiles::Pictures;
 use super::weights::part_step;
+use crate::kernels::finish::Target;
 use crate::kernels::parallel::{Disjoint, for_each};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::columns;
@@ -24,6 +25,9 @@ pub(super) struct Convolve<'a> {
     pub(super) bias: Option<&'a [f32]>,
     pub(super) relu: bool,
 }
+
+/// Output pixels of a tile, at most.
+const MOST_PIXELS: usize = 16;
 
 /// How the work is divided, which doesn't affect the result.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +59,7 @@ impl Plan {
 }
 
 impl Convolve<'_> {
-    pub(super) fn run<S: Simd, C: Scheme<A, M>, const A: usize, const M: usize>(self, s: S, y: &mut [f32]) {
+    pub(super) fn run<S: Simd, C: Scheme<A, M>, const A: usize, const M: usize>(self, s: S, y: Target<'_>) {
         let channels @ [in_channels, out_channels] = [self.source.pictures.channels, self.target.channels];
         assert_eq!(self.source.pixels.len(), self.source.pictures.len(self.images), "values of the input");
         assert_eq!(y.len(), self.target.len(self.images), "values of the output");
@@ -66,7 +70,7 @@ impl Convolve<'_> {
         let plan = Plan::new::<S>(A * A, tiles, channels);
         let panels = Panels::new::<S>(plan.tiles, in_channels);
         let products = Products::new::<S>(A * A, plan);
-        let job = Job { convolve: self, panels, products, y: Disjoint::new(y) };
+        let job = Job { convolve: self, panels, products, y };
 
         let blocks = tiles.div_ceil(plan.tiles);
         let block = |i: usize| tiles * i / blocks..tiles * (i + 1) / blocks;
@@ -131,7 +135,7 @@ struct Job<'a> {
     convolve: Convolve<'a>,
     panels: Panels,
     products: Products,
-    y: Disjoint<'a>,
+    y: Target<'a>,
 }
 
 impl Job<'_> {
@@ -246,6 +250,14 @@ impl<C: Scheme<A, M>, const A: usize, const M: usize> Kernel for Lower<'_, C, A,
                     );
                 }
             }
+            let mut inside = [std::ptr::null_mut(); MOST_PIXELS];
+            let mut count = 0;
+            for &pixel in pixels.as_flattened().iter().filter(|&&pixel| !std::ptr::eq(pixel, outside)) {
+                inside[count] = pixel.cast_mut();
+                count += 1;
+            }
+            // SAFETY: these channels of the pixels inside the picture belong to this task alone.
+            unsafe { y.complete(S::TIER, &inside[..count], first..first + channels) };
         }
     }
 }

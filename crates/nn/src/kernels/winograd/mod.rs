@@ -24,6 +24,7 @@ use tiles::{Grid, Pictures};
 use weight_gradient::WeightGradient;
 use weights::Weights;
 
+use super::finish::Target;
 use super::pass::{Call, Facts, Pass};
 use super::scratch::with_scratch;
 use crate::ConvGeometry;
@@ -196,7 +197,7 @@ impl Kernel for Transform<'_> {
 struct Run<'a> {
     convolve: Convolve<'a>,
     outputs: Outputs,
-    y: &'a mut [f32],
+    y: Target<'a>,
 }
 
 impl Kernel for Run<'_> {

@@ -22,21 +22,21 @@ impl Clip {
     pub const RELU6: Self = Self { min: 0.0, max: 6.0 };
 }
 
+impl Function for Clip {
+    #[inline(always)]
+    fn f<L: Lanes>(self, x: L) -> L {
+        // The bounds come first, so that NaN stays.
+        x.like(self.max).min(x.like(self.min).max(x))
+    }
+
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
+        let [min, max, zero] = [self.min, self.max, 0.0].map(|x| y.like(x));
+        min.where_less(y, y.where_less(max, g, zero), zero)
+    }
+}
+
 impl Pointwise for Clip {
-    #[inline(always)]
-    fn f<T: Real>(self, x: T) -> T {
-        match (x, T::from_f64(self.min), T::from_f64(self.max)) {
-            (x, min, _) if x < min => min,
-            (x, _, max) if x > max => max,
-            _ => x,
-        }
-    }
-
-    #[inline(always)]
-    fn vjp<T: Real>(self, g: T, y: T) -> T {
-        if T::from_f64(self.min) < y && y < T::from_f64(self.max) { g } else { T::zero() }
-    }
-
     fn nature(&self) -> Nature {
         Nature::Rectifier { min: self.min, max: self.max }
     }

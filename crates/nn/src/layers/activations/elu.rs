@@ -15,17 +15,19 @@ pub struct Elu {
     pub alpha: f64,
 }
 
+impl Function for Elu {
+    #[inline(always)]
+    fn f<L: Lanes>(self, x: L) -> L {
+        x.like(0.0).where_less(x, x, x.like(self.alpha) * x.exp_m1())
+    }
+
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
+        y.like(0.0).where_less(y, g, g * (y + y.like(self.alpha)))
+    }
+}
+
 impl Pointwise for Elu {
-    #[inline(always)]
-    fn f<T: Real>(self, x: T) -> T {
-        if x > T::zero() { x } else { T::from_f64(self.alpha) * x.exp_m1() }
-    }
-
-    #[inline(always)]
-    fn vjp<T: Real>(self, g: T, y: T) -> T {
-        if y > T::zero() { g } else { g * (y + T::from_f64(self.alpha)) }
-    }
-
     fn check(&self) -> Result<(), LayerError> {
         let is_finite = (0.0..=f64::MAX).contains(&self.alpha);
         LayerError::unless(is_finite, "the α of an ELU", self.alpha, "a finite number from 0")

@@ -1,27 +1,26 @@
 //! The error function.
 
-use std::f64::consts::FRAC_2_SQRT_PI;
-
 use crate::layers::prelude::*;
 
 /// y = erf x = 2/√π ∫₀ˣ e^(−t²) dt, any shape: the part of [`Gelu`](super::Gelu) that some exporters write out. By the
-/// integral, dy/dx = 2/√π · e^(−x²). Both are computed in double precision.
+/// integral, dy/dx = 2/√π · e^(−x²).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display)]
 #[display("erf")]
 pub struct Erf;
 
+impl Function for Erf {
+    #[inline(always)]
+    fn f<L: Lanes>(self, x: L) -> L {
+        x.erf()
+    }
+
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, x: L) -> L {
+        g * x.erf_slope()
+    }
+}
+
 impl Pointwise for Erf {
-    #[inline(always)]
-    fn f<T: Real>(self, x: T) -> T {
-        T::from_f64(libm::erf(x.as_f64()))
-    }
-
-    #[inline(always)]
-    fn vjp<T: Real>(self, g: T, x: T) -> T {
-        let x = x.as_f64();
-        g * T::from_f64(FRAC_2_SQRT_PI * (-x * x).exp())
-    }
-
     fn nature(&self) -> Nature {
         Nature::Smooth
     }

@@ -1,7 +1,9 @@
 //! The sigmoid made of three lines.
 
+use tensor::ops::{AddScalar, MulScalar};
+
 use super::Clip;
-use crate::layers::pointwise;
+use crate::layers::pointwise::{self, AsCurve, curve};
 use crate::layers::prelude::*;
 
 /// y = slope·x + offset, held between 0 and 1, any shape (Courbariaux, Bengio and David, *BinaryConnect*, 2015): a product, a
@@ -16,17 +18,49 @@ pub struct HardSigmoid {
     pub offset: f64,
 }
 
+curve!(HardSigmoid);
+
+impl Function for HardSigmoid {
+    #[inline(always)]
+    fn f<L: Lanes>(self, x: L) -> L {
+        BOUNDS.f(x * x.like(self.slope) + x.like(self.offset))
+    }
+
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
+        BOUNDS.vjp(g, y) * y.like(self.slope)
+    }
+}
+
+const BOUNDS: Clip = Clip { min: 0.0, max: 1.0 };
+
 impl SameShape for HardSigmoid {
     fn check(&self, _: &[usize]) -> Result<(), LayerError> {
         let settings = [self.slope, self.offset];
         let is_finite = settings.iter().all(|setting| setting.is_finite());
         LayerError::unless(is_finite, "slope and offset of a hard sigmoid", settings, "finite numbers")
     }
+
+    fn fuses(&self) -> Fuses {
+        Fuses::Function { by_output: true }
+    }
 }
 
 impl Record for HardSigmoid {
     fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
-        let line = run.input().mul_scalar(self.slope).add_scalar(self.offset);
-        pointwise::record(Clip { min: 0.0, max: 1.0 }, line)
+        let (x, Self { slope: factor, offset: addend }) = (run.input(), *self);
+        if let Share::Apart = run.share {
+            return pointwise::record(BOUNDS, x.mul_scalar(factor).add_scalar(addend));
+        }
+        let (tape, shape, from) = (x.tape(), *x.shape(), x.to_value());
+        let scaled = move || from.get().clone().map(|x| x * T::from_f64(factor));
+        let product = tape.defer(MulScalar { factor }, &[&x], shape, scaled.clone());
+        let shifted = move || scaled().map(|x| x + T::from_f64(addend));
+        let line = tape.defer(AddScalar { addend }, &[&product], shape, shifted);
+        pointwise::record_run(BOUNDS, Run { inputs: vec![line], ..run })
+    }
+
+    fn activation(&self) -> Option<Activation<'_>> {
+        Some(Activation::Function(self.curve()))
     }
 }

@@ -14,17 +14,19 @@ pub struct LeakyRelu {
     pub slope: f64,
 }
 
+impl Function for LeakyRelu {
+    #[inline(always)]
+    fn f<L: Lanes>(self, x: L) -> L {
+        x.like(0.0).where_less(x, x, x.like(self.slope) * x)
+    }
+
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
+        y.like(0.0).where_less(y, g, y.like(self.slope) * g)
+    }
+}
+
 impl Pointwise for LeakyRelu {
-    #[inline(always)]
-    fn f<T: Real>(self, x: T) -> T {
-        if x > T::zero() { x } else { T::from_f64(self.slope) * x }
-    }
-
-    #[inline(always)]
-    fn vjp<T: Real>(self, g: T, y: T) -> T {
-        if y > T::zero() { g } else { T::from_f64(self.slope) * g }
-    }
-
     fn nature(&self) -> Nature {
         Nature::Bends
     }

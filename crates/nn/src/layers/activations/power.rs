@@ -15,28 +15,30 @@ pub struct Power {
     pub exponent: f64,
 }
 
-impl Pointwise for Power {
+impl Function for Power {
     #[inline(always)]
-    fn f<T: Real>(self, x: T) -> T {
+    fn f<L: Lanes>(self, x: L) -> L {
         match self.exponent {
             2.0 => x * x,
             0.5 => x.sqrt(),
-            -1.0 => x.recip(),
-            exponent => x.powf(T::from_f64(exponent)),
+            -1.0 => x.like(1.0) / x,
+            exponent => x.each(|x| x.powf(exponent)),
         }
     }
 
     #[inline(always)]
-    fn vjp<T: Real>(self, g: T, x: T) -> T {
+    fn vjp<L: Lanes>(self, g: L, x: L) -> L {
         let power = match self.exponent {
             2.0 => x,
-            0.5 => x.sqrt().recip(),
-            exponent => x.powf(T::from_f64(exponent - 1.0)),
+            0.5 => x.like(1.0) / x.sqrt(),
+            exponent => x.each(|x| x.powf(exponent - 1.0)),
         };
-        let slope = if power.is_finite() { T::from_f64(self.exponent) * power } else { T::zero() };
+        let slope = power.abs().where_less(x.like(f64::INFINITY), x.like(self.exponent) * power, x.like(0.0));
         g * slope
     }
+}
 
+impl Pointwise for Power {
     fn check(&self) -> Result<(), LayerError> {
         LayerError::unless(self.exponent.is_finite(), "the exponent of a power", self.exponent, "a finite number")
     }

@@ -10,28 +10,30 @@ use crate::layers::prelude::*;
 #[display("ReLU")]
 pub struct Relu;
 
+impl Function for Relu {
+    #[inline(always)]
+    fn f<L: Lanes>(self, x: L) -> L {
+        // Zero comes first, so that NaN stays.
+        x.like(0.0).max(x)
+    }
+
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
+        y.like(0.0).where_less(y, g, y.like(0.0))
+    }
+}
+
 impl Pointwise for Relu {
-    #[inline(always)]
-    fn f<T: Real>(self, x: T) -> T {
-        if x < T::zero() { T::zero() } else { x }
-    }
-
-    #[inline(always)]
-    fn vjp<T: Real>(self, g: T, y: T) -> T {
-        if y > T::zero() { g } else { T::zero() }
-    }
-
     fn nature(&self) -> Nature {
         Nature::Rectifier { min: 0.0, max: f64::INFINITY }
+    }
+
+    fn activation(&self) -> Activation<'_> {
+        Activation::Relu
     }
 }
 
 pointwise!(Relu, "relu", by output);
-
-/// ∂x = (y > 0)·∂y.
-pub(crate) fn masked<T: Real>(upstream: Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
-    upstream.zip(y, |g, y| Pointwise::vjp(Relu, g, y))
-}
 
 #[cfg(test)]
 mod tests {

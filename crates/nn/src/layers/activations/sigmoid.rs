@@ -9,24 +9,19 @@ use crate::layers::prelude::*;
 #[display("sigmoid")]
 pub struct Sigmoid;
 
-/// σ(x). The exponent is never positive, so nothing overflows: 1/(1 + e⁻ˣ) = eˣ/(1 + eˣ).
-#[inline(always)]
-pub(crate) fn logistic<T: Real>(x: T) -> T {
-    let e = (-x.abs()).exp();
-    (if x < T::zero() { e } else { T::one() }) / (T::one() + e)
+impl Function for Sigmoid {
+    #[inline(always)]
+    fn f<L: Lanes>(self, x: L) -> L {
+        x.logistic()
+    }
+
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
+        g * y * (y.like(1.0) - y)
+    }
 }
 
 impl Pointwise for Sigmoid {
-    #[inline(always)]
-    fn f<T: Real>(self, x: T) -> T {
-        logistic(x)
-    }
-
-    #[inline(always)]
-    fn vjp<T: Real>(self, g: T, y: T) -> T {
-        g * y * (T::one() - y)
-    }
-
     fn nature(&self) -> Nature {
         Nature::Smooth
     }

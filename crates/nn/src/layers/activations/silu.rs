@@ -1,6 +1,5 @@
 //! The sigmoid linear unit, also called swish.
 
-use super::sigmoid::logistic;
 use crate::layers::prelude::*;
 
 /// y = x·σ(x), any shape (Elfwing, Uchibe and Doya, *Sigmoid-weighted linear units*, 2018).
@@ -11,18 +10,19 @@ use crate::layers::prelude::*;
 #[display("SiLU")]
 pub struct Silu;
 
+impl Function for Silu {
+    #[inline(always)]
+    fn f<L: Lanes>(self, x: L) -> L {
+        x.silu()
+    }
+
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, x: L) -> L {
+        g * x.silu_slope()
+    }
+}
+
 impl Pointwise for Silu {
-    #[inline(always)]
-    fn f<T: Real>(self, x: T) -> T {
-        x * logistic(x)
-    }
-
-    #[inline(always)]
-    fn vjp<T: Real>(self, g: T, x: T) -> T {
-        let s = logistic(x);
-        g * s * (T::one() + x * (T::one() - s))
-    }
-
     fn nature(&self) -> Nature {
         Nature::Smooth
     }

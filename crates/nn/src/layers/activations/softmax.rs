@@ -2,6 +2,7 @@
 
 use tensor::pairwise_sum;
 
+use crate::layers::pointwise::{AsCurve, curve};
 use crate::layers::prelude::*;
 
 /// pₖ = exp(xₖ) / Σⱼ exp(xⱼ) over the last dimension, `[…, K]`: over the channels of each position, as attention has it.
@@ -40,8 +41,28 @@ impl<T: Real> Op<T> for Softmax {
 /// Replaces a row x by exp(x − max x), which neither overflows nor loses the largest term; gives max x and the sum.
 pub(crate) fn exponentials<T: Real>(row: &mut [T]) -> (T, T) {
     let max = row.iter().copied().fold(T::neg_infinity(), T::max);
-    row.iter_mut().for_each(|x| *x = (*x - max).exp());
+    T::map(Exponential { max: max.as_f64() }.curve(), row);
     (max, pairwise_sum(row))
+}
+
+/// exp(x − `max`).
+#[derive(Clone, Copy, Debug)]
+struct Exponential {
+    max: f64,
+}
+
+curve!(Exponential);
+
+impl Function for Exponential {
+    #[inline(always)]
+    fn f<L: Lanes>(self, x: L) -> L {
+        (x - x.like(self.max)).exp()
+    }
+
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
+        g * y
+    }
 }
 
 /// The probabilities of each row of `classes` scores.

@@ -10,19 +10,19 @@ use crate::layers::prelude::*;
 #[display("softplus")]
 pub struct Softplus;
 
+impl Function for Softplus {
+    #[inline(always)]
+    fn f<L: Lanes>(self, x: L) -> L {
+        x.softplus()
+    }
+
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
+        g * y.softplus_slope()
+    }
+}
+
 impl Pointwise for Softplus {
-    #[inline(always)]
-    fn f<T: Real>(self, x: T) -> T {
-        // The exponent is never positive, so nothing overflows: ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|).
-        let positive = if x > T::zero() { x } else { T::zero() };
-        positive + (-x.abs()).exp().ln_1p()
-    }
-
-    #[inline(always)]
-    fn vjp<T: Real>(self, g: T, y: T) -> T {
-        g * -(-y).exp_m1()
-    }
-
     fn nature(&self) -> Nature {
         Nature::Smooth
     }

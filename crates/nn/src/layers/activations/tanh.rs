@@ -1,5 +1,8 @@
 //! The hyperbolic tangent.
 
+use tensor::ops;
+
+use crate::layers::pointwise::{AsCurve, curve, map};
 use crate::layers::prelude::*;
 
 /// y = tanh x, any shape: [`tensor::ops::Tanh`] on the tape.
@@ -7,10 +10,34 @@ use crate::layers::prelude::*;
 #[display("tanh")]
 pub struct Tanh;
 
-impl SameShape for Tanh {}
+curve!(Tanh);
+
+impl Function for Tanh {
+    #[inline(always)]
+    fn f<L: Lanes>(self, x: L) -> L {
+        x.tanh()
+    }
+
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
+        g * (y.like(1.0) - y * y)
+    }
+}
+
+impl SameShape for Tanh {
+    fn fuses(&self) -> Fuses {
+        Fuses::Function { by_output: true }
+    }
+}
 
 impl Record for Tanh {
     fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
-        run.input().tanh()
+        let x = run.input();
+        let (shape, from) = (*x.shape(), x.to_value());
+        run.share.record(ops::Tanh, &[&x], shape, move |_| map(Self.curve(), from.get().clone()))
+    }
+
+    fn activation(&self) -> Option<Activation<'_>> {
+        Some(Activation::Function(self.curve()))
     }
 }

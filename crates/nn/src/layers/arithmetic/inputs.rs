@@ -1,13 +1,14 @@
 //! Arithmetic of several inputs.
 
-use tensor::broadcast;
+use tensor::{broadcast, ops};
 
 use crate::layers::inputs::{several, two};
 use crate::layers::prelude::*;
 
-/// Makes a kind of layer that combines its inputs, in the number that `$inputs` checks, from the first to the last.
+/// Makes a kind of layer that combines its inputs, in the number that `$inputs` checks, from the first to the last, by an
+/// operation of the tape.
 macro_rules! combination {
-    ($(#[$doc:meta])* $Kind:ident, $inputs:ident, |$a:ident, $b:ident| $value:expr) => {
+    ($(#[$doc:meta])* $Kind:ident, $inputs:ident, $fuses:expr, |$a:ident, $b:ident| $value:expr) => {
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display)]
         $(#[$doc])*
         pub struct $Kind;
@@ -25,11 +26,21 @@ macro_rules! combination {
             fn reach(&self) -> Reach<'_> {
                 Reach::SamePlace
             }
+
+            fn fuses(&self) -> Fuses {
+                $fuses
+            }
         }
 
         impl Record for $Kind {
             fn record<T: Real>(&self, run: Run<'_, T>) -> Var<T> {
-                combined(run.inputs, |$a, $b| $value)
+                if let Share::Apart = run.share {
+                    return combined(run.inputs, |$a, $b| $value);
+                }
+                let [a, b] = &run.inputs[..] else { unreachable!("in a chain it has two inputs of one shape") };
+                let [x, y] = [a, b].map(Var::to_value);
+                let value = move |_: &Finish<'_, T>| x.get().clone().zip(y.get(), |$a, $b| $value);
+                run.share.record(ops::$Kind, &[a, b], *a.shape(), value)
             }
         }
     };
@@ -38,25 +49,25 @@ macro_rules! combination {
 combination! {
     /// Sum of the inputs, aligned at the channels; extents of 1 repeat: `[C]` is added to every position of `[H, W, C]`.
     #[display("add")]
-    Add, several, |a, b| a + b
+    Add, several, Fuses::Sum, |a, b| a + b
 }
 
 combination! {
     /// The first input minus the second, aligned as for a [sum](Add).
     #[display("subtract")]
-    Sub, two, |a, b| a - b
+    Sub, two, Fuses::Never, |a, b| a - b
 }
 
 combination! {
     /// Product of the inputs, aligned as for a [sum](Add): `[H, W, C]` times `[C]` is squeeze-and-excitation.
     #[display("multiply")]
-    Mul, several, |a, b| a * b
+    Mul, several, Fuses::Product, |a, b| a * b
 }
 
 combination! {
     /// The first input divided by the second, aligned as for a [sum](Add).
     #[display("divide")]
-    Div, two, |a, b| a / b
+    Div, two, Fuses::Never, |a, b| a / b
 }
 
 /// The shape that the inputs broadcast to, aligned at the channels: extents of 1 repeat, so that `[C]` meets every position of

@@ -1,10 +1,13 @@
 //! Arithmetic in ONNX files: of two values, of a value and a constant, of two constants.
 
+use std::f32::consts::FRAC_1_SQRT_2;
+
 use tensor::Tensor;
 
 use super::{Add, Div, Mul, Scale, Shift, Sub};
-use crate::layers::activations::{Power, Sigmoid, Silu};
+use crate::layers::activations::{Erf, Gelu, Power, Sigmoid, Silu};
 use crate::layers::layer::Layer;
+use crate::model::Source;
 use crate::onnx::prelude::*;
 
 impl Onnx for Add {
@@ -102,7 +105,36 @@ fn mul(r: &mut Reading<'_>) -> Result<Value, NodeError> {
             }
         }
     }
-    apply(r, Mul.into(), i64::checked_mul, |a, b| a * b, |r, _, x, c| scale(r, x, x.to_our_layout(c)?))
+    apply(r, Mul.into(), i64::checked_mul, |a, b| a * b, mul_constant)
+}
+
+fn mul_constant(r: &mut Reading<'_>, index: usize, x: &Activation, c: &Constant) -> Result<Activation, NodeError> {
+    if c.scalar() == Some(0.5)
+        && let Some(argument) = gelu_argument(r, index)
+    {
+        r.forget_last(4);
+        return Ok(x.of(r.layer(Gelu { tanh: false }, &[argument])?));
+    }
+    scale(r, x, x.to_our_layout(c)?)
+}
+
+/// x, if this input is x·(1 + erf(x/√2)), written out as exporters do, by the last four layers, which nothing else reads.
+fn gelu_argument(r: &mut Reading<'_>, index: usize) -> Option<Source> {
+    r.sole_layer(index)?;
+    let [scaled, erf, shifted, product] = r.last_layers()?;
+    let is_number = |(_, planned): (Source, &Planned), layer: Layer, number: f32| {
+        planned.layer == layer && planned.weights[0].as_slice().iter().all(|w| (w - number).abs() < 1e-6)
+    };
+    let one = || vec![1];
+    let &[x] = &scaled.1.inputs[..] else { return None };
+    let is_gelu = is_number(scaled, Scale { shape: one() }.into(), FRAC_1_SQRT_2)
+        && erf.1.layer == Erf.into()
+        && erf.1.inputs == [scaled.0]
+        && is_number(shifted, Shift { shape: one() }.into(), 1.0)
+        && shifted.1.inputs == [erf.0]
+        && product.1.layer == Mul.into()
+        && [[x, shifted.0], [shifted.0, x]].contains(&[product.1.inputs[0], *product.1.inputs.last()?]);
+    (is_gelu && [scaled.0, erf.0, shifted.0].into_iter().all(|source| r.is_read_once(source))).then_some(x)
 }
 
 /// The sum of values that depend on the image.

@@ -36,6 +36,10 @@ impl<T: Real> BatchNormEvaluation<T> {
     fn factor(&self, gamma: &Tensor<T>) -> Tensor<T> {
         gamma.clone().zip(&self.inverse_deviation, |gamma, r| gamma * r)
     }
+
+    fn map(&self, gamma: &Tensor<T>, beta: &Tensor<T>) -> Affine<T> {
+        Affine { mean: self.mean.clone(), scale: self.factor(gamma), shift: beta.clone() }
+    }
 }
 
 impl<T: Real> Op<T> for BatchNormEvaluation<T> {
@@ -74,14 +78,30 @@ pub(super) fn record<T: Real>(
     beta: &Var<T>,
     running: &ChannelStatistics<T>,
     epsilon: f64,
+    share: Share<'_, T>,
 ) -> Var<T> {
     let channels = channels(x, gamma, beta);
     assert_eq!(&**running.mean.shape(), &[channels], "batch norm: running means for an input {}", x.shape());
-    let inverse_deviation = running.variance.clone().map(|v| T::one() / (v + T::from_f64(epsilon)).sqrt());
-    let op = BatchNormEvaluation { mean: running.mean.clone(), inverse_deviation };
-    let factor = op.factor(gamma.value());
-    let y = centred_affine(x.value(), op.mean.as_slice(), factor.as_slice(), beta.value().as_slice(), |y| y);
-    x.tape().record(op, &[x, gamma, beta], y)
+    let op = BatchNormEvaluation { mean: running.mean.clone(), inverse_deviation: inverse_deviation(running, epsilon) };
+    let map = op.map(gamma.value(), beta.value());
+    let from = x.to_value();
+    share.record(op, &[x, gamma, beta], *x.shape(), move |finish| centred_affine(from.get(), map.clone(), finish))
+}
+
+/// r.
+fn inverse_deviation<T: Real>(running: &ChannelStatistics<T>, epsilon: f64) -> Tensor<T> {
+    running.variance.clone().map(|v| T::one() / (v + T::from_f64(epsilon)).sqrt())
+}
+
+/// The map of each channel.
+pub(super) fn map<T: Real>(
+    gamma: &Tensor<T>,
+    beta: &Tensor<T>,
+    running: ChannelStatistics<T>,
+    epsilon: f64,
+) -> Affine<T> {
+    let inverse_deviation = inverse_deviation(&running, epsilon);
+    BatchNormEvaluation { mean: running.mean, inverse_deviation }.map(gamma, beta)
 }
 
 #[cfg(test)]
@@ -99,7 +119,7 @@ mod tests {
         let (inputs, running) = problem();
         let tape = Tape::new();
         let [x, gamma, beta] = inputs.map(|t| tape.leaf(t));
-        let y = record(&x, &gamma, &beta, &running, 1e-5);
+        let y = record(&x, &gamma, &beta, &running, 1e-5, Share::Apart);
         let [mean, variance] = [&running.mean, &running.variance].map(|t| tape.leaf(t.clone()));
         let literal = x.sub(&mean).div(&variance.add_scalar(1e-5).sqrt()).mul(&gamma).add(&beta);
         approx::assert_abs_diff_eq!(y.value(), literal.value(), epsilon = 1e-14);

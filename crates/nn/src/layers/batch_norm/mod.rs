@@ -6,11 +6,11 @@ mod evaluation;
 mod onnx;
 mod training;
 
-use tensor::blocks::zip_by_channel;
-
 pub use evaluation::BatchNormEvaluation;
 pub use training::{BatchNormTraining, batch_norm_training};
 
+use crate::layers::affine::written;
+use crate::layers::parameter::Parameter;
 use crate::layers::prelude::*;
 use crate::layers::statistics::{BatchStatistics, ChannelStatistics};
 
@@ -57,8 +57,8 @@ impl SameShape for BatchNorm {
         specs
     }
 
-    fn fuses_relu(&self, training: bool) -> bool {
-        training
+    fn fuses(&self) -> Fuses {
+        Fuses::BatchNorm
     }
 }
 
@@ -66,12 +66,18 @@ impl Record for BatchNorm {
     fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
         let (x, gamma, beta) = (run.input(), run.parameter(0), run.parameter(1));
         if let Mode::Training { .. } = run.mode {
-            let (y, batch) = training::record(&x, gamma, beta, self.epsilon, run.fused);
+            let (y, batch) = training::record(&x, gamma, beta, self.epsilon, run.share);
             run.statistics.push(BatchStatistics { layer: run.layer, momentum: self.momentum, batch });
             return y;
         }
         let running = ChannelStatistics { mean: run.statistic(2).clone(), variance: run.statistic(3).clone() };
-        evaluation::record(&x, gamma, beta, &running, self.epsilon)
+        evaluation::record(&x, gamma, beta, &running, self.epsilon, run.share)
+    }
+
+    fn affine<T: Real>(&self, stored: &[Parameter<T>]) -> Option<Affine<T>> {
+        let [gamma, beta, mean, variance] = stored else { unreachable!("a batch norm has four parameters") };
+        let running = ChannelStatistics { mean: mean.value.clone(), variance: variance.value.clone() };
+        Some(evaluation::map(&gamma.value, &beta.value, running, self.epsilon))
     }
 }
 
@@ -87,15 +93,8 @@ fn channels<T: Real>(x: &Var<T>, gamma: &Var<T>, beta: &Var<T>) -> usize {
     channels
 }
 
-/// f((x − mean)·scale + shift), by channel.
-fn centred_affine<T: Real>(
-    x: &Tensor<T>,
-    mean: &[T],
-    scale: &[T],
-    shift: &[T],
-    f: impl Fn(T) -> T + Sync,
-) -> Tensor<T> {
-    let mut y = Tensor::scratch(*x.shape());
-    zip_by_channel(&mut y, x, [mean, scale, shift], |_, x, [mean, scale, shift]| f((x - mean) * scale + shift));
-    y
+/// (x − mean)·scale + shift by channel, followed by the steps of the layers after it, none of which is such a map.
+fn centred_affine<T: Real>(x: &Tensor<T>, map: Affine<T>, finish: &Finish<'_, T>) -> Tensor<T> {
+    let steps = Finish { affine: Some(map), residual: finish.residual, activation: finish.activation };
+    written(*x.shape(), |y| T::finish_from(&steps, x.as_slice(), y))
 }

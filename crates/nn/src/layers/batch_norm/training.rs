@@ -4,7 +4,6 @@ use tensor::blocks::{BLOCK, zip_by_channel};
 use tensor::channel_sums;
 
 use super::{ChannelStatistics, centred_affine, channels};
-use crate::layers::activations::relu::{Relu, masked};
 use crate::layers::prelude::*;
 
 /// With input x `[…, C]`, scale γ `[C]`, shift β `[C]`, and m values in each channel (m = N·H·W); all sums over i = 1 … m
@@ -57,35 +56,6 @@ impl<T: Real> Op<T> for BatchNormTraining<T> {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
-        self.gradients(node, upstream, wanted)
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::NONE.input(0).input(1)
-    }
-}
-
-/// Batch normalization and the ReLU after it as one operation, for training: the value between them is never written.
-/// Bit for bit what the two give apart.
-#[derive(Debug)]
-pub(crate) struct BatchNormRelu<T: Real>(BatchNormTraining<T>);
-
-impl<T: Real> Op<T> for BatchNormRelu<T> {
-    fn name(&self) -> &'static str {
-        "batch norm (training) + relu"
-    }
-
-    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
-        self.0.gradients(node, masked(upstream, node.output()), wanted)
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::OUTPUT.input(0).input(1)
-    }
-}
-
-impl<T: Real> BatchNormTraining<T> {
-    fn gradients(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
         let (x, gamma) = (node.input(0), node.input(1).as_slice());
         let [dgamma, dbeta] = parameter_gradients(x, &upstream, &self.mean, &self.inverse_deviation);
         let dx = wanted.then(0, || {
@@ -102,6 +72,10 @@ impl<T: Real> BatchNormTraining<T> {
             dx
         });
         Grads::new([dx, wanted.then(1, || dgamma), wanted.then(2, || dbeta)])
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NONE.input(0).input(1)
     }
 }
 
@@ -163,34 +137,17 @@ pub fn batch_norm_training<T: Real>(
     beta: &Var<T>,
     epsilon: f64,
 ) -> (Var<T>, ChannelStatistics<T>) {
-    record(x, gamma, beta, epsilon, false)
+    record(x, gamma, beta, epsilon, Share::Apart)
 }
 
-/// As [`batch_norm_training`]; with the ReLU after it as one operation if `relu`.
+/// As [`batch_norm_training`], for a layer that may be computed together with its neighbours.
 pub(super) fn record<T: Real>(
     x: &Var<T>,
     gamma: &Var<T>,
     beta: &Var<T>,
     epsilon: f64,
-    relu: bool,
+    share: Share<'_, T>,
 ) -> (Var<T>, ChannelStatistics<T>) {
-    let inputs = [x, gamma, beta];
-    if relu {
-        let (op, y, statistics) = normalized(x, gamma, beta, epsilon, |y| Relu.f(y));
-        return (x.tape().record(BatchNormRelu(op), &inputs, y), statistics);
-    }
-    let (op, y, statistics) = normalized(x, gamma, beta, epsilon, |y| y);
-    (x.tape().record(op, &inputs, y), statistics)
-}
-
-/// The operation, its value under `f`, and the statistics.
-fn normalized<T: Real>(
-    x: &Var<T>,
-    gamma: &Var<T>,
-    beta: &Var<T>,
-    epsilon: f64,
-    f: impl Fn(T) -> T + Sync,
-) -> (BatchNormTraining<T>, Tensor<T>, ChannelStatistics<T>) {
     let channels = channels(x, gamma, beta);
     let count = x.value().len() / channels.max(1);
     assert!(count > 1 || channels == 0, "batch norm: one value per channel in {} has no variance", x.shape());
@@ -200,9 +157,13 @@ fn normalized<T: Real>(
     let inverse_deviation = squares.map(|sum| T::one() / (sum / m + T::from_f64(epsilon)).sqrt());
 
     let scale = gamma.value().clone().zip(&inverse_deviation, |gamma, r| gamma * r);
-    let y = centred_affine(x.value(), mean.as_slice(), scale.as_slice(), beta.value().as_slice(), f);
+    let map = Affine { mean: mean.clone(), scale, shift: beta.value().clone() };
     let statistics = ChannelStatistics { mean: mean.clone(), variance };
-    (BatchNormTraining { mean, inverse_deviation }, y, statistics)
+    let from = x.to_value();
+    let op = BatchNormTraining { mean, inverse_deviation };
+    let y =
+        share.record(op, &[x, gamma, beta], *x.shape(), move |finish| centred_affine(from.get(), map.clone(), finish));
+    (y, statistics)
 }
 
 #[cfg(test)]
@@ -250,23 +211,6 @@ mod tests {
         let (ours, literal) = (gradients(&y), gradients(&literal));
         for var in [&x, &gamma, &beta] {
             approx::assert_abs_diff_eq!(&ours[var], &literal[var], epsilon = 1e-11);
-        }
-    }
-
-    #[test]
-    fn with_relu_it_is_the_two_apart_bit_for_bit() {
-        let tape = Tape::new();
-        let inputs = [random([2, 5, 4, 3], 1), random([3], 2), random([3], 3)].map(|t| tape.leaf(t.cast::<f32>()));
-        let [x, gamma, beta] = &inputs;
-        let (apart, statistics) = batch_norm_training(x, gamma, beta, 1e-2);
-        let (apart, (together, same)) = (apart.apply(Relu), record(x, gamma, beta, 1e-2, true));
-        assert!(apart.value().as_slice().contains(&0.0), "some values for the ReLU to close on");
-        assert_eq!((apart.value(), &statistics), (together.value(), &same));
-        let seed = random([2, 5, 4, 3], 4).cast::<f32>();
-        let gradients = |y: &Var<f32>| tape.backward_from(y, seed.clone(), &Exact, &inputs).unwrap();
-        let (apart, together) = (gradients(&apart), gradients(&together));
-        for input in &inputs {
-            assert_eq!(apart[input], together[input]);
         }
     }
 

@@ -138,8 +138,8 @@ impl Kind for Conv2d {
         Reach::Window { kernel: self.kernel, stride, dilation, padding }
     }
 
-    fn fuses_relu(&self, _: bool) -> bool {
-        true
+    fn fuses(&self) -> Fuses {
+        Fuses::Begins
     }
 
     fn convolution(&self, image: [usize; 3]) -> Option<Result<ConvGeometry, LayerError>> {

@@ -2,7 +2,6 @@
 
 use super::Conv2d;
 use crate::geometry::{ConvGeometry, Convolution};
-use crate::layers::activations::relu::masked;
 use crate::layers::affine::{gradients, written};
 use crate::layers::prelude::*;
 
@@ -27,7 +26,10 @@ impl<T: Real> Op<T> for Convolution {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
-        conv2d_gradients(*self, node, &upstream, wanted)
+        let (x, w) = (node.input(0), node.input(1));
+        let (g, dy) = (geometry(*self, x.shape(), w.shape()), upstream.as_slice());
+        let input = |dx: &mut [T]| T::conv2d_input_gradient(&g, dy, w, dx);
+        gradients(node, &upstream, wanted, input, |dw| T::conv2d_weight_gradient(&g, x.as_slice(), dy, dw))
     }
 
     fn needs(&self) -> Needs {
@@ -39,45 +41,21 @@ impl<T: Real> Op<T> for Convolution {
     }
 }
 
-/// A convolution and the ReLU after it as one operation, y = max(x ∗ w + b, 0), for training: the value between them is
-/// never written. Bit for bit what the two give apart.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Conv2dRelu(Convolution);
-
-impl<T: Real> Op<T> for Conv2dRelu {
-    fn name(&self) -> &'static str {
-        "conv2d + relu"
-    }
-
-    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
-        conv2d_gradients(self.0, node, &masked(upstream, node.output()), wanted)
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::OUTPUT.input(0).input(1)
-    }
-}
-
-fn conv2d_gradients<T: Real>(conv: Convolution, node: &Node<T>, upstream: &Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
-    let (x, w) = (node.input(0), node.input(1));
-    let g = geometry(conv, x, w);
-    let input = |dx: &mut [T]| T::conv2d_input_gradient(&g, upstream.as_slice(), w, dx);
-    gradients(node, upstream, wanted, input, |dw| T::conv2d_weight_gradient(&g, x.as_slice(), upstream.as_slice(), dw))
-}
-
-fn geometry<T: Real>(conv: Convolution, x: &Tensor<T>, w: &Tensor<T>) -> ConvGeometry {
-    conv.geometry(x.shape(), w.shape()).expect("a layer's weight fits its input")
+fn geometry(conv: Convolution, x: &[usize], w: &[usize]) -> ConvGeometry {
+    conv.geometry(x, w).expect("a layer's weight fits its input")
 }
 
 impl Record for Conv2d {
     fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
-        let (x, w, bias, conv) = (run.input(), run.parameter(0), run.optional_parameter(1), self.conv);
-        let g = geometry(conv, x.value(), w.value());
-        let bias_value = bias.map(|bias| bias.value().as_slice());
-        let write = |y: &mut [T]| T::conv2d(&g, x.value().as_slice(), w.value(), bias_value, run.fused, y);
-        let y = written(g.output_shape(), write);
+        let (x, w, bias) = (run.input(), run.parameter(0), run.optional_parameter(1));
+        let g = geometry(self.conv, x.shape(), w.shape());
         let inputs: Vec<&Var<T>> = [&x, w].into_iter().chain(bias).collect();
-        if run.fused { x.tape().record(Conv2dRelu(conv), &inputs, y) } else { x.tape().record(conv, &inputs, y) }
+        let [x, w] = [&x, w].map(Var::to_value);
+        let bias = bias.map(Var::to_value);
+        run.share.record(self.conv, &inputs, g.output_shape(), move |finish| {
+            let bias = bias.as_ref().map(|bias| bias.get().as_slice());
+            written(g.output_shape(), |y| T::conv2d_finished(&g, x.get().as_slice(), w.get(), bias, finish, y))
+        })
     }
 }
 

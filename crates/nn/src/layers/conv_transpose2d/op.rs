@@ -31,7 +31,7 @@ impl<T: Real> Op<T> for TransposedConvolution {
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
         let (x, w) = (node.input(0), node.input(1));
         let g = geometry(*self, x, w);
-        let input = |dx: &mut [T]| T::conv2d(&g, upstream.as_slice(), w, None, false, dx);
+        let input = |dx: &mut [T]| T::conv2d(&g, upstream.as_slice(), w, None, dx);
         let weight = |dw: &mut [T]| T::conv2d_weight_gradient(&g, upstream.as_slice(), x.as_slice(), dw);
         gradients(node, &upstream, wanted, input, weight)
     }

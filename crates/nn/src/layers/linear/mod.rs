@@ -57,6 +57,10 @@ impl Kind for Linear {
         Work { multiply_adds: inputs.saturating_mul(outputs), ..Work::LITTLE }
     }
 
+    fn fuses(&self) -> Fuses {
+        Fuses::Begins
+    }
+
     fn add_bias(&mut self, shape: &[usize]) -> bool {
         let is_added = !self.bias && shape == [self.out_features];
         self.bias |= is_added;
@@ -90,9 +94,17 @@ impl<T: Real> Op<T> for Linear {
 impl Record for Linear {
     fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
         let (x, w, bias) = (run.input(), run.parameter(0), run.optional_parameter(1));
-        let bias_value = bias.map(|bias| bias.value().as_slice());
-        let y = written([x.shape()[0], self.out_features], |y| T::linear(x.value(), w.value(), bias_value, y));
-        x.tape().record(*self, &[&x, w].into_iter().chain(bias).collect::<Vec<_>>(), y)
+        let shape = [x.shape()[0], self.out_features];
+        let inputs: Vec<&Var<T>> = [&x, w].into_iter().chain(bias).collect();
+        let [x, w] = [&x, w].map(Var::to_value);
+        let bias = bias.map(Var::to_value);
+        run.share.record(*self, &inputs, shape, move |finish| {
+            let bias = bias.as_ref().map(|bias| bias.get().as_slice());
+            written(shape, |y| {
+                T::linear(x.get(), w.get(), bias, y);
+                T::finish(finish, y);
+            })
+        })
     }
 }
 

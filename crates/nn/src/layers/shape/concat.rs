@@ -1,5 +1,8 @@
 //! Inputs joined along their channels.
 
+use tensor::{Value, ops};
+
+use crate::layers::affine::written;
 use crate::layers::inputs::several;
 use crate::layers::prelude::*;
 
@@ -29,11 +32,33 @@ impl Kind for Concat {
     fn reach(&self) -> Reach<'_> {
         Reach::SamePlace
     }
+
+    fn fuses(&self) -> Fuses {
+        Fuses::Begins
+    }
 }
 
 impl Record for Concat {
     fn record<T: Real>(&self, run: Run<'_, T>) -> Var<T> {
-        let axis = run.inputs[0].shape().len() - 1;
-        tensor::ops::concat(&run.inputs.iter().collect::<Vec<_>>(), axis)
+        let shape = *run.inputs[0].shape();
+        let axis = shape.len() - 1;
+        let shape = shape.with(axis, run.inputs.iter().map(|input| input.shape()[axis]).sum());
+        let values: Vec<_> = run.inputs.iter().map(Var::to_value).collect();
+        let inputs: Vec<&Var<T>> = run.inputs.iter().collect();
+        run.share.record(ops::Concat { axis }, &inputs, shape, move |finish| {
+            let parts: Vec<(&[T], usize)> =
+                values.iter().map(Value::get).map(|part| (part.as_slice(), part.shape()[axis])).collect();
+            written(shape, |y| {
+                T::write_finished(finish, shape[axis], y, |first, y| {
+                    let mut at = 0;
+                    for &(part, channels) in &parts {
+                        let pixels = y.chunks_exact_mut(shape[axis].max(1));
+                        let part = part[first * channels..].chunks_exact(channels.max(1));
+                        pixels.zip(part).for_each(|(y, part)| y[at..][..channels].copy_from_slice(part));
+                        at += channels;
+                    }
+                });
+            })
+        })
     }
 }

@@ -129,7 +129,7 @@ fn constants_that_do_not_fit_each_other_are_refused() {
 fn tensors_that_lie_are_refused() {
     says(&error(|graph| graph.initializer[0].float_data[4] = f32::NAN), &["node `c`", "isn't finite (NaN)"]);
     says(&error(|graph| graph.initializer[0].data_type = 8), &["node `c`", "tensor `w`", "type 8"]);
-    says(&error(|graph| graph.initializer[0].raw_data = vec![0; 23]), &["tensor `w`", "24", "23"]);
+    says(&error(|graph| graph.initializer[0].raw_data = vec![0; 23].into()), &["tensor `w`", "24", "23"]);
     says(&error(|graph| graph.initializer[0].dims = vec![3, 2]), &["node `c`", "[Cout, Cin/groups, Kh, Kw]"]);
     says(&error(|graph| graph.initializer[0].dims = vec![2, 3, 1, 1]), &["node `c`", "expected a weight [1, 1, 2, 2]"]);
     says(&error(|graph| graph.initializer.clear()), &["node `c`", "reads `w`"]);
@@ -146,7 +146,7 @@ fn weights_of_every_precision_are_read() {
         model.parameter("c.weight").unwrap().as_slice().to_vec()
     };
     let raw = |data_type: DataType, raw_data: Vec<u8>| {
-        read(TensorProto { data_type: data_type.into(), raw_data, ..TensorProto::default() })
+        read(TensorProto { data_type: data_type.into(), raw_data: raw_data.into(), ..TensorProto::default() })
     };
     // [Cout, Cin] → [Cin, Cout].
     let ours = [0.5, 0.25, -0.125, -2.0, 8.0, 1.0];

@@ -1,0 +1,355 @@
+//! What is done to the outputs of a layer while they are in the cache: the layers after it, computed together with it.
+//!
+//! `y ← f((y − mean)·scale + shift + residual)`: a batch norm, a sum with another layer's outputs, and a function of each
+//! element; each may be missing. Each step rounds as the layer does by itself, so the results are bit for bit the same.
+
+use std::ops::Range;
+
+use tensor::Tensor;
+use tensor::blocks::{BLOCK, for_each_part, grain};
+use tensor::simd::{Kernel, Simd, Tier, dispatch_on, tier};
+
+use super::function::Curve;
+use super::parallel::Disjoint;
+use super::tile::balanced;
+use crate::real::Real;
+
+/// The steps after a layer.
+#[derive(Debug)]
+pub struct Finish<'a, T: Real> {
+    pub(crate) affine: Option<Affine<T>>,
+    /// Of the output's shape.
+    pub(crate) residual: Option<&'a Tensor<T>>,
+    pub(crate) activation: Option<Activation<'a>>,
+}
+
+/// An affine map of each channel, `(y − mean)·scale + shift`; all three are `[C]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Affine<T: Real> {
+    pub(crate) mean: Tensor<T>,
+    pub(crate) scale: Tensor<T>,
+    pub(crate) shift: Tensor<T>,
+}
+
+impl<T: Real> Affine<T> {
+    /// w·y, for w `[C]`. (y − 0 and y + −0 are y, for zeros of both signs.)
+    pub(crate) fn scale(w: Tensor<T>) -> Self {
+        Self { mean: Tensor::zeros(*w.shape()), shift: Tensor::full(*w.shape(), -T::zero()), scale: w }
+    }
+
+    /// y + b, for b `[C]`.
+    pub(crate) fn shift(b: Tensor<T>) -> Self {
+        Self { mean: Tensor::zeros(*b.shape()), scale: Tensor::full(*b.shape(), T::one()), shift: b }
+    }
+}
+
+/// A function of each element.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Activation<'a> {
+    /// max(y, 0).
+    Relu,
+    /// f(y).
+    Function(&'a dyn Curve),
+    /// y·f(y).
+    Gated(&'a dyn Curve),
+}
+
+impl<T: Real> Finish<'_, T> {
+    /// No step.
+    pub(crate) const NONE: Self = Self { affine: None, residual: None, activation: None };
+
+    /// Whether there is no step.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.affine.is_none() && self.residual.is_none() && self.activation.is_none()
+    }
+
+    /// Whether the only step is a ReLU, which kernels apply in registers.
+    pub(crate) fn is_relu(&self) -> bool {
+        self.affine.is_none() && self.residual.is_none() && matches!(self.activation, Some(Activation::Relu))
+    }
+}
+
+impl Finish<'_, f64> {
+    /// Applies the steps to an output, which must have the residual's size.
+    pub(crate) fn apply(&self, y: &mut [f64]) {
+        if let Some(Affine { mean, scale, shift }) = &self.affine {
+            let [mean, scale, shift] = [mean, scale, shift].map(Tensor::as_slice);
+            for y in y.chunks_exact_mut(mean.len().max(1)) {
+                for c in 0..y.len() {
+                    y[c] = (y[c] - mean[c]) * scale[c] + shift[c];
+                }
+            }
+        }
+        if let Some(residual) = self.residual {
+            y.iter_mut().zip(residual.as_slice()).for_each(|(y, r)| *y += r);
+        }
+        match self.activation {
+            None => (),
+            Some(Activation::Relu) => y.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y }),
+            Some(Activation::Function(f)) => f.map_f64(y),
+            Some(Activation::Gated(f)) => {
+                let x = y.to_vec();
+                f.map_f64(y);
+                y.iter_mut().zip(x).for_each(|(y, x)| *y *= x);
+            }
+        }
+    }
+}
+
+impl Finish<'_, f32> {
+    /// Applies the steps to a whole output.
+    pub(crate) fn apply(&self, y: &mut [f32]) {
+        self.apply_to(y.as_ptr(), y);
+    }
+
+    /// Writes what the steps make of `x` to `y`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub(crate) fn apply_from(&self, x: &[f32], y: &mut [f32]) {
+        assert_eq!(x.len(), y.len(), "values of the source");
+        self.apply_to(x.as_ptr(), y);
+    }
+
+    /// Applies the steps to as many values as `y` has, at the same address or at others.
+    fn apply_to(&self, from: *const f32, y: &mut [f32]) {
+        // Without a map by channel, all elements are alike.
+        let width = self.affine.as_ref().map_or(BLOCK, |affine| affine.mean.len().max(1));
+        self.parts(Base(from.cast_mut()), width, y, |_, _| ());
+    }
+
+    /// Writes an output in parts of whole pixels, of `width` channels, each followed by the steps while it is in the cache:
+    /// `write(first, part)` gets the index of a part's first pixel.
+    pub(crate) fn write(&self, width: usize, y: &mut [f32], write: impl Fn(usize, &mut [f32]) + Sync) {
+        self.parts(Base(y.as_mut_ptr()), width, y, write);
+    }
+
+    fn parts(&self, from: Base, width: usize, y: &mut [f32], write: impl Fn(usize, &mut [f32]) + Sync) {
+        self.check(y.len());
+        let base = Base(y.as_mut_ptr());
+        let pixels = grain(width);
+        for_each_part(y, pixels * width.max(1), |i, y| {
+            write(i * pixels, y);
+            let rows: Vec<*mut f32> = y.chunks_mut(width.max(1)).map(<[f32]>::as_mut_ptr).collect();
+            // SAFETY: the rows are parts of this task's own slice, at their places in the output.
+            unsafe { self.steps(tier(), from.pointer(), base.pointer(), &rows, 0..width.min(y.len())) };
+        });
+    }
+
+    /// # Panics
+    /// If the steps are for an output of another size.
+    pub(crate) fn check(&self, len: usize) {
+        assert!(self.residual.is_none_or(|residual| residual.len() == len), "a residual for each of {len} outputs");
+        let is_whole = |affine: &Affine<f32>| {
+            let channels = affine.mean.len();
+            affine.scale.len() == channels && affine.shift.len() == channels && len.is_multiple_of(channels.max(1))
+        };
+        assert!(self.affine.as_ref().is_none_or(is_whole), "an affine map of each channel of {len} outputs");
+    }
+
+    /// Applies the steps to some channels of the pixels to which `rows` point. Their values before these steps lie at the same
+    /// places from `from` on.
+    ///
+    /// # Safety
+    /// `check` has accepted the output that begins at `base`. It has these channels of these pixels, which no other thread accesses,
+    /// and so have the values from `from` on.
+    #[inline(always)]
+    unsafe fn steps(&self, tier: Tier, from: *const f32, base: *mut f32, rows: &[*mut f32], channels: Range<usize>) {
+        let relu = matches!(self.activation, Some(Activation::Relu));
+        if self.affine.is_some() || self.residual.is_some() || relu || !std::ptr::eq(from, base) {
+            let affine = self
+                .affine
+                .as_ref()
+                .map(|affine| [&affine.mean, &affine.scale, &affine.shift].map(|values| values.as_slice().as_ptr()));
+            let residual = self.residual.map(|residual| residual.as_slice().as_ptr());
+            let steps = Steps { affine, residual, relu, from, base, rows, channels: channels.clone() };
+            dispatch_on(tier, steps);
+        }
+        // SAFETY: the caller guarantees the rows.
+        unsafe {
+            match self.activation {
+                Some(Activation::Function(f)) => f.map_rows(tier, false, rows, channels),
+                Some(Activation::Gated(f)) => f.map_rows(tier, true, rows, channels),
+                Some(Activation::Relu) | None => (),
+            }
+        }
+    }
+}
+
+/// Outputs that tasks write, each its own part, and what is done to a part when it is complete.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    values: Disjoint<'a>,
+    len: usize,
+    finish: Option<&'a Finish<'a, f32>>,
+}
+
+impl<'a> Target<'a> {
+    /// Nothing is done to them.
+    pub(crate) fn new(values: &'a mut [f32]) -> Self {
+        Self { len: values.len(), values: Disjoint::new(values), finish: None }
+    }
+
+    /// With these steps.
+    ///
+    /// # Panics
+    /// If they are for an output of another size.
+    pub(crate) fn finished_by(self, finish: &'a Finish<'a, f32>) -> Self {
+        finish.check(self.len);
+        Self { finish: (!finish.is_empty()).then_some(finish), ..self }
+    }
+
+    /// The address of the first value.
+    pub(crate) fn pointer(self) -> *mut f32 {
+        self.values.pointer()
+    }
+
+    /// The number of values.
+    pub(crate) fn len(self) -> usize {
+        self.len
+    }
+
+    /// To be called when these channels of the pixels to which `rows` point are computed.
+    ///
+    /// # Safety
+    /// The outputs have these channels of these pixels, which no other thread accesses.
+    #[inline(always)]
+    pub(crate) unsafe fn complete(self, tier: Tier, rows: &[*mut f32], channels: Range<usize>) {
+        if let Some(finish) = self.finish {
+            let base = self.pointer();
+            // SAFETY: `finished_by` has checked the size, and the caller guarantees the rows.
+            unsafe { finish.steps(tier, base, base, rows, channels) };
+        }
+    }
+
+    /// To be called when all channels of `pixels` adjacent pixels are computed.
+    ///
+    /// # Safety
+    /// They lie in the outputs, and no other thread accesses them.
+    #[inline(always)]
+    pub(crate) unsafe fn complete_pixels(self, tier: Tier, first: *mut f32, pixels: usize, channels: usize) {
+        let Some(finish) = self.finish else { return };
+        // SAFETY: the caller guarantees the pixels.
+        unsafe {
+            if finish.affine.is_none() {
+                return self.complete(tier, &[first], 0..pixels * channels);
+            }
+            for some in balanced(pixels, ROWS) {
+                let mut rows = [first; ROWS];
+                for (row, pixel) in rows.iter_mut().zip(some.clone()) {
+                    *row = first.wrapping_add(pixel * channels);
+                }
+                self.complete(tier, &rows[..some.len()], 0..channels);
+            }
+        }
+    }
+}
+
+/// The address of an output's first value.
+#[derive(Clone, Copy)]
+struct Base(*mut f32);
+
+// SAFETY: the pointer is only compared, and the values behind it are reached through the rows.
+unsafe impl Sync for Base {}
+
+impl Base {
+    /// (A method, so that closures capture the whole and not the bare pointer.)
+    fn pointer(self) -> *mut f32 {
+        self.0
+    }
+}
+
+/// Rows that one look at the parameters of some channels serves.
+const ROWS: usize = 16;
+
+/// The steps that are plain arithmetic, in one look at the rows.
+struct Steps<'a> {
+    affine: Option<[*const f32; 3]>,
+    residual: Option<*const f32>,
+    relu: bool,
+    from: *const f32,
+    base: *mut f32,
+    rows: &'a [*mut f32],
+    channels: Range<usize>,
+}
+
+impl Kernel for Steps<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match (self.affine.is_some(), self.residual.is_some()) {
+            (true, true) => self.pass::<S, true, true>(s),
+            (true, false) => self.pass::<S, true, false>(s),
+            (false, true) => self.pass::<S, false, true>(s),
+            (false, false) => self.pass::<S, false, false>(s),
+        }
+    }
+}
+
+impl Steps<'_> {
+    #[inline(always)]
+    fn pass<S: Simd, const AFFINE: bool, const RESIDUAL: bool>(&self, s: S) {
+        let [mean, scale, shift] = self.affine.unwrap_or([std::ptr::null(); 3]);
+        let floor = s.splat(if self.relu { 0.0 } else { f32::NEG_INFINITY });
+        let at = self.channels.clone().step_by(S::LANES);
+        for (rows, at) in self.rows.chunks(ROWS).flat_map(|rows| at.clone().map(move |at| (rows, at))) {
+            let lanes = S::LANES.min(self.channels.end - at);
+            let whole = lanes == S::LANES;
+            // SAFETY: each array has these channels, as the caller of `steps` guarantees.
+            unsafe {
+                let load = |p: *const f32| if whole { s.load(p) } else { s.load_first(p, lanes) };
+                let [mean, scale, shift] =
+                    [mean, scale, shift].map(|values| if AFFINE { load(values.wrapping_add(at)) } else { s.zero() });
+                for &row in rows {
+                    let p = row.wrapping_add(at);
+                    let place = p.offset_from(self.base);
+                    let mut y = load(self.from.offset(place));
+                    if AFFINE {
+                        y = s.add(s.mul(s.sub(y, mean), scale), shift);
+                    }
+                    if let (true, Some(residual)) = (RESIDUAL, self.residual) {
+                        y = s.add(y, load(residual.offset(place)));
+                    }
+                    // A floor of −∞ leaves every value as it is, NaN too.
+                    y = s.max(floor, y);
+                    if whole { s.store(p, y) } else { s.store_first(p, y, lanes) }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testing::{bits, values};
+
+    #[test]
+    fn the_steps_are_those_of_the_layers_one_by_one() {
+        for channels in [1, 3, 16, 40] {
+            let len = channels * 500;
+            let tensor = |len: usize, seed| Tensor::new([len], values(len, seed));
+            let affine = Affine { mean: tensor(channels, 1), scale: tensor(channels, 2), shift: tensor(channels, 3) };
+            let residual = tensor(len, 4);
+            let x = values(len, 5);
+            for which in 0..8 {
+                let finish = Finish {
+                    affine: (which & 1 != 0).then(|| affine.clone()),
+                    residual: (which & 2 != 0).then_some(&residual),
+                    activation: (which & 4 != 0).then_some(Activation::Relu),
+                };
+                let mut y = x.clone();
+                finish.apply(&mut y);
+                let expected = x.iter().enumerate().map(|(i, &x)| {
+                    let c = i % channels;
+                    let [mean, scale, shift] = [&affine.mean, &affine.scale, &affine.shift].map(|v| v.as_slice()[c]);
+                    let y = if which & 1 != 0 { (x - mean) * scale + shift } else { x };
+                    let y = if which & 2 != 0 { y + residual.as_slice()[i] } else { y };
+                    if which & 4 != 0 && y < 0.0 { 0.0 } else { y }
+                });
+                assert_eq!(bits(&y), bits(&expected.collect::<Vec<_>>()), "{channels} channels, steps {which:03b}");
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Functions of each element, applied to arrays in vectors.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use tensor::blocks::{BLOCK, for_each_part, update};
+use tensor::simd::{Kernel, Simd, Tier, Vector, dispatch, dispatch_on, tier};
+
+use crate::function::Function;
+
+/// A [`Function`] of any type, applied to arrays. Generic code applies functions through this, so that their vectors are compiled
+/// once, in this crate.
+pub trait Curve: Debug + Send + Sync {
+    /// `y[i] ← f(y[i])`.
+    fn map(&self, y: &mut [f32]);
+
+    /// `g[i] ← g[i]·f′`, by the values that the derivative is computed from.
+    fn vjp(&self, g: &mut [f32], values: &[f32]);
+
+    /// y ← f(y), or y·f(y) if `gated`, for the values of `columns`, counted from each pointer.
+    ///
+    /// # Safety
+    /// They are readable and writable, and no other thread accesses them.
+    unsafe fn map_rows(&self, tier: Tier, gated: bool, rows: &[*mut f32], columns: Range<usize>);
+
+    /// As [`map`](Self::map), in double precision.
+    fn map_f64(&self, y: &mut [f64]);
+
+    /// As [`vjp`](Self::vjp), in double precision.
+    fn vjp_f64(&self, g: &mut [f64], values: &[f64]);
+}
+
+impl<F: Function> Curve for F {
+    fn map(&self, y: &mut [f32]) {
+        for_each_part(y, BLOCK, |_, y| {
+            // SAFETY: the values are this task's own slice.
+            unsafe { self.map_rows(tier(), false, &[y.as_mut_ptr()], 0..y.len()) };
+        });
+    }
+
+    fn vjp(&self, g: &mut [f32], values: &[f32]) {
+        for_each_part(g, BLOCK, |block, g| {
+            let values = &values[block * BLOCK..][..g.len()];
+            dispatch(Vjp { f: *self, g, values });
+        });
+    }
+
+    unsafe fn map_rows(&self, tier: Tier, gated: bool, rows: &[*mut f32], columns: Range<usize>) {
+        dispatch_on(tier, Rows { f: *self, gated, rows, columns });
+    }
+
+    fn map_f64(&self, y: &mut [f64]) {
+        update(y, [], |y, []| self.f(y));
+    }
+
+    fn vjp_f64(&self, g: &mut [f64], values: &[f64]) {
+        update(g, [values], |g, [value]| Function::vjp(*self, g, value));
+    }
+}
+
+struct Vjp<'a, F> {
+    f: F,
+    g: &'a mut [f32],
+    /// As many.
+    values: &'a [f32],
+}
+
+impl<F: Function> Kernel for Vjp<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (len, g, values) = (self.g.len(), self.g.as_mut_ptr(), self.values.as_ptr());
+        assert_eq!(self.values.len(), len, "a value for each gradient");
+        for at in (0..len).step_by(S::LANES) {
+            let lanes = S::LANES.min(len - at);
+            // SAFETY: both arrays have `len` values.
+            unsafe {
+                if lanes == S::LANES {
+                    let [g, value] = [s.load(g.add(at)), s.load(values.add(at))].map(|v| Vector::new(s, v));
+                    s.store(self.g.as_mut_ptr().add(at), self.f.vjp(g, value).lanes());
+                } else {
+                    let load = |p: *const f32| Vector::new(s, s.load_first(p, lanes));
+                    let product = self.f.vjp(load(g.add(at)), load(values.add(at)));
+                    s.store_first(self.g.as_mut_ptr().add(at), product.lanes(), lanes);
+                }
+            }
+        }
+    }
+}
+
+struct Rows<'a, F> {
+    f: F,
+    gated: bool,
+    /// As the caller of [`Curve::map_rows`] guarantees them.
+    rows: &'a [*mut f32],
+    columns: Range<usize>,
+}
+
+impl<F: Function> Kernel for Rows<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for &row in self.rows {
+            for at in self.columns.clone().step_by(S::LANES) {
+                let lanes = S::LANES.min(self.columns.end - at);
+                // SAFETY: the caller guarantees the row's values.
+                unsafe {
+                    let row = row.add(at);
+                    let x = Vector::new(s, if lanes == S::LANES { s.load(row) } else { s.load_first(row, lanes) });
+                    let y = self.f.f(x);
+                    let y = if self.gated { x * y } else { y }.lanes();
+                    if lanes == S::LANES { s.store(row, y) } else { s.store_first(row, y, lanes) }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tensor::simd::Lanes;
+
+    use super::*;
+    use crate::kernels::testing::{bits, values};
+
+    /// x² + 1, and 2x from x.
+    #[derive(Clone, Copy, Debug)]
+    struct Square;
+
+    impl Function for Square {
+        fn f<L: Lanes>(self, x: L) -> L {
+            x * x + x.like(1.0)
+        }
+
+        fn vjp<L: Lanes>(self, g: L, x: L) -> L {
+            g * x.like(2.0) * x
+        }
+    }
+
+    #[test]
+    fn arrays_of_any_length_are_mapped_element_by_element() {
+        for len in [0, 1, 7, 16, 33, BLOCK + 5] {
+            let (x, g) = (values(len, 1), values(len, 2));
+            let expected: Vec<f32> = x.iter().map(|x| x * x + 1.0).collect();
+            let mut y = x.clone();
+            Curve::map(&Square, &mut y);
+            assert_eq!(bits(&y), bits(&expected));
+            let mut product = g.clone();
+            Curve::vjp(&Square, &mut product, &x);
+            assert!(product.iter().zip(g.iter().zip(&x)).all(|(&p, (&g, &x))| p == g * 2.0 * x));
+        }
+    }
+
+    #[test]
+    fn rows_are_mapped_and_nothing_beside_them() {
+        let x = values(5 * 40, 3);
+        for tier in Tier::available() {
+            for (columns, gated) in [(1..2, false), (0..16, true), (3..26, false), (2..39, true)] {
+                let mut y = x.clone();
+                let start = y.as_mut_ptr();
+                let rows: Vec<*mut f32> = [0, 2, 3].map(|row| start.wrapping_add(row * 40)).to_vec();
+                // SAFETY: three rows of 40 values of the array, the test's own.
+                unsafe { Square.map_rows(tier, gated, &rows, columns.clone()) };
+                for (i, (&y, &x)) in y.iter().zip(&x).enumerate() {
+                    let inside = [0, 2, 3].contains(&(i / 40)) && columns.contains(&(i % 40));
+                    let expected = x * x + 1.0;
+                    assert_eq!(
+                        y,
+                        if !inside {
+                            x
+                        } else if gated {
+                            x * expected
+                        } else {
+                            expected
+                        },
+                        "{tier} {i}"
+                    );
+                }
+            }
+        }
+    }
+}
