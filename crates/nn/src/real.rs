@@ -8,7 +8,7 @@ use tensor::{Element, Tensor};
 use crate::geometry::ConvGeometry;
 use crate::im2col;
 use crate::kernels::conv::{self as kernels, Pass, Prepared};
-use crate::kernels::finish::Finish;
+use crate::kernels::finish::{Finish, Target};
 use crate::kernels::function::Curve;
 use crate::kernels::{Matrix, Panels, gemm, reference};
 
@@ -191,11 +191,11 @@ impl Real for f32 {
     }
 
     fn linear(x: &Tensor<Self>, w: &Tensor<Self>, bias: Option<&[Self]>, y: &mut [Self]) {
-        packed(w, false).panels.multiply(matrix(x), bias, y);
+        packed(w, false).panels.multiply(matrix(x), bias, false, Target::new(y));
     }
 
     fn linear_input_gradient(dy: &Tensor<Self>, w: &Tensor<Self>, dx: &mut [Self]) {
-        packed(w, true).panels.multiply(matrix(dy), None, dx);
+        packed(w, true).panels.multiply(matrix(dy), None, false, Target::new(dx));
     }
 
     fn linear_weight_gradient(x: &Tensor<Self>, dy: &Tensor<Self>, dw: &mut [Self]) {

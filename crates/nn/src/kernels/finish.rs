@@ -99,7 +99,12 @@ impl Finish<'_, f64> {
 impl Finish<'_, f32> {
     /// Applies the steps to a whole output.
     pub(crate) fn apply(&self, y: &mut [f32]) {
-        self.apply_to(y.as_ptr(), y);
+        self.apply_on(tier(), y);
+    }
+
+    /// As [`apply`](Self::apply), on a tier.
+    pub(crate) fn apply_on(&self, tier: Tier, y: &mut [f32]) {
+        self.parts(tier, Base(y.as_mut_ptr()), self.width(), y, |_, _| ());
     }
 
     /// Writes what the steps make of `x` to `y`.
@@ -108,23 +113,21 @@ impl Finish<'_, f32> {
     /// If the lengths differ.
     pub(crate) fn apply_from(&self, x: &[f32], y: &mut [f32]) {
         assert_eq!(x.len(), y.len(), "values of the source");
-        self.apply_to(x.as_ptr(), y);
+        self.parts(tier(), Base(x.as_ptr().cast_mut()), self.width(), y, |_, _| ());
     }
 
-    /// Applies the steps to as many values as `y` has, at the same address or at others.
-    fn apply_to(&self, from: *const f32, y: &mut [f32]) {
-        // Without a map by channel, all elements are alike.
-        let width = self.affine.as_ref().map_or(BLOCK, |affine| affine.mean.len().max(1));
-        self.parts(Base(from.cast_mut()), width, y, |_, _| ());
+    /// The channels of a pixel. Without a map by channel, all elements are alike.
+    fn width(&self) -> usize {
+        self.affine.as_ref().map_or(BLOCK, |affine| affine.mean.len().max(1))
     }
 
     /// Writes an output in parts of whole pixels, of `width` channels, each followed by the steps while it is in the cache:
     /// `write(first, part)` gets the index of a part's first pixel.
     pub(crate) fn write(&self, width: usize, y: &mut [f32], write: impl Fn(usize, &mut [f32]) + Sync) {
-        self.parts(Base(y.as_mut_ptr()), width, y, write);
+        self.parts(tier(), Base(y.as_mut_ptr()), width, y, write);
     }
 
-    fn parts(&self, from: Base, width: usize, y: &mut [f32], write: impl Fn(usize, &mut [f32]) + Sync) {
+    fn parts(&self, tier: Tier, from: Base, width: usize, y: &mut [f32], write: impl Fn(usize, &mut [f32]) + Sync) {
         self.check(y.len());
         let base = Base(y.as_mut_ptr());
         let pixels = grain(width);
@@ -132,7 +135,7 @@ impl Finish<'_, f32> {
             write(i * pixels, y);
             let rows: Vec<*mut f32> = y.chunks_mut(width.max(1)).map(<[f32]>::as_mut_ptr).collect();
             // SAFETY: the rows are parts of this task's own slice, at their places in the output.
-            unsafe { self.steps(tier(), from.pointer(), base.pointer(), &rows, 0..width.min(y.len())) };
+            unsafe { self.steps(tier, from.pointer(), base.pointer(), &rows, 0..width.min(y.len())) };
         });
     }
 

@@ -120,24 +120,8 @@ impl<F: Function> Kernel for Rows<'_, F> {
 
 #[cfg(test)]
 mod tests {
-    use tensor::simd::Lanes;
-
     use super::*;
-    use crate::kernels::testing::{bits, values};
-
-    /// x² + 1, and 2x from x.
-    #[derive(Clone, Copy, Debug)]
-    struct Square;
-
-    impl Function for Square {
-        fn f<L: Lanes>(self, x: L) -> L {
-            x * x + x.like(1.0)
-        }
-
-        fn vjp<L: Lanes>(self, g: L, x: L) -> L {
-            g * x.like(2.0) * x
-        }
-    }
+    use crate::kernels::testing::{Square, bits, values};
 
     #[test]
     fn arrays_of_any_length_are_mapped_element_by_element() {

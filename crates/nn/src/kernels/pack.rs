@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::parallel::{ACCESS, Disjoint, for_each};
-use super::tile::columns;
+use super::tile::{columns, max_rows};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 /// A matrix `[rows, columns]` within a slice, plain or transposed: neighbouring values of a row or of a column are adjacent.
@@ -176,37 +176,56 @@ pub(crate) fn pack<S: Simd>(s: S, b: Matrix<'_>, panels: &mut [f32]) {
     });
 }
 
-/// Copies `count` adjacent values of each step, the steps being `step` values apart, side by side into `[steps, count]`.
+/// Copies adjacent values of each step, the steps being `step` values apart, tile by tile: the first `count` values of each step
+/// side by side into the first tile `[steps, count]`, the next ones into the next tile. Tiles are counts and places.
 ///
 /// # Safety
-/// Each step has `count` readable values.
+/// Each step has as many readable values as the tiles have rows, at most [`max_rows`] each, and each tile has room.
 #[inline(always)]
-pub(crate) unsafe fn gather<S: Simd>(s: S, source: *const f32, step: usize, count: usize, target: &mut [f32]) {
-    s.vectorize(Gather { source, step, count, target });
-}
-
-struct Gather<'a> {
+pub(crate) unsafe fn gather_tiles<S: Simd>(
+    s: S,
     source: *const f32,
     step: usize,
-    count: usize,
-    target: &'a mut [f32],
+    steps: usize,
+    tiles: impl Iterator<Item = (usize, *mut f32)> + Clone,
+) {
+    s.vectorize(GatherTiles { source, step, steps, tiles });
 }
 
-impl Kernel for Gather<'_> {
+struct GatherTiles<I> {
+    source: *const f32,
+    step: usize,
+    steps: usize,
+    tiles: I,
+}
+
+/// Steps whose values stay in the first-level cache while one tile after the other takes its own.
+const AT_ONCE: usize = 16;
+
+impl<I: Iterator<Item = (usize, *mut f32)> + Clone> Kernel for GatherTiles<I> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let mut source = self.source;
-        for values in self.target.chunks_exact_mut(self.count) {
-            for (at, values) in (0..).step_by(S::LANES).zip(values.chunks_mut(S::LANES)) {
-                // SAFETY: the caller of `gather` guarantees that the step's values are readable.
+        const { assert!(max_rows::<S>() <= S::LANES, "a vector holds a step of a tile") };
+        let Self { source, step, steps, tiles } = self;
+        for first in (0..steps).step_by(AT_ONCE) {
+            let some = AT_ONCE.min(steps - first);
+            let mut from = source.wrapping_add(first * step);
+            for (count, target) in tiles.clone() {
+                let to = target.wrapping_add(first * count);
+                // What a whole vector writes too much is written again by the next step. To store a part of one is slow.
+                let whole = (first + some) * count + S::LANES <= steps * count;
+                // SAFETY: the caller of `gather_tiles` guarantees that the values are readable and that the tile has room.
                 unsafe {
-                    let lanes = s.load_first(source.wrapping_add(at), values.len());
-                    s.store_first(values.as_mut_ptr(), lanes, values.len());
+                    for i in 0..some {
+                        let lanes = s.load_first(from.wrapping_add(i * step), count);
+                        let to = to.wrapping_add(i * count);
+                        if whole { s.store(to, lanes) } else { s.store_first(to, lanes, count) }
+                    }
                 }
+                from = from.wrapping_add(count);
             }
-            source = source.wrapping_add(self.step);
         }
     }
 }

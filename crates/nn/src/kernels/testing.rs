@@ -1,7 +1,9 @@
 //! Helpers of the kernels' tests.
 
 use proptest::prelude::*;
+use tensor::simd::Lanes;
 
+use crate::function::Function;
 use crate::{ConvGeometry, Convolution, Padding};
 
 /// Values in [−1, 1) that are the same at every call.
@@ -14,6 +16,20 @@ pub(super) fn values(len: usize, seed: u64) -> Vec<f32> {
         (state >> 40) as f32 / 8_388_608.0 - 1.0
     };
     (0..len).map(|_| next()).collect()
+}
+
+/// x² + 1, and 2x from x.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Square;
+
+impl Function for Square {
+    fn f<L: Lanes>(self, x: L) -> L {
+        x * x + x.like(1.0)
+    }
+
+    fn vjp<L: Lanes>(self, g: L, x: L) -> L {
+        g * x.like(2.0) * x
+    }
 }
 
 /// The operands of a convolution and its gradients. None is longer than needed: an address sanitizer detects access past the

@@ -2,10 +2,12 @@
 //!
 //! For each target pixel and tap there is one pointer: to the source pixel's channels, which are contiguous, or, in the
 //! padding, to a run of zeros. The micro-kernel walks along these runs; nothing is copied. A tap that lies in the padding for
-//! all pixels of a tile is left out. Weights are packed once into panels `[tap, channel, NR]`.
+//! all pixels of a tile is left out. Weights are packed once into panels `[tap, channel, NR]`. A 1×1 kernel at stride 1 is
+//! a matrix product ([`Pointwise`]).
 
 use std::ops::Range;
 
+use super::pointwise::{Pointwise, pointwise};
 use super::sweep::{Sweep, phases};
 use super::weight_gradient::WeightGradient;
 use crate::ConvGeometry;
@@ -20,10 +22,14 @@ pub(super) const FACTS: Facts = Facts {
     name: "direct",
     supports: |_| true,
     suits: |_, _| true,
-    forward: Some(|g, tier| Box::new(Direct::new(g, Pass::Forward, tier))),
-    input_gradient: Some(|g, tier| Box::new(Direct::new(g, Pass::InputGradient, tier))),
+    forward: Some(|g, tier| build(g, Pass::Forward, tier)),
+    input_gradient: Some(|g, tier| build(g, Pass::InputGradient, tier)),
     weight_gradient: Some(|g, tier, x, dy, dw| WeightGradient::new(g, false).run(tier, x, dy, dw)),
 };
+
+fn build(g: &ConvGeometry, pass: Pass, tier: Tier) -> Box<dyn Convolve> {
+    if pointwise(g) { Box::new(Pointwise::new(g, pass, tier)) } else { Box::new(Direct::new(g, pass, tier)) }
+}
 
 /// Bytes of source rows that one task reads for every panel: well within a second-level cache.
 const SOURCE_BYTES: usize = 192 << 10;

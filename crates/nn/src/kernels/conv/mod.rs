@@ -11,6 +11,7 @@ mod depthwise;
 mod direct;
 mod margins;
 mod padded;
+mod pointwise;
 mod sliding;
 mod sweep;
 #[cfg(test)]

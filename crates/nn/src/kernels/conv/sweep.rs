@@ -111,14 +111,6 @@ impl Sweep {
     pub(crate) fn target(&self, [y, x]: [usize; 2], width: usize) -> usize {
         (self.first[0] + y * self.spacing[0]) * width + self.first[1] + x * self.spacing[1]
     }
-
-    /// The source pixel that target pixel `[y, x]` reads through a tap, or `None` in the padding.
-    pub(crate) fn source(&self, [y, x]: [usize; 2], tap: &Tap, [height, width]: [usize; 2]) -> Option<usize> {
-        // A negative coordinate wraps round to a huge one.
-        let row = (y * self.step[0]).wrapping_add_signed(tap.offset[0]);
-        let column = (x * self.step[1]).wrapping_add_signed(tap.offset[1]);
-        (row < height && column < width).then(|| row * width + column)
-    }
 }
 
 /// The output positions whose source `position·stride + offset` lies inside `0..source`.

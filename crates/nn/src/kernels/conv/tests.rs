@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 
 use super::{Algorithm, Pass, Prepared, weight_gradient_on};
-use crate::kernels::testing::{Operands, bits, channels, fitted, operands, padding, pools};
+use crate::kernels::finish::{Activation, Affine, Finish};
+use crate::kernels::testing::{Operands, Square, bits, channels, fitted, operands, padding, pools, values};
 use crate::{ConvGeometry, Convolution};
+use tensor::Tensor;
 use tensor::simd::Tier;
 
 /// All but Winograd's, whose errors have other bounds.
@@ -92,6 +94,20 @@ fn check(g: &ConvGeometry) {
                 let mut rectified = vec![f32::NAN; dy.len()];
                 prepared.forward(g, &x, Some(&bias), true, &mut rectified);
                 assert!(y.iter().zip(&rectified).all(|(&y, &r)| r == y.max(0.0)), "{}: ReLU", name(Pass::Forward));
+                let tensor = |len, seed| Tensor::new([len], values(len, seed));
+                let channels = g.out_channels;
+                let affine =
+                    Affine { mean: tensor(channels, 5), scale: tensor(channels, 6), shift: tensor(channels, 7) };
+                let residual = tensor(y.len(), 8);
+                let (affine, residual) = (Some(affine), Some(&residual));
+                for activation in [Activation::Relu, Activation::Gated(&Square)] {
+                    let finish = Finish { affine: affine.clone(), residual, activation: Some(activation) };
+                    let mut finished = vec![f32::NAN; dy.len()];
+                    prepared.forward_finished(g, &x, Some(&bias), &finish, &mut finished);
+                    let mut apart = y.clone();
+                    finish.apply_on(tier, &mut apart);
+                    assert_eq!(bits(&finished), bits(&apart), "{}: {activation:?}", name(Pass::Forward));
+                }
             }
             if algorithm.supports(g, Pass::InputGradient) {
                 let terms = g.group_out() * g.kernel[0] * g.kernel[1];
@@ -137,6 +153,37 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 100 }, failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn depthwise_agrees_with_the_definition(
+        batch in 1..3_usize,
+        kernel in [1..8_usize, 1..8_usize],
+        extra in [0..12_usize, 0..33_usize],
+        stride in [1..4_usize, 1..4_usize],
+        dilation in [1..3_usize, 1..3_usize],
+        padding in padding(4),
+        channels in 16..71_usize,
+    ) {
+        let conv = Convolution { stride, dilation, groups: channels, padding };
+        check(&fitted(batch, extra, kernel, conv, [channels, channels]));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 100 }, failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn pointwise_agrees_with_the_definition(
+        batch in 1..4_usize,
+        size in [1..12_usize, 1..12_usize],
+        stride in 1..3_usize,
+        [cin, cout] in [1..150_usize, 1..150_usize],
+    ) {
+        let conv = Convolution::default().stride(stride);
+        check(&conv.geometry(&[batch, size[0], size[1], cin], &[1, 1, cin, cout]).unwrap());
+    }
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "slow")]
 fn neither_company_nor_threads_change_a_bit() {
@@ -145,7 +192,10 @@ fn neither_company_nor_threads_change_a_bit() {
         (Convolution::same(), [5, 14, 14, 64], [3, 3, 64, 40]),
         (Convolution::same().stride(2), [5, 29, 29, 3], [3, 3, 3, 64]),
         (Convolution::default(), [5, 14, 14, 100], [1, 1, 100, 70]),
+        (Convolution::default(), [3, 7, 7, 1024], [1, 1, 1024, 150]),
         (Convolution::same().groups(64), [5, 56, 56, 64], [3, 3, 1, 64]),
+        (Convolution::default().padding(3).groups(40), [3, 28, 30, 40], [7, 7, 1, 40]),
+        (Convolution::default().padding(2).stride(2).groups(64), [3, 56, 55, 64], [5, 5, 1, 64]),
     ];
     for (conv, input, kernel) in shapes {
         let g = conv.geometry(&input, &kernel).unwrap();

@@ -12,15 +12,15 @@
 //! a tile's rows come from several taps, each with its own pointer.
 //!
 //! Where pixels have many channels, those of a block compete for a few sets of the first-level cache (pixels 4 KiB apart for
-//! a single one), and each lies on another page. A tile's channels are then gathered side by side, once for all of a task's
-//! strips.
+//! a single one), and each lies on another page. Tiles' channels are then gathered side by side, once for all of a task's
+//! strips, and each strip passes over some tiles while it stays in the first-level cache.
 
 use std::ops::Range;
 
 use super::margins::copy_rows;
 use super::sweep::inside;
 use crate::ConvGeometry;
-use crate::kernels::pack::{Matrix, gather, pack_panel};
+use crate::kernels::pack::{Matrix, gather_tiles, pack_panel};
 use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::{Left, MOST_ROWS, NEAR, Tile, balanced, columns, max_rows};
@@ -32,8 +32,11 @@ const BLOCK: usize = 224;
 /// Distance between neighbouring pixels, in values, from which a tile's channels are gathered.
 const WIDE: usize = 64;
 
-/// Strips that a task takes at a time: what it loads of the input serves all of them.
-const STRIPS: usize = 4;
+/// Columns that a task takes at a time: what it loads of the input serves all of them.
+const COLUMNS: usize = 128;
+
+/// Values that are gathered at a time (64 KiB).
+const GATHERED: usize = 16 << 10;
 
 /// Tiles of rows that a task has at least, before its strips are distributed one by one.
 const FEWEST_TILES: usize = 8;
@@ -141,6 +144,7 @@ impl Kernel for Run<'_> {
     fn run<S: Simd>(self, s: S) {
         let WeightGradient { g, taps, run, .. } = self.problem;
         let strips = g.group_out().div_ceil(columns::<S>());
+        let together = strips.div_ceil(COLUMNS / columns::<S>());
         let rows: Vec<Rows> = (0..taps.len())
             .flat_map(|tap| balanced(*run, max_rows::<S>()).map(move |channels| Rows { tap, channels }))
             .collect();
@@ -148,9 +152,8 @@ impl Kernel for Run<'_> {
         let wanted = wanted_tasks(work);
         let groups = g.conv.groups;
         // Every task packs its strips itself. With few rows for each strip, tasks get fewer strips instead of fewer rows.
-        let row_parts =
-            wanted.div_ceil(self.slices * groups * strips.div_ceil(STRIPS)).min(rows.len() / FEWEST_TILES).max(1);
-        let strip_parts = wanted.div_ceil(self.slices * groups * row_parts).clamp(strips.div_ceil(STRIPS), strips);
+        let row_parts = wanted.div_ceil(self.slices * groups * together).min(rows.len() / FEWEST_TILES).max(1);
+        let strip_parts = wanted.div_ceil(self.slices * groups * row_parts).clamp(together, strips);
         let row_parts = wanted.div_ceil(self.slices * groups * strip_parts).clamp(row_parts, rows.len());
         let mut tasks = Vec::new();
         for slice in 0..self.slices {
@@ -235,7 +238,8 @@ impl Part<'_> {
             if g.conv.stride[1] * g.in_channels < WIDE || self.task.strips.len() == 1 {
                 return self.tiles(s, block, picture, strips, tables, None);
             }
-            return with_scratch(block.rows.len() * g.output[1] * max_rows::<S>(), |gathered| {
+            let tile = block.rows.len() * g.output[1] * max_rows::<S>();
+            return with_scratch(tile * (GATHERED / tile).clamp(1, self.rows.len().max(1)), |gathered| {
                 self.tiles(s, block, picture, strips, tables, Some(gathered));
             });
         }
@@ -252,7 +256,7 @@ impl Part<'_> {
         });
     }
 
-    /// The task's result rows over one block. `gathered` is room for the channels of a tile.
+    /// The task's result rows over one block. `gathered` is room for the channels of some tiles.
     #[inline(always)]
     fn tiles<S: Simd>(
         &self,
@@ -271,10 +275,12 @@ impl Part<'_> {
         let Tables { starts, offsets, near } = tables;
         let mut length = 0;
         let mut prepared = usize::MAX;
-        for rows in self.rows {
-            if rows.tap != prepared {
-                prepared = rows.tap;
-                let tap = &taps[rows.tap];
+        let room =
+            gathered.as_ref().map_or(1, |gathered| gathered.len() / (block.rows.len() * g.output[1] * max_rows::<S>()));
+        for group in self.rows.chunk_by(|a, b| a.tap == b.tap).flat_map(|of_tap| of_tap.chunks(room)) {
+            if group[0].tap != prepared {
+                prepared = group[0].tap;
+                let tap = &taps[prepared];
                 starts.clear();
                 offsets.clear();
                 length = tap.columns.len();
@@ -295,52 +301,70 @@ impl Part<'_> {
                     offsets.truncate(1);
                 }
             }
-            let channels = rows.channels.len();
-            let (mut left, mut left_step) = (Left::Columns(&*starts, rows.channels.start), right * g.in_channels);
+            near.clear();
             if *padded {
-                let mut shifts = [0; MOST_ROWS];
-                for (shift, row) in shifts.iter_mut().zip(rows.channels.clone()) {
-                    *shift = row / kernel_row * line + row % kernel_row;
+                for rows in group {
+                    let shift = |row: usize| row / kernel_row * line + row % kernel_row;
+                    for start in &*starts {
+                        near.extend(rows.channels.clone().map(|row| start.wrapping_add(shift(row))));
+                    }
                 }
-                near.clear();
-                for start in &*starts {
-                    near.extend(shifts[..channels].iter().map(|&shift| start.wrapping_add(shift)));
-                }
-                left = Left::Rows(&*near, channels);
             } else if let Some(gathered) = &mut gathered {
-                let gathered = &mut gathered[..starts.len() * length * channels];
-                let runs = starts.iter().zip(gathered.chunks_exact_mut((length * channels).max(1)));
-                near.clear();
-                near.extend(runs.map(|(&start, target)| {
-                    let source = start.wrapping_add(rows.channels.start);
-                    // SAFETY: the tap's pixels of a run lie inside the picture, and each has these channels.
-                    unsafe { gather(s, source, left_step, channels, target) };
-                    target.as_ptr()
-                }));
-                (left, left_step) = (Left::Columns(&*near, 0), channels);
+                let channels: usize = group.iter().map(|rows| rows.channels.len()).sum();
+                assert!(starts.len() * length * channels <= gathered.len(), "room for the gathered tiles");
+                let target = gathered.as_mut_ptr();
+                let first = group[0].channels.start;
+                // Tile after tile, and in each run after run.
+                let place = |rows: &Rows, run: usize| {
+                    let before = starts.len() * (rows.channels.start - first) + run * rows.channels.len();
+                    target.wrapping_add(before * length)
+                };
+                for rows in group {
+                    near.extend((0..starts.len()).map(|run| place(rows, run).cast_const()));
+                }
+                for (run, &start) in starts.iter().enumerate() {
+                    let tiles = group.iter().map(|rows| (rows.channels.len(), place(rows, run)));
+                    // SAFETY: the tap's pixels of a run lie inside the picture, and each has these channels. The tiles lie
+                    // one after the other in `gathered`, which has room for them.
+                    unsafe { gather_tiles(s, start.wrapping_add(first), right * g.in_channels, length, tiles) };
+                }
             }
             for (strip, panel) in self.task.strips.clone().zip(strips.values.chunks_exact(strips.size)) {
                 let column = strip * nr;
-                let result = self.result(rows, column);
-                let out: [_; MOST_ROWS] = std::array::from_fn(|i| result.wrapping_add(i * g.out_channels));
-                let tile = Tile {
-                    offsets: &*offsets,
-                    left,
-                    length,
-                    left_step,
-                    ahead: std::ptr::null(),
-                    panel,
-                    prefetch: NEAR,
-                    out: &out[..channels],
-                    columns: nr.min(g.group_out() - column),
-                    accumulate: !strips.first,
-                    bias: None,
-                    relu: false,
-                };
-                // SAFETY: the `length` pixels of a run lie inside the picture, and each holds the tap's channels; the strip
-                // has a step for each pixel of the block. These rows and columns of the slice's result belong to this
-                // task alone, and an earlier block has written them if the sum is added to them.
-                unsafe { tile.run(s) };
+                for (index, rows) in group.iter().enumerate() {
+                    let channels = rows.channels.len();
+                    let (left, left_step) = if *padded {
+                        (Left::Rows(near, channels), right * g.in_channels)
+                    } else if gathered.is_some() {
+                        (Left::Columns(&near[index * starts.len()..][..starts.len()], 0), channels)
+                    } else {
+                        (Left::Columns(starts, rows.channels.start), right * g.in_channels)
+                    };
+                    let result = self.result(rows, column);
+                    let out: [_; MOST_ROWS] = std::array::from_fn(|i| result.wrapping_add(i * g.out_channels));
+                    let tile = Tile {
+                        offsets: &*offsets,
+                        left,
+                        length,
+                        left_step,
+                        // Gathered tiles lie one after the other.
+                        ahead: gathered
+                            .as_ref()
+                            .and(near.get((index + 1) * starts.len()))
+                            .map_or(std::ptr::null(), |&next| next),
+                        panel,
+                        prefetch: NEAR,
+                        out: &out[..channels],
+                        columns: nr.min(g.group_out() - column),
+                        accumulate: !strips.first,
+                        bias: None,
+                        relu: false,
+                    };
+                    // SAFETY: the `length` pixels of a run lie inside the picture, and each holds the tap's channels; the
+                    // strip has a step for each pixel of the block. These rows and columns of the slice's result belong to
+                    // this task alone, and an earlier block has written them if the sum is added to them.
+                    unsafe { tile.run(s) };
+                }
             }
         }
     }
