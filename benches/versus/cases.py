@@ -68,28 +68,47 @@ def resnet20():
     return layers + [GAP, linear(10)]
 
 
-def mobile():
-    """MobileNet-v2 (Sandler et al., 2018, table 2). `add` sums the layer before it and the layer at place `with`."""
+def inverted_residuals(stages):
+    """A stem, blocks and a head of MobileNet-v2 (Sandler et al., 2018, table 2). `add` sums the layer before it and the layer at
+    place `with`. `stages`: (expansion, out, repeats, stride of the first, kernel)."""
     layers = [conv(32, stride=2), BN, RELU6]
     channels = 32
-    for expansion, out, repeats, first_stride in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2),
-                                                  (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)):
+    for expansion, out, repeats, first_stride, kernel in stages:
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
             source = len(layers) - 1
             hidden = channels * expansion
             if expansion > 1:
                 layers += [conv(hidden, 1), BN, RELU6]
-            layers += [conv(hidden, stride=stride, groups=hidden), BN, RELU6, conv(out, 1), BN]
+            layers += [conv(hidden, kernel, stride, hidden), BN, RELU6, conv(out, 1), BN]
             if stride == 1 and channels == out:
                 layers.append({"op": "add", "with": source})
             channels = out
     return layers + [conv(1280, 1), BN, RELU6, GAP, linear(1000)]
 
 
+def mobile():
+    """MobileNet-v2."""
+    return inverted_residuals([(1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 32, 3, 2, 3), (6, 64, 4, 2, 3), (6, 96, 3, 1, 3),
+                               (6, 160, 3, 2, 3), (6, 320, 1, 1, 3)])
+
+
+def lite0():
+    """EfficientNet-Lite0 (Liu, 2020), with the same padding on all sides."""
+    return inverted_residuals([(1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5),
+                               (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)])
+
+
 # name: (input [H, W, C], layers)
 NETS = {"S": ((28, 28, 1), net_s()), "M": ((32, 32, 3), net_m()), "resnet20": ((32, 32, 3), resnet20()),
-        "mobile": ((224, 224, 3), mobile())}
+        "mobile": ((224, 224, 3), mobile()), "lite0": ((224, 224, 3), lite0())}
+
+
+# Whole networks: images of a training step. Those that aren't in NETS are torchvision's, for 224×224.
+WHOLE = {"vgg16": 4, "resnet18": 16, "resnet50": 4, "mobilenet_v2": 16, "mobilenet_v3_large": 16, "efficientnet_b0": 16,
+         "lite0": 16, "convnext_tiny": 4, "densenet121": 4, "squeezenet1_1": 16, "regnet_y_400mf": 4,
+         "shufflenet_v2_x1_0": 16, "googlenet": 16, "resnet20": 16, "M": 16, "S": 16}
+QUICK_WHOLE = ("resnet18", "mobilenet_v2", "squeezenet1_1")
 
 
 def parameters(input_shape, layers):
@@ -148,9 +167,8 @@ def forward_flops(input_shape, layers):
     return flops
 
 
-def step_flops(net):
-    """FLOPs of a training step for one image: forward, weight gradient, and input gradient but for the first layer."""
-    flops = forward_flops(*NETS[net])
+def step_flops(flops):
+    """FLOPs of a training step: forward, weight gradient, and input gradient but for the first layer."""
     return 3 * sum(flops) - flops[0]
 
 
@@ -176,6 +194,28 @@ def net_case(suite, net, which, n):
                            for shape, scale, offset in parameters(input_shape, layers)]}
 
 
+def whole_case(name, which, n):
+    input_shape, layers = NETS.get(name, ((224, 224, 3), None))
+    return {"suite": "nets", "case": name, "pass": which, "n": n, "input": list(input_shape),
+            "classes": layers[-1]["out"] if layers else 1000}
+
+
+def whole_cases(quick):
+    for net in QUICK_WHOLE if quick else WHOLE:
+        yield whole_case(net, "fwd", 1)
+    if quick:
+        return
+    for net in WHOLE:
+        yield whole_case(net, "fwd", 16)
+    for which in ("grad-cam", "guided", "gradient"):
+        for net in WHOLE:
+            yield whole_case(net, which, 1)
+    for net, n in WHOLE.items():
+        yield whole_case(net, "step", n)
+    for net in WHOLE:
+        yield whole_case(net, "load", 1)
+
+
 def all_cases(quick=False):
     """Every case in the order it is measured."""
     for name, (*_, usual) in CONVOLUTIONS.items():
@@ -194,6 +234,7 @@ def all_cases(quick=False):
         for n in (1, 16):
             yield net_case("explain", "M", which, n)
     yield net_case("explain", "mobile", "grad-cam", 1)
+    yield from whole_cases(quick)
 
 
 LEARNING_RATE, MOMENTUM, CHECKED_STEPS = 0.01, 0.9, 2

@@ -6,17 +6,22 @@ from statistics import mean
 
 COLUMNS = ("suite", "case", "pass", "n", "threads", "engine", "rate", "unit", "share_of_peak")
 OURS, PYTORCH = "glassbox", ("pytorch", "pytorch-channels-last")
+LIMIT = "limit"  # among the engines of a whole network: what the machine allows
 SMALLER_IS_BETTER = ("ms", "MiB")
 
 
-def print_case(rows, errors, algorithm):
-    """All engines' rates at one case, and each one's error beside PyTorch."""
+def print_case(rows, errors, said):
+    """All engines' rates at one case, each one's error beside PyTorch, and what ours says of the case."""
     for which in dict.fromkeys(row["pass"] for row in rows):
         some = [row for row in rows if row["pass"] == which]
         first = some[0]
         print(f"{title(first)} | " + "  ".join(f"{row['engine']} {row['rate']:.4g}" for row in some), first["unit"])
     line = "  ".join(f"{name} {value:.1e}" for name, value in errors.items())
-    notes = [f"error: {line}"] * bool(errors) + [f"{OURS} by {algorithm}"] * bool(algorithm)
+    notes = [f"error: {line}"] * bool(errors)
+    if said.get("algorithm"):
+        notes.append(f"{OURS} by {said['algorithm']}")
+    if said.get("unsupported"):
+        notes.append(f"{OURS} doesn't: {said['unsupported']}")
     print("    " + "; ".join(notes), flush=True)
 
 
@@ -54,14 +59,14 @@ def geometric_mean(values):
     return exp(mean(map(log, values)))
 
 
-def print_summary(rows, peaks):
-    """Ours over PyTorch's better format for each case, and over each engine in the mean of a suite."""
+def print_summary(rows, machines):
+    """Ours over PyTorch's better format for each case, and over each engine in the mean of a suite; of all but whole networks."""
     cases = by_case(rows)
     groups = {}
     print(f"\n{'':36}{'ours':>8} {'PyTorch':>8}  ratio  % of peak (ours, PyTorch)")
     for (suite, _, which, _, threads), engines in cases.items():
         ours, pytorch = engines.get(OURS), rival(engines)
-        if ours is None or pytorch is None:
+        if suite == "nets" or ours is None or pytorch is None:
             continue
         ratio = speed(ours) / speed(pytorch)
         share = "".join(f"{100 * row['share_of_peak']:5.0f}" for row in (ours, pytorch) if row["share_of_peak"])
@@ -73,8 +78,8 @@ def print_summary(rows, peaks):
     print("\ngeometric mean of ours over …, and the least")
     for (suite, which, threads, name), ratios in groups.items():
         print(f"{suite:7} {which:8} {threads} thr  {name:24} {geometric_mean(ratios):6.2f} {min(ratios):6.2f}")
-    for threads, peak in peaks.items():
-        print(f"peak, {threads} thr: {peak:.0f} GFLOP/s")
+    for threads, machine in machines.items():
+        print(f"peak, {threads} thr: {machine.gflops:.0f} GFLOP/s" + f", {machine.gigabytes:.1f} GB/s" * (machine.gigabytes > 0))
 
 
 def draw(rows, path):
@@ -90,7 +95,7 @@ def draw(rows, path):
             panels.setdefault((suite, which), {}).setdefault(threads, []).append((f"{case}, {n}", engines))
     if not panels:
         return
-    names = list(dict.fromkeys(row["engine"] for row in rows))
+    names = list(dict.fromkeys(row["engine"] for row in rows if row["engine"] != LIMIT))
     colors = dict(zip(names, plt.get_cmap("tab10").colors))
     columns = list(dict.fromkeys(row["threads"] for row in rows))
     size = (2 + 7 * len(columns), 1 + 2.4 * len(panels))

@@ -2,9 +2,12 @@
 
     {"do": "prepare", "case": …}     make the inputs ready; answers {"unsupported": why} where the engine can't
     {"do": "result", "path": …}      compute once, write the result's f32 in the canonical layout
-    {"do": "run", "seconds": s}      compute again and again for s seconds; answers the shortest time of one
+    {"do": "run", "seconds": s, "least": r}
+                                     compute again and again for s seconds, r times or more; answers the shortest time of one
     {"do": "memory"}                 the process's peak of resident memory and what it was before the first case, in bytes
     {"do": "peak", "seconds": s}     GFLOP/s of multiply–adds on registers (glassbox alone)
+    {"do": "bandwidth", "seconds": s}
+                                     GB/s between the processor and memory (glassbox alone)
     {"do": "drop"}                   forget the case
 
 Canonical layouts: images [N, H, W, C], kernels [Kh, Kw, Cin / groups, Cout], parameters in the order of the layers.
@@ -15,8 +18,6 @@ import sys
 import time
 
 import numpy as np
-
-LEAST_RUNS = 3
 
 
 class Unsupported(Exception):
@@ -50,7 +51,7 @@ def serve(prepare):
                 np.asarray(result(), dtype=np.float32).tofile(command["path"])
             case "run":
                 best, runs, end = float("inf"), 0, time.perf_counter() + command["seconds"]
-                while runs < LEAST_RUNS or time.perf_counter() < end:
+                while runs < command["least"] or time.perf_counter() < end:
                     start = time.perf_counter()
                     run()
                     best = min(best, time.perf_counter() - start)

@@ -1,5 +1,7 @@
 //! The cases as `cases.py` sends them.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 use crate::fill;
@@ -16,6 +18,8 @@ pub enum Case {
     Train(Net),
     /// An explanation.
     Explain(Net),
+    /// A whole network, from its file.
+    Nets(Whole),
 }
 
 /// One product of a convolution.
@@ -96,7 +100,7 @@ impl Net {
     /// The shape of the images, `[N, H, W, C]`.
     #[must_use]
     pub fn shape(&self) -> [usize; 4] {
-        [self.n, self.input[0], self.input[1], self.input[2]]
+        shape(self.n, self.input)
     }
 
     /// The images.
@@ -108,7 +112,7 @@ impl Net {
     /// A class for each image.
     #[must_use]
     pub fn labels(&self) -> Vec<usize> {
-        (0..self.n).map(|image| image % 10).collect()
+        labels(self.n)
     }
 
     /// Whether any layer reads another than the layer before it.
@@ -124,6 +128,49 @@ impl Net {
             (&drawn.shape[..], values.into_iter().map(|v| v * drawn.scale + drawn.offset).collect())
         })
     }
+}
+
+/// A network in a file and what to do with it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Whole {
+    /// `"fwd"`, `"grad-cam"`, `"guided"`, `"gradient"`, `"step"` or `"load"`.
+    pub pass: String,
+    /// Images.
+    pub n: usize,
+    /// `[H, W, C]`.
+    pub input: [usize; 3],
+    /// The ONNX file for forward passes and explanations.
+    pub prediction: PathBuf,
+    /// The ONNX file for training, with batch norms.
+    pub training: PathBuf,
+}
+
+impl Whole {
+    /// The shape of the images, `[N, H, W, C]`.
+    #[must_use]
+    pub fn shape(&self) -> [usize; 4] {
+        shape(self.n, self.input)
+    }
+
+    /// The images.
+    #[must_use]
+    pub fn images(&self) -> Vec<f32> {
+        fill(1, self.shape().iter().product())
+    }
+
+    /// A class for each image.
+    #[must_use]
+    pub fn labels(&self) -> Vec<usize> {
+        labels(self.n)
+    }
+}
+
+fn shape(n: usize, [h, w, c]: [usize; 3]) -> [usize; 4] {
+    [n, h, w, c]
+}
+
+fn labels(n: usize) -> Vec<usize> {
+    (0..n).map(|image| image % 10).collect()
 }
 
 /// A parameter: its value is `offset + scale · fill`.

@@ -2,12 +2,14 @@
 
 #![warn(missing_docs)]
 
+mod bandwidth;
 mod case;
 mod fill;
 mod peak;
 mod serve;
 
-pub use case::{Case, Conv, Dense, Drawn, Layer, Net};
+pub use bandwidth::gigabytes;
+pub use case::{Case, Conv, Dense, Drawn, Layer, Net, Whole};
 pub use fill::{fill, permute};
 pub use peak::gflops;
 pub use serve::{Work, serve};

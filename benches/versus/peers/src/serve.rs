@@ -28,13 +28,12 @@ pub trait Work {
 enum Command {
     Prepare { case: Case },
     Result { path: PathBuf },
-    Run { seconds: f64 },
+    Run { seconds: f64, least: usize },
     Peak { seconds: f64 },
+    Bandwidth { seconds: f64 },
     Memory,
     Drop,
 }
-
-const LEAST_RUNS: usize = 3;
 
 /// Answers commands until there are none. `prepare` says why where it can't do a case.
 ///
@@ -64,11 +63,12 @@ pub fn serve(mut prepare: impl FnMut(&Case) -> Result<Box<dyn Work>, String>) {
                 std::fs::write(path, bytes).expect("a place for the result");
                 json!({})
             }
-            Command::Run { seconds } => {
-                let (seconds, runs) = shortest(work.as_mut().expect("a case").as_mut(), seconds);
+            Command::Run { seconds, least } => {
+                let (seconds, runs) = shortest(work.as_mut().expect("a case").as_mut(), seconds, least);
                 json!({ "seconds": seconds, "runs": runs })
             }
             Command::Peak { seconds } => json!({ "gflops": crate::gflops(seconds) }),
+            Command::Bandwidth { seconds } => json!({ "gigabytes": crate::gigabytes(seconds) }),
             Command::Memory => json!({ "peak": status("VmHWM"), "idle": idle }),
             Command::Drop => {
                 work = None;
@@ -80,10 +80,10 @@ pub fn serve(mut prepare: impl FnMut(&Case) -> Result<Box<dyn Work>, String>) {
     }
 }
 
-fn shortest(work: &mut dyn Work, seconds: f64) -> (f64, usize) {
+fn shortest(work: &mut dyn Work, seconds: f64, least: usize) -> (f64, usize) {
     let end = Instant::now() + Duration::from_secs_f64(seconds);
     let (mut best, mut runs) = (f64::INFINITY, 0);
-    while runs < LEAST_RUNS || Instant::now() < end {
+    while runs < least || Instant::now() < end {
         let start = Instant::now();
         work.run();
         best = best.min(start.elapsed().as_secs_f64());

@@ -17,7 +17,7 @@ fn main() {
         Case::Conv(conv) => Ok(Box::new(Convolution::new(conv))),
         Case::Train(net) if net.branches() => Err("not measured".into()),
         Case::Train(net) => Ok(Box::new(Training::new(net))),
-        Case::Explain(_) | Case::Fc(_) => Err("not measured".into()),
+        Case::Explain(_) | Case::Fc(_) | Case::Nets(_) => Err("not measured".into()),
     });
 }
 

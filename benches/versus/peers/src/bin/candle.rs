@@ -10,7 +10,7 @@ fn main() {
         Case::Conv(_) => Err("gradients come in pairs from a backward pass alone".into()),
         Case::Train(net) if net.branches() => Err("not measured".into()),
         Case::Train(net) => Ok(Box::new(Training::new(net).unwrap())),
-        Case::Explain(_) | Case::Fc(_) => Err("not measured".into()),
+        Case::Explain(_) | Case::Fc(_) | Case::Nets(_) => Err("not measured".into()),
     });
 }
 

@@ -1,6 +1,8 @@
 //! Glassbox. `glassbox fresh-weights` prepares a layer's weights before every call, as training has to; otherwise they stay
 //! prepared, as they do in a model that predicts or explains.
 
+mod nets;
+
 use attribution::methods::{GradCam, GuidedBackprop};
 use nn::kernels::conv::{Pass, Prepared, choose, weight_gradient};
 use nn::optim::Sgd;
@@ -21,6 +23,7 @@ fn main() {
             Case::Fc(dense) => Ok(Box::new(FullyConnected::new(dense, fresh))),
             Case::Train(net) => Ok(Box::new(Training::new(net))),
             Case::Explain(net) => Ok(Box::new(Explaining::new(net))),
+            Case::Nets(net) => nets::prepare(net),
         })
     });
 }
