@@ -89,6 +89,8 @@ struct Explaining {
     model: Model,
     images: Tensor<f32>,
     method: &'static dyn Method<f32>,
+    /// The last layer whose output has several positions: what is pooled after it may have one.
+    layer: usize,
     /// Whether negative values count as zeros.
     positive: bool,
 }
@@ -100,14 +102,16 @@ impl Explaining {
             "guided" => &GuidedBackprop,
             _ => &Gradient,
         };
-        let explaining = Self { model, images, method, positive: pass == "grad-cam" };
+        let layer = model.layers().iter().rposition(|node| matches!(node.output_shape[..], [h, w, _] if h * w > 1));
+        let layer = layer.ok_or("no layer has positions")?;
+        let explaining = Self { model, images, method, layer, positive: pass == "grad-cam" };
         explaining.compute().map_err(|error| error.to_string())?;
         Ok(explaining)
     }
 
     fn compute(&self) -> Result<Vec<f32>, attribution::ExplainError> {
         let pass = attribution::Pass::new(&self.model, &self.images)?;
-        let maps = pass.why(0).explain_each(self.method)?;
+        let maps = pass.why(0).at(self.layer).explain_each(self.method)?;
         let least = if self.positive { 0.0 } else { f32::NEG_INFINITY };
         Ok(maps.iter().flat_map(|map| map.raw().iter().map(|value| value.max(least)).collect::<Vec<_>>()).collect())
     }
