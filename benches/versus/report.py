@@ -15,14 +15,16 @@ def print_case(rows, errors, said):
     for which in dict.fromkeys(row["pass"] for row in rows):
         some = [row for row in rows if row["pass"] == which]
         first = some[0]
-        print(f"{title(first)} | " + "  ".join(f"{row['engine']} {row['rate']:.4g}" for row in some), first["unit"])
+        print(f"{title(first)} | " + "  ".join(f"{row['engine']} {row['rate']:.4g}" for row in some), first["unit"],
+              flush=True)
     line = "  ".join(f"{name} {value:.1e}" for name, value in errors.items())
     notes = [f"error: {line}"] * bool(errors)
     if said.get("algorithm"):
         notes.append(f"{OURS} by {said['algorithm']}")
     if said.get("unsupported"):
         notes.append(f"{OURS} doesn't: {said['unsupported']}")
-    print("    " + "; ".join(notes), flush=True)
+    if notes:
+        print("    " + "; ".join(notes), flush=True)
 
 
 def title(row):
@@ -63,19 +65,21 @@ def print_summary(rows, machines):
     """Ours over PyTorch's better format for each case, and over each engine in the mean of a suite; of all but whole networks."""
     cases = by_case(rows)
     groups = {}
-    print(f"\n{'':36}{'ours':>8} {'PyTorch':>8}  ratio  % of peak (ours, PyTorch)")
+    lines = []
     for (suite, _, which, _, threads), engines in cases.items():
         ours, pytorch = engines.get(OURS), rival(engines)
         if suite == "nets" or ours is None or pytorch is None:
             continue
         ratio = speed(ours) / speed(pytorch)
         share = "".join(f"{100 * row['share_of_peak']:5.0f}" for row in (ours, pytorch) if row["share_of_peak"])
-        print(f"{title(ours)}  {ours['rate']:8.4g} {pytorch['rate']:8.4g} {ratio:6.2f} {share}")
+        lines.append(f"{title(ours)}  {ours['rate']:8.4g} {pytorch['rate']:8.4g} {ratio:6.2f} {share}")
         groups.setdefault((suite, which, threads, "pytorch, better format"), []).append(ratio)
         for name, row in engines.items():
             if name != OURS and name not in PYTORCH:
                 groups.setdefault((suite, which, threads, name), []).append(speed(ours) / speed(row))
-    print("\ngeometric mean of ours over …, and the least")
+    if lines:
+        print(f"\n{'':36}{'ours':>8} {'PyTorch':>8}  ratio  % of peak (ours, PyTorch)", *lines, sep="\n")
+        print("\ngeometric mean of ours over …, and the least")
     for (suite, which, threads, name), ratios in groups.items():
         print(f"{suite:7} {which:8} {threads} thr  {name:24} {geometric_mean(ratios):6.2f} {min(ratios):6.2f}")
     for threads, machine in machines.items():

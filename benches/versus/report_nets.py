@@ -10,7 +10,7 @@ def print_tables(rows):
     """The tables of all rows of whole networks."""
     tables = {}
     for (suite, net, which, n, threads), engines in by_case(rows).items():
-        if suite == "nets" and OURS in engines:
+        if suite == "nets" and OURS in engines and not which.endswith("above-idle"):
             # A training step has few images where the network is large; the other passes have the same number everywhere.
             tables.setdefault((which, None if which.endswith("step") else n, threads), {})[net, n] = engines
     for (which, n, threads), nets in tables.items():
