@@ -89,7 +89,7 @@ struct Explaining {
     model: Model,
     images: Tensor<f32>,
     method: &'static dyn Method<f32>,
-    /// The last layer whose output has several positions: what is pooled after it may have one.
+    /// The last layer whose output has rows and columns: what is pooled after it may be reshaped to one of them.
     layer: usize,
     /// Whether negative values count as zeros.
     positive: bool,
@@ -102,7 +102,8 @@ impl Explaining {
             "guided" => &GuidedBackprop,
             _ => &Gradient,
         };
-        let layer = model.layers().iter().rposition(|node| matches!(node.output_shape[..], [h, w, _] if h * w > 1));
+        let layer =
+            model.layers().iter().rposition(|node| matches!(node.output_shape[..], [h, w, _] if h > 1 && w > 1));
         let layer = layer.ok_or("no layer has positions")?;
         let explaining = Self { model, images, method, layer, positive: pass == "grad-cam" };
         explaining.compute().map_err(|error| error.to_string())?;
