@@ -3,7 +3,8 @@
 //! A training step makes and drops the same few dozen large arrays each time. Fresh memory of that size comes from the
 //! operating system page by page, zeroed, at a cost of the order of the convolution that fills it. So the memory of a dropped
 //! array waits in a pool for the next array of about its size. The process has one pool, with one limit for all types of
-//! elements ([`set_limit`]): where more would wait, the memory that has waited longest is freed.
+//! elements: where more would wait, the memory that has waited longest is freed. By default as much waits as has been in use at
+//! once, so that a training step finds what the last one left; [`set_limit`] sets another limit.
 
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
@@ -20,17 +21,21 @@ const LINE_BYTES: usize = LINE * size_of::<f32>();
 /// Memory may be longer than an array needs by this part of it.
 const SLACK: usize = 8;
 
-static POOL: Mutex<Pool> = Mutex::new(Pool::new(512 << 20));
+/// Bytes that may wait however few have been in use.
+const LEAST_LIMIT: usize = 512 << 20;
+
+static POOL: Mutex<Pool> = Mutex::new(Pool::new(None));
 
 fn pool() -> MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Limits the bytes that wait to be used again: 512 MiB by default. Memory in use doesn't count.
+/// Limits the bytes that wait to be used again; memory in use doesn't count. By default the limit is what has been in use at
+/// once, and 512 MiB at least.
 pub fn set_limit(bytes: usize) {
     let freed = {
         let mut pool = pool();
-        pool.limit = bytes;
+        pool.limit = Some(bytes);
         pool.shrink(bytes)
     };
     drop(freed);
@@ -71,7 +76,7 @@ impl<T: Copy + Default + Send + 'static> Pooled<T> {
             return Self::from(vec![T::default(); len]);
         }
         let line = LINE_BYTES / size_of::<T>();
-        let reused = pool().take(len + line);
+        let reused = pool().borrow(len + line);
         let memory = match reused {
             Some(mut memory) => {
                 prepare(&mut memory);
@@ -120,7 +125,7 @@ impl<T: Copy + Default + Send + 'static> Drop for Pooled<T> {
     fn drop(&mut self) {
         if self.is_from_pool() {
             let memory = std::mem::take(&mut self.memory);
-            let freed = pool().give(memory);
+            let freed = pool().give_back(memory);
             drop(freed);
         }
     }
@@ -135,12 +140,34 @@ struct Pool {
     /// The age of the next.
     clock: u64,
     bytes: usize,
-    limit: usize,
+    /// Bytes of the arrays in use, and the most there ever were.
+    in_use: usize,
+    most_in_use: usize,
+    /// `None` for the default.
+    limit: Option<usize>,
 }
 
 impl Pool {
-    const fn new(limit: usize) -> Self {
-        Self { waiting: BTreeMap::new(), ages: BTreeMap::new(), clock: 0, bytes: 0, limit }
+    const fn new(limit: Option<usize>) -> Self {
+        Self { waiting: BTreeMap::new(), ages: BTreeMap::new(), clock: 0, bytes: 0, in_use: 0, most_in_use: 0, limit }
+    }
+
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(self.most_in_use.max(LEAST_LIMIT))
+    }
+
+    /// As [`take`](Self::take), for an array of at least `len` elements that begins to be used.
+    fn borrow<T: 'static>(&mut self, len: usize) -> Option<Vec<T>> {
+        let vector = self.take(len);
+        self.in_use += vector.as_ref().map_or(len, Vec::capacity) * size_of::<T>();
+        self.most_in_use = self.most_in_use.max(self.in_use);
+        vector
+    }
+
+    /// As [`give`](Self::give), for an array that is no longer used.
+    fn give_back<T: Send + 'static>(&mut self, vector: Vec<T>) -> Vec<Box<dyn Any + Send>> {
+        self.in_use = self.in_use.saturating_sub(vector.capacity() * size_of::<T>());
+        self.give(vector)
     }
 
     /// Of the vectors for at least `len` elements and not many more, a shortest one; of these, the one that came last.
@@ -155,7 +182,7 @@ impl Pool {
     /// Lets a vector wait. What exceeds the limit then is returned, to be freed when the lock is.
     fn give<T: Send + 'static>(&mut self, vector: Vec<T>) -> Vec<Box<dyn Any + Send>> {
         let bytes = vector.capacity() * size_of::<T>();
-        if bytes > self.limit {
+        if bytes > self.limit() {
             return vec![Box::new(vector)];
         }
         let (id, age) = (TypeId::of::<T>(), self.clock);
@@ -163,7 +190,7 @@ impl Pool {
         self.bytes += bytes;
         self.ages.insert(age, (id, bytes));
         self.waiting.insert((id, bytes, age), Box::new(vector));
-        self.shrink(self.limit)
+        self.shrink(self.limit())
     }
 
     /// Removes the oldest vectors until the rest has at most so many bytes.
@@ -190,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_vector_comes_back_for_a_length_close_to_its_own() {
-        let mut pool = Pool::new(1 << 20);
+        let mut pool = Pool::new(Some(1 << 20));
         let given = vec![7.0_f32; 10_000];
         let address = given.as_ptr();
         assert!(pool.give(given).is_empty());
@@ -202,8 +229,23 @@ mod tests {
     }
 
     #[test]
+    fn by_default_as_much_waits_as_was_in_use_at_once() {
+        let mut pool = Pool::new(None);
+        assert_eq!(pool.limit(), LEAST_LIMIT);
+        let len = LEAST_LIMIT / 2;
+        assert!(pool.borrow::<u8>(len).is_none() && pool.borrow::<u8>(2 * len).is_none());
+        assert_eq!((pool.in_use, pool.limit()), (3 * len, 3 * len));
+        pool.in_use = 0;
+        assert!(pool.borrow::<u8>(len).is_none());
+        assert_eq!((pool.in_use, pool.limit()), (len, 3 * len));
+        let vector = vec![0_u8; 100];
+        assert!(pool.give_back(vector).is_empty());
+        assert_eq!((pool.in_use, pool.bytes), (len - 100, 100));
+    }
+
+    #[test]
     fn the_limit_is_for_all_types_and_the_oldest_is_freed() {
-        let mut pool = Pool::new(100);
+        let mut pool = Pool::new(Some(100));
         let lengths = |pool: &Pool| pool.ages.values().map(|&(_, bytes)| bytes).collect::<Vec<_>>();
         pool.give(vec![0.0_f64; 5]);
         pool.give(vec![0_u32; 10]);

@@ -2,8 +2,8 @@
 
 use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
-/// An operation whose vector–Jacobian product is `upstream · derivative`, where the derivative is a function of the input `x`
-/// or of the output `y`, whichever is shorter.
+/// An operation whose vector–Jacobian product is `upstream · derivative`, where the derivative is a function of the input `x`,
+/// of the output `y`, whichever is shorter, or of neither.
 macro_rules! pointwise {
     ($Op:ident $({ $($field:ident : $kind:ty)+ })?, $name:literal, $method:ident, $nature:expr, $doc:literal,
      forward: |$x:ident| $forward:expr, vjp: $from:ident |$g:ident, $v:ident| $vjp:expr) => {
@@ -16,7 +16,7 @@ macro_rules! pointwise {
 
             fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
                 $($(let $field = self.$field;)+)?
-                Grads::one(upstream.zip(pointwise!(@value $from node), |$g, $v| $vjp))
+                Grads::one(pointwise!(@vjp $from node, upstream, $g, $v, $vjp))
             }
 
             fn needs(&self) -> Needs {
@@ -50,13 +50,15 @@ macro_rules! pointwise {
             pub $field: $kind,
         }
     };
-    (@value input $node:ident) => { $node.input(0) };
-    (@value output $node:ident) => { $node.output() };
+    (@vjp neither $node:ident, $upstream:ident, $g:ident, $v:ident, $vjp:expr) => { { let _ = $node; $upstream.map(|$g| $vjp) } };
+    (@vjp input $node:ident, $upstream:ident, $g:ident, $v:ident, $vjp:expr) => { $upstream.zip($node.input(0), |$g, $v| $vjp) };
+    (@vjp output $node:ident, $upstream:ident, $g:ident, $v:ident, $vjp:expr) => { $upstream.zip($node.output(), |$g, $v| $vjp) };
+    (@needs neither) => { Needs::NONE };
     (@needs input) => { Needs::INPUTS };
     (@needs output) => { Needs::OUTPUT };
 }
 
-pointwise!(Neg, "neg", neg, Nature::Linear, "y = −x, dy/dx = −1.", forward: |x| -x, vjp: output |g, _y| -g);
+pointwise!(Neg, "neg", neg, Nature::Linear, "y = −x, dy/dx = −1.", forward: |x| -x, vjp: neither |g, _x| -g);
 pointwise!(Abs, "abs", abs, Nature::Bends, "y = |x|, dy/dx = sign x, and 0 at the kink x = 0.",
     forward: |x| x.abs(), vjp: input |g, x| if x == T::zero() { T::zero() } else { g * x.signum() });
 pointwise!(Exp, "exp", exp, Nature::Smooth, "y = eˣ, dy/dx = y.", forward: |x| x.exp(), vjp: output |g, y| g * y);
@@ -70,9 +72,9 @@ pointwise!(Powi { exponent: i32 }, "powi", powi, Nature::Smooth, "y = xⁿ for a
     vjp: input |g, x| if exponent == 0 { T::zero() } else { g * T::from_f64(f64::from(exponent)) * x.powi(exponent - 1) });
 pointwise!(AddScalar { addend: f64 }, "add scalar", add_scalar, Nature::Affine { bias: None },
     "y = x + a for a constant a, dy/dx = 1.",
-    forward: |x| x + T::from_f64(addend), vjp: output |g, _y| { let _ = addend; g });
+    forward: |x| x + T::from_f64(addend), vjp: neither |g, _x| { let _ = addend; g });
 pointwise!(MulScalar { factor: f64 }, "mul scalar", mul_scalar, Nature::Linear, "y = a·x for a constant a, dy/dx = a.",
-    forward: |x| x * T::from_f64(factor), vjp: output |g, _y| g * T::from_f64(factor));
+    forward: |x| x * T::from_f64(factor), vjp: neither |g, _x| g * T::from_f64(factor));
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use tensor::ops::{AddScalar, MulScalar};
 
 use super::Clip;
-use crate::layers::pointwise::{self, AsCurve, curve};
+use crate::layers::pointwise::{AsCurve, curve, map};
 use crate::layers::prelude::*;
 
 /// y = slope·x + offset, held between 0 and 1, any shape (Courbariaux, Bengio and David, *BinaryConnect*, 2015): a product, a
@@ -48,16 +48,14 @@ impl SameShape for HardSigmoid {
 
 impl Record for HardSigmoid {
     fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
-        let (x, Self { slope: factor, offset: addend }) = (run.input(), *self);
-        if let Share::Apart = run.share {
-            return pointwise::record(BOUNDS, x.mul_scalar(factor).add_scalar(addend));
-        }
+        let (x, this @ Self { slope: factor, offset: addend }) = (run.input(), *self);
         let (tape, shape, from) = (x.tape(), *x.shape(), x.to_value());
-        let scaled = move || from.get().clone().map(|x| x * T::from_f64(factor));
+        let input = from.clone();
+        let scaled = move || input.get().clone().map(|x| x * T::from_f64(factor));
         let product = tape.defer(MulScalar { factor }, &[&x], shape, scaled.clone());
         let shifted = move || scaled().map(|x| x + T::from_f64(addend));
         let line = tape.defer(AddScalar { addend }, &[&product], shape, shifted);
-        pointwise::record_run(BOUNDS, Run { inputs: vec![line], ..run })
+        run.share.record(BOUNDS, &[&line], shape, move |_| map(this.curve(), from.get().clone()))
     }
 
     fn activation(&self) -> Option<Activation<'_>> {

@@ -5,6 +5,7 @@ mod onnx;
 
 use rayon::prelude::*;
 use tensor::blocks::grain;
+use tensor::simd::vectorized;
 
 use super::display::pair;
 use super::inputs::image;
@@ -87,13 +88,19 @@ impl<T: Real> Op<T> for AvgPool {
         let from = (g.output[0] * g.output[1] * g.channels).max(1);
         let images = dx.make_mut().par_chunks_mut(g.image_len().max(1)).zip(upstream.as_slice().par_chunks(from));
         images.with_min_len(grain(g.image_len())).for_each(|(dx, dy)| {
-            for (i, dy) in dy.chunks_exact(g.channels).enumerate() {
-                let output = [i / g.output[1], i % g.output[1]];
-                let share = T::one() / self.count(&g, output);
-                for pixel in g.pixels(output) {
-                    dx[pixel..].iter_mut().zip(dy).for_each(|(dx, &g)| *dx += share * g);
-                }
-            }
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (i, dy) in dy.chunks_exact(g.channels).enumerate() {
+                        let output = [i / g.output[1], i % g.output[1]];
+                        let share = T::one() / self.count(&g, output);
+                        for pixel in g.pixels(output) {
+                            let dx = &mut dx[pixel..][..g.channels];
+                            dx.iter_mut().zip(dy).for_each(|(dx, &g)| *dx += share * g);
+                        }
+                    }
+                },
+            );
         });
         Grads::one(dx)
     }
@@ -116,15 +123,20 @@ impl Record for AvgPool {
         let rows = y.make_mut().par_chunks_mut(row).enumerate().with_min_len(grain(row * self.pool.kernel[0]));
         rows.for_each(|(i, y)| {
             let image = &x.value().as_slice()[i / g.output[0] * g.image_len()..][..g.image_len()];
-            for (ox, y) in y.chunks_exact_mut(g.channels).enumerate() {
-                let output = [i % g.output[0], ox];
-                y.fill(T::zero());
-                for pixel in g.pixels(output) {
-                    y.iter_mut().zip(&image[pixel..]).for_each(|(y, &x)| *y += x);
-                }
-                let count = self.count(&g, output);
-                y.iter_mut().for_each(|y| *y /= count);
-            }
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (ox, y) in y.chunks_exact_mut(g.channels).enumerate() {
+                        let output = [i % g.output[0], ox];
+                        y.fill(T::zero());
+                        for pixel in g.pixels(output) {
+                            y.iter_mut().zip(&image[pixel..]).for_each(|(y, &x)| *y += x);
+                        }
+                        let count = self.count(&g, output);
+                        y.iter_mut().for_each(|y| *y /= count);
+                    }
+                },
+            );
         });
         x.tape().record(*self, &[&x], y)
     }

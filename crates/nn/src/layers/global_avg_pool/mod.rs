@@ -3,6 +3,8 @@
 #[cfg(feature = "onnx")]
 mod onnx;
 
+use tensor::blocks::{for_each_part, grain};
+
 use crate::layers::inputs::image;
 use crate::layers::prelude::*;
 
@@ -23,10 +25,14 @@ impl<T: Real> Op<T> for GlobalAvgPool {
         let shape = *node.input_shape(0);
         let mut df = Tensor::scratch(shape);
         let shares = upstream.map(|g| g / T::from_f64((shape[1] * shape[2]) as f64));
-        let images = df.make_mut().chunks_exact_mut((shape[1] * shape[2] * shape[3]).max(1));
-        for (image, share) in images.zip(shares.as_slice().chunks_exact(shape[3].max(1))) {
-            image.chunks_exact_mut(share.len()).for_each(|pixel| pixel.copy_from_slice(share));
-        }
+        let (pixels, channels) = (shape[1] * shape[2], shape[3].max(1));
+        let block = grain(channels);
+        for_each_part(df.make_mut(), block * channels, |first, part| {
+            for (i, pixel) in part.chunks_exact_mut(channels).enumerate() {
+                let image = (first * block + i) / pixels;
+                pixel.copy_from_slice(&shares.as_slice()[image * channels..][..channels]);
+            }
+        });
         Grads::one(df)
     }
 
