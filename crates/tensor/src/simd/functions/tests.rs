@@ -208,8 +208,10 @@ fn errors_are_small() {
 #[test]
 #[ignore = "all arguments take minutes"]
 fn largest_errors() {
+    let mut larger = Vec::new();
     check(1, |name, tier, Error { ulps, x }, bound| {
         println!("{name:15} {tier:8} {ulps:.3} at {x:e}");
-        assert!(ulps <= bound, "{name}, {tier}");
+        larger.extend((ulps > bound).then(|| format!("{name}, {tier}")));
     });
+    assert!(larger.is_empty(), "larger than the table says: {larger:?}");
 }
