@@ -8,7 +8,7 @@ use tensor::{Element, Tensor};
 use crate::geometry::ConvGeometry;
 use crate::im2col;
 use crate::kernels::conv::{self as kernels, Pass, Prepared};
-use crate::kernels::finish::{Finish, Target};
+use crate::kernels::finish::{Finish, Kept, Target};
 use crate::kernels::function::Curve;
 use crate::kernels::{Matrix, Panels, gemm, reference};
 
@@ -61,6 +61,10 @@ pub trait Real: Element {
         write: impl Fn(usize, &mut [Self]) + Sync,
     );
 
+    /// Where the values before a function are written while the steps are applied, if this precision can.
+    #[doc(hidden)]
+    fn kept(values: &mut [Self]) -> Option<Kept<'_>>;
+
     /// Writes what these steps make of `x` to `y`.
     #[doc(hidden)]
     fn finish_from(finish: &Finish<'_, Self>, x: &[Self], y: &mut [Self]);
@@ -94,6 +98,10 @@ impl Real for f64 {
     fn write_finished(finish: &Finish<'_, Self>, _: usize, y: &mut [Self], write: impl Fn(usize, &mut [Self]) + Sync) {
         write(0, y);
         finish.apply(y);
+    }
+
+    fn kept(_: &mut [Self]) -> Option<Kept<'_>> {
+        None
     }
 
     fn finish_from(finish: &Finish<'_, Self>, x: &[Self], y: &mut [Self]) {
@@ -167,6 +175,10 @@ impl Real for f32 {
         write: impl Fn(usize, &mut [Self]) + Sync,
     ) {
         finish.write(width, y, write);
+    }
+
+    fn kept(values: &mut [Self]) -> Option<Kept<'_>> {
+        Some(Kept::new(values))
     }
 
     fn finish_from(finish: &Finish<'_, Self>, x: &[Self], y: &mut [Self]) {

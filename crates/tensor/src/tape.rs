@@ -175,6 +175,15 @@ impl<T: Element> Var<T> {
         self.value.get()
     }
 
+    /// Gives a deferred variable its value where it is known from elsewhere, so that nobody computes it again.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    pub fn fulfil(&self, value: Tensor<T>) {
+        assert_eq!(value.shape(), self.shape(), "the value of a deferred variable");
+        self.value.fulfil(value);
+    }
+
     /// Its value, apart from the tape: one that is deferred stays so.
     #[must_use]
     pub fn to_value(&self) -> Value<T> {

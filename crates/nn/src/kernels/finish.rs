@@ -3,6 +3,7 @@
 //! `y ← f((y − mean)·scale + shift + residual)`: a batch norm, a sum with another layer's outputs, and a function of each
 //! element; each may be missing. Each step rounds as the layer does by itself, so the results are bit for bit the same.
 
+use std::fmt;
 use std::ops::Range;
 
 use tensor::Tensor;
@@ -21,6 +22,27 @@ pub struct Finish<'a, T: Real> {
     /// Of the output's shape.
     pub(crate) residual: Option<&'a Tensor<T>>,
     pub(crate) activation: Option<Activation<'a>>,
+    /// Where the values before the function of each element are written, too.
+    pub(crate) before: Option<Kept<'a>>,
+}
+
+/// An array of the output's size that tasks write, each at the places of its own outputs.
+#[derive(Clone, Copy)]
+pub struct Kept<'a> {
+    values: Disjoint<'a>,
+    len: usize,
+}
+
+impl<'a> Kept<'a> {
+    pub(crate) fn new(values: &'a mut [f32]) -> Self {
+        Self { len: values.len(), values: Disjoint::new(values) }
+    }
+}
+
+impl fmt::Debug for Kept<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} values", self.len)
+    }
 }
 
 /// An affine map of each channel, `(y − mean)·scale + shift`; all three are `[C]`.
@@ -56,7 +78,7 @@ pub(crate) enum Activation<'a> {
 
 impl<T: Real> Finish<'_, T> {
     /// No step.
-    pub(crate) const NONE: Self = Self { affine: None, residual: None, activation: None };
+    pub(crate) const NONE: Self = Self { affine: None, residual: None, activation: None, before: None };
 
     /// Whether there is no step.
     pub(crate) fn is_empty(&self) -> bool {
@@ -143,6 +165,10 @@ impl Finish<'_, f32> {
     /// If the steps are for an output of another size.
     pub(crate) fn check(&self, len: usize) {
         assert!(self.residual.is_none_or(|residual| residual.len() == len), "a residual for each of {len} outputs");
+        assert!(
+            self.before.is_none_or(|before| before.len == len),
+            "room for each of {len} values before the function"
+        );
         let is_whole = |affine: &Affine<f32>| {
             let channels = affine.mean.len();
             affine.scale.len() == channels && affine.shift.len() == channels && len.is_multiple_of(channels.max(1))
@@ -170,6 +196,14 @@ impl Finish<'_, f32> {
         }
         // SAFETY: the caller guarantees the rows.
         unsafe {
+            if let Some(before) = self.before {
+                for &row in rows {
+                    let row = row.add(channels.start);
+                    let kept = before.values.pointer().offset(row.offset_from(base));
+                    // `check` has accepted the size, and the places of this task's outputs are its own.
+                    kept.copy_from_nonoverlapping(row, channels.len());
+                }
+            }
             match self.activation {
                 Some(Activation::Function(f)) => f.map_rows(tier, false, rows, channels),
                 Some(Activation::Gated(f)) => f.map_rows(tier, true, rows, channels),
@@ -341,6 +375,7 @@ mod tests {
                     affine: (which & 1 != 0).then(|| affine.clone()),
                     residual: (which & 2 != 0).then_some(&residual),
                     activation: (which & 4 != 0).then_some(Activation::Relu),
+                    before: None,
                 };
                 let mut y = x.clone();
                 finish.apply(&mut y);

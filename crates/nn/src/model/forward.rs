@@ -213,7 +213,15 @@ impl<T: Real> Model<T> {
     ) {
         let (&first, followers) = chain.layers.split_first().expect("a chain has layers");
         let residual = chain.residual.map(|source| read(&source, activations));
-        let mut finish = Finish { residual: residual.as_ref().map(Var::value), ..Finish::NONE };
+        let input = read(&self.nodes[first].inputs[0], activations);
+        let mut argument = chain.argument.filter(|_| input.tape().keep() == Keep::All).map(|layer| {
+            let shape = [&input.shape()[..1], &self.nodes[layer].output_shape].concat();
+            (layer, Tensor::scratch(shape))
+        });
+        drop(input);
+        let before = argument.as_mut().and_then(|(_, values)| T::kept(values.make_mut()));
+        let is_kept = before.is_some();
+        let mut finish = Finish { residual: residual.as_ref().map(Var::value), before, ..Finish::NONE };
         for &follower in followers {
             let node = &self.nodes[follower];
             match (node.layer.kind().fuses(), node.layer.activation()) {
@@ -236,6 +244,9 @@ impl<T: Real> Model<T> {
                 _ => Share::Continues,
             };
             activations[layer] = Some(self.apply(layer, inputs, share, parameters, mode, statistics));
+        }
+        if let Some((layer, values)) = argument.filter(|_| is_kept) {
+            activations[layer].as_ref().expect("recorded above").fulfil(values);
         }
     }
 

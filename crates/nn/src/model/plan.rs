@@ -31,7 +31,12 @@ pub(crate) struct Chain {
     pub(super) residual: Option<Source>,
     /// Whether the function of each element is multiplied by its argument.
     pub(super) gated: bool,
+    /// The layer before a function whose derivative is computed from its input, if computing that again would take long.
+    pub(super) argument: Option<usize>,
 }
+
+/// Multiply–adds of a value that take longer than writing it.
+const COSTLY: u64 = 64;
 
 impl Chain {
     fn first(&self) -> usize {
@@ -130,7 +135,8 @@ impl<'a> Chains<'a> {
         }
         // What a training step reads of a chain's inner values is computed again, which only a batch norm does cheaply.
         let is_cheap = !self.training || kind == Fuses::BatchNorm;
-        let mut chain = Chain { layers: vec![first], residual: None, gated: false };
+        let mut chain = Chain { layers: vec![first], residual: None, gated: false, argument: None };
+        let costly = self.is_costly(first);
         let mut may_map = kind == Fuses::Begins;
         let mut last = first;
         while let &[reader] = &self.readers[last][..]
@@ -144,6 +150,7 @@ impl<'a> Chains<'a> {
                     (chain.residual, may_map) = (Some(other), false);
                 }
                 Fuses::Function { by_output } if by_output || is_cheap => {
+                    chain.argument = (costly && !by_output).then_some(last);
                     chain.layers.push(reader);
                     return Some(chain);
                 }
@@ -162,9 +169,17 @@ impl<'a> Chains<'a> {
             && self.nodes[product].inputs.len() == 2
         {
             chain.layers.extend([function, product]);
-            chain.gated = true;
+            (chain.gated, chain.argument) = (true, costly.then_some(last));
         }
         (chain.layers.len() > 1).then_some(chain)
+    }
+
+    /// Whether an output takes longer to compute than to write.
+    fn is_costly(&self, layer: usize) -> bool {
+        let node = &self.nodes[layer];
+        let Some(&Source::Layer(input)) = node.inputs.first() else { return false };
+        let work = node.layer.kind().work(&self.nodes[input].output_shape, &node.output_shape).multiply_adds;
+        work >= COSTLY * node.output_shape.iter().product::<usize>() as u64
     }
 
     /// The other input of a layer of two, if it has the same shape.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Algorithm, Pass, Prepared, weight_gradient_on};
-use crate::kernels::finish::{Activation, Affine, Finish};
+use crate::kernels::finish::{Activation, Affine, Finish, Kept};
 use crate::kernels::testing::{Operands, Square, bits, channels, fitted, operands, padding, pools, values};
 use crate::{ConvGeometry, Convolution};
 use tensor::Tensor;
@@ -101,12 +101,24 @@ fn check(g: &ConvGeometry) {
                 let residual = tensor(y.len(), 8);
                 let (affine, residual) = (Some(affine), Some(&residual));
                 for activation in [Activation::Relu, Activation::Gated(&Square)] {
-                    let finish = Finish { affine: affine.clone(), residual, activation: Some(activation) };
+                    let mut before = vec![f32::NAN; dy.len()];
+                    let keeps = !matches!(activation, Activation::Relu);
+                    let finish = Finish {
+                        affine: affine.clone(),
+                        residual,
+                        activation: Some(activation),
+                        before: keeps.then(|| Kept::new(&mut before)),
+                    };
                     let mut finished = vec![f32::NAN; dy.len()];
                     prepared.forward_finished(g, &x, Some(&bias), &finish, &mut finished);
                     let mut apart = y.clone();
-                    finish.apply_on(tier, &mut apart);
+                    Finish { before: None, ..finish }.apply_on(tier, &mut apart);
                     assert_eq!(bits(&finished), bits(&apart), "{}: {activation:?}", name(Pass::Forward));
+                    if keeps {
+                        let mut plain = y.clone();
+                        Finish { affine: affine.clone(), residual, ..Finish::NONE }.apply_on(tier, &mut plain);
+                        assert_eq!(bits(&before), bits(&plain), "{}: before {activation:?}", name(Pass::Forward));
+                    }
                 }
             }
             if algorithm.supports(g, Pass::InputGradient) {

@@ -95,6 +95,7 @@ fn channels<T: Real>(x: &Var<T>, gamma: &Var<T>, beta: &Var<T>) -> usize {
 
 /// (x − mean)·scale + shift by channel, followed by the steps of the layers after it, none of which is such a map.
 fn centred_affine<T: Real>(x: &Tensor<T>, map: Affine<T>, finish: &Finish<'_, T>) -> Tensor<T> {
-    let steps = Finish { affine: Some(map), residual: finish.residual, activation: finish.activation };
+    let Finish { residual, activation, before, .. } = *finish;
+    let steps = Finish { affine: Some(map), residual, activation, before };
     written(*x.shape(), |y| T::finish_from(&steps, x.as_slice(), y))
 }
