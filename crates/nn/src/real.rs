@@ -10,7 +10,7 @@ use crate::im2col;
 use crate::kernels::conv::{self as kernels, Pass, Prepared};
 use crate::kernels::finish::{Finish, Kept, Target};
 use crate::kernels::function::Curve;
-use crate::kernels::{Matrix, Panels, gemm, reference};
+use crate::kernels::{Matrix, Panels, gemm, reference, row_product};
 
 /// `f32`, on the SIMD kernels, or `f64`, on the plain reference path that gradients are checked with.
 ///
@@ -203,6 +203,9 @@ impl Real for f32 {
     }
 
     fn linear(x: &Tensor<Self>, w: &Tensor<Self>, bias: Option<&[Self]>, y: &mut [Self]) {
+        if x.shape()[0] == 1 {
+            return row_product(x.as_slice(), w.as_slice(), bias, y);
+        }
         packed(w, false).panels.multiply(matrix(x), bias, false, Target::new(y));
     }
 

@@ -63,7 +63,7 @@ impl Panels {
         Self::on(tier(), b)
     }
 
-    fn on(tier: Tier, b: Matrix<'_>) -> Self {
+    pub(super) fn on(tier: Tier, b: Matrix<'_>) -> Self {
         let mut panels = Self::room(tier, [b.rows(), b.columns()]);
         panels.update(b);
         panels

@@ -10,6 +10,7 @@ mod pack;
 mod parallel;
 mod pass;
 pub(crate) mod reference;
+mod row;
 mod scratch;
 #[cfg(test)]
 mod testing;
@@ -19,4 +20,5 @@ mod winograd;
 pub(crate) use gemm::Panels;
 pub use gemm::gemm;
 pub use pack::Matrix;
+pub(crate) use row::row_product;
 pub use winograd::{WinogradError, use_winograd};
