@@ -51,7 +51,7 @@ impl Arrangement {
     }
 
     fn read(&self, values: Vec<f32>, shape: &[usize]) -> Tensor<f32> {
-        Tensor::new(shape, permuted(&values, &self.apart, &self.axes))
+        Tensor::new(shape, permuted(&values, &self.apart, &self.axes, |value| value))
     }
 
     fn write(&self, value: &Tensor<f32>) -> Tensor<f32> {
@@ -59,7 +59,7 @@ impl Arrangement {
         let back: Vec<usize> = (0..self.axes.len())
             .map(|axis| self.axes.iter().position(|&a| a == axis).expect("a permutation"))
             .collect();
-        Tensor::new(&self.stored[..], permuted(value.as_slice(), &ours, &back))
+        Tensor::new(&self.stored[..], permuted(value.as_slice(), &ours, &back, |value| value))
     }
 }
 

@@ -9,10 +9,9 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use super::constant::Constant;
+use super::constant::{Constant, Values};
 use super::error::NodeError;
 use super::network::Weight;
-use crate::layout::permuted;
 use crate::model::Source;
 
 /// A value of the graph that depends on the image. All its shapes, and the numbers of ONNX's dimensions, leave out N.
@@ -268,22 +267,28 @@ impl Activation {
         if fits { Ok(result) } else { Err(misfit()) }
     }
 
-    /// The matrix `[in, outputs]` that multiplies this value, a row for ONNX, with its rows in our order.
-    pub(crate) fn rows_to_our_layout(&self, matrix: &[f32], outputs: usize) -> Vec<f32> {
+    /// The matrix `[in, outputs]` that multiplies this value, a row for ONNX, with its rows in our order; it is `[outputs, in]`
+    /// if it is transposed.
+    pub(crate) fn rows_to_our_layout(&self, matrix: &Values, outputs: usize, is_transposed: bool) -> Vec<f32> {
         let row = self.dims.concat();
         let mut extents: Vec<usize> = row.iter().map(|part| part.extent).collect();
-        extents.push(outputs);
         let mut order = slowest_first(&row);
-        order.push(row.len());
-        permuted(matrix, &extents, &order)
+        if is_transposed {
+            extents.insert(0, outputs);
+            order.iter_mut().for_each(|axis| *axis += 1);
+            order.push(0);
+        } else {
+            extents.push(outputs);
+            order.push(row.len());
+        }
+        matrix.permuted(&extents, &order)
     }
 
     /// A constant that ONNX broadcasts over this value, as our layers broadcast it: without leading extents of 1.
     pub(crate) fn to_our_layout(&self, constant: &Constant) -> Result<Weight, NodeError> {
         let misfit = || NodeError::shape(format!("a constant that is broadcast over {self}"), &constant.shape);
-        let values = constant.to_floats();
-        if values.len() == 1 {
-            return Ok(Weight::new(&[1], values));
+        if let Some(value) = constant.scalar() {
+            return Ok(Weight::new(&[1], vec![value]));
         }
         let rank = self.dims.len();
         let extents = match constant.shape.len().checked_sub(rank) {
@@ -308,7 +313,7 @@ impl Activation {
             shape
         };
         let extents: Vec<usize> = covered_parts.iter().map(|part| part.extent).collect();
-        let values = permuted(&values, &extents, &slowest_first(&covered_parts));
+        let values = constant.values.permuted(&extents, &slowest_first(&covered_parts));
         let leading = shape.iter().take_while(|&&extent| extent == 1).count();
         Ok(Weight::new(&shape[leading.min(shape.len() - 1)..], values))
     }

@@ -2,6 +2,7 @@
 
 use half::{bf16, f16};
 use ndarray::{ArrayD, ArrayViewD, Axis};
+use prost::bytes::Bytes;
 
 use super::error::{NodeError, TensorError};
 use super::external::ExternalData;
@@ -22,6 +23,8 @@ pub(crate) struct Constant {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Values {
     Floats(Vec<f32>),
+    /// Floating-point numbers as they are in a file: four bytes each.
+    Stored(Bytes),
     Integers(Vec<i64>),
 }
 
@@ -29,6 +32,7 @@ impl Values {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Floats(values) => values.len(),
+            Self::Stored(bytes) => stored(bytes).len(),
             Self::Integers(values) => values.len(),
         }
     }
@@ -40,6 +44,10 @@ impl Values {
     pub(crate) fn pick(&self, indices: impl IntoIterator<Item = usize>) -> Self {
         match self {
             Self::Floats(values) => Self::Floats(indices.into_iter().map(|index| values[index]).collect()),
+            Self::Stored(bytes) => {
+                let values = stored(bytes);
+                Self::Floats(indices.into_iter().map(|index| f32::from_le_bytes(values[index])).collect())
+            }
             Self::Integers(values) => Self::Integers(indices.into_iter().map(|index| values[index]).collect()),
         }
     }
@@ -47,8 +55,8 @@ impl Values {
     /// As integers, rounded towards zero.
     pub(crate) fn to_integers(&self) -> Vec<i64> {
         match self {
-            Self::Floats(values) => values.iter().map(|&value| value as i64).collect(),
             Self::Integers(values) => values.clone(),
+            _ => self.to_floats().into_iter().map(|value| value as i64).collect(),
         }
     }
 
@@ -56,7 +64,20 @@ impl Values {
     pub(crate) fn to_floats(&self) -> Vec<f32> {
         match self {
             Self::Floats(values) => values.clone(),
+            Self::Stored(bytes) => stored(bytes).iter().copied().map(f32::from_le_bytes).collect(),
             Self::Integers(values) => values.iter().map(|&value| value as f32).collect(),
+        }
+    }
+
+    /// The elements of an array of this shape in the order of these axes, as floating-point numbers.
+    ///
+    /// # Panics
+    /// If the shape has another number of elements.
+    pub(crate) fn permuted(&self, shape: &[usize], axes: &[usize]) -> Vec<f32> {
+        match self {
+            Self::Floats(values) => permuted(values, shape, axes, |value| value),
+            Self::Stored(bytes) => permuted(stored(bytes), shape, axes, f32::from_le_bytes),
+            Self::Integers(values) => permuted(values, shape, axes, |value| value as f32),
         }
     }
 }
@@ -80,16 +101,13 @@ impl Constant {
     pub(crate) fn as_integers(&self) -> Option<&[i64]> {
         match &self.values {
             Values::Integers(values) => Some(values),
-            Values::Floats(_) => None,
+            _ => None,
         }
     }
 
     /// Its only element.
     pub(crate) fn scalar(&self) -> Option<f32> {
-        match self.to_floats()[..] {
-            [value] => Some(value),
-            _ => None,
-        }
+        (self.values.len() == 1).then(|| self.to_floats()[0])
     }
 
     /// Its elements, at the indices that `arrange` leaves of an array of all indices.
@@ -104,8 +122,8 @@ impl Constant {
     pub(crate) fn transposed(&self, permutation: &[usize]) -> Self {
         let shape = permutation.iter().map(|&axis| self.shape[axis]).collect();
         let values = match &self.values {
-            Values::Floats(values) => Values::Floats(permuted(values, &self.shape, permutation)),
-            Values::Integers(values) => Values::Integers(permuted(values, &self.shape, permutation)),
+            Values::Integers(values) => Values::Integers(permuted(values, &self.shape, permutation, |value| value)),
+            values => Values::Floats(values.permuted(&self.shape, permutation)),
         };
         Self { shape, values }
     }
@@ -162,11 +180,16 @@ impl Constant {
         let shape = shape.filter(|shape| size(shape) <= MOST_ELEMENTS);
         let shape = shape.ok_or_else(|| error(TensorError::Shape(tensor.dims.clone())))?;
         let values = match tensor.data_location {
-            0 => values(tensor, &tensor.raw_data, &shape),
-            _ => external.read(tensor).and_then(|bytes| values(tensor, &bytes, &shape)),
+            0 => values(tensor, tensor.raw_data.clone(), &shape),
+            _ => external.read(tensor).and_then(|bytes| values(tensor, bytes.into(), &shape)),
         };
         Ok(Self { values: values.map_err(error)?, shape })
     }
+}
+
+/// The numbers that these bytes are.
+fn stored(bytes: &[u8]) -> &[[u8; 4]] {
+    bytes.as_chunks().0
 }
 
 /// The number of elements in an array of this shape, empty dimensions counted as one: a bound for every product of its
@@ -176,8 +199,8 @@ pub(crate) fn size(shape: &[usize]) -> usize {
 }
 
 /// A tensor's elements, from bytes if there are any, otherwise from the field of their type.
-fn values(tensor: &TensorProto, raw: &[u8], shape: &[usize]) -> Result<Values, TensorError> {
-    fn each<const N: usize, V>(raw: &[u8], number: impl Fn([u8; N]) -> V) -> Vec<V> {
+fn values(tensor: &TensorProto, raw: Bytes, shape: &[usize]) -> Result<Values, TensorError> {
+    fn each<const N: usize, V>(raw: Bytes, number: impl Fn([u8; N]) -> V) -> Vec<V> {
         raw.as_chunks().0.iter().map(|&bytes| number(bytes)).collect()
     }
     let elements: usize = shape.iter().product();
@@ -218,6 +241,6 @@ fn values(tensor: &TensorProto, raw: &[u8], shape: &[usize]) -> Result<Values, T
         DataType::Int32 => Values::Integers(each(raw, |bytes| i32::from_le_bytes(bytes).into())),
         DataType::Int8 => Values::Integers(each(raw, |bytes| i8::from_le_bytes(bytes).into())),
         DataType::Uint8 | DataType::Bool => Values::Integers(each(raw, |[byte]: [u8; 1]| byte.into())),
-        DataType::Float | DataType::Undefined => Values::Floats(each(raw, f32::from_le_bytes)),
+        DataType::Float | DataType::Undefined => Values::Stored(raw),
     })
 }

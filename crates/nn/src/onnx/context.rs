@@ -9,7 +9,7 @@ use super::error::NodeError;
 use super::external::ExternalData;
 use super::network::{Network, Planned, Weight};
 use super::node::Node;
-use super::schema::TensorProto;
+use super::schema::{NodeProto, TensorProto};
 use crate::layers::Scale;
 use crate::layers::layer::Layer;
 use crate::model::Source;
@@ -55,10 +55,12 @@ pub(super) struct Graph<'a> {
     /// Version of the operators.
     pub(super) opset: i64,
     /// Tensors of the file that no node has read.
-    pub(super) tensors: HashMap<&'a str, &'a TensorProto>,
+    pub(super) tensors: HashMap<String, TensorProto>,
     pub(super) values: HashMap<&'a str, Value>,
     /// How many times a value is read, by nodes and as the graph's output.
     pub(super) readers: HashMap<&'a str, usize>,
+    /// How many of these times are still to come.
+    pub(super) unread: HashMap<&'a str, usize>,
     /// Values that have a layer of their own, rather than being another value in a new shape.
     pub(super) own: HashSet<&'a str>,
     /// How many more elements of constants may be computed.
@@ -75,6 +77,17 @@ impl<'a> Graph<'a> {
         self.tensors.remove(name);
         self.values.insert(name, value.clone());
         Ok(value)
+    }
+
+    /// Frees the constants that no node after this one reads.
+    pub(super) fn leave(&mut self, node: &'a NodeProto) {
+        for name in &node.input {
+            let unread = self.unread.entry(name).or_default();
+            *unread = unread.saturating_sub(1);
+            if *unread == 0 && matches!(self.values.get(&name[..]), Some(Value::Constant(_))) {
+                self.values.remove(&name[..]);
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod constant;
 pub(crate) mod context;
 pub(crate) mod error;
 mod external;
+mod file;
 pub(crate) mod layer;
 pub(crate) mod network;
 pub(crate) mod node;
@@ -32,14 +33,16 @@ pub(crate) mod windows;
 mod writer;
 pub(crate) mod writing;
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use prost::Message;
-use prost::bytes::Bytes;
+use prost::bytes::Buf;
 
 pub use error::{LoadError, LoadErrorKind, NodeError, OnnxError, TensorError};
 use external::ExternalData;
+use file::FileBytes;
 use schema::ModelProto;
 
 use crate::files::write_whole;
@@ -52,8 +55,7 @@ impl Model<f32> {
     /// If the file can't be read, isn't an ONNX file, or can't become a model; the error names the node.
     pub fn load_onnx(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        let read = || Ok(read(fs::read(path)?.into(), ExternalData(path.parent())).map_err(Box::new)?);
-        read().map_err(|kind| LoadError { path: path.into(), kind })
+        read(path).map_err(|kind| LoadError { path: path.into(), kind })
     }
 
     /// Reads a model from the bytes of an ONNX file.
@@ -61,7 +63,7 @@ impl Model<f32> {
     /// # Errors
     /// As [`load_onnx`](Self::load_onnx).
     pub fn from_onnx(bytes: &[u8]) -> Result<Self, OnnxError> {
-        read(Bytes::copy_from_slice(bytes), ExternalData(None))
+        reader::model(ModelProto::decode(bytes)?, ExternalData(None), bytes.len())
     }
 
     /// Writes the model as an ONNX file of opset 21, which appears whole or not at all. Its input is an image `[N, C, H, W]`
@@ -80,8 +82,22 @@ impl Model<f32> {
     }
 }
 
-/// The raw data of tensors stay where they are in the file's bytes.
-fn read(bytes: Bytes, external: ExternalData<'_>) -> Result<Model, OnnxError> {
-    let len = bytes.len();
-    reader::model(&ModelProto::decode(bytes)?, external, len)
+/// The model in a file.
+fn read(path: &Path) -> Result<Model, LoadErrorKind> {
+    let mut file = File::open(path)?;
+    let (decoded, len) = if file.metadata()?.is_file() {
+        let mut bytes = FileBytes::new(file)?;
+        let len = bytes.remaining();
+        let decoded = ModelProto::decode(&mut bytes);
+        bytes.finish()?;
+        (decoded, len)
+    } else {
+        // The length of a pipe is known at its end.
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        (ModelProto::decode(&bytes[..]), bytes.len())
+    };
+    let model =
+        decoded.map_err(OnnxError::from).and_then(|decoded| reader::model(decoded, ExternalData(path.parent()), len));
+    Ok(model.map_err(Box::new)?)
 }

@@ -44,18 +44,25 @@ impl Weight {
         Self { shape: constant.shape.clone(), values: constant.to_floats() }
     }
 
+    /// The elements under a permutation of the dimensions.
+    pub(crate) fn permuted(constant: &Constant, axes: &[usize]) -> Self {
+        let shape = axes.iter().map(|&axis| constant.shape[axis]).collect();
+        Self { shape, values: constant.values.permuted(&constant.shape, axes) }
+    }
+
     fn fitted(self, parameter: &ParameterSpec) -> Result<Tensor<f32>, NodeError> {
         if self.shape != parameter.shape {
             let expected = format!("a {} {:?} in our layout", parameter.name, parameter.shape);
             return Err(NodeError::shape(expected, &self.shape));
         }
-        match self.values.iter().find(|value| !value.is_finite()) {
-            Some(value) => {
-                let error = TensorError::NotFinite(value.to_string());
-                Err(NodeError::Tensor { name: parameter.name.into(), error })
-            }
-            None => Ok(Tensor::new(&self.shape[..], self.values)),
-        }
+        // Part by part, with several values at once.
+        let is_finite = |part: &[f32]| part.iter().fold(true, |all, value| all & value.is_finite());
+        let Some(part) = self.values.chunks(1024).find(|part| !is_finite(part)) else {
+            return Ok(Tensor::new(&self.shape[..], self.values));
+        };
+        let value = part.iter().find(|value| !value.is_finite()).map(ToString::to_string);
+        let error = TensorError::NotFinite(value.unwrap_or_default());
+        Err(NodeError::Tensor { name: parameter.name.into(), error })
     }
 }
 

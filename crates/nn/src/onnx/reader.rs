@@ -18,22 +18,24 @@ use crate::model::{Model, ModelInfo, Source};
 const OLDEST_OPSET: i64 = 7;
 
 /// The model of a file of this many bytes.
-pub(super) fn model(file: &ModelProto, external: ExternalData<'_>, bytes: usize) -> Result<Model, OnnxError> {
-    let graph = file.graph.as_ref().ok_or(OnnxError::NoGraph)?;
+pub(super) fn model(mut file: ModelProto, external: ExternalData<'_>, bytes: usize) -> Result<Model, OnnxError> {
+    let mut graph = file.graph.take().ok_or(OnnxError::NoGraph)?;
+    let tensors = std::mem::take(&mut graph.initializer);
     let output = graph.output.first().map_or("", |output| &output.name[..]);
-    let scores = before_softmax(graph, output);
-    let (graph, Value::Activation(scores)) = read(file, graph, scores, external, bytes)? else {
+    let scores = before_softmax(&graph, output);
+    let (graph, Value::Activation(scores)) = read(&file, &graph, tensors, scores, external, bytes)? else {
         return Err(OnnxError::Output(output.into()));
     };
     let mut network = graph.network;
     let last = row(&mut network, &scores, output)?;
-    network.build(last, info(file))
+    network.build(last, info(&file))
 }
 
-/// Reads the graph up to this value.
+/// Reads the graph, whose tensors are given, up to this value.
 pub(super) fn read<'a>(
     file: &ModelProto,
     graph: &'a GraphProto,
+    tensors: Vec<TensorProto>,
     output: &'a str,
     external: ExternalData<'a>,
     bytes: usize,
@@ -41,8 +43,8 @@ pub(super) fn read<'a>(
     let found = file.opset_import.iter().find(|set| is_onnx(&set.domain)).map(|set| set.version);
     let opset = found.filter(|&version| version >= OLDEST_OPSET).ok_or(OnnxError::Opset { found })?;
     let nodes = needed(graph, output);
-    let tensors: HashMap<&str, &TensorProto> =
-        graph.initializer.iter().map(|tensor| (&tensor.name[..], tensor)).collect();
+    let tensors: HashMap<String, TensorProto> =
+        tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
     let inputs: Vec<&ValueInfoProto> =
         graph.input.iter().filter(|input| !tensors.contains_key(&input.name[..])).collect();
     let &[input] = &inputs[..] else {
@@ -60,6 +62,7 @@ pub(super) fn read<'a>(
         opset,
         tensors,
         values: HashMap::from([(&input.name[..], image.into())]),
+        unread: readers.clone(),
         readers,
         own: HashSet::new(),
         // In memory, constants are as large as in the file, or a few times that; shapes are a few numbers each.
@@ -73,6 +76,7 @@ pub(super) fn read<'a>(
             OnnxError::Node { node, operator, error }
         })?;
         graph = reading.graph;
+        graph.leave(proto);
     }
     let value = graph.value(output).map_err(|_| OnnxError::Output(output.into()))?;
     Ok((graph, value))

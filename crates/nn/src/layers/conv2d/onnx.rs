@@ -6,7 +6,6 @@ use super::Conv2d;
 use crate::geometry::{Convolution, Padding};
 use crate::layers::linear::Linear;
 use crate::layers::shape::Flatten;
-use crate::layout::permuted;
 use crate::onnx::prelude::*;
 use crate::onnx::windows::{Windows, check_kernel, convolution, to_oihw};
 
@@ -38,7 +37,7 @@ fn conv(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     if x.as_image().is_some() {
         let conv = Convolution { stride, padding, dilation, groups };
         let layer = Conv2d { out_channels: outputs, kernel, conv, bias: bias.is_some() };
-        let weight = Weight::of(&weight.transposed(&[2, 3, 1, 0]));
+        let weight = Weight::permuted(&weight, &[2, 3, 1, 0]);
         let source = r.layer_with(layer, &x, once(weight).chain(bias))?;
         return Ok(r.image(source).into());
     }
@@ -46,7 +45,7 @@ fn conv(r: &mut Reading<'_>) -> Result<Value, NodeError> {
         return Err(x.misfit("an image [N, C, H, W]"));
     }
     let layer = Linear { out_features: outputs, bias: bias.is_some() };
-    let values = permuted(&weight.to_floats(), &[outputs, group_in], &[1, 0]);
+    let values = weight.values.permuted(&[outputs, group_in], &[1, 0]);
     let source = r.layer_with(layer, &x, once(Weight::new(&[group_in, outputs], values)).chain(bias))?;
     Ok(Activation::row(source, outputs, x.shape().len()).into())
 }

@@ -46,7 +46,7 @@ fn conv_transpose(r: &mut Reading<'_>) -> Result<Value, NodeError> {
         transposed: TransposedConvolution { conv: Convolution { stride, padding, dilation, groups }, output_padding },
         bias: bias.is_some(),
     };
-    let weight = Weight::of(&weight.transposed(&[2, 3, 1, 0]));
+    let weight = Weight::permuted(&weight, &[2, 3, 1, 0]);
     let source = r.layer_with(layer, &x, once(weight).chain(bias))?;
     Ok(r.image(source).into())
 }

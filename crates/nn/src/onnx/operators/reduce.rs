@@ -114,8 +114,8 @@ fn of_activation(
 
 fn of_constant(constant: &Constant, mut axes: Vec<usize>, kept: bool, reduction: Reduction) -> Constant {
     let numbers: Vec<f64> = match &constant.values {
-        Values::Floats(values) => values.iter().map(|&value| value.into()).collect(),
         Values::Integers(values) => values.iter().map(|&value| value as f64).collect(),
+        values => values.to_floats().into_iter().map(f64::from).collect(),
     };
     let mut array = ArrayD::from_shape_vec(&constant.shape[..], numbers).expect("as many elements as the shape says");
     if matches!(reduction, Reduction::Squares | Reduction::Length) {
@@ -139,8 +139,8 @@ fn of_constant(constant: &Constant, mut axes: Vec<usize>, kept: bool, reduction:
         Reduction::Sum | Reduction::Max | Reduction::Squares => {}
     }
     let values = match constant.values {
-        Values::Floats(_) => Values::Floats(array.iter().map(|&value| value as f32).collect()),
         Values::Integers(_) => Values::Integers(array.iter().map(|&value| value as i64).collect()),
+        _ => Values::Floats(array.iter().map(|&value| value as f32).collect()),
     };
     Constant { shape: array.shape().to_vec(), values }
 }

@@ -28,7 +28,7 @@ const NO_FILES: ExternalData<'static> = ExternalData(None);
 /// A graph's first output, as ONNX lays it out, computed with its one input, a batch of images.
 fn on_images(model: &ModelProto, graph: &GraphProto, input: &Constant) -> Computed {
     let output = &graph.output[0].name[..];
-    let read = |output, bytes| match reader::read(model, graph, output, NO_FILES, bytes)? {
+    let read = |output, bytes| match reader::read(model, graph, graph.initializer.clone(), output, NO_FILES, bytes)? {
         (graph, Value::Activation(result)) => Ok((graph.network, result)),
         _ => Err(OnnxError::Output(output.into())),
     };

@@ -58,7 +58,7 @@ impl Case {
     /// Computed from constants alone.
     fn on_constants(&self) -> Computed {
         let graph = self.graph(0);
-        match reader::read(&self.model, &graph, &graph.output[0].name, NO_FILES, 1 << 20)? {
+        match reader::read(&self.model, &graph, graph.initializer.clone(), &graph.output[0].name, NO_FILES, 1 << 20)? {
             (_, Value::Constant(constant)) => Ok((constant.shape.clone(), constant.to_floats())),
             _ => Err(OnnxError::Output(String::new())),
         }

@@ -54,6 +54,28 @@ fn number([_, c, h, w]: [usize; 4]) -> impl Fn([usize; 4]) -> f32 {
 }
 
 #[test]
+fn a_constant_is_there_for_all_that_read_it() {
+    let nodes = vec![
+        node("Add", "twice", &["k", "k"], "2k"),
+        node("Mul", "product", &["x", "k"], "a"),
+        node("Mul", "second", &["a", "2k"], "b"),
+        node("Max", "limit", &["2k", "k"], "m"),
+        node("Add", "sum", &["b", "m"], "y"),
+    ];
+    let k = [2.0, -0.5, 3.0];
+    let shape = [2, 3, 4, 5];
+    let expected = literal(shape, |at| {
+        let k = k[at[1]];
+        number(shape)(at) * k * (2.0 * k) + k.max(2.0 * k)
+    });
+    let mut raw = tensor("k", &[3, 1, 1], &[]);
+    raw.raw_data = k.iter().flat_map(|value: &f32| value.to_le_bytes()).collect::<Vec<u8>>().into();
+    for k in [tensor("k", &[3, 1, 1], &k), raw] {
+        assert_eq!(computed(shape, nodes.clone(), vec![k]).unwrap(), expected);
+    }
+}
+
+#[test]
 fn channels_are_split_and_shuffled() {
     // A unit of ShuffleNet V2: one half passes, the other is changed, and the channels of both take turns.
     let mut nodes = vec![
