@@ -49,12 +49,13 @@ struct Direct {
     pass: Pass,
     /// For each phase, group and strip of `NR` target channels: a panel `[taps, run, NR]`.
     panels: Vec<f32>,
+    /// The channels of a source pixel in the padding.
     zeros: Vec<f32>,
 }
 
 impl Direct {
     fn new(g: &ConvGeometry, pass: Pass, tier: Tier) -> Self {
-        let zeros = vec![0.0; if pass == Pass::Forward { g.group_in() } else { g.group_out() }];
+        let zeros = vec![0.0; if pass == Pass::Forward { g.in_channels } else { g.out_channels }];
         Self { tier, geometry: *g, pass, panels: Vec::new(), zeros }
     }
 }
@@ -125,7 +126,7 @@ impl Kernel for Pack<'_> {
 /// One call: a convolution-like walk over pictures.
 struct Walk<'a> {
     panels: &'a [f32],
-    /// A run of zeros.
+    /// The channels of a source pixel in the padding.
     zeros: &'a [f32],
     sweeps: Vec<Sweep>,
     images: usize,
@@ -140,12 +141,12 @@ struct Walk<'a> {
     target: Target<'a>,
 }
 
-/// A part of the work: rows of one image's sweep, by strips of one group's target channels.
+/// A part of the work: rows of one image's sweep, by some groups, and strips of each one's target channels.
 struct Task {
     image: usize,
     sweep: usize,
     rows: Range<usize>,
-    group: usize,
+    groups: Range<usize>,
     strips: Range<usize>,
 }
 
@@ -159,7 +160,7 @@ impl Kernel for Walk<'_> {
         let run = self.run_length();
         let work = |sweep: &Sweep| self.images * sweep.count[0] * sweep.count[1] * sweep.taps.len() * run * self.to[2];
         let work = self.sweeps.iter().map(work).sum::<usize>() as u64;
-        let wanted = wanted_tasks(work).div_ceil(self.sweeps.len() * self.groups);
+        let wanted = wanted_tasks(work).div_ceil(self.sweeps.len());
         let mut tasks = Vec::new();
         for (index, sweep) in self.sweeps.iter().enumerate() {
             // Few enough rows that the source stays in the cache and that there are enough tasks, but enough for some tiles.
@@ -168,12 +169,15 @@ impl Kernel for Walk<'_> {
             let least = (8 * max_rows::<S>()).div_ceil(sweep.count[1]);
             let rows = cached.min(shared).max(least).min(sweep.count[0]);
             let chunks = sweep.count[0].div_ceil(rows);
-            let strip_parts = wanted.div_ceil((self.images * chunks).max(1)).min(strips);
+            let panel_parts = wanted.div_ceil((self.images * chunks).max(1));
+            let group_parts = panel_parts.min(self.groups);
+            let strip_parts = panel_parts.div_ceil(group_parts).min(strips);
             for image in 0..self.images {
                 for chunk in balanced(sweep.count[0], rows) {
-                    for group in 0..self.groups {
+                    for groups in balanced(self.groups, self.groups.div_ceil(group_parts)) {
                         for strips in balanced(strips, strips.div_ceil(strip_parts)) {
-                            tasks.push(Task { image, sweep: index, rows: chunk.clone(), group, strips });
+                            let (rows, groups) = (chunk.clone(), groups.clone());
+                            tasks.push(Task { image, sweep: index, rows, groups, strips });
                         }
                     }
                 }
@@ -215,7 +219,7 @@ impl Kernel for Part<'_> {
         let nr = columns::<S>();
         let run = walk.run_length();
         let group_target = to[2] / walk.groups;
-        let group_source = run * task.group;
+        let group_source = run * task.groups.start;
         let zeros = walk.zeros.as_ptr();
         let image = task.image * to[0] * to[1];
         let size = [from[0], from[1]];
@@ -233,7 +237,7 @@ impl Kernel for Part<'_> {
         let panel_size = sweep.taps.len() * run * nr;
         let strips = group_target.div_ceil(nr);
         let first_panel = sweep.taps_before * run * walk.groups * strips * nr;
-        let at_once = if strips * panel_size * 4 <= PANEL_BYTES { FEW_TILES } else { usize::MAX };
+        let at_once = if task.groups.len() * strips * panel_size * 4 <= PANEL_BYTES { FEW_TILES } else { usize::MAX };
 
         let pixels = task.rows.start * sweep.count[1]..task.rows.end * sweep.count[1];
         let mut parts = balanced(pixels.len(), max_rows::<S>());
@@ -244,7 +248,7 @@ impl Kernel for Part<'_> {
             offsets.clear();
             rows.clear();
             out.clear();
-            // A pointer for each tile, run and row.
+            // A pointer for each tile, run and row, to the first group's channels.
             for part in parts.by_ref().take(at_once) {
                 let mut starts = [zeros; MOST_ROWS];
                 let mut sources = [[0; 2]; MOST_ROWS];
@@ -291,45 +295,49 @@ impl Kernel for Part<'_> {
                 return;
             }
 
-            for strip in task.strips.clone() {
-                let panel = first_panel + (task.group * strips + strip) * panel_size;
-                let column = strip * nr;
-                let columns = nr.min(group_target - column);
-                let channel = task.group * group_target + column;
-                let bias = walk.bias.map(|bias| &bias[channel..]);
-                for place in &places {
-                    let left = &rows[place.runs.start * max_rows::<S>()..];
-                    // The pixels of a 1×1 kernel are read once: those of the next tile follow those of this one.
-                    let ahead = if sweep.taps.len() == 1 && !place.runs.is_empty() {
-                        left[place.rows - 1].wrapping_add(run)
-                    } else {
-                        std::ptr::null()
-                    };
-                    let mut strip_out = [std::ptr::null_mut(); MOST_ROWS];
-                    for i in 0..place.rows {
-                        strip_out[i] = out[place.out + i].wrapping_add(channel);
+            for group in task.groups.clone() {
+                for strip in task.strips.clone() {
+                    let panel = first_panel + (group * strips + strip) * panel_size;
+                    let column = strip * nr;
+                    let columns = nr.min(group_target - column);
+                    let channel = group * group_target + column;
+                    let bias = walk.bias.map(|bias| &bias[channel..]);
+                    for place in &places {
+                        let left = &rows[place.runs.start * max_rows::<S>()..];
+                        // The pixels of a 1×1 kernel are read once: those of the next tile follow those of this one.
+                        let ahead = if sweep.taps.len() == 1 && !place.runs.is_empty() {
+                            left[place.rows - 1].wrapping_add(run)
+                        } else {
+                            std::ptr::null()
+                        };
+                        let mut strip_out = [std::ptr::null_mut(); MOST_ROWS];
+                        for i in 0..place.rows {
+                            strip_out[i] = out[place.out + i].wrapping_add(channel);
+                        }
+                        let tile = Tile {
+                            offsets: &offsets[place.runs.clone()],
+                            left: Left::Rows(left, max_rows::<S>()),
+                            length: run,
+                            left_step: 1,
+                            ahead,
+                            panel: &walk.panels[panel..][..panel_size],
+                            prefetch: NEAR,
+                            out: &strip_out[..place.rows],
+                            columns,
+                            accumulate: false,
+                            bias,
+                            relu: walk.relu,
+                        };
+                        // SAFETY: each pointer that is read leads to `run` values: a group's channels of a source pixel
+                        // inside the picture (`there`), or of the zeros. The panel holds `run` steps for each tap. The target has
+                        // the length that `Call` checked, and its pixels' strips belong to this task alone.
+                        unsafe { tile.run(s) };
                     }
-                    let tile = Tile {
-                        offsets: &offsets[place.runs.clone()],
-                        left: Left::Rows(left, max_rows::<S>()),
-                        length: run,
-                        left_step: 1,
-                        ahead,
-                        panel: &walk.panels[panel..][..panel_size],
-                        prefetch: NEAR,
-                        out: &strip_out[..place.rows],
-                        columns,
-                        accumulate: false,
-                        bias,
-                        relu: walk.relu,
-                    };
-                    // SAFETY: each pointer that is read leads to `run` values: a group's channels of a source pixel
-                    // inside the picture (`there`), or the zeros. The panel holds `run` steps for each tap. The target has
-                    // the length that `Call` checked, and its pixels' strips belong to this task alone.
-                    unsafe { tile.run(s) };
+                    // SAFETY: as above.
+                    unsafe { walk.target.complete(S::TIER, &out, channel..channel + columns) };
                 }
-                // SAFETY: as above.
-                unsafe { walk.target.complete(S::TIER, &out, channel..channel + columns) };
+                // The next group's channels follow.
+                rows.iter_mut().for_each(|row| *row = row.wrapping_add(run));
             }
         }
     }
