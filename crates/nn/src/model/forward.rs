@@ -23,7 +23,8 @@ pub struct Forward<T: Real> {
     statistics: Vec<BatchStatistics<T>>,
 }
 
-/// A forward pass in evaluation whose tape keeps every value: any layer's output can be looked at, and any backward rule played.
+/// A forward pass in evaluation whose tape has every value: any layer's output can be looked at, and any backward rule played.
+/// What was computed together with its neighbours is deferred: it is computed when it is first read.
 #[derive(Clone, Debug)]
 pub struct Recorded<T: Real> {
     tape: Tape<T>,
@@ -89,7 +90,7 @@ impl<T: Real> Model<T> {
         Ok(self.forward_from(tape, Source::Image, images, mode))
     }
 
-    /// Runs the model in evaluation on images `[N, H, W, C]`, on a new tape that keeps every value: to explain.
+    /// Runs the model in evaluation on images `[N, H, W, C]`, on a new tape that keeps or defers every value: to explain.
     ///
     /// # Errors
     /// If the images are of another shape than the model takes.
