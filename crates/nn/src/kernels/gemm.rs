@@ -18,7 +18,7 @@
 use std::ops::Range;
 
 use super::finish::Target;
-use super::pack::{Matrix, gather_tiles, pack, panels_len};
+use super::pack::{Matrix, gather_tiles, pack_blocks, pack_panels, panels_len};
 use super::parallel::{ACCESS, for_each, wanted_tasks};
 use super::scratch::with_scratch;
 use super::tile::{CHAIN, Left, MOST_ROWS, NEAR, Tile, balanced, columns, max_rows};
@@ -80,7 +80,7 @@ impl Panels {
     /// If it has another shape.
     pub(crate) fn update(&mut self, b: Matrix<'_>) {
         assert_eq!([b.rows(), b.columns()], self.shape, "a matrix in the place of another");
-        dispatch_on(self.tier, Resized { b, panels: &mut self.values });
+        pack_panels(self.tier, b, block_steps(b.rows()), &mut self.values);
     }
 
     /// `C = A · B + bias`, then `max(0, C)` if `relu`: `[M, K] · [K, N] + [N]` → `[M, N]`, row-major.
@@ -89,21 +89,6 @@ impl Panels {
     /// If the shapes don't fit together.
     pub(crate) fn multiply(&self, a: Matrix<'_>, bias: Option<&[f32]>, relu: bool, c: Target<'_>) {
         dispatch_on(self.tier, Product::new(a, &self.values, self.shape, bias, relu, c));
-    }
-}
-
-struct Resized<'a> {
-    b: Matrix<'a>,
-    panels: &'a mut Vec<f32>,
-}
-
-impl Kernel for Resized<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        self.panels.resize(panels_len::<S>(self.b), 0.0);
-        pack_blocks(s, self.b, self.panels);
     }
 }
 
@@ -116,15 +101,6 @@ fn block_steps(k: usize) -> usize {
 /// Whether rows of `k` values compete for a few sets of the first-level cache.
 fn compete(k: usize) -> bool {
     k >= ROUND && k % ROUND < LINE
-}
-
-/// Packs block after block of the reduction, each into panels: so a product reads them in order.
-fn pack_blocks<S: Simd>(s: S, b: Matrix<'_>, panels: &mut [f32]) {
-    let width = b.columns().next_multiple_of(columns::<S>());
-    for first in (0..b.rows()).step_by(block_steps(b.rows())) {
-        let steps = first..b.rows().min(first + block_steps(b.rows()));
-        pack(s, b.part(steps.clone(), 0..b.columns()), &mut panels[steps.start * width..steps.end * width]);
-    }
 }
 
 /// `C = A · B`: `[M, K] · [K, N]` → `[M, N]`, row-major.
@@ -152,7 +128,7 @@ impl Kernel for Gemm<'_> {
     fn run<S: Simd>(self, s: S) {
         let shape = [self.b.rows(), self.b.columns()];
         with_scratch(panels_len::<S>(self.b), |panels| {
-            pack_blocks(s, self.b, panels);
+            pack_blocks(s, self.b, block_steps(self.b.rows()), panels);
             Product::new(self.a, panels, shape, None, false, Target::new(self.c)).run(s);
         });
     }

@@ -135,13 +135,14 @@ impl PackPanel<'_> {
     }
 }
 
-/// Packs a matrix `[K, N]` into panels `[K, NR]`, one after the other.
-pub(crate) fn pack_panels(tier: Tier, b: Matrix<'_>, panels: &mut Vec<f32>) {
-    dispatch_on(tier, Resized { b, panels });
+/// Packs a matrix `[K, N]` in blocks of at most `steps` rows, each into panels `[steps, NR]`, one after the other.
+pub(crate) fn pack_panels(tier: Tier, b: Matrix<'_>, steps: usize, panels: &mut Vec<f32>) {
+    dispatch_on(tier, Resized { b, steps, panels });
 }
 
 struct Resized<'a> {
     b: Matrix<'a>,
+    steps: usize,
     panels: &'a mut Vec<f32>,
 }
 
@@ -151,7 +152,7 @@ impl Kernel for Resized<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         self.panels.resize(panels_len::<S>(self.b), 0.0);
-        pack(s, self.b, self.panels);
+        pack_blocks(s, self.b, self.steps, self.panels);
     }
 }
 
@@ -160,11 +161,23 @@ pub(crate) fn panels_len<S: Simd>(b: Matrix<'_>) -> usize {
     b.rows * b.columns.next_multiple_of(columns::<S>())
 }
 
+/// As [`pack_panels`], into panels that have room for the matrix: a product reads them in order.
+///
+/// # Panics
+/// If they have not.
+pub(crate) fn pack_blocks<S: Simd>(s: S, b: Matrix<'_>, steps: usize, panels: &mut [f32]) {
+    let width = b.columns.next_multiple_of(columns::<S>());
+    for first in (0..b.rows).step_by(steps.max(1)) {
+        let rows = first..b.rows.min(first + steps);
+        pack(s, b.part(rows.clone(), 0..b.columns), &mut panels[rows.start * width..rows.end * width]);
+    }
+}
+
 /// Packs a matrix into panels, which have room for it.
 ///
 /// # Panics
 /// If they have not.
-pub(crate) fn pack<S: Simd>(s: S, b: Matrix<'_>, panels: &mut [f32]) {
+fn pack<S: Simd>(s: S, b: Matrix<'_>, panels: &mut [f32]) {
     let nr = columns::<S>();
     let size = b.rows * nr;
     assert_eq!(panels.len(), panels_len::<S>(b), "values of the panels");

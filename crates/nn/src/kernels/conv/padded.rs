@@ -48,7 +48,7 @@ struct Padded {
 
 impl Convolve for Padded {
     fn update(&mut self, w: &[f32]) {
-        pack_panels(self.tier, Matrix::new(w, self.shape), &mut self.panels);
+        pack_panels(self.tier, Matrix::new(w, self.shape), self.shape[0], &mut self.panels);
     }
 
     fn run(&self, call: Call<'_>) {
