@@ -155,9 +155,11 @@ impl Finish<'_, f32> {
         let pixels = grain(width);
         for_each_part(y, pixels * width.max(1), |i, y| {
             write(i * pixels, y);
-            let rows: Vec<*mut f32> = y.chunks_mut(width.max(1)).map(<[f32]>::as_mut_ptr).collect();
+            // Without a map by channel, the part is one row.
+            let row = if self.affine.is_some() { width } else { y.len() };
+            let rows: Vec<*mut f32> = y.chunks_mut(row.max(1)).map(<[f32]>::as_mut_ptr).collect();
             // SAFETY: the rows are parts of this task's own slice, at their places in the output.
-            unsafe { self.steps(tier, from.pointer(), base.pointer(), &rows, 0..width.min(y.len())) };
+            unsafe { self.steps(tier, from.pointer(), base.pointer(), &rows, 0..row.min(y.len())) };
         });
     }
 
