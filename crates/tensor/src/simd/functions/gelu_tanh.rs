@@ -32,7 +32,7 @@ pub fn gelu_tanh_slope<S: Simd>(s: S, x: S::V) -> S::V {
 
 /// 2·√(2/π) in two parts, the first having twelve bits.
 const A: [f32; 2] = [1.595_703_1, 6.599_66e-5];
-/// 0.044715 times as much, likewise.
+/// 0.044715 times that number, split in the same way.
 const B: [f32; 2] = [0.071_350_1, 4.718_616_4e-6];
 
 /// |x|, but not more than where x·σ(v) is nothing.
