@@ -8,7 +8,10 @@ use tensor::simd::Lanes;
 pub trait Function: Copy + Debug + Send + Sync + 'static {
     /// f(x).
     fn f<L: Lanes>(self, x: L) -> L;
+}
 
+/// A function whose derivative is known.
+pub trait Differentiable: Function {
     /// g·f′(x), from x or from y = f(x), as its kind of layer says.
     fn vjp<L: Lanes>(self, g: L, value: L) -> L;
 }

@@ -9,7 +9,7 @@ use crate::geometry::ConvGeometry;
 use crate::im2col;
 use crate::kernels::conv::{self as kernels, Pass, Prepared};
 use crate::kernels::finish::{Finish, Kept, Target};
-use crate::kernels::function::Curve;
+use crate::kernels::function::{Curve, Slope};
 use crate::kernels::{Matrix, Panels, gemm, reference, row_product};
 
 /// `f32`, on the SIMD kernels, or `f64`, on the plain reference path that gradients are checked with.
@@ -75,7 +75,7 @@ pub trait Real: Element {
 
     /// `g[i] ← g[i]·f′`, by the values that the derivative is computed from.
     #[doc(hidden)]
-    fn vjp(f: &dyn Curve, g: &mut [Self], values: &[Self]);
+    fn vjp(f: &dyn Slope, g: &mut [Self], values: &[Self]);
 }
 
 impl Real for f64 {
@@ -113,7 +113,7 @@ impl Real for f64 {
         f.map_f64(y);
     }
 
-    fn vjp(f: &dyn Curve, g: &mut [Self], values: &[Self]) {
+    fn vjp(f: &dyn Slope, g: &mut [Self], values: &[Self]) {
         f.vjp_f64(g, values);
     }
 
@@ -189,7 +189,7 @@ impl Real for f32 {
         f.map(y);
     }
 
-    fn vjp(f: &dyn Curve, g: &mut [Self], values: &[Self]) {
+    fn vjp(f: &dyn Slope, g: &mut [Self], values: &[Self]) {
         f.vjp(g, values);
     }
 

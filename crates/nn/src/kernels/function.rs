@@ -6,16 +6,13 @@ use std::ops::Range;
 use tensor::blocks::{BLOCK, for_each_part, update};
 use tensor::simd::{Kernel, Simd, Tier, Vector, dispatch, dispatch_on, tier};
 
-use crate::function::Function;
+use crate::function::{Differentiable, Function};
 
 /// A [`Function`] of any type, applied to arrays. Generic code applies functions through this, so that their vectors are compiled
 /// once, in this crate.
 pub trait Curve: Debug + Send + Sync {
     /// `y[i] ← f(y[i])`.
     fn map(&self, y: &mut [f32]);
-
-    /// `g[i] ← g[i]·f′`, by the values that the derivative is computed from.
-    fn vjp(&self, g: &mut [f32], values: &[f32]);
 
     /// y ← f(y), or y·f(y) if `gated`, for the values of `columns`, counted from each pointer.
     ///
@@ -25,6 +22,12 @@ pub trait Curve: Debug + Send + Sync {
 
     /// As [`map`](Self::map), in double precision.
     fn map_f64(&self, y: &mut [f64]);
+}
+
+/// The derivative of a function of any type, as [`Curve`] is the function.
+pub trait Slope: Debug + Send + Sync {
+    /// `g[i] ← g[i]·f′`, by the values that the derivative is computed from.
+    fn vjp(&self, g: &mut [f32], values: &[f32]);
 
     /// As [`vjp`](Self::vjp), in double precision.
     fn vjp_f64(&self, g: &mut [f64], values: &[f64]);
@@ -38,13 +41,6 @@ impl<F: Function> Curve for F {
         });
     }
 
-    fn vjp(&self, g: &mut [f32], values: &[f32]) {
-        for_each_part(g, BLOCK, |block, g| {
-            let values = &values[block * BLOCK..][..g.len()];
-            dispatch(Vjp { f: *self, g, values });
-        });
-    }
-
     unsafe fn map_rows(&self, tier: Tier, gated: bool, rows: &[*mut f32], columns: Range<usize>) {
         dispatch_on(tier, Rows { f: *self, gated, rows, columns });
     }
@@ -52,9 +48,18 @@ impl<F: Function> Curve for F {
     fn map_f64(&self, y: &mut [f64]) {
         update(y, [], |y, []| self.f(y));
     }
+}
+
+impl<F: Differentiable> Slope for F {
+    fn vjp(&self, g: &mut [f32], values: &[f32]) {
+        for_each_part(g, BLOCK, |block, g| {
+            let values = &values[block * BLOCK..][..g.len()];
+            dispatch(Vjp { f: *self, g, values });
+        });
+    }
 
     fn vjp_f64(&self, g: &mut [f64], values: &[f64]) {
-        update(g, [values], |g, [value]| Function::vjp(*self, g, value));
+        update(g, [values], |g, [value]| Differentiable::vjp(*self, g, value));
     }
 }
 
@@ -65,7 +70,7 @@ struct Vjp<'a, F> {
     values: &'a [f32],
 }
 
-impl<F: Function> Kernel for Vjp<'_, F> {
+impl<F: Differentiable> Kernel for Vjp<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -132,7 +137,7 @@ mod tests {
             Curve::map(&Square, &mut y);
             assert_eq!(bits(&y), bits(&expected));
             let mut product = g.clone();
-            Curve::vjp(&Square, &mut product, &x);
+            Slope::vjp(&Square, &mut product, &x);
             assert!(product.iter().zip(g.iter().zip(&x)).all(|(&p, (&g, &x))| p == g * 2.0 * x));
         }
     }

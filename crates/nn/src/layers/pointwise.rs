@@ -4,13 +4,13 @@ use tensor::{Grads, Nature, Op, Tensor, Var};
 
 use super::error::LayerError;
 use super::run::{Run, Share};
-use crate::function::Function;
+use crate::function::Differentiable;
 use crate::kernels::finish::Activation;
-use crate::kernels::function::Curve;
+use crate::kernels::function::{Curve, Slope};
 use crate::real::Real;
 
-/// A [`Function`] that is a kind of layer, and its own operation on the tape.
-pub(crate) trait Pointwise: Function + AsCurve {
+/// A [`Differentiable`] function that is a kind of layer, and its own operation on the tape.
+pub(crate) trait Pointwise: Differentiable + AsCurve {
     /// What kind of function it is.
     fn nature(&self) -> Nature;
 
@@ -66,7 +66,7 @@ pub(crate) fn map<T: Real>(f: &dyn Curve, mut x: Tensor<T>) -> Tensor<T> {
 }
 
 /// The vector–Jacobian product of a function, by the value that its derivative is computed from.
-pub(crate) fn vjp<T: Real>(f: &dyn Curve, mut upstream: Tensor<T>, value: &Tensor<T>) -> Grads<T> {
+pub(crate) fn vjp<T: Real>(f: &dyn Slope, mut upstream: Tensor<T>, value: &Tensor<T>) -> Grads<T> {
     T::vjp(f, upstream.make_mut(), value.as_slice());
     Grads::one(upstream)
 }
@@ -83,13 +83,20 @@ macro_rules! pointwise {
     ($Function:ident, $name:literal, $NEEDS:ident, $by_output:literal, |$node:ident| $value:expr) => {
         $crate::layers::pointwise::curve!($Function);
 
+        impl $Function {
+            /// The derivative, its type forgotten as [`AsCurve`](crate::layers::pointwise::AsCurve) forgets the function's.
+            fn slope(&self) -> &dyn $crate::kernels::function::Slope {
+                self
+            }
+        }
+
         impl<T: Real> Op<T> for $Function {
             fn name(&self) -> &'static str {
                 $name
             }
 
             fn vjp(&self, $node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-                $crate::layers::pointwise::vjp($crate::layers::pointwise::AsCurve::curve(self), upstream, $value)
+                $crate::layers::pointwise::vjp(self.slope(), upstream, $value)
             }
 
             fn needs(&self) -> Needs {

@@ -10,6 +10,6 @@ pub(crate) use super::kind::{Effect, Fuses, Kind, Reach, SameShape, Work};
 pub(crate) use super::parameter::{Init, ParameterSpec};
 pub(crate) use super::pointwise::{Pointwise, pointwise};
 pub(crate) use super::run::{Mode, Record, Run, Share};
-pub(crate) use crate::function::Function;
+pub(crate) use crate::function::{Differentiable, Function};
 pub(crate) use crate::kernels::finish::{Activation, Affine, Finish};
 pub(crate) use crate::real::Real;

@@ -28,7 +28,9 @@ impl Function for Clip {
         // The bounds come first, so that NaN stays.
         x.like(self.max).min(x.like(self.min).max(x))
     }
+}
 
+impl Differentiable for Clip {
     #[inline(always)]
     fn vjp<L: Lanes>(self, g: L, y: L) -> L {
         let [min, max, zero] = [self.min, self.max, 0.0].map(|x| y.like(x));

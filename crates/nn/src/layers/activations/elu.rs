@@ -20,7 +20,9 @@ impl Function for Elu {
     fn f<L: Lanes>(self, x: L) -> L {
         x.like(0.0).where_less(x, x, x.like(self.alpha) * x.exp_m1())
     }
+}
 
+impl Differentiable for Elu {
     #[inline(always)]
     fn vjp<L: Lanes>(self, g: L, y: L) -> L {
         y.like(0.0).where_less(y, g, g * (y + y.like(self.alpha)))

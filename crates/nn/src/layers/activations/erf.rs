@@ -13,7 +13,9 @@ impl Function for Erf {
     fn f<L: Lanes>(self, x: L) -> L {
         x.erf()
     }
+}
 
+impl Differentiable for Erf {
     #[inline(always)]
     fn vjp<L: Lanes>(self, g: L, x: L) -> L {
         g * x.erf_slope()

@@ -24,7 +24,9 @@ impl Function for Gelu {
     fn f<L: Lanes>(self, x: L) -> L {
         if self.tanh { x.gelu_tanh() } else { x.gelu() }
     }
+}
 
+impl Differentiable for Gelu {
     #[inline(always)]
     fn vjp<L: Lanes>(self, g: L, x: L) -> L {
         g * if self.tanh { x.gelu_tanh_slope() } else { x.gelu_slope() }

@@ -25,11 +25,6 @@ impl Function for HardSigmoid {
     fn f<L: Lanes>(self, x: L) -> L {
         BOUNDS.f(x * x.like(self.slope) + x.like(self.offset))
     }
-
-    #[inline(always)]
-    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
-        BOUNDS.vjp(g, y) * y.like(self.slope)
-    }
 }
 
 const BOUNDS: Clip = Clip { min: 0.0, max: 1.0 };

@@ -19,7 +19,9 @@ impl Function for LeakyRelu {
     fn f<L: Lanes>(self, x: L) -> L {
         x.like(0.0).where_less(x, x, x.like(self.slope) * x)
     }
+}
 
+impl Differentiable for LeakyRelu {
     #[inline(always)]
     fn vjp<L: Lanes>(self, g: L, y: L) -> L {
         y.like(0.0).where_less(y, g, y.like(self.slope) * g)

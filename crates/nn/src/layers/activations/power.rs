@@ -25,7 +25,9 @@ impl Function for Power {
             exponent => x.each(|x| x.powf(exponent)),
         }
     }
+}
 
+impl Differentiable for Power {
     #[inline(always)]
     fn vjp<L: Lanes>(self, g: L, x: L) -> L {
         let power = match self.exponent {

@@ -16,7 +16,9 @@ impl Function for Relu {
         // Zero comes first, so that NaN stays.
         x.like(0.0).max(x)
     }
+}
 
+impl Differentiable for Relu {
     #[inline(always)]
     fn vjp<L: Lanes>(self, g: L, y: L) -> L {
         y.like(0.0).where_less(y, g, y.like(0.0))

@@ -14,7 +14,9 @@ impl Function for Sigmoid {
     fn f<L: Lanes>(self, x: L) -> L {
         x.logistic()
     }
+}
 
+impl Differentiable for Sigmoid {
     #[inline(always)]
     fn vjp<L: Lanes>(self, g: L, y: L) -> L {
         g * y * (y.like(1.0) - y)

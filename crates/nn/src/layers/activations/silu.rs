@@ -15,7 +15,9 @@ impl Function for Silu {
     fn f<L: Lanes>(self, x: L) -> L {
         x.silu()
     }
+}
 
+impl Differentiable for Silu {
     #[inline(always)]
     fn vjp<L: Lanes>(self, g: L, x: L) -> L {
         g * x.silu_slope()

@@ -58,11 +58,6 @@ impl Function for Exponential {
     fn f<L: Lanes>(self, x: L) -> L {
         (x - x.like(self.max)).exp()
     }
-
-    #[inline(always)]
-    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
-        g * y
-    }
 }
 
 /// The probabilities of each row of `classes` scores.

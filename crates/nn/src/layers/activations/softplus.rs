@@ -15,7 +15,9 @@ impl Function for Softplus {
     fn f<L: Lanes>(self, x: L) -> L {
         x.softplus()
     }
+}
 
+impl Differentiable for Softplus {
     #[inline(always)]
     fn vjp<L: Lanes>(self, g: L, y: L) -> L {
         g * y.softplus_slope()
