@@ -36,7 +36,8 @@ pub use kind::FileKind;
 pub use layers::{BatchStatistics, Layer, LayerError, Mode, ParameterSpec};
 pub use model::{
     Algorithms, FileError, FileErrorKind, Forward, GapHead, LayerSummary, Model, ModelBuilder, ModelError, ModelInfo,
-    ModelNode, Naming, Parameter, Recorded, Source, Summary, TensorError, WeightError, WeightLayout, most_similar,
+    ModelNode, Naming, Parameter, Recorded, Source, Summary, Task, TensorError, WeightError, WeightLayout,
+    most_similar,
 };
 pub use real::Real;
 

@@ -128,7 +128,7 @@ impl ModelBuilder {
             nodes.push(ModelNode { name, layer, inputs, output_shape, frozen: false, parameters });
         }
         let last = nodes.last().ok_or(ModelError::Empty)?;
-        if last.output_shape.len() != 1 {
+        if !matches!(last.output_shape.len(), 1 | 3) {
             return Err(ModelError::NoScores(last.output_shape.clone()).into());
         }
         let plans = Plans::new(&nodes);

@@ -66,14 +66,22 @@ pub enum ModelError {
         /// What doesn't fit.
         error: LayerError,
     },
-    /// The last layer's output isn't `[N, classes]`.
-    #[error("the last layer must give a score per class, [N, classes], found [N, {}]", join(.0))]
+    /// The last layer's output is neither `[N, classes]` nor `[N, H, W, classes]`.
+    #[error("the last layer must give scores [N, classes] or a map of scores [N, H, W, classes], found [N, {}]", join(.0))]
     NoScores(Vec<usize>),
     /// The number of class names isn't the number of scores.
     #[error("{names} class names for {scores} scores")]
     ClassNames {
         /// Number of names.
         names: usize,
+        /// Number of scores.
+        scores: usize,
+    },
+    /// The number of units isn't the number of scores.
+    #[error("{units} units for {scores} values")]
+    Units {
+        /// Number of units.
+        units: usize,
         /// Number of scores.
         scores: usize,
     },

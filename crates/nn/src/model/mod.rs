@@ -10,6 +10,7 @@ mod naming;
 mod plan;
 mod resume;
 mod summary;
+mod task;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use forward::{Forward, Recorded};
 pub use head::GapHead;
 pub use naming::{Naming, WeightLayout};
 pub use summary::{LayerSummary, Summary};
+pub use task::Task;
 pub use tensors::TensorError;
 pub(crate) use tensors::{entry, floats, format_of, serialize};
 
@@ -36,7 +38,7 @@ pub use crate::layers::parameter::Parameter;
 use crate::real::Real;
 
 /// A network: named layers, each reading the image or layers before it, and their weights. The last layer gives the
-/// scores (logits), `[N, classes]`.
+/// scores (logits), `[N, classes]`, or a map of them, `[N, H, W, classes]`. [`Task`] tells what they mean.
 ///
 /// ```
 /// use nn::Model;
@@ -87,12 +89,19 @@ pub enum Source {
     Layer(usize),
 }
 
-/// What a model's file holds besides layers and weights: class names and preprocessing.
+/// What a model's file holds besides layers and weights: the meaning of the scores, and preprocessing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
-    /// The classes' names, in the order of the scores; empty if they have none.
+    /// The names of the classes, labels or values, in the order of the scores; empty if they have none. A binary classifier
+    /// may have two: the name of its negative class, and that of its positive one.
     #[serde(default)]
     pub classes: Vec<String>,
+    /// What the scores mean; see [`Model::task`] for `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
+    /// The units of the values, in the order of the scores; empty if they have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<String>,
     /// How a picture's bytes are normalised; `None` if the input isn't a picture.
     #[serde(default)]
     pub normalization: Option<Normalization>,
@@ -116,10 +125,10 @@ impl<T: Real> Model<T> {
         self.input
     }
 
-    /// Number of classes.
+    /// Number of scores, of an image or of each position of a map: K classes, labels or values.
     #[must_use]
     pub fn classes(&self) -> usize {
-        self.nodes.last().map_or(0, |node| node.output_shape[0])
+        self.output_shape().last().copied().unwrap_or(0)
     }
 
     /// One image's output of a layer, or the image: the shape without N.
@@ -218,10 +227,14 @@ impl<T: Real> Model<T> {
     /// If they don't fit the model's classes and channels, or a name has control characters.
     pub fn with_info(mut self, info: ModelInfo) -> Result<Self, ModelError> {
         let (names, scores) = (info.classes.len(), self.classes());
-        if names != 0 && names != scores {
+        let is_binary = (names, scores) == (2, 1) && matches!(info.task, None | Some(Task::Labels));
+        if names != 0 && names != scores && !is_binary {
             return Err(ModelError::ClassNames { names, scores });
         }
-        if let Some(name) = info.classes.iter().find(|name| name.contains(char::is_control)) {
+        if !info.units.is_empty() && info.units.len() != scores {
+            return Err(ModelError::Units { units: info.units.len(), scores });
+        }
+        if let Some(name) = info.classes.iter().chain(&info.units).find(|name| name.contains(char::is_control)) {
             return Err(ModelError::Name(name.clone()));
         }
         if let Some(normalization) = info.normalization.as_ref().filter(|n| n.channels() != self.input[2]) {

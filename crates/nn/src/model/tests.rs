@@ -115,6 +115,30 @@ fn enlarging_layers_know_their_shapes_and_costs() {
 }
 
 #[test]
+fn the_task_follows_from_names_and_shape() {
+    let model = |outputs: usize, classes: &[&str]| {
+        let classes = classes.iter().map(ToString::to_string).collect();
+        let head = Model::builder([4, 4, 1]).layer("gap", GlobalAvgPool).layer("fc", Linear::new(outputs));
+        head.info(ModelInfo { classes, ..ModelInfo::default() }).build(1).unwrap()
+    };
+    assert_eq!(model(3, &[]).task(), Task::Classes);
+    assert_eq!(model(1, &[]).task(), Task::Values);
+    assert_eq!(model(1, &["sound", "defect"]).task(), Task::Labels);
+    assert!(model(1, &["sound", "defect"]).is_binary());
+    let map = Model::builder([4, 4, 1]).layer("a", Conv2d::new(3, 1)).build(1).unwrap();
+    assert!(map.is_map() && map.task() == Task::Classes && map.classes() == 3);
+
+    let scores = Tensor::new([2, 2], vec![0.0, 3.0_f64.ln(), 800.0, -800.0]);
+    let near = |task: Task, expected: [f64; 4]| {
+        let outputs = task.outputs(&scores);
+        assert!(outputs.as_slice().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-15), "{task}: {outputs:?}");
+    };
+    near(Task::Classes, [0.25, 0.75, 1.0, 0.0]);
+    near(Task::Labels, [0.5, 0.75, 1.0, 0.0]);
+    near(Task::Values, scores.as_slice().try_into().unwrap());
+}
+
+#[test]
 fn misfits_are_named() {
     let error = |builder: ModelBuilder| builder.build(1).unwrap_err();
     let empty = Model::builder([4, 4, 1]);
@@ -125,8 +149,6 @@ fn misfits_are_named() {
     assert_eq!(error(nowhere).to_string(), "layer `a` reads `b`, but no layer of that name stands before it");
     let unpooled = empty.clone().layer("fc", Linear::new(2));
     assert!(matches!(error(unpooled), ModelError::Layer { error: LayerError::Shape { .. }, .. }));
-    let no_scores = empty.clone().layer("a", Relu);
-    assert_eq!(error(no_scores), ModelError::NoScores(vec![4, 4, 1]));
     let huge = empty.clone().layer("a", Conv2d::new(usize::MAX / 64, 3));
     assert!(matches!(error(huge), ModelError::Layer { error: LayerError::TooLarge(_), .. }));
     let control = empty.clone().layer("a\u{1b}[2J", Relu);
@@ -297,7 +319,12 @@ mod files {
         let normalization = Normalization::new(vec![0.5, 0.25], vec![0.1, 0.2]).unwrap();
         let classes = vec!["a".into(), "b".into(), "c".into()];
         let model = residual()
-            .info(ModelInfo { classes, normalization: Some(normalization), crop: Crop::Squeezed })
+            .info(ModelInfo {
+                classes,
+                normalization: Some(normalization),
+                crop: Crop::Squeezed,
+                ..ModelInfo::default()
+            })
             .build(9)
             .unwrap();
         model.save(&path).unwrap();

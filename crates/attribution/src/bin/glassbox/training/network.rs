@@ -34,6 +34,7 @@ pub(crate) fn build(config: &Config, images: &dyn Dataset) -> Result<Model, Fail
         classes: images.class_names().to_vec(),
         normalization: Some(images.statistics()?),
         crop: config.crop()?,
+        ..ModelInfo::default()
     };
     Ok(builder.info(info).build(config.training.seed)?)
 }

@@ -1,0 +1,118 @@
+//! The meaning of a model's output.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use tensor::Tensor;
+
+use super::Model;
+use crate::real::Real;
+
+/// What the scores of a model mean. The same task holds for a row of scores, `[N, K]`, and for each position of a map,
+/// `[N, H, W, K]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// Exactly one of K classes is right. The scores are the logits of a softmax.
+    Classes,
+    /// Each of K labels is present or absent, whatever the others are. The scores are the logits of a sigmoid each. With a
+    /// single score, the model is a binary classifier.
+    Labels,
+    /// Numbers, such as an age or a count.
+    Values,
+    /// The coordinates of a point. The points of similar pictures have a large cosine.
+    Embedding,
+}
+
+impl Task {
+    /// All tasks.
+    pub const ALL: [Self; 4] = [Self::Classes, Self::Labels, Self::Values, Self::Embedding];
+
+    /// The name by which files and command lines call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classes => "classes",
+            Self::Labels => "labels",
+            Self::Values => "values",
+            Self::Embedding => "embedding",
+        }
+    }
+
+    /// Turns scores `[…, K]` into what the model says: probabilities, by the softmax of each row for classes and the sigmoid
+    /// for labels; values and embeddings stay as they are.
+    #[must_use]
+    pub fn outputs<T: Real>(self, scores: &Tensor<T>) -> Tensor<T> {
+        let mut outputs = scores.clone();
+        let width = scores.shape()[scores.shape().len() - 1];
+        match self {
+            Self::Classes => outputs.make_mut().chunks_exact_mut(width).for_each(softmax),
+            Self::Labels => outputs.make_mut().iter_mut().for_each(|score| *score = sigmoid(*score)),
+            Self::Values | Self::Embedding => {}
+        }
+        outputs
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// From a task's [name](Task::name).
+impl FromStr for Task {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let names = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL.into_iter().find(|task| task.name() == name).ok_or_else(|| format!("expected one of {}", names()))
+    }
+}
+
+impl<T: Real> Model<T> {
+    /// What the scores mean: as [`ModelInfo::task`](super::ModelInfo::task) says. Without it, one score with two class names
+    /// is a binary classifier, one score otherwise is a value, and several scores are classes.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        match (self.info.task, self.classes(), self.info.classes.len()) {
+            (Some(task), ..) => task,
+            (None, 1, 2) => Task::Labels,
+            (None, 1, _) => Task::Values,
+            _ => Task::Classes,
+        }
+    }
+
+    /// Whether the model is a binary classifier: one score, positive for one class and negative for the other.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        self.task() == Task::Labels && self.classes() == 1
+    }
+
+    /// One image's scores: `[K]`, or `[H, W, K]` for a map.
+    #[must_use]
+    pub fn output_shape(&self) -> &[usize] {
+        self.nodes.last().map_or(&[], |node| &node.output_shape)
+    }
+
+    /// Whether the scores are a map, `[H, W, K]`.
+    #[must_use]
+    pub fn is_map(&self) -> bool {
+        self.output_shape().len() == 3
+    }
+}
+
+/// e^(y − max y), divided by the sum.
+fn softmax<T: Real>(scores: &mut [T]) {
+    let max = scores.iter().copied().fold(T::neg_infinity(), T::max);
+    scores.iter_mut().for_each(|y| *y = (*y - max).exp());
+    let sum: T = scores.iter().copied().sum();
+    scores.iter_mut().for_each(|y| *y /= sum);
+}
+
+/// 1 / (1 + e^−y), without overflow.
+fn sigmoid<T: Real>(y: T) -> T {
+    let e = (-y.abs()).exp();
+    if y >= T::zero() { T::one() / (T::one() + e) } else { e / (T::one() + e) }
+}
