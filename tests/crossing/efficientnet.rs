@@ -80,6 +80,6 @@ fn photographs_are_recognised() {
         let photo = Photo::open(in_attribution(&format!("tests/photos/{photo}.png"))).unwrap();
         let best = &Pass::new(&model, &photo).unwrap().top(1)[0];
         assert_eq!(best.class, class);
-        assert!((best.probability - probability).abs() < 0.01, "{}: {}", best.name, best.probability);
+        assert!((best.value - probability).abs() < 0.01, "{}: {}", best.name, best.value);
     }
 }

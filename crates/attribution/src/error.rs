@@ -1,7 +1,7 @@
 //! Errors. Each message contains its cause, so [`source`](std::error::Error::source) is always `None`.
 
-use nn::ModelError;
 use nn::data::photo::PhotoError;
+use nn::{ModelError, Task};
 use tensor::BackwardError;
 use thiserror::Error;
 
@@ -60,9 +60,11 @@ pub enum ExplainError {
         /// Number of images in the pass.
         images: usize,
     },
-    /// A class index out of range.
-    #[error("there is no class {class}: the model has {classes}, numbered from 0")]
+    /// The index of a class, label or value out of range.
+    #[error("there is no {noun} {class}: the model has {classes}, numbered from 0")]
     Class {
+        /// What the model has: classes, labels or values.
+        noun: &'static str,
         /// The index.
         class: usize,
         /// The number of classes.
@@ -79,15 +81,71 @@ pub enum ExplainError {
     /// A target without any class.
     #[error("a target needs at least one class")]
     NoClass,
-    /// A function of the logits that doesn't return one score for each image.
+    /// A side that the model's task doesn't have, or a value asked for as if it were a class.
+    #[error("the network gives {task}, which have no `{target}`: ask for one as in `{example}`")]
+    Side {
+        /// The model's task.
+        task: Task,
+        /// The target asked for.
+        target: String,
+        /// A target that fits.
+        example: String,
+    },
+    /// The likeliest class of a model whose scores can't be compared.
+    #[error("{task} have no likeliest one: name the target")]
+    NoTop {
+        /// The model's task.
+        task: Task,
+    },
+    /// A region of a map without any position.
+    #[error("the map has no position {region}: choose another class, or another region such as `all`")]
+    EmptyRegion {
+        /// The region, in words.
+        region: String,
+    },
+    /// A mask of another size than the model's input.
+    #[error("expected a mask of the input's pixels {expected:?}, found {found:?}")]
+    Mask {
+        /// `[H, W]` of the input.
+        expected: [usize; 2],
+        /// `[H, W]` of the mask.
+        found: [usize; 2],
+    },
+    /// An embedding that can't be compared with the model's output.
+    #[error("an embedding of {found} dimensions can't be compared with the network's output {expected:?}")]
+    Embedding {
+        /// The shape of one image's output.
+        expected: Vec<usize>,
+        /// Number of dimensions of the embedding.
+        found: usize,
+    },
+    /// A unit that the layer doesn't have.
+    #[error("there is no unit {unit}: one image's output there is {shape:?}")]
+    Unit {
+        /// The unit.
+        unit: String,
+        /// The shape of one image's output of the layer.
+        shape: Vec<usize>,
+    },
+    /// A layer after the target's.
+    #[error("layer `{layer}` comes after `{target}`, whose output is explained: choose a layer before it")]
+    AfterTarget {
+        /// The layer to explain.
+        layer: String,
+        /// The target's layer.
+        target: String,
+    },
+    /// CAM for a target that isn't a score of the fully connected layer.
+    #[error("CAM explains the scores of the last layer only: use Grad-CAM for a unit of another layer")]
+    NotAScore,
+    /// A function of outputs that doesn't return one score for each image.
     #[error(
-        "the target's function must turn the logits [{rows}, {classes}] into one score for each row, [{rows}]; it gave {found:?}"
+        "the target's function must turn the outputs {outputs:?} into one score for each image, [{}]; it gave {found:?}",
+        outputs[0]
     )]
     TargetShape {
-        /// Number of rows of logits.
-        rows: usize,
-        /// Number of classes.
-        classes: usize,
+        /// The shape of the outputs, `[N, …]`.
+        outputs: Vec<usize>,
         /// The shape of its result.
         found: Vec<usize>,
     },

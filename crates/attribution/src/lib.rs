@@ -57,9 +57,9 @@ pub use error::ExplainError;
 pub use layer::LayerRef;
 pub use map::{Map, Placement, Quantity, Verdict};
 pub use nn::data::photo::Photo;
-pub use pass::{Pass, Prediction};
+pub use pass::{Pass, Prediction, Says};
 pub use question::{Method, Question};
-pub use target::Target;
+pub use target::{Class, Region, Target, Unit};
 pub use {nn, tensor};
 
 /// The README's example, as a test.

@@ -26,6 +26,9 @@ impl<T: Real> Pass<'_, T> {
         let head = self.model().gap_head();
         let findings = match head {
             None => Err("the model doesn't end in global average pooling and one fully connected layer".to_string()),
+            Some(head) if self.resolve(target)?.layer != head.linear => {
+                Err("the target isn't one of the scores".into())
+            }
             Some(_) if !self.is_linear(target)? => Err("the target isn't a sum of scores".into()),
             Some(head) => Ok(self.gap_head_residuals(head, target, &self.gap_head_maps(head, target)?)?),
         };
@@ -58,13 +61,13 @@ impl<T: Real> Pass<'_, T> {
         let (scores, seed) = (self.scores(target.clone())?, self.seed(target)?);
         let parameter =
             |kind: &str| self.model().parameter(&format!("{}.{kind}", self.model().layers()[head.linear].name));
-        let classes = self.model().classes();
+        let classes = self.model().scores();
         let weight = parameter("weight").expect("a fully connected layer has weights").as_slice();
         let features = self.var(Source::Layer(head.features)).value();
         // The residuals of the worst image so far.
         let mut worst: Option<[Residual; 3]> = None;
         for image in 0..self.images() {
-            let coefficients = &seed.as_slice()[image * classes..][..classes];
+            let coefficients = &seed.gradient.as_slice()[image * classes..][..classes];
             let combined =
                 |values: &[T]| -> f64 { values.iter().zip(coefficients).map(|(w, c)| w.as_f64() * c.as_f64()).sum() };
             let size = |values: &[T]| -> f64 {

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::error::ExplainError;
 use crate::pass::Pass;
-use crate::target::{Resolved, Target};
+use crate::target::Target;
 
 pub use residual::Residual;
 
@@ -97,8 +97,8 @@ impl<T: Real> Pass<'_, T> {
         Ok(certificates)
     }
 
-    /// Whether the target is a sum of scores.
+    /// Whether the target is a sum of outputs.
     fn is_linear(&self, target: &Target<T>) -> Result<bool, ExplainError> {
-        Ok(matches!(self.resolve(target)?, Resolved::Linear(_)))
+        Ok(self.resolve(target)?.is_linear())
     }
 }

@@ -1,6 +1,6 @@
 //! Conservation of relevance.
 
-use nn::Real;
+use nn::{Real, Source};
 use tensor::{Tensor, Var};
 
 use super::residual::gamma;
@@ -11,7 +11,7 @@ use crate::methods::{Preset, bias_gradient};
 use crate::pass::Pass;
 use crate::path::Path;
 use crate::rules::{Composite, Epsilon, LrpOnTape, Refusal};
-use crate::target::Target;
+use crate::target::{Seed, Target};
 
 const IDENTITIES: [(&str, &str); 2] = [
     ("Σ R + kept = S (LRP-ε)", "no relevance is lost: biases and stabilizers keep what the image doesn't get"),
@@ -23,8 +23,8 @@ const IDENTITIES: [(&str, &str); 2] = [
 
 impl<T: Real> Pass<'_, T> {
     pub(super) fn certify_relevance(&self, target: &Target<T>) -> Result<Vec<Certificate>, ExplainError> {
-        let (linear, seed, ends) =
-            (self.is_linear(target)?, self.seed(target)?, [self.forward().input(), self.forward().logits()]);
+        let (linear, Seed { layer, gradient: seed }) = (self.is_linear(target)?, self.seed(target)?);
+        let ends = [self.forward().input(), self.var(Source::Layer(layer))];
         let rules = [Composite::everywhere(Epsilon::default()), Preset::EpsilonPlusBox.composite(self.model())];
         let certificate = |((identity, meaning), lrp): ((&'static str, &'static str), Composite<T>)| {
             let finding = match conservation(&lrp, ends, &seed) {

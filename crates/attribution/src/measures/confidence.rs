@@ -61,8 +61,8 @@ impl<T: Real> Pass<'_, T> {
             }
         }
         let images = self.every_image();
-        let whole = resolved.scores(self.probabilities(), &images)?;
-        let kept = resolved.scores(&self.probabilities_of(seen)?, &images)?;
+        let whole = resolved.scores(self.outputs(), &images)?;
+        let kept = resolved.scores(&self.outputs_of(seen)?, &images)?;
         let pair = |(whole, kept): (T, T)| Confidence { whole: whole.as_f64(), kept: kept.as_f64() };
         Ok(whole.into_iter().zip(kept).map(pair).collect())
     }
@@ -112,12 +112,12 @@ mod tests {
         let map = Array2::from_shape_fn((INPUT[0], INPUT[1]), |(y, x)| (y * 8 + x) as f64 / 72.0);
         let (all, none) = (Array2::ones(map.raw_dim()), Array2::zeros(map.raw_dim()));
         let probability =
-            |image: Tensor<f64>, class: usize| Pass::new(&model, image).unwrap().probabilities().as_slice()[class];
+            |image: Tensor<f64>, class: usize| Pass::new(&model, image).unwrap().outputs().as_slice()[class];
         let found =
             |map: &Array2<f64>| pass.confidence(&[all.clone(), map.clone()], &[0, 2], &Baseline::Value(0.5)).unwrap();
         let [first, second] = found(&all)[..] else { panic!() };
         assert_eq!((first.whole, second.whole), (first.kept, second.kept));
-        assert!((second.whole - pass.probabilities().as_slice()[3 + 2]).abs() < 1e-15);
+        assert!((second.whole - pass.outputs().as_slice()[3 + 2]).abs() < 1e-15);
         assert!((found(&none)[1].kept - probability(Tensor::full(INPUT, 0.5), 2)).abs() < 1e-12);
         let mixed = |i: usize| {
             let m = map.as_slice().unwrap()[i / 2];

@@ -7,7 +7,7 @@ use tensor::Tensor;
 use super::measure::{Group, Measure, Needs, Trial};
 use crate::baseline::Baseline;
 use crate::error::ExplainError;
-use crate::pass::{Pass, Runner, Variants, softmax};
+use crate::pass::{Pass, Runner, Variants};
 use crate::progress::Watch;
 
 /// How pixels are removed or restored.
@@ -110,17 +110,15 @@ impl<T: Real> Pass<'_, T> {
                     values[pixel.clone()].copy_from_slice(&to[pixel]);
                 }
             };
-            let scores = runner.scores(&resolved, &variants, change, |images| self.probabilities_of(images))?;
+            let scores = runner.scores(&resolved, &variants, change, |images| self.outputs_of(images))?;
             Ok(Curve(scores.into_iter().map(|score| score.as_f64()).collect()))
         };
         maps.iter().enumerate().map(curve).collect()
     }
 
-    /// The model's probabilities `[M, classes]` for other images.
-    pub(super) fn probabilities_of(&self, images: Tensor<T>) -> Result<Tensor<T>, nn::ModelError> {
-        let mut scores = self.model.predict(images)?;
-        scores.make_mut().chunks_exact_mut(self.model.classes()).for_each(softmax);
-        Ok(scores)
+    /// What the model says of other images, `[M, …, K]`: probabilities or values.
+    pub(super) fn outputs_of(&self, images: Tensor<T>) -> Result<Tensor<T>, nn::ModelError> {
+        Ok(self.model.task().outputs(&self.model.predict(images)?))
     }
 
     /// Checks that there is one map for each image, as large as the model's input.
@@ -204,7 +202,7 @@ mod tests {
                         if changed.contains(&(i / 2)) == original { pass.values_of(n)[i] } else { 0.25 }
                     };
                     let seen = Pass::new(&model, Tensor::from_fn(INPUT, value)).unwrap();
-                    seen.probabilities().as_slice()[classes[n]]
+                    seen.outputs().as_slice()[classes[n]]
                 };
                 assert!((deleted[n].probabilities()[step] - picture(false)).abs() < 1e-12);
                 assert!((inserted[n].probabilities()[step] - picture(true)).abs() < 1e-12);

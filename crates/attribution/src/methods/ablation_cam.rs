@@ -49,7 +49,7 @@ impl<T: Real> Method<T> for AblationCam {
                 values.iter_mut().skip(c).step_by(channels.count()).for_each(|f| *f = T::zero());
             };
             let ablated = Variants { image, original: features, count: channels.count() };
-            let run = |batch: Tensor<T>| Ok(pass.model().resume(layer, &batch, pass.forward(), image));
+            let run = |batch: Tensor<T>| Ok(pass.model().resume(layer, target.layer, &batch, pass.forward(), image));
             let scores = runner.scores(target, &ablated, without, run)?;
             let scale = if whole[image].is_zero() { T::one() } else { whole[image].abs() };
             Ok(scores.into_iter().map(|score| (whole[image] - score) / scale).collect())

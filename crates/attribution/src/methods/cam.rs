@@ -52,11 +52,14 @@ impl<T: Real> Method<T> for Cam {
         let head = head(model)?;
         let weight = model.parameter(&format!("{}.weight", model.layers()[head.linear].name));
         let weight = weight.expect("a fully connected layer has weights").as_slice(); // [C, classes]
-        let seed = question.seed()?; // [N, classes]
-        let classes = model.classes();
+        let seed = question.seed()?;
+        if seed.layer != head.linear {
+            return Err(ExplainError::NotAScore);
+        }
+        let classes = model.scores();
         let features = pass.var(Source::Layer(head.features)).value();
         let map = |image: usize| {
-            let coefficients = &seed.as_slice()[image * classes..][..classes];
+            let coefficients = &seed.gradient.as_slice()[image * classes..][..classes];
             let combined = |row: &[T]| {
                 let terms = row.iter().zip(coefficients).filter(|(_, c)| !c.is_zero());
                 terms.map(|(&w, &c)| w * c).sum()

@@ -87,7 +87,7 @@ impl IntegratedGradients {
         let start = start.as_slice();
         let nodes = gauss_legendre(self.steps);
         let mut runner = question.runner(nodes.len() + 1);
-        let ends = resolved.scores(pass.logits(), &pass.every_image())?;
+        let ends = pass.scores_of(&resolved)?;
         let [height, width, channels] = model.input_shape();
         let mut map = |image: usize| {
             let distance: Vec<T> = pass.values_of(image).iter().zip(start).map(|(&x, &x0)| x - x0).collect();
@@ -107,7 +107,7 @@ impl IntegratedGradients {
             let zero = map.iter().all(|g| g.is_zero());
             map.iter_mut().zip(&distance).for_each(|(m, &d)| *m *= d);
             let begin = |_, values: &mut [T]| values.copy_from_slice(start);
-            let at_start = runner.scores(&resolved, &pass.variants(image, 1), begin, |x| model.predict(x))?[0];
+            let at_start = runner.scores(&resolved, &pass.variants(image, 1), begin, |x| resolved.predict(model, x))?[0];
             let attributed = pairwise_sum(&map.iter().map(|m| m.as_f64()).collect::<Vec<_>>());
             let difference = ends[image].as_f64() - at_start.as_f64();
             let completeness = Completeness { attributed, difference, quadrature: variation * discrepancy(&nodes) };

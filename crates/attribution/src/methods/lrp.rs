@@ -1,6 +1,6 @@
 //! Layer-wise relevance propagation.
 
-use nn::{Model, Real};
+use nn::{Model, Real, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tensor::on_pool;
@@ -108,9 +108,9 @@ impl<T: Real> Method<T> for Composite<T> {
 
     fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
         let (pass, seed) = (question.pass(), question.seed()?);
-        let (input, logits) = (pass.forward().input(), pass.forward().logits());
+        let (input, outputs) = (pass.forward().input(), pass.var(Source::Layer(seed.layer)));
         let rule = self.on(pass.tape(), input)?;
-        let mut gradients = on_pool(|| pass.tape().backward_from(logits, seed, &rule, [input]))?;
+        let mut gradients = on_pool(|| pass.tape().backward_from(outputs, seed.gradient, &rule, [input]))?;
         let arrived = gradients.take(input).expect("requested");
         let relevance = rule.relevance(pass.input(), arrived);
         let maps = pass.pixel_maps(ABOUT.quantity, &relevance, &relevance).into_iter();

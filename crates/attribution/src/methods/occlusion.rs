@@ -101,7 +101,7 @@ impl<T: Real> Method<T> for Occlusion {
         let [height, width, channels] = model.input_shape();
         let baseline = self.baseline.of(model)?;
         let patches = self.patches(model).on([height, width]);
-        let whole = resolved.scores(pass.logits(), &pass.every_image())?;
+        let whole = pass.scores_of(&resolved)?;
         let mut runner = question.runner(patches.len());
         let mut map = |image: usize| {
             let cover = |k: usize, values: &mut [T]| {
@@ -112,7 +112,7 @@ impl<T: Real> Method<T> for Occlusion {
                 }
             };
             let variants = pass.variants(image, patches.len());
-            let scores = runner.scores(&resolved, &variants, cover, |x| model.predict(x))?;
+            let scores = runner.scores(&resolved, &variants, cover, |x| resolved.predict(model, x))?;
             let (mut falls, mut covers) = (Array2::<T>::zeros((height, width)), Array2::<T>::zeros((height, width)));
             for (patch, score) in patches.iter().zip(scores) {
                 let pixels = (patch.top..patch.bottom()).flat_map(|y| (patch.left..patch.right()).map(move |x| [y, x]));

@@ -101,7 +101,7 @@ impl<T: Real> Method<T> for Rise {
                 }
             };
             let variants = pass.variants(image, self.masks);
-            let scores = runner.scores(&resolved, &variants, through, |x| model.predict(x))?;
+            let scores = runner.scores(&resolved, &variants, through, |x| resolved.predict(model, x))?;
             let mut sum = Array2::<T>::zeros((height, width));
             for (k, &score) in scores.iter().enumerate() {
                 sum.scaled_add(score, &self.mask(k, [height, width]));

@@ -58,7 +58,7 @@ impl<T: Real> Method<T> for ScoreCam {
                 }
             };
             let seen = pass.variants(channels.image, channels.count());
-            let mut weights = runner.scores(target, &seen, through, |x| model.predict(x))?;
+            let mut weights = runner.scores(target, &seen, through, |x| target.predict(model, x))?;
             softmax(&mut weights);
             Ok(weights)
         })

@@ -8,6 +8,7 @@ use tensor::{Coverage, Exact, Rule, Tensor, on_pool};
 use super::Pass;
 use crate::error::ExplainError;
 use crate::rules::{Deconv, Guided};
+use crate::target::Seed;
 
 /// Limit on cached targets. It suffices to compare a few classes, and avoids keeping the gradients of every layer for
 /// each class of a large model.
@@ -51,7 +52,7 @@ pub(crate) struct GradientCache<T: Real> {
 #[derive(Clone, Debug)]
 pub(crate) struct Backward<T: Real> {
     rule: Reading,
-    seed: Tensor<T>,
+    seed: Seed<T>,
     /// The gradients by depth.
     gradients: BTreeMap<usize, Tensor<T>>,
     pub(crate) coverage: BTreeMap<&'static str, Coverage>,
@@ -67,13 +68,13 @@ impl<T: Real> GradientCache<T> {
         self.entries.len()
     }
 
-    fn remove(&mut self, rule: Reading, seed: &Tensor<T>) -> Option<Backward<T>> {
+    fn remove(&mut self, rule: Reading, seed: &Seed<T>) -> Option<Backward<T>> {
         let index = self.entries.iter().position(|entry| entry.rule == rule && entry.seed == *seed)?;
         self.entries.remove(index)
     }
 
     /// The cached gradients of a target under a rule.
-    pub(crate) fn get(&mut self, rule: Reading, seed: &Tensor<T>) -> Option<Backward<T>> {
+    pub(crate) fn get(&mut self, rule: Reading, seed: &Seed<T>) -> Option<Backward<T>> {
         let cached = self.remove(rule, seed)?;
         self.entries.push_back(cached.clone());
         Some(cached)
@@ -94,7 +95,7 @@ impl<T: Real> GradientCache<T> {
 }
 
 impl<T: Real> Backward<T> {
-    pub(crate) fn new(rule: Reading, seed: &Tensor<T>) -> Self {
+    pub(crate) fn new(rule: Reading, seed: &Seed<T>) -> Self {
         Self { rule, seed: seed.clone(), gradients: BTreeMap::new(), coverage: BTreeMap::new() }
     }
 
@@ -113,12 +114,15 @@ impl<T: Real> Backward<T> {
     }
 
     /// Computes the gradient at `to`, and those of all maps on the path. An exact pass continues from the lowest cut of
-    /// the graph that has been reached. Other rules restart at the logits, since they must check the whole path.
+    /// the graph that has been reached. Other rules restart at the target's layer, since they must check the whole path.
     pub(crate) fn reach(&mut self, pass: &Pass<'_, T>, to: Source) -> Result<(), ExplainError> {
         let reached = self.gradients.iter().find(|&(&depth, _)| depth > 0 && pass.is_cut(depth - 1));
         let (from, output, seed) = match (self.rule, reached) {
             (Reading::Exact, Some((&depth, gradient))) => (depth, pass.var(Source::Layer(depth - 1)), gradient.clone()),
-            _ => (pass.model.layers().len() + 1, pass.forward().logits(), self.seed.clone()),
+            _ => {
+                let start = Source::Layer(self.seed.layer);
+                (depth(start) + 1, pass.var(start), self.seed.gradient.clone())
+            }
         };
         let is_map = |source: &Source| match (self.rule, *source) {
             (Reading::Exact, Source::Layer(layer)) => pass.model.layers()[layer].output_shape.len() == 3,

@@ -2,6 +2,7 @@
 
 mod gradients;
 mod input;
+mod predictions;
 #[cfg(test)]
 mod shared;
 mod support;
@@ -16,13 +17,14 @@ use tensor::{Tape, Tensor};
 
 pub(crate) use gradients::Reading;
 pub use input::Input;
-pub(crate) use support::{of_image, softmax};
+pub use predictions::{Prediction, Says};
+pub(crate) use support::{of_image, one_of, softmax};
 pub(crate) use variants::{Runner, Variants};
 
 use crate::error::ExplainError;
 use crate::layer::LayerRef;
 use crate::map::Cells;
-use crate::target::{Target, ranked};
+use crate::target::Target;
 use gradients::GradientCache;
 
 /// One forward pass with all its values. Ask it [why](Self::why): every gradient method reads the same tape backwards,
@@ -58,21 +60,10 @@ use gradients::GradientCache;
 pub struct Pass<'m, T: Real = f32> {
     pub(crate) model: &'m Model<T>,
     forward: Recorded<T>,
-    /// `[N, classes]`.
-    probabilities: Tensor<T>,
+    /// `[N, …, K]`.
+    outputs: Tensor<T>,
     cells: Vec<Option<Cells>>,
     cache: Mutex<GradientCache<T>>,
-}
-
-/// A class and its probability.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    /// The class.
-    pub class: usize,
-    /// Its name, or its index if it has none.
-    pub name: String,
-    /// Its probability, the softmax of the logits.
-    pub probability: f64,
 }
 
 impl<'m, T: Real> Pass<'m, T> {
@@ -87,10 +78,9 @@ impl<'m, T: Real> Pass<'m, T> {
             return Err(ExplainError::NoImages);
         }
         let forward = model.record(images)?;
-        let mut probabilities = forward.logits().value().clone();
-        probabilities.make_mut().chunks_exact_mut(model.classes()).for_each(softmax);
+        let outputs = model.task().outputs(forward.logits().value());
         let cells = Cells::of_layers(model);
-        Ok(Self { model, forward, probabilities, cells, cache: Mutex::default() })
+        Ok(Self { model, forward, outputs, cells, cache: Mutex::default() })
     }
 
     /// The model.
@@ -111,16 +101,17 @@ impl<'m, T: Real> Pass<'m, T> {
         self.forward.input().value()
     }
 
-    /// The scores before the softmax, `[N, classes]`.
+    /// The scores before a softmax or sigmoid, `[N, K]`, or `[N, H, W, K]` for a map.
     #[must_use]
     pub fn logits(&self) -> &Tensor<T> {
         self.forward.logits().value()
     }
 
-    /// The softmax of the scores, `[N, classes]`.
+    /// What the network says, as [`Task::outputs`](nn::Task::outputs) computes it from the scores: probabilities of classes
+    /// and labels, values, or an embedding. `[N, K]`, or `[N, H, W, K]` for a map.
     #[must_use]
-    pub fn probabilities(&self) -> &Tensor<T> {
-        &self.probabilities
+    pub fn outputs(&self) -> &Tensor<T> {
+        &self.outputs
     }
 
     /// The tape, for custom backward passes.
@@ -135,36 +126,12 @@ impl<'m, T: Real> Pass<'m, T> {
         &self.forward
     }
 
-    /// The `k` likeliest classes of a single image, likeliest first.
-    ///
-    /// # Panics
-    /// If the pass has several images; see [`top_of`](Self::top_of).
-    #[must_use]
-    pub fn top(&self, k: usize) -> Vec<Prediction> {
-        assert_eq!(self.images(), 1, "the pass has {} images: use `top_of`", self.images());
-        self.top_of(0, k)
-    }
-
-    /// The `k` likeliest classes of one image, likeliest first.
-    ///
-    /// # Panics
-    /// If there is no such image.
-    #[must_use]
-    pub fn top_of(&self, image: usize, k: usize) -> Vec<Prediction> {
-        let classes = self.model.classes();
-        let logits = &self.logits().as_slice()[image * classes..][..classes];
-        let probability = |class: usize| self.probabilities.as_slice()[image * classes + class].as_f64();
-        let prediction =
-            |class| Prediction { class, name: self.model.class_name(class), probability: probability(class) };
-        ranked(logits).into_iter().take(k).map(prediction).collect()
-    }
-
     /// The target's score S of each image.
     ///
     /// # Errors
     /// If the target doesn't fit the model or the batch.
     pub fn scores(&self, target: impl Into<Target<T>>) -> Result<Vec<T>, ExplainError> {
-        self.resolve(&target.into())?.scores(self.logits(), &self.every_image())
+        self.scores_of(&self.resolve(&target.into())?)
     }
 
     /// The layers whose outputs have positions, in order. The class-activation methods apply to these layers.
@@ -204,8 +171,11 @@ impl<'m, T: Real> Pass<'m, T> {
         layer: impl Into<LayerRef<'a>>,
         target: impl Into<Target<T>>,
     ) -> Result<Tensor<T>, ExplainError> {
-        let layer = Source::Layer(self.layer(layer.into())?);
-        let backward = self.backward(Reading::Exact, layer, &self.seed(&target.into())?)?;
+        let index = self.layer(layer.into())?;
+        let layer = Source::Layer(index);
+        let seed = self.seed(&target.into())?;
+        self.check_before(index, seed.layer)?;
+        let backward = self.backward(Reading::Exact, layer, &seed)?;
         Ok(backward.at(layer).expect("computed").clone())
     }
 }

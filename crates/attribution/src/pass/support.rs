@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use ndarray::{Array2, Array3, ArrayView3, Axis, Ix3};
-use nn::{Real, Source};
+use nn::{Real, Source, Task};
 use tensor::{BackwardError, Exact, Rule, Tensor, Var};
 
 use super::Pass;
@@ -13,7 +13,7 @@ use crate::error::ExplainError;
 use crate::layer::LayerRef;
 use crate::map::{Cells, Map, Origin, Placement, Quantity, Verdict};
 use crate::path::{Path, values_between};
-use crate::target::{Resolved, Target};
+use crate::target::{Resolved, Seed, Target};
 
 impl<T: Real> Pass<'_, T> {
     /// `count` variants of an image.
@@ -23,8 +23,7 @@ impl<T: Real> Pass<'_, T> {
 
     /// The image's values, `[H, W, C]`.
     pub(crate) fn values_of(&self, image: usize) -> &[T] {
-        let each = self.input().len() / self.images();
-        &self.input().as_slice()[image * each..][..each]
+        one_of(self.input(), image)
     }
 
     pub(crate) fn every_image(&self) -> Vec<usize> {
@@ -32,12 +31,24 @@ impl<T: Real> Pass<'_, T> {
     }
 
     pub(crate) fn resolve(&self, target: &Target<T>) -> Result<Resolved<T>, ExplainError> {
-        target.resolve(self.model, self.logits())
+        target.resolve(self)
     }
 
-    /// ∂S/∂logits, `[N, classes]`: the seed of a backward pass.
-    pub(crate) fn seed(&self, target: &Target<T>) -> Result<Tensor<T>, ExplainError> {
-        self.resolve(target)?.seed(self.logits(), &self.every_image())
+    /// Where a backward pass begins, and with which gradient.
+    pub(crate) fn seed(&self, target: &Target<T>) -> Result<Seed<T>, ExplainError> {
+        let resolved = self.resolve(target)?;
+        let gradient = resolved.seed(self.outputs_for(&resolved), &self.every_image())?;
+        Ok(Seed { layer: resolved.layer, gradient })
+    }
+
+    /// The outputs `[N, …]` that the target is a function of.
+    pub(crate) fn outputs_for(&self, resolved: &Resolved<T>) -> &Tensor<T> {
+        self.forward.activation(resolved.layer).value()
+    }
+
+    /// The target's score of each image.
+    pub(crate) fn scores_of(&self, resolved: &Resolved<T>) -> Result<Vec<T>, ExplainError> {
+        resolved.scores(self.outputs_for(resolved), &self.every_image())
     }
 
     /// The index of a layer.
@@ -59,6 +70,29 @@ impl<T: Real> Pass<'_, T> {
         }
     }
 
+    /// The index of a layer whose output has positions and that comes before the target's; by default the last of those.
+    pub(crate) fn spatial_for(&self, target: &Target<T>, layer: LayerRef<'_>) -> Result<usize, ExplainError> {
+        let end = self.resolve(target)?.layer;
+        match (layer, self.model.layers().len() - 1) {
+            (LayerRef::Last, last) if end < last => {
+                self.model.last_spatial_before(end).ok_or_else(|| self.not_spatial(end))
+            }
+            _ => {
+                let layer = self.spatial(layer)?;
+                self.check_before(layer, end)?;
+                Ok(layer)
+            }
+        }
+    }
+
+    /// Checks that a layer isn't after the target's.
+    pub(super) fn check_before(&self, layer: usize, target: usize) -> Result<(), ExplainError> {
+        if layer <= target {
+            return Ok(());
+        }
+        Err(ExplainError::AfterTarget { layer: self.layer_name(layer), target: self.layer_name(target) })
+    }
+
     fn not_spatial(&self, layer: usize) -> ExplainError {
         let node = &self.model.layers()[layer];
         let spatial = self.spatial_layers().into_iter().map(String::from).collect();
@@ -78,7 +112,7 @@ impl<T: Real> Pass<'_, T> {
     }
 
     /// The gradients of a target under a rule, `to` included.
-    pub(crate) fn backward(&self, rule: Reading, to: Source, seed: &Tensor<T>) -> Result<Backward<T>, ExplainError> {
+    pub(crate) fn backward(&self, rule: Reading, to: Source, seed: &Seed<T>) -> Result<Backward<T>, ExplainError> {
         let cached = self.cache().get(rule, seed);
         let mut backward = cached.unwrap_or_else(|| Backward::new(rule, seed));
         if backward.at(to).is_none() {
@@ -95,10 +129,9 @@ impl<T: Real> Pass<'_, T> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The gradients under the chain rule at every value between the image and the logits, starting with ∂S/∂logits =
-    /// `seed`.
-    pub(crate) fn path(&self, seed: &Tensor<T>) -> Result<Path<T>, ExplainError> {
-        Ok(Path::under(&Exact, [self.forward().input(), self.forward().logits()], seed)?)
+    /// The gradients under the chain rule at every value between the image and the target's layer.
+    pub(crate) fn path(&self, seed: &Seed<T>) -> Result<Path<T>, ExplainError> {
+        Ok(Path::under(&Exact, [self.forward().input(), self.var(Source::Layer(seed.layer))], &seed.gradient)?)
     }
 
     /// Checks that a rule applies to the path from the logits to the image.
@@ -182,8 +215,7 @@ impl<T: Real> Pass<'_, T> {
 
     /// Whether one image's part of `[N, …]` contains infinity or NaN.
     fn is_broken(&self, values: &Tensor<T>, image: usize) -> bool {
-        let each = values.len() / self.images();
-        values.as_slice()[image * each..][..each].iter().any(|v| !v.is_finite())
+        one_of(values, image).iter().any(|v| !v.is_finite())
     }
 
     /// Whether every path from the image to the logits passes this layer.
@@ -200,10 +232,14 @@ pub(crate) fn of_image<T: Real>(batch: &Tensor<T>, image: usize) -> ArrayView3<'
     ArrayView3::from_shape(Ix3(h, w, c), values).expect("a tensor is contiguous")
 }
 
+/// One image's part of `[N, …]`.
+pub(crate) fn one_of<T: Real>(batch: &Tensor<T>, image: usize) -> &[T] {
+    let each = batch.len() / batch.shape()[0];
+    &batch.as_slice()[image * each..][..each]
+}
+
 /// The softmax: e^(y − max y), divided by the sum.
-pub(crate) fn softmax<T: Real>(values: &mut [T]) {
-    let max = values.iter().copied().fold(T::neg_infinity(), T::max);
-    values.iter_mut().for_each(|y| *y = (*y - max).exp());
-    let sum: T = values.iter().copied().sum();
-    values.iter_mut().for_each(|y| *y /= sum);
+pub(crate) fn softmax<T: Real>(values: &mut Vec<T>) {
+    let row = Tensor::new([values.len()], std::mem::take(values));
+    *values = Task::Classes.outputs(&row).as_slice().to_vec();
 }

@@ -30,8 +30,8 @@ fn predictions_come_likeliest_first_and_sum_to_one() {
     for image in 0..2 {
         let top = pass.top_of(image, 9);
         assert_eq!(top.len(), 3);
-        assert!(top.windows(2).all(|pair| pair[0].probability >= pair[1].probability));
-        assert!((top.iter().map(|p| p.probability).sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(top.windows(2).all(|pair| pair[0].value >= pair[1].value));
+        assert!((top.iter().map(|p| p.value).sum::<f64>() - 1.0).abs() < 1e-12);
     }
 }
 

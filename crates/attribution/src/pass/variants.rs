@@ -55,7 +55,7 @@ impl<'w> Runner<'w> {
     }
 
     /// The target's score for each variant. `write(k, values)` turns a copy of the original into variant k, and `run`
-    /// computes the logits `[M, classes]` of a batch `[M, h, w, C]`.
+    /// computes the outputs `[M, …]` of the target's layer for a batch `[M, h, w, C]`.
     pub(crate) fn scores<T: Real>(
         &mut self,
         target: &Resolved<T>,
@@ -86,7 +86,7 @@ impl<'w> Runner<'w> {
         self.batches(variants, write, |first, batch| {
             let rows = vec![variants.image; batch.shape()[0]];
             let tape = Tape::keeping(Keep::Needed);
-            let forward = model.forward(&tape, batch, Mode::Evaluation)?;
+            let forward = model.forward_to(target.layer, &tape, batch, Mode::Evaluation)?;
             let seed = target.seed(forward.logits.value(), &rows)?;
             let mut gradients = tape.backward_from(&forward.logits, seed, &Exact, [&forward.input])?;
             let gradients = gradients.take(&forward.input).expect("requested");

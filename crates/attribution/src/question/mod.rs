@@ -9,10 +9,9 @@ use std::fmt;
 
 use ndarray::{Array2, ArrayView3};
 use nn::{Real, Source};
-use tensor::{Rule, Tensor, on_pool};
+use tensor::{Rule, on_pool};
 
 pub use crate::progress::{Progress, Watch};
-pub use crate::target::Class;
 pub use method::{About, Cost, LooksAt, Method};
 
 use crate::error::ExplainError;
@@ -20,7 +19,7 @@ use crate::layer::LayerRef;
 use crate::map::{Map, Quantity};
 use crate::pass::{Pass, Reading, Runner, of_image};
 use crate::rules::Coverage;
-use crate::target::{Resolved, Target};
+use crate::target::{Resolved, Seed, Target};
 
 /// The question why the network gives a score to the images of a pass; see [`Pass::why`]. Any [`Method`] answers it.
 ///
@@ -92,10 +91,10 @@ impl<'p, T: Real> Question<'p, T> {
     /// # Errors
     /// If the rule can't be applied to the model, or the target doesn't fit.
     pub fn under_rule(&self, rule: &dyn Rule<T>) -> Result<Vec<Map<T>>, ExplainError> {
-        let (forward, seed) = (self.pass.forward(), self.seed()?);
-        let mut gradients =
-            on_pool(|| self.pass.tape().backward_from(forward.logits(), seed, rule, [forward.input()]))?;
-        let gradient = gradients.take(forward.input()).expect("requested");
+        let (input, Seed { layer, gradient }) = (self.pass.forward().input(), self.seed()?);
+        let outputs = self.pass.var(Source::Layer(layer));
+        let mut gradients = on_pool(|| self.pass.tape().backward_from(outputs, gradient, rule, [input]))?;
+        let gradient = gradients.take(input).expect("requested");
         let coverage = Coverage::of(gradients.coverage());
         let maps = self.pass.pixel_maps(Quantity::Sensitivity, &gradient, &gradient);
         Ok(maps.into_iter().map(|map| Map { coverage: Some(coverage.clone()), ..map }).collect())
@@ -176,7 +175,7 @@ impl<'p, T: Real> Question<'p, T> {
         if self.layers.is_empty() {
             return Err(ExplainError::NoLayers);
         }
-        self.layers.iter().map(|&layer| self.pass.spatial(layer)).collect()
+        self.layers.iter().map(|&layer| self.pass.spatial_for(&self.target, layer)).collect()
     }
 
     /// The mean of one image's maps at several layers. If none is evidence, the verdict is that of the last one.
@@ -191,8 +190,8 @@ impl<'p, T: Real> Question<'p, T> {
         Map { verdict, layers: maps().flat_map(|map| map.layers.clone()).collect(), ..mean }
     }
 
-    /// ∂S/∂logits, `[N, classes]`: the seed of a backward pass.
-    pub(crate) fn seed(&self) -> Result<Tensor<T>, ExplainError> {
+    /// Where a backward pass begins.
+    pub(crate) fn seed(&self) -> Result<Seed<T>, ExplainError> {
         self.pass.seed(&self.target)
     }
 

@@ -13,6 +13,7 @@ mod man;
 #[cfg(feature = "pretrained")]
 mod photographs;
 mod support;
+mod tasks;
 mod train;
 mod usage;
 mod verify;

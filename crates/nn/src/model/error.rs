@@ -111,9 +111,11 @@ pub enum ModelError {
         /// All names.
         layers: Vec<String>,
     },
-    /// There is no class of this name or index.
-    #[error("there is no class `{name}`{}; {}", did_you_mean(.suggestion), list_classes(.classes))]
+    /// There is no class, label or value of this name or index.
+    #[error("there is no {noun} `{name}`{}; {}", did_you_mean(.suggestion), list_classes(.noun, .classes))]
     UnknownClass {
+        /// What the model has: classes, labels or values.
+        noun: &'static str,
         /// The class asked for.
         name: String,
         /// The most similar name.
@@ -249,10 +251,12 @@ fn did_you_mean(name: &Option<String>) -> String {
     name.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
 }
 
-fn list_classes(names: &[String]) -> String {
+fn list_classes(noun: &str, names: &[String]) -> String {
     const SHOWN: usize = 20;
+    let plural = if noun == "class" { "classes".to_string() } else { format!("{noun}s") };
     match names.len() {
-        0..=SHOWN => format!("the classes are {}", names.join(", ")),
-        n => format!("the {n} classes begin {}, …", names[..SHOWN].join(", ")),
+        1 => format!("the only {noun} is {}", names[0]),
+        0..=SHOWN => format!("the {plural} are {}", names.join(", ")),
+        n => format!("the {n} {plural} begin {}, …", names[..SHOWN].join(", ")),
     }
 }

@@ -15,7 +15,7 @@ use crate::real::Real;
 pub struct Forward<T: Real> {
     /// The images, `[N, H, W, C]`; the outputs of the trunk, where a pass began behind it.
     pub input: Var<T>,
-    /// The scores, `[N, classes]`.
+    /// The scores, `[N, classes]` or `[N, H, W, classes]`.
     pub logits: Var<T>,
     /// The variable of each of the model's parameters; running statistics have none.
     parameters: Vec<Option<Var<T>>>,
@@ -45,7 +45,7 @@ impl<T: Real> Recorded<T> {
         &self.forward.input
     }
 
-    /// The scores, `[N, classes]`.
+    /// The scores, `[N, classes]` or `[N, H, W, classes]`.
     #[must_use]
     pub fn logits(&self) -> &Var<T> {
         &self.forward.logits
@@ -86,8 +86,7 @@ impl<T: Real> Model<T> {
     /// # Errors
     /// If the images are of another shape than the model takes.
     pub fn forward(&self, tape: &Tape<T>, images: Tensor<T>, mode: Mode) -> Result<Forward<T>, ModelError> {
-        self.check(&images)?;
-        Ok(self.forward_from(tape, Source::Image, images, mode))
+        self.forward_to(self.nodes.len() - 1, tape, images, mode)
     }
 
     /// Runs the model in evaluation on images `[N, H, W, C]`, on a new tape that keeps or defers every value: to explain.
@@ -103,12 +102,41 @@ impl<T: Real> Model<T> {
         Ok(Recorded { tape, forward, activations: activations.collect() })
     }
 
-    /// The scores `[N, classes]` of images `[N, H, W, C]`; nothing is kept for a backward pass.
+    /// The scores `[N, classes]`, or maps of them `[N, H, W, classes]`, of images `[N, H, W, C]`; nothing is kept for a backward pass.
     ///
     /// # Errors
     /// If the images are of another shape than the model takes.
     pub fn predict(&self, images: Tensor<T>) -> Result<Tensor<T>, ModelError> {
-        let forward = self.forward(&Tape::keeping(Keep::Nothing), images, Mode::Evaluation)?;
+        self.predict_at(self.nodes.len() - 1, images)
+    }
+
+    /// As [`forward`](Self::forward), but only up to a layer, whose outputs `[N, …]` are the `logits`.
+    ///
+    /// # Errors
+    /// If the images are of another shape than the model takes.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn forward_to(
+        &self,
+        layer: usize,
+        tape: &Tape<T>,
+        images: Tensor<T>,
+        mode: Mode,
+    ) -> Result<Forward<T>, ModelError> {
+        self.check(&images)?;
+        Ok(on_pool(|| self.run(tape, Source::Image, images, layer + 1, mode).0))
+    }
+
+    /// The outputs `[N, …]` of a layer for images `[N, H, W, C]`; nothing is kept for a backward pass.
+    ///
+    /// # Errors
+    /// If the images are of another shape than the model takes.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn predict_at(&self, layer: usize, images: Tensor<T>) -> Result<Tensor<T>, ModelError> {
+        let forward = self.forward_to(layer, &Tape::keeping(Keep::Nothing), images, Mode::Evaluation)?;
         Ok(forward.logits.value().clone())
     }
 
@@ -123,11 +151,10 @@ impl<T: Real> Model<T> {
     /// # Errors
     /// If the images are of another shape than the model takes.
     pub(crate) fn outputs(&self, of: Source, images: Tensor<T>) -> Result<Tensor<T>, ModelError> {
-        self.check(&images)?;
-        let Source::Layer(layer) = of else { return Ok(images) };
-        let tape = Tape::keeping(Keep::Nothing);
-        let (forward, _) = on_pool(|| self.run(&tape, Source::Image, images, layer + 1, Mode::Evaluation));
-        Ok(forward.logits.value().clone())
+        match of {
+            Source::Image => self.check(&images).map(|()| images),
+            Source::Layer(layer) => self.predict_at(layer, images),
+        }
     }
 
     /// The outputs of the layers behind the images, or behind a layer's outputs `[N, …]`; of the layers before there are none.

@@ -35,9 +35,44 @@ impl<T: Real> Model<T> {
         }
     }
 
-    /// The last layer whose output has positions, `[N, H, W, C]`: where the class-activation family looks by default.
+    /// The layer at which the class-activation family looks by default: the last whose output has positions,
+    /// `[N, H, W, C]`. If the scores are a map themselves, it is the last of the coarsest layers before the head, which is
+    /// what computes the map from features by convolutions and resizing alone.
     #[must_use]
     pub fn last_spatial_layer(&self) -> Option<usize> {
-        self.nodes.iter().rposition(|node| matches!(node.output_shape[..], [h, w, _] if h * w > 1))
+        if !self.is_map() {
+            return self.last_spatial_before(self.nodes.len());
+        }
+        let coarseness = |layer: &usize| {
+            let extent = self.positions(*layer)?;
+            Some((std::cmp::Reverse(extent), *layer))
+        };
+        (0..self.head_start()).max_by_key(coarseness).filter(|layer| self.positions(*layer).is_some())
+    }
+
+    /// The last layer before the one with index `end` whose output has positions.
+    #[must_use]
+    pub fn last_spatial_before(&self, end: usize) -> Option<usize> {
+        (0..end).rfind(|&layer| self.positions(layer).is_some())
+    }
+
+    /// The number of positions of a layer's output, if there are several.
+    fn positions(&self, layer: usize) -> Option<usize> {
+        match self.nodes[layer].output_shape[..] {
+            [h, w, _] if h * w > 1 => Some(h * w),
+            _ => None,
+        }
+    }
+
+    /// The first of the last layers that only convolve or resize the one before.
+    fn head_start(&self) -> usize {
+        let mut start = self.nodes.len();
+        while let Some(node) = start.checked_sub(1).map(|last| &self.nodes[last])
+            && matches!(node.layer, Layer::Conv2d(_) | Layer::ConvTranspose2d(_) | Layer::Resize(_))
+            && node.inputs[..] == [start.checked_sub(2).map_or(Source::Image, Source::Layer)]
+        {
+            start -= 1;
+        }
+        start
     }
 }

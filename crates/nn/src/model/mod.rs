@@ -102,6 +102,10 @@ pub struct ModelInfo {
     /// The units of the values, in the order of the scores; empty if they have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub units: Vec<String>,
+    /// The outputs of the ONNX file that the model was read from, if there are several: first the one that gives the scores,
+    /// then those that were left out.
+    #[serde(skip)]
+    pub outputs: Vec<String>,
     /// How a picture's bytes are normalised; `None` if the input isn't a picture.
     #[serde(default)]
     pub normalization: Option<Normalization>,
@@ -123,12 +127,6 @@ impl<T: Real> Model<T> {
     #[must_use]
     pub fn input_shape(&self) -> [usize; 3] {
         self.input
-    }
-
-    /// Number of scores, of an image or of each position of a map: K classes, labels or values.
-    #[must_use]
-    pub fn classes(&self) -> usize {
-        self.output_shape().last().copied().unwrap_or(0)
     }
 
     /// One image's output of a layer, or the image: the shape without N.
@@ -162,25 +160,6 @@ impl<T: Real> Model<T> {
             let layers: Vec<String> = self.nodes.iter().map(|node| node.name.clone()).collect();
             ModelError::UnknownLayer { name: name.into(), suggestion: most_similar(name, &layers), layers }
         })
-    }
-
-    /// The class called `name`, or of that number.
-    ///
-    /// # Errors
-    /// If there is none; the error lists those there are.
-    pub fn class_index(&self, name: &str) -> Result<usize, ModelError> {
-        let named = self.info.classes.iter().position(|class| class.eq_ignore_ascii_case(name));
-        let numbered = || name.parse().ok().filter(|&class: &usize| class < self.classes());
-        named.or_else(numbered).ok_or_else(|| {
-            let classes: Vec<String> = (0..self.classes()).map(|class| self.class_name(class)).collect();
-            ModelError::UnknownClass { name: name.into(), suggestion: most_similar(name, &classes), classes }
-        })
-    }
-
-    /// The name of a class, or its number if it has none.
-    #[must_use]
-    pub fn class_name(&self, class: usize) -> String {
-        self.info.classes.get(class).cloned().unwrap_or_else(|| class.to_string())
     }
 
     /// Weights, biases and running statistics, in the order of the layers.
@@ -226,7 +205,7 @@ impl<T: Real> Model<T> {
     /// # Errors
     /// If they don't fit the model's classes and channels, or a name has control characters.
     pub fn with_info(mut self, info: ModelInfo) -> Result<Self, ModelError> {
-        let (names, scores) = (info.classes.len(), self.classes());
+        let (names, scores) = (info.classes.len(), self.scores());
         let is_binary = (names, scores) == (2, 1) && matches!(info.task, None | Some(Task::Labels));
         if names != 0 && names != scores && !is_binary {
             return Err(ModelError::ClassNames { names, scores });

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
-use super::Model;
+use super::{Model, ModelError, most_similar};
 use crate::real::Real;
 
 /// What the scores of a model mean. The same task holds for a row of scores, `[N, K]`, and for each position of a map,
@@ -37,6 +37,17 @@ impl Task {
             Self::Labels => "labels",
             Self::Values => "values",
             Self::Embedding => "embedding",
+        }
+    }
+
+    /// What one score stands for: a class, a label, a value, or a dimension of the embedding.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Classes => "class",
+            Self::Labels => "label",
+            Self::Values => "value",
+            Self::Embedding => "dimension",
         }
     }
 
@@ -76,7 +87,7 @@ impl<T: Real> Model<T> {
     /// is a binary classifier, one score otherwise is a value, and several scores are classes.
     #[must_use]
     pub fn task(&self) -> Task {
-        match (self.info.task, self.classes(), self.info.classes.len()) {
+        match (self.info.task, self.scores(), self.info.classes.len()) {
             (Some(task), ..) => task,
             (None, 1, 2) => Task::Labels,
             (None, 1, _) => Task::Values,
@@ -87,7 +98,54 @@ impl<T: Real> Model<T> {
     /// Whether the model is a binary classifier: one score, positive for one class and negative for the other.
     #[must_use]
     pub fn is_binary(&self) -> bool {
-        self.task() == Task::Labels && self.classes() == 1
+        self.task() == Task::Labels && self.scores() == 1
+    }
+
+    /// Number of scores K of an image, or of each position of a map.
+    #[must_use]
+    pub fn scores(&self) -> usize {
+        self.output_shape().last().copied().unwrap_or(0)
+    }
+
+    /// Number of classes, labels or values: that of the scores, but 2 for a binary classifier. Its class 0 is the negative one,
+    /// its class 1 the positive one.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        if self.is_binary() { 2 } else { self.scores() }
+    }
+
+    /// The index of the class, label or value called `name`, or of that number.
+    ///
+    /// # Errors
+    /// If there is none; the error lists those there are.
+    pub fn class_index(&self, name: &str) -> Result<usize, ModelError> {
+        let classes: Vec<String> = (0..self.classes()).map(|class| self.class_name(class)).collect();
+        let named = classes.iter().position(|class| class.eq_ignore_ascii_case(name));
+        let numbered = || name.parse().ok().filter(|&class: &usize| class < classes.len());
+        named.or_else(numbered).ok_or_else(|| ModelError::UnknownClass {
+            noun: self.task().noun(),
+            name: name.into(),
+            suggestion: most_similar(name, &classes),
+            classes,
+        })
+    }
+
+    /// The name of a class, label or value, or its number if it has none. If a binary classifier has only one name, that of its
+    /// positive class, the negative one is `not` that.
+    #[must_use]
+    pub fn class_name(&self, class: usize) -> String {
+        match (&self.info.classes[..], class) {
+            ([positive], 0) if self.is_binary() => format!("not {positive}"),
+            ([positive], 1) if self.is_binary() => positive.clone(),
+            ([], _) if self.task() == Task::Values && self.scores() == 1 => "value".into(),
+            (names, _) => names.get(class).cloned().unwrap_or_else(|| class.to_string()),
+        }
+    }
+
+    /// The unit of a value, if it has one.
+    #[must_use]
+    pub fn unit(&self, value: usize) -> Option<&str> {
+        self.info.units.get(value).map(String::as_str).filter(|unit| !unit.is_empty())
     }
 
     /// One image's scores: `[K]`, or `[H, W, K]` for a map.

@@ -126,7 +126,7 @@ fn the_task_follows_from_names_and_shape() {
     assert_eq!(model(1, &["sound", "defect"]).task(), Task::Labels);
     assert!(model(1, &["sound", "defect"]).is_binary());
     let map = Model::builder([4, 4, 1]).layer("a", Conv2d::new(3, 1)).build(1).unwrap();
-    assert!(map.is_map() && map.task() == Task::Classes && map.classes() == 3);
+    assert!(map.is_map() && map.task() == Task::Classes && map.scores() == 3);
 
     let scores = Tensor::new([2, 2], vec![0.0, 3.0_f64.ln(), 800.0, -800.0]);
     let near = |task: Task, expected: [f64; 4]| {
@@ -274,9 +274,17 @@ fn a_pass_can_be_resumed_at_any_layer() {
         let outputs = forward.activation(layer).value();
         let each = outputs.len() / 3;
         let twice = Tensor::new(outputs.shape().with(0, 2), outputs.as_slice()[each..2 * each].repeat(2));
-        assert_eq!(model.resume(layer, &twice, &forward, 1).as_slice(), logits(1).repeat(2), "layer {layer}");
+        assert_eq!(
+            model.resume(layer, model.layers().len() - 1, &twice, &forward, 1).as_slice(),
+            logits(1).repeat(2),
+            "layer {layer}"
+        );
         let none = Tensor::zeros(twice.shape());
-        assert_ne!(model.resume(layer, &none, &forward, 1).as_slice(), logits(1).repeat(2), "layer {layer}");
+        assert_ne!(
+            model.resume(layer, model.layers().len() - 1, &none, &forward, 1).as_slice(),
+            logits(1).repeat(2),
+            "layer {layer}"
+        );
     }
 }
 

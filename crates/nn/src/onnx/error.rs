@@ -63,13 +63,24 @@ pub enum OnnxError {
         /// Its dimensions: numbers, or names of those that aren't fixed.
         found: Vec<String>,
     },
-    /// The output isn't a row of scores.
-    #[error("output `{name}`: expected scores [N, classes], found {found}")]
+    /// The output is neither a row of scores nor a map of them.
+    #[error("output `{name}`: expected scores [N, classes] or a map of scores [N, classes, H, W], found {found}")]
     OutputShape {
         /// Its name.
         name: String,
         /// Its shape.
         found: String,
+    },
+    /// Several outputs could be the scores.
+    #[error("the network has several outputs: {}; choose one of them (--output NAME)", .0.join(", "))]
+    Outputs(Vec<String>),
+    /// There is no output of this name.
+    #[error("there is no output `{name}`; the network's outputs are {}", .outputs.join(", "))]
+    UnknownOutput {
+        /// The name asked for.
+        name: String,
+        /// The outputs with their shapes.
+        outputs: Vec<String>,
     },
     /// The output doesn't depend on the image.
     #[error("the output `{0}` doesn't depend on the image")]

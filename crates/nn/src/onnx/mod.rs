@@ -1,13 +1,17 @@
 //! Models from ONNX files, and in them (feature `onnx`).
 //!
 //! [`Model::load_onnx`] reads what PyTorch, Keras and others export: opset 7 to the newest, with the operators of image
-//! classifiers, an image `[N, C, H, W]` of a fixed size as its one input, and scores `[N, classes]` as its first output. The
+//! classifiers, an image `[N, C, H, W]` of a fixed size as its one input, and scores `[N, K]` or a map of them
+//! `[N, K, H, W]` as its output. The
 //! result is a model like any other: it trains, is saved, and is explained. Its layers keep the names of their ONNX nodes.
 //!
 //! - Images become `[N, H, W, C]`, weights of convolutions `[Kh, Kw, Cin/groups, Cout]`, those of fully connected layers
 //!   `[in, out]`, with their rows in our order if they read a flattened image. Transposing, squeezing and reshaping cost
 //!   nothing (`activation.rs` explains how).
-//! - A softmax at the end is left out: the scores are its input.
+//! - A softmax, sigmoid, argmax or top-k at the end is left out: the scores are its input. It says what they mean
+//!   ([`Task`](crate::Task)): one of several classes, or independent labels.
+//! - Of several outputs, the one that alone can be scores is read: a row rather than a map, not one from which another output
+//!   is computed, or the one called `logits`, `scores` or the like.
 //! - Class names and preprocessing are kept in the metadata of files that [`Model::save_onnx`] writes, and are found there.
 //! - Whatever isn't supported is an error that names the node, what it asks for, and what is supported.
 
@@ -21,6 +25,8 @@ pub(crate) mod layer;
 pub(crate) mod network;
 pub(crate) mod node;
 mod operators;
+mod options;
+mod output;
 pub(crate) mod prelude;
 pub(crate) mod proto;
 mod reader;
@@ -43,6 +49,7 @@ use prost::bytes::Buf;
 pub use error::{LoadError, LoadErrorKind, NodeError, OnnxError, TensorError};
 use external::ExternalData;
 use file::FileBytes;
+pub use options::OnnxOptions;
 use schema::ModelProto;
 
 use crate::files::write_whole;
@@ -54,8 +61,16 @@ impl Model<f32> {
     /// # Errors
     /// If the file can't be read, isn't an ONNX file, or can't become a model; the error names the node.
     pub fn load_onnx(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        Self::load_onnx_with(path, &OnnxOptions::default())
+    }
+
+    /// Reads a model from an ONNX file, with what the file leaves open.
+    ///
+    /// # Errors
+    /// As [`load_onnx`](Self::load_onnx).
+    pub fn load_onnx_with(path: impl AsRef<Path>, options: &OnnxOptions) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        read(path).map_err(|kind| LoadError { path: path.into(), kind })
+        read(path, options).map_err(|kind| LoadError { path: path.into(), kind })
     }
 
     /// Reads a model from the bytes of an ONNX file.
@@ -63,7 +78,15 @@ impl Model<f32> {
     /// # Errors
     /// As [`load_onnx`](Self::load_onnx).
     pub fn from_onnx(bytes: &[u8]) -> Result<Self, OnnxError> {
-        reader::model(ModelProto::decode(bytes)?, ExternalData(None), bytes.len())
+        Self::from_onnx_with(bytes, &OnnxOptions::default())
+    }
+
+    /// Reads a model from the bytes of an ONNX file, with what the file leaves open.
+    ///
+    /// # Errors
+    /// As [`load_onnx`](Self::load_onnx).
+    pub fn from_onnx_with(bytes: &[u8], options: &OnnxOptions) -> Result<Self, OnnxError> {
+        reader::model(ModelProto::decode(bytes)?, ExternalData(None), bytes.len(), options)
     }
 
     /// Writes the model as an ONNX file of opset 21, which appears whole or not at all. Its input is an image `[N, C, H, W]`
@@ -83,7 +106,7 @@ impl Model<f32> {
 }
 
 /// The model in a file.
-fn read(path: &Path) -> Result<Model, LoadErrorKind> {
+fn read(path: &Path, options: &OnnxOptions) -> Result<Model, LoadErrorKind> {
     let mut file = File::open(path)?;
     let (decoded, len) = if file.metadata()?.is_file() {
         let mut bytes = FileBytes::new(file)?;
@@ -97,7 +120,7 @@ fn read(path: &Path) -> Result<Model, LoadErrorKind> {
         file.read_to_end(&mut bytes)?;
         (ModelProto::decode(&bytes[..]), bytes.len())
     };
-    let model =
-        decoded.map_err(OnnxError::from).and_then(|decoded| reader::model(decoded, ExternalData(path.parent()), len));
+    let model = decoded.map_err(OnnxError::from);
+    let model = model.and_then(|decoded| reader::model(decoded, ExternalData(path.parent()), len, options));
     Ok(model.map_err(Box::new)?)
 }

@@ -8,9 +8,10 @@ use super::error::{NodeError, OnnxError};
 use super::external::ExternalData;
 use super::network::Network;
 use super::node::Node;
+use super::options::OnnxOptions;
+use super::output;
 use super::registry::OPERATORS;
 use super::schema::{DimensionProto, GraphProto, INFO_KEY, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-use crate::layers::Flatten;
 use crate::layers::limits::{MAX_VALUES, count};
 use crate::model::{Model, ModelInfo, Source};
 
@@ -18,17 +19,24 @@ use crate::model::{Model, ModelInfo, Source};
 const OLDEST_OPSET: i64 = 7;
 
 /// The model of a file of this many bytes.
-pub(super) fn model(mut file: ModelProto, external: ExternalData<'_>, bytes: usize) -> Result<Model, OnnxError> {
+pub(super) fn model(
+    mut file: ModelProto,
+    external: ExternalData<'_>,
+    bytes: usize,
+    options: &OnnxOptions,
+) -> Result<Model, OnnxError> {
     let mut graph = file.graph.take().ok_or(OnnxError::NoGraph)?;
     let tensors = std::mem::take(&mut graph.initializer);
-    let output = graph.output.first().map_or("", |output| &output.name[..]);
-    let scores = before_softmax(&graph, output);
-    let (graph, Value::Activation(scores)) = read(&file, &graph, tensors, scores, external, bytes)? else {
-        return Err(OnnxError::Output(output.into()));
+    let scores = output::choose(&graph, options.output.as_deref())?;
+    let outputs = output::names(&graph, &scores);
+    let (graph, Value::Activation(values)) = read(&file, &graph, tensors, scores.value, external, bytes)? else {
+        return Err(OnnxError::Output(scores.output.into()));
     };
     let mut network = graph.network;
-    let last = row(&mut network, &scores, output)?;
-    network.build(last, info(&file))
+    let last = output::end(&mut network, &values, &scores)?;
+    let info = info(&file);
+    let task = info.task.or(scores.task);
+    network.build(last, ModelInfo { task, outputs, ..info })
 }
 
 /// Reads the graph, whose tensors are given, up to this value.
@@ -108,7 +116,7 @@ fn find(name: &str) -> Result<Operator, NodeError> {
 }
 
 /// Whether operators of this domain are ONNX's own.
-fn is_onnx(domain: &str) -> bool {
+pub(super) fn is_onnx(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
@@ -116,22 +124,6 @@ fn is_onnx(domain: &str) -> bool {
 fn info(file: &ModelProto) -> ModelInfo {
     let entry = file.metadata_props.iter().find(|entry| entry.key == INFO_KEY);
     entry.and_then(|entry| serde_json::from_str(&entry.value).ok()).unwrap_or_default()
-}
-
-/// The input of a softmax that computes the output; the output itself if there is none.
-pub(super) fn before_softmax<'a>(graph: &'a GraphProto, output: &'a str) -> &'a str {
-    let mut scores = output;
-    for node in graph.node.iter().rev() {
-        let axis = node.attribute.iter().find(|attribute| attribute.name == "axis").and_then(|axis| axis.i);
-        let ends = node.output.first().is_some_and(|name| name == scores) && is_onnx(&node.domain);
-        if let ("Softmax" | "LogSoftmax" | "Identity", true, [input]) = (&node.op_type[..], ends, &node.input[..]) {
-            if !matches!(axis, None | Some(1 | -1)) {
-                break;
-            }
-            scores = input;
-        }
-    }
-    scores
 }
 
 /// The nodes that a value depends on, in the file's order.
@@ -182,16 +174,4 @@ fn image(input: &ValueInfoProto, nodes: &[&NodeProto]) -> Result<(usize, Activat
         }
         _ => Err(misfit()),
     }
-}
-
-/// The layer that gives the scores as a row.
-fn row(network: &mut Network, scores: &Activation, output: &str) -> Result<Source, OnnxError> {
-    let misfit = || OnnxError::OutputShape { name: output.into(), found: scores.to_string() };
-    if scores.shape().iter().skip(1).any(|&extent| extent != 1) || !scores.is_in_our_order() {
-        return Err(misfit());
-    }
-    if scores.layer_shape().len() == 1 {
-        return Ok(scores.source);
-    }
-    network.add(output, Flatten.into(), &[scores.source], []).map_err(|_| misfit())
 }

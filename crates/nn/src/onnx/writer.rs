@@ -14,15 +14,19 @@ use crate::model::{IMAGE, Model, ModelNode};
 const OPSET: i64 = 21;
 const IR_VERSION: i64 = 10;
 
-/// The bytes of the file. Its input is called `input`, `[N, C, H, W]` with any N; its output `[N, classes]` has the last
-/// layer's name.
+/// The bytes of the file. Its input is called `input`, `[N, C, H, W]` with any N; its output `[N, classes]` or
+/// `[N, classes, H, W]` has the last layer's name.
 pub(super) fn bytes(model: &Model) -> Vec<u8> {
     let [height, width, channels] = model.input_shape();
     let last = model.layers().last().expect("a model has layers");
+    let scores = match last.output_shape[..] {
+        [height, width, classes] => vec![classes, height, width],
+        ref row => row.to_vec(),
+    };
     let mut graph = GraphProto {
         name: "model".into(),
         input: vec![value(IMAGE, &[channels, height, width])],
-        output: vec![value(&last.name, &last.output_shape)],
+        output: vec![value(&last.name, &scores)],
         ..GraphProto::default()
     };
     for node in model.layers() {

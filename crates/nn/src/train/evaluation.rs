@@ -52,7 +52,7 @@ pub(super) fn normalization_for(model: &Model<f32>, images: &dyn Dataset) -> Res
     if found != expected {
         return Err(TrainError::Images { expected, found });
     }
-    let (expected, found) = (model.classes(), images.class_names().len());
+    let (expected, found) = (model.scores(), images.class_names().len());
     if found > expected {
         return Err(TrainError::Classes { expected, found });
     }
@@ -87,7 +87,7 @@ pub(super) fn evaluate_with(
     features: &Features,
 ) -> Result<Evaluation, TrainError> {
     let normalization = normalization_for(model, images)?;
-    let classes = model.classes();
+    let classes = model.scores();
     let mut confusion = Confusion::new((0..classes).map(|class| model.class_name(class)).collect());
     let (mut within, mut loss) = (vec![0; classes.min(LARGEST_K)], 0.0);
     let cached = |index| features.has(index);

@@ -236,7 +236,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<ControlFlow<()>, TrainError> {
         let normalization = normalization_for(run.model, images)?;
         let soft = self.augmentation.mixup > 0.0 || self.class_weights.is_some();
-        let (expected, found) = (run.model.classes(), images.class_names().len());
+        let (expected, found) = (run.model.scores(), images.class_names().len());
         if soft && found != expected || self.class_weights.as_ref().is_some_and(|weights| weights.len() != found) {
             return Err(TrainError::Classes { expected, found });
         }
@@ -309,7 +309,7 @@ impl<'a> Trainer<'a> {
         }
         self.optimizer.set_learning_rate(learning_rate);
         run.update(&gradients, &mut *self.optimizer);
-        let classes = run.model.classes();
+        let classes = run.model.scores();
         let scores = gradients.logits.as_slice().chunks_exact(classes);
         let right = scores.zip(labels).filter(|&(scores, &label)| rank(scores, label) == 0).count();
         run.count(labels.len(), right, loss, learning_rate);

@@ -11,12 +11,13 @@ use super::OnnxError;
 use super::constant::Constant;
 use super::context::Value;
 use super::external::ExternalData;
-use super::reader::{self, before_softmax};
+use super::output;
+use super::reader;
 use super::schema::{
     DataType, DimensionProto, GraphProto, ModelProto, NodeProto, ShapeProto, TensorProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
 };
-use crate::layers::{Apply, Flatten, Softmax};
+use crate::layers::{Apply, Flatten, Sigmoid, Softmax};
 use crate::losses::log_softmax;
 use crate::model::{ModelInfo, Source};
 
@@ -33,7 +34,7 @@ fn on_images(model: &ModelProto, graph: &GraphProto, input: &Constant) -> Comput
         _ => Err(OnnxError::Output(output.into())),
     };
     let (_, image) = read(&graph.input[0].name, 0)?;
-    let scores = before_softmax(graph, output);
+    let scores = output::scores(graph, output).value;
     let (mut network, mut result) = read(scores, 1 << 20)?;
     let is_left_out = scores != output && result.shape().len() == 1;
     if scores != output && !is_left_out {
@@ -53,6 +54,7 @@ fn on_images(model: &ModelProto, graph: &GraphProto, input: &Constant) -> Comput
     let scores = model.predict(Tensor::new([batch, h, w, c], ours.collect::<Vec<f32>>()))?;
     let scores = match &graph.node[0].op_type[..] {
         "Softmax" if is_left_out => tensor::Tape::new().leaf(scores).apply(Softmax).value().clone(),
+        "Sigmoid" if is_left_out => tensor::Tape::new().leaf(scores).apply(Sigmoid).value().clone(),
         "LogSoftmax" if is_left_out => log_softmax(&tensor::Tape::new().leaf(scores)).value().clone(),
         _ => scores,
     };

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use attribution::Target;
 use attribution::certificates::{Certificate, Finding};
 use clap::Args;
 use serde::Serialize;
 
 use crate::commands::EXIT_CODES;
+use crate::files::asked::{Aim, Asked, Scene};
 use crate::files::model::ModelArgs;
 use crate::files::picture::Picture;
 use crate::terminal::Failure;
@@ -48,7 +48,7 @@ table says so.";
     after_long_help = format!("{EXIT_CODES}\n\nExamples:\n  \
     glassbox certify photo.jpg\n  \
     glassbox certify coat.png --model garments.safetensors\n  \
-    glassbox certify coat.png --model garments.safetensors --class Shirt\n  \
+    glassbox certify coat.png --model garments.safetensors --target Shirt\n  \
     glassbox certify coat.png --model garments.safetensors --json | jq '.certificates[].finding'\n\n\
     With --json: an object with model, image, class, score and certificates, a list of {{identity, meaning, layer, \
     finding}}. layer is null for the whole network. finding is either checked or estimated, each with left, right, \
@@ -63,9 +63,10 @@ pub(crate) struct CertifyArgs {
     #[command(flatten)]
     network: ModelArgs,
 
-    /// The class whose score is checked, by name or by index from 0 [default: the likeliest]
-    #[arg(short, long, value_name = "NUMBER|NAME")]
-    class: Option<String>,
+    /// The class, label or value whose score is checked, by name or by index from 0, or a unit LAYER:CHANNEL [default: the
+    /// likeliest class]
+    #[arg(short, long, visible_alias = "class", visible_short_alias = 'c', value_name = "TARGET")]
+    target: Option<String>,
 
     /// Print everything as JSON, with each layer separately
     #[arg(long)]
@@ -87,12 +88,17 @@ pub(crate) fn run(args: &CertifyArgs) -> Result<(), Failure> {
     let (model, file) = (args.network.open()?, args.network.name());
     let picture = Picture::open(&args.image, &model)?;
     let pass = picture.observe(&model).map_err(|error| format!("{}: {error}", args.image.display()))?;
-    let class = match &args.class {
-        Some(class) => model.class_index(class).map_err(|error| format!("{file}: {error}"))?,
-        None => pass.top(1)[0].class,
+    let asked = match (&args.target, pass.top(1).first()) {
+        (Some(target), _) => {
+            let (aim, counterfactual) = Aim::parse(target, &model).map_err(|error| format!("{file}: {error}"))?;
+            Asked { aim, versus: None, counterfactual }
+        }
+        (None, Some(best)) => Asked::class(best.class),
+        (None, None) => return Err(format!("{file}: the network gives an embedding: name a unit with --target").into()),
     };
-    let (score, certificates) = (pass.scores(class)?[0], pass.certify(Target::from(class))?);
-    let (name, image) = (model.class_name(class), args.image.display().to_string());
+    let target = asked.target(&Scene { picture: &picture, other: None })?;
+    let (score, certificates) = (pass.scores(target.clone())?[0], pass.certify(target)?);
+    let (name, image) = (asked.words(&model), args.image.display().to_string());
     if args.json {
         let report = CertifyOutput { model: file, image, class: name, score, certificates: &certificates };
         say!("{}", serde_json::to_string_pretty(&report)?);

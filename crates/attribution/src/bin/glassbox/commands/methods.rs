@@ -34,6 +34,9 @@ pub(crate) fn list(text: &str) -> Result<List, String> {
     text.split(outside).map(read).collect::<Result<_, _>>().map(List)
 }
 
+/// The title of a method that doesn't apply to a model, and the reason.
+pub(crate) type Refused = (&'static str, ExplainError);
+
 /// A method with its names in the output.
 #[derive(Clone, Debug)]
 pub(crate) struct Chosen {
@@ -51,21 +54,40 @@ impl Chosen {
 }
 
 /// The named methods, without duplicates; if none are named, the usual methods that apply to the model.
+///
+/// # Errors
+/// If one doesn't apply to the model.
 pub(crate) fn chosen(named: &[List], model: &Model) -> Result<Vec<Chosen>, ExplainError> {
+    let (chosen, refused) = possible(named, model)?;
+    refused.into_iter().next().map_or(Ok(chosen), |(_, reason)| Err(reason))
+}
+
+/// As [`chosen`], with the titles of the named methods that don't apply to the model, and the reasons.
+///
+/// # Errors
+/// If a method's settings are wrong.
+pub(crate) fn possible(named: &[List], model: &Model) -> Result<(Vec<Chosen>, Vec<Refused>), ExplainError> {
     if named.is_empty() {
-        return usual(model);
+        return Ok((usual(model)?, Vec::new()));
     }
     let methods = named.iter().flat_map(|List(methods)| methods).cloned();
     let pass = black(model)?;
-    let mut chosen: Vec<Chosen> = Vec::new();
+    let (mut chosen, mut refused): (Vec<Chosen>, Vec<Refused>) = Default::default();
     for method in methods {
-        method.check(&pass)?;
+        match method.check(&pass) {
+            Ok(()) => {}
+            Err(error @ ExplainError::Setting(_)) => return Err(error),
+            Err(reason) => {
+                refused.push((method.about().title, reason));
+                continue;
+            }
+        }
         let same = |other: &&Chosen| written(&*other.method, Some(model)) == written(&*method, Some(model));
         if chosen.iter().find(same).is_none() {
             chosen.push(named_among(&chosen, method, model));
         }
     }
-    Ok(chosen)
+    Ok((chosen, refused))
 }
 
 /// The usual methods that apply to the model.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use tensor::simd::tier;
 
 use crate::commands::EXIT_CODES;
+use crate::files::asked::{self, Aim, Scene};
 use crate::files::model::ModelArgs;
 use crate::files::picture::Picture;
 use crate::files::record::{Explained, Hashed, Record, of_map, of_model};
@@ -83,12 +84,17 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
     let pass = picture.observe(&model)?;
     for explained in &record.explanations {
         let Explained { method, settings, target, why, layers, sha256, .. } = explained;
-        let asked = with_settings::<f32>(method, settings.clone())
+        let method_again = with_settings::<f32>(method, settings.clone())
             .map_err(|error| format!("{}: {error}", args.record.display()))?;
-        let question = pass.why(target.target());
+        let other = match &target.aim {
+            Aim::Like { like } => Some(asked::embedding(&found(like, &args.record), &model)?),
+            _ => None,
+        };
+        let scene = Scene { picture: &picture, other: other.as_deref() };
+        let question = pass.why(target.target(&scene)?);
         let map = match layers.is_empty() {
-            true => question.explain(&*asked),
-            false => question.at_each(layers.iter().map(LayerRef::from)).explain(&*asked),
+            true => question.explain(&*method_again),
+            false => question.at_each(layers.iter().map(LayerRef::from)).explain(&*method_again),
         }?;
         let at = if layers.is_empty() { String::new() } else { format!(" at {}", layers.join(" + ")) };
         compare(format!("{method}{at}, why {why}"), of_map(&map) == *sha256);

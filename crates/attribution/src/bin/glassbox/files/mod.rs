@@ -1,5 +1,6 @@
 //! Files that commands read and write.
 
+pub(crate) mod asked;
 pub(crate) mod folder;
 pub(crate) mod inputs;
 pub(crate) mod model;

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use nn::data::{ChannelOrder, Crop, Normalization};
-use nn::{FileKind, Model, ModelInfo};
+use nn::onnx::OnnxOptions;
+use nn::{FileKind, Model, ModelInfo, Task};
 
 use crate::terminal::Failure;
+use crate::terminal::words::count;
 
 /// A network, and preprocessing options that its file may lack.
 #[derive(Args, Debug, Default)]
@@ -30,9 +32,19 @@ pub(crate) struct ModelArgs {
 /// Class names and preprocessing that the network's file may lack.
 #[derive(Args, Debug, Default)]
 pub(crate) struct Preprocessing {
-    /// Class names: a text file with a line for each class, in the order of the scores
+    /// Class names: a text file with a line for each class, label or value, in the order of the scores; two lines for a
+    /// network of one score make it a binary classifier. A value's unit follows in brackets: `age [years]`
     #[arg(long, value_name = "FILE", help_heading = PREPROCESSING)]
     labels: Option<PathBuf>,
+
+    /// What the scores mean: `classes`, one of which is right; `labels`, each present or absent; `values`; or an
+    /// `embedding` [default: what the network's file says or its last operations show]
+    #[arg(long, value_name = "TASK", help_heading = PREPROCESSING)]
+    task: Option<Task>,
+
+    /// The output to read as the scores, of an ONNX file with several [default: the one that can be scores]
+    #[arg(long, value_name = "NAME", help_heading = PREPROCESSING)]
+    output: Option<String>,
 
     /// Height and width of the network's input, if its layers allow a different size
     #[arg(long, value_name = "N|HxW", value_parser = size, help_heading = PREPROCESSING)]
@@ -93,16 +105,29 @@ impl Preprocessing {
     /// # Errors
     /// If the network can't be opened, or an option doesn't fit it. The error names the file or the option.
     pub(crate) fn open(&self, path: Option<&Path>) -> Result<Model, Failure> {
-        let mut model = open(path)?;
+        let mut model = open(path, &OnnxOptions { output: self.output.clone() })?;
         if let Some(size) = self.size {
             model = model.with_size(size).map_err(|error| format!("--size {}×{}: {error}", size[0], size[1]))?;
         }
-        let classes = match &self.labels {
-            Some(path) => labels(path, model.classes())?,
-            None => model.info().classes.clone(),
-        };
-        let info = ModelInfo { classes, normalization: self.normalization(&model)?, ..model.info().clone() };
+        let info = ModelInfo { normalization: self.normalization(&model)?, ..model.info().clone() };
+        let info = self.named(&model, info)?;
         Ok(model.with_info(info)?)
+    }
+
+    /// The meaning of the scores, their names and units, with the options on the command line applied.
+    fn named(&self, model: &Model, info: ModelInfo) -> Result<ModelInfo, Failure> {
+        let mut info = ModelInfo { task: self.task.or(info.task), ..info };
+        let Some(path) = &self.labels else { return Ok(info) };
+        let lines = labels(path, model.scores())?;
+        if (lines.len(), model.scores()) == (2, 1) {
+            info.task = info.task.or(Some(Task::Labels));
+        }
+        let task =
+            model.clone().with_info(ModelInfo { classes: Vec::new(), units: Vec::new(), ..info.clone() })?.task();
+        let parts: Vec<(String, String)> = lines.into_iter().map(|line| with_unit(line, task)).collect();
+        let has_units = parts.iter().any(|(_, unit)| !unit.is_empty());
+        let (names, units): (Vec<String>, Vec<String>) = parts.into_iter().unzip();
+        Ok(ModelInfo { classes: names, units: if has_units { units } else { Vec::new() }, ..info })
     }
 
     /// The network's own normalization, with the options on the command line applied.
@@ -130,12 +155,12 @@ impl Preprocessing {
 }
 
 /// Opens the network in a file, or the built-in one.
-pub(crate) fn open(path: Option<&Path>) -> Result<Model, Failure> {
+pub(crate) fn open(path: Option<&Path>, options: &OnnxOptions) -> Result<Model, Failure> {
     match path {
         Some(path) => match kind(path)? {
             FileKind::Safetensors => Ok(Model::load(path)?),
-            FileKind::Onnx => Ok(Model::load_onnx(path)?),
-            FileKind::Unknown if is_onnx(path) => Ok(Model::load_onnx(path)?),
+            FileKind::Onnx => Ok(Model::load_onnx_with(path, options)?),
+            FileKind::Unknown if is_onnx(path) => Ok(Model::load_onnx_with(path, options)?),
             found => Err(format!(
                 "{}: expected a network, as `glassbox train` saves it or an ONNX file (PyTorch writes one with \
                  torch.onnx.export), found {found}",
@@ -174,13 +199,24 @@ pub(crate) fn name(path: Option<&Path>) -> String {
     }
 }
 
-/// The lines of a file, as many as there are classes.
-fn labels(path: &Path, classes: usize) -> Result<Vec<String>, Failure> {
+/// The name of a value and its unit, which follows in brackets. What isn't a value has no unit.
+fn with_unit(line: String, task: Task) -> (String, String) {
+    let parts = line.strip_suffix(']').and_then(|line| line.rsplit_once('[')).filter(|_| task == Task::Values);
+    match parts {
+        Some((name, unit)) => (name.trim().into(), unit.trim().into()),
+        None => (line, String::new()),
+    }
+}
+
+/// The lines of a file, as many as there are scores; two are enough for one score.
+fn labels(path: &Path, scores: usize) -> Result<Vec<String>, Failure> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: can't be read: {error}", path.display()))?;
     let lines: Vec<String> = text.lines().map(|line| line.trim().to_string()).collect();
-    if lines.len() != classes {
-        let found = lines.len();
-        return Err(format!("{}: expected {classes} lines, one for each class, found {found}", path.display()).into());
+    if lines.len() != scores && (lines.len(), scores) != (2, 1) {
+        let (file, found) = (path.display(), lines.len());
+        let binary = if scores == 1 { ", or two for a binary classifier" } else { "" };
+        let lines = count(scores, "line");
+        return Err(format!("{file}: expected {lines}, one for each score{binary}, found {found}").into());
     }
     Ok(lines)
 }

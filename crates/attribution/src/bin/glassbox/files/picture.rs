@@ -8,7 +8,7 @@ use attribution::pass::Input;
 use attribution::render::{enlarge, enlargement, outline};
 use attribution::{ExplainError, Map, Pass, Photo};
 use image::RgbImage;
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView3};
 use nn::Model;
 use nn::data::{Crop, Rect};
 use tensor::Tensor;
@@ -24,8 +24,10 @@ pub(crate) struct Picture {
     pub(crate) input: Tensor<f32>,
     /// The picture for display, reduced if it is large.
     pub(crate) display: RgbImage,
-    /// How the input lies on the picture.
+    /// How the input lies on the picture for display.
     pub(crate) framing: Framing,
+    /// Height and width of the picture as it was read.
+    size: (usize, usize),
     /// Whether it was read from an array, not from a picture.
     pub(crate) is_array: bool,
 }
@@ -59,7 +61,7 @@ impl Picture {
             if longer > SHOWN { photo.fit(reduced(height), reduced(width), Crop::Squeezed) } else { photo.clone() };
         let [input_height, input_width, _] = model.input_shape();
         let framing = Framing::new((display.height(), display.width()), (input_height, input_width), model.info().crop);
-        Ok(Self { input, display: display.to_rgb(), framing, is_array: false })
+        Ok(Self { input, display: display.to_rgb(), framing, size: (height, width), is_array: false })
     }
 
     fn from_array(path: &Path, model: &Model) -> Result<Self, Failure> {
@@ -72,7 +74,49 @@ impl Picture {
         let display = Photo::from_pixels(pixels(&array, model).view()).to_rgb();
         let framing = Framing::new((height, width), (height, width), Crop::Largest);
         let input = Tensor::new([1, height, width, channels], array.into_iter().collect());
-        Ok(Self { input, display, framing, is_array: true })
+        Ok(Self { input, display, framing, size: (height, width), is_array: true })
+    }
+
+    /// A box in pixels of the picture, on the input; parts outside the input are cut off.
+    pub(crate) fn on_input(&self, area: &Rect) -> Rect {
+        let along = |axis: usize, start: usize, length: usize| {
+            let (size, shown, input) = match axis {
+                0 => (self.size.0, self.framing.picture.0, self.framing.input.0),
+                _ => (self.size.1, self.framing.picture.1, self.framing.input.1),
+            };
+            let at = |edge: usize| self.framing.to_input(axis, edge as f64 * shown as f64 / size as f64);
+            let first = at(start).round().clamp(0.0, input as f64) as usize;
+            (first, at(start.saturating_add(length)).round().clamp(first as f64, input as f64) as usize - first)
+        };
+        let ((top, height), (left, width)) = (along(0, area.top, area.height), along(1, area.left, area.width));
+        Rect { top, left, height, width }
+    }
+
+    /// The pixels of the input, `[H, W]`, at which a mask of the picture's size isn't black.
+    ///
+    /// # Errors
+    /// If the mask can't be read or has another size. The error names its file.
+    pub(crate) fn mask_on_input(&self, file: &Path) -> Result<Array2<bool>, Failure> {
+        let mask = Photo::open(file)?;
+        if (mask.height(), mask.width()) != self.size {
+            let ((height, width), (rows, columns)) = (self.size, (mask.height(), mask.width()));
+            return Err(format!(
+                "{}: expected a mask of the picture's size, {height} × {width} pixels, found {rows} × {columns}",
+                file.display()
+            )
+            .into());
+        }
+        let Framing { picture, part, input } = self.framing;
+        let at = |index: usize, [start, length, input, shown, size]: [usize; 5]| {
+            let position = start as f64 + (index as f64 + 0.5) * length as f64 / input as f64;
+            ((position * size as f64 / shown as f64) as usize).min(size - 1)
+        };
+        let rows = [part.top, part.height, input.0, picture.0, self.size.0];
+        let columns = [part.left, part.width, input.1, picture.1, self.size.1];
+        Ok(Array2::from_shape_fn(input, |(row, column)| {
+            let pixel = mask.pixels().slice_move(ndarray::s![at(row, rows), at(column, columns), ..]);
+            pixel.iter().any(|&value| value > 0)
+        }))
     }
 
     /// The picture, enlarged if it is small.

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use attribution::{Map, Target};
+use attribution::Map;
 use nn::Model;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tensor::simd::tier;
 
+use super::asked::Asked;
 use crate::files::folder;
 use crate::files::picture::Picture;
 use crate::terminal::Failure;
@@ -36,18 +37,6 @@ pub(crate) struct Hashed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) file: Option<PathBuf>,
     pub(crate) sha256: String,
-}
-
-/// The target of an explanation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Asked {
-    pub(crate) class: usize,
-    /// The class whose score is subtracted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) versus: Option<usize>,
-    /// Whether the negated score is explained.
-    #[serde(default)]
-    pub(crate) counterfactual: bool,
 }
 
 /// A map.
@@ -91,23 +80,6 @@ impl Record {
     /// Writes the file atomically.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         folder::write(path, &(serde_json::to_string_pretty(self)? + "\n"))
-    }
-}
-
-impl Asked {
-    pub(crate) fn target(&self) -> Target {
-        let target = match self.versus {
-            Some(versus) => Target::contrast(self.class, versus),
-            None => self.class.into(),
-        };
-        if self.counterfactual { target.negated() } else { target }
-    }
-
-    /// `Coat`, `Coat rather than Shirt`, `not Coat`.
-    pub(crate) fn words(&self, model: &Model) -> String {
-        let not = if self.counterfactual { "not " } else { "" };
-        let rather = self.versus.map(|versus| format!(" rather than {}", model.class_name(versus)));
-        format!("{not}{}{}", model.class_name(self.class), rather.unwrap_or_default())
     }
 }
 

@@ -6,7 +6,7 @@ use attribution::certificates::{Certificate, Finding};
 use attribution::map::Cells;
 use attribution::question::About;
 use attribution::rules::Coverage;
-use attribution::{Map, Pass, Placement, Quantity};
+use attribution::{Map, Pass, Placement, Prediction, Quantity, Says};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
@@ -65,7 +65,8 @@ pub(super) struct Data {
     part: [usize; 4],
     /// Whether each pixel is drawn as a square.
     pixelated: bool,
-    top: Vec<(String, f64)>,
+    /// Name, share of the bar (null without a bar), and the number in words.
+    top: Vec<(String, Option<f64>, String)>,
     truth: Option<Truth>,
     classes: Vec<Explained>,
     certificates: Vec<Line>,
@@ -137,7 +138,7 @@ impl Entry {
         let framing = &picture.framing;
         let (small, pixelated) = (&picture.display, picture.is_enlarged());
         let part = framing.part;
-        let top: Vec<(String, f64)> = pass.top(LISTED).into_iter().map(|best| (best.name, best.probability)).collect();
+        let top: Vec<(String, Option<f64>, String)> = pass.top(LISTED).into_iter().map(listed).collect();
         let data = Data {
             name: name.clone(),
             input: framing.input.into(),
@@ -150,7 +151,7 @@ impl Entry {
             values: String::new(),
             top,
         };
-        let answer = format!("{} {:.0} %", data.top[0].0, 100.0 * data.top[0].1);
+        let answer = answer(pass);
         let (size, picture) = (small.dimensions(), url(small, pixelated)?);
         let (values, methods) = (Values::default(), Vec::new());
         Ok(Self { name, picture, size, answer, right: None, methods, data, values, budget })
@@ -158,7 +159,7 @@ impl Entry {
 
     /// Adds the true class, and the object's box on the input if it is known.
     pub(crate) fn with_truth(mut self, class: String, place: Option<&Rect>) -> Self {
-        self.right = Some(self.data.top[0].0 == class);
+        self.right = self.data.top.first().map(|(name, ..)| *name == class);
         let place = place.map(|place| [place.top, place.left, place.height, place.width]);
         self.data.truth = Some(Truth { class, place });
         self
@@ -209,6 +210,24 @@ impl Entry {
     pub(super) fn json(&mut self) -> Result<String, Failure> {
         self.data.values = self.values.text();
         Ok(serde_json::to_string(&self.data)?.replace('<', "\\u003c"))
+    }
+}
+
+/// The name, the share of the bar and the number of a prediction.
+fn listed(said: Prediction) -> (String, Option<f64>, String) {
+    let (share, amount) = match said.says {
+        Says::Probability | Says::Share => (Some(said.value), format!("{:.1} %", 100.0 * said.value)),
+        Says::Value(_) | Says::Mean(_) => (None, said.amount()),
+    };
+    (said.name, share, amount)
+}
+
+/// What the network says first: the likeliest class with its probability, or the first value.
+fn answer(pass: &Pass<'_>) -> String {
+    match &pass.top(1)[..] {
+        [said] if said.says == Says::Probability => format!("{} {:.0} %", said.name, 100.0 * said.value),
+        [said] => format!("{} {}", said.name, said.amount()),
+        _ => format!("an embedding of {} numbers", pass.model().scores()),
     }
 }
 

@@ -163,10 +163,10 @@ function readOut({ entry, map, cell }) {
 
 /** @param {State} state */
 function facts({ entry, map }) {
-  const answers = entry.top.map(([name, probability]) => make('li', {},
+  const answers = entry.top.map(([name, share, amount]) => make('li', {},
     make('span', { textContent: name, title: name }),
-    make('progress', { className: 'bar', value: probability, max: 1, ariaLabel: `Probability of ${name}` }),
-    make('b', { textContent: `${(100 * probability).toFixed(1)} %` })));
+    ...(share === null ? [] : [make('progress', { className: 'bar', value: share, max: 1, ariaLabel: `${name}: ${amount}` })]),
+    make('b', { textContent: amount })));
   /** @type {HTMLElement[]} */
   const parts = [make('h4', { textContent: 'What the network says' }), make('ul', { className: 'answers' }, ...answers)];
   if (entry.truth) {

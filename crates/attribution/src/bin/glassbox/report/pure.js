@@ -49,7 +49,7 @@
  * @property {Pair} picture Height and width, before it was enlarged.
  * @property {Place} part What of the picture became the input.
  * @property {boolean} pixelated Whether each pixel is drawn as a square.
- * @property {[name: string, probability: number][]} top
+ * @property {[name: string, share: number | null, amount: string][]} top
  * @property {{ class: string, place: Place | null } | null} truth
  * @property {{ why: string, maps: Drawn[] }[]} classes
  * @property {Line[]} certificates

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use nn::data::Dataset;
 use nn::layers::GlobalAvgPool;
+use nn::onnx::OnnxOptions;
 use nn::{Layer, Model, ModelInfo};
 
 use crate::files::model;
@@ -21,8 +22,8 @@ const NOTHING: &str = "nothing";
 pub(crate) fn start(network: &Network) -> Result<Option<Model>, Failure> {
     let start = match network.start.as_str() {
         "" => return Ok(None),
-        IN_THE_PROGRAM => model::open(None)?,
-        path => model::open(Some(Path::new(path)))?,
+        IN_THE_PROGRAM => model::open(None, &OnnxOptions::default())?,
+        path => model::open(Some(Path::new(path)), &OnnxOptions::default())?,
     };
     match start.info().normalization {
         Some(_) => Ok(Some(start)),

@@ -208,8 +208,8 @@ fn panels(
     methods: &[Chosen],
 ) -> Result<Vec<Panel>, Failure> {
     let truth = &test.boxes[index];
-    let probability = pass.probabilities().as_slice()[class];
-    let name = format!("{} {probability:.2}", pass.model().class_name(class));
+    let said = pass.prediction(0, class);
+    let name = format!("{} {}", said.name, said.brief());
     let label = test.images.labels()[index];
     let detail = if class == label { outcome(pass, label) } else { String::new() };
     let mut panels = vec![Panel::new(picture.outlined(picture.shown(), truth), name).detail(detail)];
@@ -225,11 +225,7 @@ fn panels(
 /// The prediction in words.
 fn outcome(pass: &Pass<'_>, label: usize) -> String {
     let best = &pass.top(1)[0];
-    if best.class == label {
-        "recognised".into()
-    } else {
-        format!("classified as {} ({:.2})", best.name, best.probability)
-    }
+    if best.class == label { "recognised".into() } else { format!("classified as {} ({:.2})", best.name, best.value) }
 }
 
 /// The first image of each class, then the second of each, and so on.

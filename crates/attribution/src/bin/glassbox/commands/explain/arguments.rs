@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::commands::methods;
+use crate::files::asked;
 use crate::files::model::ModelArgs;
 use crate::terminal::values::positive;
 
@@ -20,16 +21,21 @@ use crate::terminal::values::positive;
 #[command(after_long_help = "Examples:\n  \
     glassbox explain photo.jpg\n  \
     glassbox explain photo.jpg --top 3\n  \
-    glassbox explain holidays/ --class \"Egyptian cat\" --out cats\n  \
-    glassbox explain coat.png --model garments.safetensors --class Shirt \\\n      \
+    glassbox explain holidays/ --target \"Egyptian cat\" --out cats\n  \
+    glassbox explain coat.png --model garments.safetensors --target Shirt \\\n      \
         --method grad-cam --layer relu2,relu4\n  \
     glassbox explain coat.png --model garments.safetensors --method grad-cam --layer all\n  \
-    glassbox explain coat.png --model garments.safetensors --class Coat --class Shirt --shared-scale\n  \
+    glassbox explain coat.png --model garments.safetensors --target Coat --target Shirt --shared-scale\n  \
+    glassbox explain chest.png --model findings.onnx --target effusion --target effusion:absent\n  \
+    glassbox explain street.jpg --model segmentation.onnx --target road --region all\n  \
+    glassbox explain me.jpg --model faces.onnx --like passport.jpg\n  \
+    glassbox explain photo.jpg --target /features/Conv_12:7\n  \
     glassbox explain photo.jpg --method 'smooth-grad(samples=200),occlusion(window=32,stride=8)'\n  \
     glassbox explain coat.npy --model garments.safetensors --method cam --raw\n  \
     glassbox explain photo.jpg --json | jq -r '.pictures[].top[0].name'\n\n\
     With --json: an object with report (the page) and pictures, a list of {picture, top, explanations, sheet, record}. top is \
-    a list of {class, name, probability}, likeliest first. explanations are those of the record, a list of {method, \
+    a list of {class, name, probability}, likeliest first; for values, of {class, name, value, unit}; for maps, of {class, \
+    name, share}, the share of the positions. explanations are those of the record, a list of {method, \
     settings, target, why, layers, rule, verdict, shape, sha256}.")]
 pub(crate) struct ExplainArgs {
     /// Pictures (PNG, JPEG, WebP, GIF, BMP), or folders of pictures; or preprocessed .npy arrays [H, W, C] of f32,
@@ -50,10 +56,27 @@ pub(crate) struct ExplainArgs {
     #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) layer: Option<Vec<String>>,
 
-    /// The class to explain, by name or by index from 0; repeat for a row of panels for each [default: the likeliest
-    /// class of each picture]
-    #[arg(short, long, value_name = "NUMBER|NAME", conflicts_with = "top")]
-    pub(crate) class: Vec<String>,
+    /// What to explain: a class, label or value by name or by index from 0, if need be with its side (`rust:absent`,
+    /// `age:lower`); or a unit of a layer, LAYER:CHANNEL or LAYER:CHANNEL:ROW,COLUMN. Repeat for a row of panels for each
+    /// [default: the likeliest class of each picture]
+    #[arg(
+        short,
+        long,
+        visible_alias = "class",
+        visible_short_alias = 'c',
+        value_name = "TARGET",
+        conflicts_with = "top"
+    )]
+    pub(crate) target: Vec<String>,
+
+    /// Explain the similarity to this picture: the cosine of the network's outputs for the two
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["top", "versus"])]
+    pub(crate) like: Option<PathBuf>,
+
+    /// Where a network that gives a map is asked: `predicted`, where the class is predicted; `all`; a box
+    /// TOP,LEFT,HEIGHT,WIDTH in pixels of the picture; or a mask, a picture that is black elsewhere [default: predicted]
+    #[arg(long, value_name = "REGION", value_parser = asked::place)]
+    pub(crate) region: Option<asked::Place>,
 
     /// Explain the class in contrast to this one: the difference of the two scores
     #[arg(long, value_name = "NUMBER|NAME")]

@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 
 use attribution::npy::write_npy;
 use attribution::render::{Panel, save_png};
-use attribution::{ExplainError, LayerRef, Map, Pass, Photo, Prediction, Verdict};
+use attribution::{ExplainError, LayerRef, Map, Pass, Photo, Prediction, Says, Target, Verdict};
 use ndarray::{Array3, Axis};
-use nn::{Model, ModelError};
+use nn::{Model, Task};
 use serde::Serialize;
 
 use super::ExplainArgs;
 use crate::commands::methods::{self, Chosen};
+use crate::files::asked::{self, Aim, Asked, Scene};
 use crate::files::inputs::Input;
 use crate::files::picture::Picture;
-use crate::files::record::{self, Asked, Explained, Hashed, Record};
+use crate::files::record::{self, Explained, Hashed, Record};
 use crate::report::{Entry, Explanation, Page, panel, sheet};
-use crate::terminal::{Failure, progress, say};
+use crate::terminal::{Failure, complain, progress, say};
 
 /// Number of classes printed for each picture, likeliest first.
 const PRINTED: usize = 5;
@@ -41,6 +42,12 @@ pub(super) struct Explainer<'a> {
     pub(super) scales: Option<Scales>,
     /// With `--json`: the results to print at the end.
     pub(super) outcomes: Option<Vec<Outcome>>,
+    /// The methods that can't explain this network.
+    pub(super) refused: Vec<&'static str>,
+    /// The targets on the command line; empty if the likeliest classes are explained.
+    named: Vec<Asked>,
+    /// With `--like`: the other picture's embedding.
+    other: Option<Vec<f64>>,
 }
 
 /// The result for a picture, as JSON.
@@ -53,12 +60,31 @@ pub(super) struct Outcome {
     record: PathBuf,
 }
 
-/// A class and its probability, as JSON.
+/// What the network says of a class, label or value, as JSON.
 #[derive(Serialize)]
 struct Likely {
     class: usize,
     name: String,
-    probability: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<f64>,
+}
+
+impl From<Prediction> for Likely {
+    fn from(said: Prediction) -> Self {
+        let Prediction { class, name, value: number, says } = said;
+        let likely = Self { class, name, probability: None, value: None, unit: None, share: None };
+        match says {
+            Says::Probability => Self { probability: Some(number), ..likely },
+            Says::Value(unit) | Says::Mean(unit) => Self { value: Some(number), unit, ..likely },
+            Says::Share => Self { share: Some(number), ..likely },
+        }
+    }
 }
 
 /// By the method's id and the layers' suffix in file names.
@@ -87,18 +113,34 @@ impl Answer<'_> {
 impl<'a> Explainer<'a> {
     /// Checks the arguments against the model, before any picture is opened.
     pub(super) fn new(args: &'a ExplainArgs, model: &'a Model) -> Result<Self, Failure> {
-        let in_model = |error: ModelError| format!("{}: {error}", args.network.name());
-        let methods = methods::chosen(&args.method, model)?;
+        let in_model = |error: ExplainError| format!("{}: {error}", args.network.name());
+        let (methods, mut refused) = methods::possible(&args.method, model)?;
+        if methods.is_empty() && !refused.is_empty() {
+            return Err(refused.swap_remove(0).1.into());
+        }
+        for (title, reason) in &refused {
+            complain!("{title} is left out: {reason}.");
+        }
+        let refused = refused.into_iter().map(|(title, _)| title).collect();
         let mut layers: Vec<&str> = args.layer.iter().flatten().map(String::as_str).collect();
         if layers == ["all"] && model.layer_index("all").is_err() {
             let spatial = model.layers().iter().filter(|node| node.output_shape.len() == 3);
             layers = spatial.map(|node| node.name.as_str()).collect();
         }
         for layer in &layers {
-            model.layer_index(layer).map_err(in_model)?;
+            model.layer_index(layer).map_err(|error| in_model(error.into()))?;
         }
-        for class in args.class.iter().chain(&args.versus) {
-            model.class_index(class).map_err(in_model)?;
+        if args.region.is_some() && !model.is_map() {
+            return Err(format!("{}: --region needs a network that gives a map", args.network.name()).into());
+        }
+        let other = args.like.as_ref().map(|like| asked::embedding(like, model)).transpose()?;
+        let named = named(args, model).map_err(in_model)?;
+        if named.is_empty() && model.task() == Task::Embedding {
+            return Err(format!(
+                "{}: the network gives an embedding: name a picture to compare with (--like), or a unit (--target LAYER:CHANNEL)",
+                args.network.name()
+            )
+            .into());
         }
         Ok(Self {
             args,
@@ -108,6 +150,9 @@ impl<'a> Explainer<'a> {
             sha256: record::of_model(model)?,
             scales: None,
             outcomes: args.json.then(Vec::new),
+            refused,
+            named,
+            other,
         })
     }
 
@@ -138,28 +183,30 @@ impl<'a> Explainer<'a> {
         let failed = |error: ExplainError| -> Failure { format!("{}: {error}", input.path.display()).into() };
         let pass = picture.observe(self.model).map_err(failed)?;
         tell!("{}:", input.path.display());
-        for Prediction { name, probability, .. } in pass.top(PRINTED) {
-            tell!("  {probability:.3}  {name}");
+        if let [read, others @ ..] = &self.model.info().outputs[..] {
+            tell!("  the output `{read}`, without {} (--output selects another)", others.join(", "));
         }
-        let classes = self.classes(&pass)?;
-        let mut sheet = sheet(self.title(&input.name, &classes), self.methods.iter().map(Chosen::about));
+        self.predictions(&pass).iter().for_each(|line| tell!("  {line}"));
+        let questions = self.questions(&pass);
+        let scene = Scene { picture, other: self.other.as_deref() };
+        let captions = questions.iter().map(|asked| asked.caption(&pass, &scene)).collect::<Result<Vec<_>, _>>()?;
+        let mut sheet = sheet(self.title(&input.name, &questions, &captions), self.methods.iter().map(Chosen::about));
         let model = Hashed { file: self.args.network.model.clone(), sha256: self.sha256.clone() };
         let mut record = Record::new(model, Hashed::picture(&input.path, picture));
         let name = input.path.file_name().unwrap_or(&input.name).to_string_lossy().into_owned();
-        let mut entry = Entry::new(name, picture, &pass, report.budget(classes.len()))?;
+        let mut entry = Entry::new(name, picture, &pass, report.budget(questions.len()))?;
         if self.args.certify {
-            entry = entry.with_certificates(&pass.certify(self.asked(classes[0].class)?.target())?);
+            entry = entry.with_certificates(&pass.certify(questions[0].target(&scene)?)?);
         }
         let mut first = Vec::new();
-        for (rank, best) in classes.iter().enumerate() {
-            let asked = self.asked(best.class)?;
+        for (rank, (asked, caption)) in questions.iter().zip(&captions).enumerate() {
             let why = asked.words(self.model);
-            match (&self.args.class[..], rank) {
-                ([], 0) => tell!("  why {why}, the likeliest class (--class selects another)"),
-                ([], _) => tell!("  why {why}"),
-                _ => tell!("  why {why}, as requested"),
+            match (self.named.is_empty(), rank, self.model.classes()) {
+                (true, 0, 2..) => tell!("  why {why}, {} (--target selects another)", self.first_kind()),
+                (true, ..) => tell!("  why {why}"),
+                (false, ..) => tell!("  why {why}, as requested ({caption})"),
             }
-            let answers = self.explain(&pass, &asked).map_err(failed)?;
+            let answers = self.explain(&pass, &asked.target(&scene)?).map_err(failed)?;
             for answer in &answers {
                 let notes = Some(answer.notes()).filter(|notes| !notes.is_empty());
                 let parts = notes.into_iter().chain([answer.map.verdict().to_string()]).collect::<Vec<_>>();
@@ -169,11 +216,11 @@ impl<'a> Explainer<'a> {
             if answers.iter().any(opposed) && !asked.counterfactual {
                 tell!("  (--counterfactual shows the evidence against it)");
             }
-            let class = if classes.len() > 1 { format!(".{}", best.class) } else { String::new() };
-            self.write_maps(input, &class, picture, &answers)?;
+            let suffix = if questions.len() > 1 { format!(".{}", asked.suffix()) } else { String::new() };
+            self.write_maps(input, &suffix, picture, &answers)?;
             record.explanations.extend(answers.iter().map(|answer| self.recorded(answer, asked, &why)));
             entry.explain(&why, answers.iter().map(|answer| self.report_map(answer)));
-            let panels = self.panels(best, picture, &answers);
+            let panels = self.panels(caption, picture, &answers);
             sheet = panels.chunks(STRIP).fold(sheet, |sheet, strip| sheet.row("", strip.to_vec()));
             if rank == 0 {
                 first = panels;
@@ -194,10 +241,9 @@ impl<'a> Explainer<'a> {
             report.add(entry)?;
         }
         if let Some(outcomes) = &mut self.outcomes {
-            let likely = |Prediction { class, name, probability }| Likely { class, name, probability };
             outcomes.push(Outcome {
                 picture: input.path.clone(),
-                top: pass.top(PRINTED).into_iter().map(likely).collect(),
+                top: pass.top(PRINTED).into_iter().map(Likely::from).collect(),
                 explanations: record.explanations,
                 sheet: file,
                 record: record_file,
@@ -206,45 +252,72 @@ impl<'a> Explainer<'a> {
         Ok(first)
     }
 
-    /// The classes on the command line, or else the likeliest ones.
-    fn classes(&self, pass: &Pass<'_>) -> Result<Vec<Prediction>, Failure> {
-        let prediction = |class: &String| {
-            let class = self.model.class_index(class)?;
-            let probability = f64::from(pass.probabilities().as_slice()[class]);
-            Ok(Prediction { class, name: self.model.class_name(class), probability })
+    /// The lines about what the network says of the picture.
+    fn predictions(&self, pass: &Pass<'_>) -> Vec<String> {
+        let model = self.model;
+        let lines = pass.top(PRINTED).into_iter().map(|said| said.to_string());
+        let note = match (model.task(), model.info().task) {
+            (Task::Values, None) if model.scores() == 1 && !model.is_map() => {
+                let sigmoid = Task::Labels.outputs(pass.logits()).as_slice()[0];
+                Some(format!(
+                    "(one number, taken for a value; if it is the logit of a binary classifier, say --task labels: its \
+                     probability is then {sigmoid:.3})"
+                ))
+            }
+            (Task::Embedding, _) => {
+                let norm = pass.logits().as_slice().iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+                Some(format!("an embedding of {} numbers, of length {norm:.3}", model.scores()))
+            }
+            _ => None,
         };
-        match &self.args.class[..] {
-            [] => Ok(pass.top(self.args.top)),
-            classes => classes.iter().map(prediction).collect(),
+        lines.chain(note).collect()
+    }
+
+    /// The targets on the command line, or else the likeliest classes.
+    fn questions(&self, pass: &Pass<'_>) -> Vec<Asked> {
+        if !self.named.is_empty() {
+            return self.named.clone();
+        }
+        let class = |said: Prediction| Asked {
+            aim: Aim::Class { class: said.class, region: self.args.region.clone() },
+            versus: self.versus(),
+            counterfactual: self.args.counterfactual,
+        };
+        pass.top(self.args.top).into_iter().map(class).collect()
+    }
+
+    fn versus(&self) -> Option<usize> {
+        self.args.versus.as_ref().and_then(|versus| self.model.class_index(versus).ok())
+    }
+
+    /// What the first of the targets is by default.
+    fn first_kind(&self) -> &'static str {
+        match (self.model.task(), self.model.is_map()) {
+            (Task::Values | Task::Embedding, _) => "the first value",
+            (_, true) => "predicted at most positions",
+            (Task::Labels, false) if !self.model.is_binary() => "the likeliest label",
+            _ => "the likeliest class",
         }
     }
 
-    fn asked(&self, class: usize) -> Result<Asked, Failure> {
-        let versus = self.args.versus.as_ref().map(|versus| self.model.class_index(versus)).transpose()?;
-        Ok(Asked { class, versus, counterfactual: self.args.counterfactual })
-    }
-
-    fn title(&self, name: &OsStr, classes: &[Prediction]) -> String {
-        match classes {
-            [best] => {
-                let why = self.asked(best.class).map_or_else(|_| best.name.clone(), |asked| asked.words(self.model));
-                format!("{}: why {why}? {} {:.2}", name.display(), best.name, best.probability)
-            }
+    fn title(&self, name: &OsStr, questions: &[Asked], captions: &[String]) -> String {
+        match questions {
+            [asked] => format!("{}: why {}? {}", name.display(), asked.words(self.model), captions[0]),
             several if several.len() <= NAMED => {
-                let names: Vec<&str> = several.iter().map(|class| class.name.as_str()).collect();
+                let names: Vec<String> = several.iter().map(|asked| asked.words(self.model)).collect();
                 format!("{}: why {}?", name.display(), names.join("? Why "))
             }
-            several => format!("{}: why these {} classes?", name.display(), several.len()),
+            several => format!("{}: why these {} targets?", name.display(), several.len()),
         }
     }
 
-    /// Explains a class by each method.
-    fn explain(&self, pass: &Pass<'_>, asked: &Asked) -> Result<Vec<Answer<'_>>, ExplainError> {
+    /// Explains a target by each method.
+    fn explain(&self, pass: &Pass<'_>, target: &Target) -> Result<Vec<Answer<'_>>, ExplainError> {
         let mut answers = Vec::new();
         for method in &self.methods {
             for (layers, suffix) in self.layer_choices(method) {
                 let map = progress::watched(&method.title, |watch| {
-                    pass.why(asked.target()).at_each(layers).watched(watch).explain(&*method.method)
+                    pass.why(target.clone()).at_each(layers).watched(watch).explain(&*method.method)
                 })?;
                 answers.push(Answer { method, suffix, map });
             }
@@ -260,8 +333,9 @@ impl<'a> Explainer<'a> {
             let found = if opened.is_none() { Picture::open(&input.path, self.model).ok() } else { None };
             let Some(picture) = opened.as_ref().or(found.as_ref()) else { continue };
             let pass = picture.observe(self.model)?;
-            for best in self.classes(&pass)? {
-                for answer in self.explain(&pass, &self.asked(best.class)?)? {
+            let scene = Scene { picture, other: self.other.as_deref() };
+            for asked in self.questions(&pass) {
+                for answer in self.explain(&pass, &asked.target(&scene)?)? {
                     let scale = scales.entry(answer.key()).or_insert(0.0);
                     *scale = scale.max(answer.map.scale());
                 }
@@ -299,12 +373,12 @@ impl<'a> Explainer<'a> {
     }
 
     /// The map for the record.
-    fn recorded(&self, answer: &Answer<'_>, target: Asked, why: &str) -> Explained {
+    fn recorded(&self, answer: &Answer<'_>, target: &Asked, why: &str) -> Explained {
         let Answer { method, map, .. } = answer;
         Explained {
             method: method.about().id.into(),
             settings: method.method.settings(Some(self.model)),
-            target,
+            target: target.clone(),
             why: why.into(),
             layers: map.layers().to_vec(),
             rule: map.coverage().map(ToString::to_string),
@@ -314,8 +388,8 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    fn panels(&self, best: &Prediction, picture: &Picture, answers: &[Answer<'_>]) -> Vec<Panel> {
-        let shown = Panel::new(picture.shown(), format!("{} {:.2}", best.name, best.probability));
+    fn panels(&self, caption: &str, picture: &Picture, answers: &[Answer<'_>]) -> Vec<Panel> {
+        let shown = Panel::new(picture.shown(), caption.to_string());
         let explained = answers.iter().map(|answer| {
             let Answer { method, map, .. } = answer;
             panel(picture.draw(map, self.scale(answer)), map, &method.title, answer.notes())
@@ -346,6 +420,22 @@ impl<'a> Explainer<'a> {
         file.push(ending);
         self.args.out.join(file)
     }
+}
+
+/// The targets on the command line.
+fn named(args: &ExplainArgs, model: &Model) -> Result<Vec<Asked>, ExplainError> {
+    let versus = args.versus.as_ref().map(|versus| model.class_index(versus)).transpose()?;
+    let asked = |aim, is_opposed: bool| Asked { aim, versus, counterfactual: args.counterfactual != is_opposed };
+    let target = |text: &String| {
+        let (aim, is_opposed) = Aim::parse(text, model)?;
+        let aim = match aim {
+            Aim::Class { class, .. } => Aim::Class { class, region: args.region.clone() },
+            other => other,
+        };
+        Ok(asked(aim, is_opposed))
+    };
+    let like = args.like.iter().map(|like| Ok(asked(Aim::Like { like: like.clone() }, false)));
+    args.target.iter().map(target).chain(like).collect()
 }
 
 /// A layer's name without characters that are special in paths: some models name layers `/features/conv1`. If an

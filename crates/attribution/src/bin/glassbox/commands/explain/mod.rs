@@ -68,6 +68,12 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
             Err(format!("stopped after {done} of {}; the results so far are in {written}", count(all, "picture"))
                 .into())
         }
-        _ => finished,
+        _ => finished.and_then(|()| match &explainer.refused[..] {
+            [] => Ok(()),
+            refused => {
+                Err(format!("{} can't explain this network: {}", count(refused.len(), "method"), refused.join(", "))
+                    .into())
+            }
+        }),
     }
 }

@@ -5,11 +5,12 @@ mod graph;
 use std::path::PathBuf;
 
 use clap::Args;
-use nn::{Algorithms, LayerSummary, Model};
+use nn::{Algorithms, LayerSummary, Model, Task};
 use serde::Serialize;
 use tensor::simd::tier;
 
 use crate::files::model::{self, Preprocessing};
+use crate::terminal::words::count;
 use crate::terminal::{Failure, say};
 use graph::Reading;
 
@@ -31,7 +32,8 @@ use graph::Reading;
     glassbox inspect garments.safetensors --graph garments.dot --to relu2\n  \
     glassbox inspect garments.safetensors --json | jq -r '.layers[].name'\n\n\
     With --json: an object with model; input, [H, W, C]; parameters; multiply_adds; layers, a list of {name, kind, output, \
-    parameters, multiply_adds}; classes, their names in the order of the scores; normalization, in words; cam_layer, the layer \
+    parameters, multiply_adds}; task, what the scores mean; output, [K] or [H, W, K] of a map; classes, their names in the order of the \
+    scores; units, of values; normalization, in words; cam_layer, the layer \
     for CAM; default_layer, the default layer for Grad-CAM; convolutions, a list of the algorithms, {layer, forward, \
     input_gradient, weight_gradient}. normalization and the two layers are null if the network has none.")]
 pub(crate) struct InspectArgs {
@@ -67,7 +69,10 @@ struct InspectOutput {
     parameters: usize,
     multiply_adds: u64,
     layers: Vec<Layer>,
+    task: Task,
+    output: Vec<usize>,
     classes: Vec<String>,
+    units: Vec<String>,
     normalization: Option<String>,
     cam_layer: Option<String>,
     default_layer: Option<String>,
@@ -113,6 +118,9 @@ impl InspectOutput {
             parameters: summary.parameters,
             multiply_adds: summary.multiply_adds,
             layers: summary.layers.into_iter().map(layer).collect(),
+            task: model.task(),
+            output: model.output_shape().to_vec(),
+            units: model.info().units.clone(),
             classes: (0..model.classes()).map(|class| model.class_name(class)).collect(),
             normalization: model.info().normalization.as_ref().map(ToString::to_string),
             cam_layer: model.gap_head().map(|head| named(head.features)),
@@ -142,10 +150,26 @@ fn print(model: &Model, name: &str) {
     let layers = model.layers();
     say!("{name}\n\n{}\n", model.summary());
 
-    let names: Vec<String> = (0..model.classes()).map(|class| format!("{class} {}", model.class_name(class))).collect();
-    match model.info().classes[..] {
-        [] => say!("Classes        {}, without names", model.classes()),
-        _ => say!("Classes        {}", names.join(", ")),
+    say!("Gives          {}", gives(model));
+    let name = |class: usize| {
+        let unit = model.unit(class).map_or(String::new(), |unit| format!(" [{unit}]"));
+        format!("{class} {}{unit}", model.class_name(class))
+    };
+    if let [read, others @ ..] = &model.info().outputs[..] {
+        say!("Output         `{read}`; left out: {} (--output selects another)", others.join(", "));
+    }
+    match (model.task(), &model.info().classes[..]) {
+        (Task::Embedding, _) | (_, []) => {}
+        (task, _) => {
+            let heading = if task == Task::Classes {
+                "Classes"
+            } else if task == Task::Labels {
+                "Labels"
+            } else {
+                "Values"
+            };
+            say!("{heading:13}  {}", (0..model.classes()).map(name).collect::<Vec<_>>().join(", "));
+        }
     }
     match &model.info().normalization {
         Some(normalization) => say!("Normalization  {normalization}"),
@@ -169,6 +193,24 @@ fn print(model: &Model, name: &str) {
         say!("               (default: the last layer with positions, `{}`)", layers[last].name);
     }
     print_algorithms(model);
+}
+
+/// The meaning of the scores, in words.
+fn gives(model: &Model) -> String {
+    let (scores, unnamed) = (model.scores(), model.info().classes.is_empty());
+    let without = if unnamed { ", without names" } else { "" };
+    let said = if model.info().task.is_none() { "; --task says otherwise" } else { "" };
+    let each = match model.task() {
+        Task::Classes => format!("one of {scores} classes (softmax){without}"),
+        Task::Labels if scores == 1 => format!("a label, present or absent (sigmoid){without}"),
+        Task::Labels => format!("{scores} labels, each present or absent (sigmoid){without}"),
+        Task::Values => format!("{}{without}", count(scores, "value")),
+        Task::Embedding => format!("an embedding of {scores} numbers"),
+    };
+    match *model.output_shape() {
+        [height, width, _] => format!("a map of {height} × {width} positions, at each {each}{said}"),
+        _ => format!("{each}{said}"),
+    }
 }
 
 /// Prints the algorithm of each convolution.
