@@ -9,7 +9,7 @@ use tensor::{Grads, Nature, Node, Reason, Rule, Tensor, Wanted};
 /// Understanding Convolutional Networks*, 2014, §2.1.)
 ///
 /// Max pooling passes gradients to its maxima, which are the paper's switches. It follows the chain rule, as do linear
-/// and affine operations and products. All other operations (sigmoid, tanh, SiLU, GELU, ELU, softplus, leaky ReLU,
+/// and affine operations and products. All other operations (sigmoid, hard sigmoid, tanh, SiLU, hard swish, GELU, ELU, softplus, leaky ReLU,
 /// layer and group norms) are refused.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deconv;

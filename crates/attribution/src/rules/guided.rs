@@ -10,7 +10,7 @@ use tensor::{Grads, Nature, Node, Reason, Rule, Tensor, Wanted};
 ///
 /// This is ReLU's own vector–Jacobian product, applied to the positive part of the upstream gradient. A clip such as
 /// ReLU6 passes (min < x < max)·(g > 0)·g. Linear and affine operations, products and maxima follow the chain rule. All
-/// other operations (sigmoid, tanh, SiLU, GELU, ELU, softplus, leaky ReLU, layer and group norms) are refused.
+/// other operations (sigmoid, hard sigmoid, tanh, SiLU, hard swish, GELU, ELU, softplus, leaky ReLU, layer and group norms) are refused.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Guided;
 

@@ -50,8 +50,8 @@ mod tests {
     use super::*;
     use crate::testing::wave;
     use nn::layers::{
-        Apply, Clip, Conv2d, Elu, Erf, Gelu, GlobalAvgPool, LayerNorm, LeakyRelu, PRelu, Power, Relu, Sigmoid, Silu,
-        Softplus,
+        Apply, Clip, Conv2d, Elu, Erf, Gelu, GlobalAvgPool, HardSigmoid, HardSwish, LayerNorm, LeakyRelu, PRelu, Power,
+        Relu, Sigmoid, Silu, Softplus,
     };
     use nn::{Mode, Model};
     use tensor::{BackwardError, Keep, Rule, Tape, Tensor, Var};
@@ -124,9 +124,11 @@ mod tests {
             x.tape().leaf(Tensor::full([5], 1.0))
         }
         type Function = fn(&Var<f64>) -> Var<f64>;
-        let others: [(&str, Function); 12] = [
+        let others: [(&str, Function); 14] = [
             ("sigmoid", |x| x.apply(Sigmoid)),
+            ("hard sigmoid", |x| x.apply(HardSigmoid { slope: 0.2, offset: 0.5 })),
             ("silu", |x| x.apply(Silu)),
+            ("hard swish", |x| x.apply(HardSwish)),
             ("tanh", |x| x.tanh()),
             ("elu", |x| x.apply(Elu { alpha: 1.0 })),
             ("gelu", |x| x.apply(Gelu { tanh: false })),

@@ -2,8 +2,8 @@
 
 use nn::layers::{
     Apply, AvgPool, BatchNorm, ChannelMax, Clip, Conv2d, ConvTranspose2d, Elu, Erf, Gelu, GlobalAvgPool, GroupNorm,
-    Interpolation, LayerNorm, LeakyRelu, Linear, MaxPool, PRelu, Power, Relu, Resize, Sigmoid, Silu, Softmax, Softplus,
-    batch_norm_training, dropout,
+    HardSwish, Interpolation, L2Norm, LayerNorm, LeakyRelu, Linear, MaxPool, PRelu, Power, Relu, Resize, Sigmoid, Silu,
+    Softmax, Softplus, Step, batch_norm_training, dropout,
 };
 use nn::losses::{cross_entropy, log_softmax, soft_cross_entropy};
 use nn::{Convolution, Pool2d};
@@ -87,6 +87,7 @@ fn operations() -> Vec<Case> {
         case("power", [ROW], |v| v[0].apply(Power { exponent: 0.5 })),
         case("sigmoid", [ROW], |v| v[0].apply(Sigmoid)),
         case("silu", [ROW], |v| v[0].apply(Silu)),
+        case("hard swish", [ROW], |v| v[0].apply(HardSwish)),
         case("softplus", [ROW], |v| v[0].apply(Softplus)),
     ]
 }
@@ -99,6 +100,8 @@ fn others() -> Vec<Case> {
         case("log softmax", [MATRIX], |v| log_softmax(&v[0])),
         case("cross entropy", [MATRIX], |v| cross_entropy(&v[0], &[2, 0, 1], 0.0)),
         case("soft cross entropy", [MATRIX], |v| soft_cross_entropy(&v[0], &Tensor::full([3, 4], 0.25), 0.1)),
+        case("step", [ROW], |v| v[0].apply(Step { threshold: 0.1 })),
+        case("l2 norm", [MATRIX], |v| v[0].apply(L2Norm { epsilon: 1e-12 })),
         case("layer norm", [MATRIX, &[4], &[4]], |v| v[0].apply_with(LayerNorm { epsilon: 1e-5 }, &[&v[1], &v[2]])),
         case("group norm", [PICTURE, &[4], &[4]], |v| {
             v[0].apply_with(GroupNorm { groups: 2, epsilon: 1e-5 }, &[&v[1], &v[2]])

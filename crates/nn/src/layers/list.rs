@@ -18,6 +18,8 @@ macro_rules! kinds {
             group_norm::GroupNorm,
             /// Local response normalization.
             local_response_norm::LocalResponseNorm,
+            /// Vectors of channels divided by their Euclidean length.
+            l2_norm::L2Norm,
             /// max(x, 0).
             activations::Relu,
             /// min(max(x, min), max).
@@ -36,10 +38,20 @@ macro_rules! kinds {
             activations::Sigmoid,
             /// slope·x + offset, held between 0 and 1.
             activations::HardSigmoid,
+            /// x · min(max(x/6 + ½, 0), 1).
+            activations::HardSwish,
             /// Hyperbolic tangent.
             activations::Tanh,
             /// The error function.
             activations::Erf,
+            /// |x|.
+            activations::Abs,
+            /// eˣ.
+            activations::Exp,
+            /// ln x.
+            activations::Log,
+            /// 1 where x > threshold, else 0.
+            activations::Step,
             /// xᵖ.
             activations::Power,
             /// x · sigmoid(x).
@@ -64,6 +76,8 @@ macro_rules! kinds {
             resize::Resize,
             /// One value round the picture.
             shape::Pad,
+            /// The values of a picture in another order.
+            shape::Rearrange,
             /// Some of the rows, columns or channels.
             shape::Select,
             /// Sum of the inputs.

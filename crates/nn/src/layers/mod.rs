@@ -23,6 +23,7 @@ mod global_avg_pool;
 mod group_norm;
 mod inputs;
 pub(crate) mod kind;
+mod l2_norm;
 pub(crate) mod layer;
 mod layer_norm;
 pub(crate) mod limits;
@@ -45,7 +46,8 @@ mod tests;
 
 pub(crate) use activations::softmax;
 pub use activations::{
-    Clip, Elu, Erf, Gelu, HardSigmoid, LeakyRelu, PRelu, Power, Relu, Sigmoid, Silu, Softmax, Softplus, Tanh,
+    Abs, Clip, Elu, Erf, Exp, Gelu, HardSigmoid, HardSwish, LeakyRelu, Log, PRelu, Power, Relu, Sigmoid, Silu, Softmax,
+    Softplus, Step, Tanh,
 };
 pub use apply::Apply;
 pub use arithmetic::{Add, Div, Mul, Scale, Shift, Sub};
@@ -59,6 +61,7 @@ pub use error::LayerError;
 pub use global_avg_pool::GlobalAvgPool;
 pub use group_norm::{GroupNorm, GroupNormalization};
 pub use kind::{Effect, Kind, Reach, Work};
+pub use l2_norm::L2Norm;
 pub use layer::Layer;
 pub use layer_norm::{LayerNorm, LayerNormalization};
 pub use linear::Linear;
@@ -67,5 +70,5 @@ pub use max_pool::{MaxPool, MaxPooling};
 pub use parameter::{Init, Parameter, ParameterSpec};
 pub use resize::{Interpolation, Resize, Tap};
 pub use run::Mode;
-pub use shape::{Concat, Flatten, Pad, Select, Unflatten};
+pub use shape::{Concat, Flatten, Pad, Rearrange, Select, Unflatten};
 pub use statistics::{BatchStatistics, ChannelStatistics};

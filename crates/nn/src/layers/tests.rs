@@ -88,8 +88,8 @@ fn gradients_of_each_kind_agree_with_differences() {
         .flat_map(|layer| [Mode::Evaluation, Mode::Training { seed: 7 }].map(|mode| (layer.clone(), mode)))
     {
         let images = fitting(&layer);
-        // Divisors and bases of powers are positive; so are variances.
-        let is_positive = matches!(layer, Layer::Div(_) | Layer::Power(_));
+        // Divisors, bases of powers and arguments of logarithms are positive; so are variances.
+        let is_positive = matches!(layer, Layer::Div(_) | Layer::Power(_) | Layer::Log(_));
         let input = |x: f64| if is_positive { 0.3 + x.abs() } else { 3.0 * x };
         let inputs =
             images.iter().zip(1..).map(|(image, seed)| random(&[&[2][..], *image].concat()[..], seed).map(input));

@@ -9,9 +9,12 @@
 use std::cmp::Reverse;
 use std::fmt;
 
+use tensor::MAX_RANK;
+
 use super::constant::{Constant, Values};
 use super::error::NodeError;
 use super::network::Weight;
+use crate::layers::Rearrange;
 use crate::model::Source;
 
 /// A value of the graph that depends on the image. All its shapes, and the numbers of ONNX's dimensions, leave out N.
@@ -41,6 +44,11 @@ impl Activation {
     /// An image `[H, W, C]` that ONNX sees as `[C, H, W]`.
     pub(crate) fn image(source: Source, layer_shape: [usize; 3]) -> Self {
         Self::permuted(source, layer_shape, &[2, 0, 1])
+    }
+
+    /// An image of one row `[1, L, C]` that ONNX sees as `[C, L]`.
+    pub(crate) fn strip(source: Source, layer_shape: [usize; 3]) -> Self {
+        Self::permuted(source, layer_shape, &[2, 1])
     }
 
     /// A row `[C]` that ONNX sees as `[C, 1, …, 1]`, in `rank` dimensions.
@@ -112,7 +120,9 @@ impl Activation {
         match self.axes_of(&[dimension])?[..] {
             [axis] => Some(axis),
             // A dimension of one value runs through no axis, but in an image it is known all the same.
-            _ => self.as_image().map(|_| [2, 0, 1][dimension]),
+            _ if self.as_image().is_some() => Some([2, 0, 1][dimension]),
+            _ if self.as_strip().is_some() => Some([2, 1][dimension]),
+            _ => (self.layer_shape.len() == 1 && self.dims.len() == 1).then_some(0),
         }
     }
 
@@ -126,6 +136,17 @@ impl Activation {
     pub(crate) fn as_image(&self) -> Option<[usize; 3]> {
         let shape: [usize; 3] = self.layer_shape[..].try_into().ok()?;
         (*self == Self::image(self.source, shape)).then_some(shape)
+    }
+
+    /// `[1, L, C]` of an image of one row that ONNX sees as `[C, L]`.
+    pub(crate) fn as_strip(&self) -> Option<[usize; 3]> {
+        let shape: [usize; 3] = self.layer_shape[..].try_into().ok()?;
+        (shape[0] == 1 && *self == Self::strip(self.source, shape)).then_some(shape)
+    }
+
+    /// The output of a layer that gives images from this one, as ONNX sees it.
+    pub(crate) fn image_of(&self, source: Source, layer_shape: [usize; 3]) -> Self {
+        if self.dims.len() == 2 { Self::strip(source, layer_shape) } else { Self::image(source, layer_shape) }
     }
 
     /// The channels of a row that ONNX sees as `[C, 1, …, 1]`.
@@ -161,6 +182,22 @@ impl Activation {
         let Ok(shape) = self.layer_shape[..].try_into() else { return false };
         let image = Self::image(self.source, shape);
         self.dims.len() == 3 && self.dims[0] != image.dims[0] && self.dims[1..] == image.dims[1..]
+    }
+
+    /// Whether ONNX's dimensions are whole axes of the layer's output, or several of them.
+    pub(crate) fn has_whole_axes(&self) -> bool {
+        self.axes().is_some()
+    }
+
+    /// The layer that makes an image `[C, H, W]` for ONNX of any values with these dimensions.
+    pub(crate) fn rearrangement(&self) -> Option<Rearrange> {
+        let [channels, rows, columns] = &self.dims[..] else { return None };
+        let parts: Vec<Part> = [rows, columns, channels].into_iter().flatten().copied().collect();
+        let order = slowest_first(&parts);
+        let extents: Vec<usize> = order.iter().map(|&part| parts[part].extent).collect();
+        let axes = (0..parts.len()).filter_map(|part| order.iter().position(|&other| other == part)).collect();
+        let shape = [rows, columns, channels].map(|dim| dim.iter().map(|part| part.extent).product());
+        (self.layer_shape.len() == 3 && extents.len() < MAX_RANK).then_some(Rearrange { extents, axes, shape })
     }
 
     /// The layer's channel behind each of ONNX's, where channels are shuffled.

@@ -173,6 +173,29 @@ impl Constant {
         Ok(Self { shape, values })
     }
 
+    /// Each element of `yes` where this isn't zero, of `no` elsewhere, all three broadcast to this shape.
+    pub(crate) fn chosen(&self, yes: &Self, no: &Self, shape: &[usize]) -> Self {
+        let spread = |constant: &Self| {
+            constant.arranged(|array| array.broadcast(shape).expect("the shapes broadcast").to_owned()).values
+        };
+        let conditions = spread(self).to_floats().into_iter().map(|condition| condition != 0.0);
+        let values = match (spread(yes), spread(no)) {
+            (Values::Integers(yes), Values::Integers(no)) => Values::Integers(
+                conditions
+                    .zip(yes.into_iter().zip(no))
+                    .map(|(first, (yes, no))| if first { yes } else { no })
+                    .collect(),
+            ),
+            (yes, no) => Values::Floats(
+                conditions
+                    .zip(yes.to_floats().into_iter().zip(no.to_floats()))
+                    .map(|(first, (yes, no))| if first { yes } else { no })
+                    .collect(),
+            ),
+        };
+        Self { shape: shape.to_vec(), values }
+    }
+
     /// Reads a tensor of the file.
     pub(crate) fn read(tensor: &TensorProto, external: &ExternalData<'_>) -> Result<Self, NodeError> {
         let error = |error| NodeError::Tensor { name: tensor.name.clone(), error };

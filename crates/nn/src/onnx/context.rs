@@ -134,7 +134,17 @@ impl<'a> Reading<'a> {
     /// The first input, which is an image for ONNX, and its `[H, W, C]`.
     pub(crate) fn image_input(&mut self) -> Result<(Activation, [usize; 3]), NodeError> {
         let x = self.activation(0, "input")?;
+        let x = self.arranged("arranged", &x)?;
         let shape = x.as_image().ok_or_else(|| x.misfit("an image [N, C, H, W]"))?;
+        Ok((x, shape))
+    }
+
+    /// The first input, which is an image for ONNX or, for operators of one dimension, a row of pixels, and its `[H, W, C]`.
+    pub(crate) fn picture_input(&mut self) -> Result<(Activation, [usize; 3]), NodeError> {
+        let x = self.activation(0, "input")?;
+        let x = self.arranged("arranged", &x)?;
+        let shape = x.as_image().or_else(|| x.as_strip());
+        let shape = shape.ok_or_else(|| x.misfit("an image [N, C, H, W], or a row of pixels [N, C, L]"))?;
         Ok((x, shape))
     }
 
@@ -267,15 +277,30 @@ impl<'a> Reading<'a> {
         Activation::image(source, self.graph.network.image(source))
     }
 
+    /// The output of a layer that makes images of this one, as ONNX sees it.
+    pub(crate) fn image_of(&self, x: &Activation, source: Source) -> Activation {
+        x.image_of(source, self.graph.network.image(source))
+    }
+
     /// The layer that computes an input, if nothing else reads it.
     pub(crate) fn sole_layer(&mut self, index: usize) -> Option<&mut Planned> {
         let name = self.node.input(index)?;
         match self.graph.values.get(name)? {
             Value::Activation(x) if self.graph.own.contains(name) && self.graph.readers.get(name) == Some(&1) => {
-                self.graph.network.planned(x.source)
+                self.graph.network.planned_mut(x.source)
             }
             _ => None,
         }
+    }
+
+    /// A layer; the image is none.
+    pub(crate) fn planned(&self, source: Source) -> Option<&Planned> {
+        self.graph.network.planned(source)
+    }
+
+    /// The number of channels of a layer's output, or of the image.
+    pub(crate) fn channels(&self, source: Source) -> usize {
+        self.graph.network.shape(source).last().copied().unwrap_or(0)
     }
 
     /// The last layers and what they are read as.

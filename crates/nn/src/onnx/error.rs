@@ -51,16 +51,28 @@ pub enum OnnxError {
     /// Another number of inputs than one.
     #[error("expected one input, an image [N, C, H, W], found {}", list(.0))]
     Inputs(Vec<String>),
-    /// The input is no image, or one without a fixed size.
+    /// The input is no image, or one without a fixed number of channels.
     #[error(
-        "input `{name}`: expected an image [N, C, H, W] of a fixed size, found [{}]; export the model with fixed height, \
-         width and channels",
+        "input `{name}`: expected an image [N, C, H, W] or [N, H, W, C], found [{}]; export the model with such an input \
+         and a fixed number of channels",
         .found.join(", ")
     )]
     InputShape {
         /// Its name.
         name: String,
         /// Its dimensions: numbers, or names of those that aren't fixed.
+        found: Vec<String>,
+    },
+    /// The file leaves the height or the width of the input open, and none was given.
+    #[error(
+        "input `{name}`: the file leaves height and width open, found [{}]; read it with a size, which is `--size` on the \
+         command line and `OnnxOptions::size` in the library",
+        .found.join(", ")
+    )]
+    OpenSize {
+        /// Its name.
+        name: String,
+        /// Its dimensions: numbers, or names of those that are open.
         found: Vec<String>,
     },
     /// The output is neither a row of scores nor a map of them.
@@ -113,10 +125,16 @@ pub enum NodeError {
     /// An operator of another set than ONNX's own.
     #[error("operators of the domain `{0}` aren't supported, only ONNX's own")]
     Domain(String),
-    /// An input that no earlier node computes.
-    #[error("reads `{0}`, which no node before it computes (the nodes of a graph stand in order, without cycles)")]
+    /// An input that nothing computes.
+    #[error("reads `{0}`, which is neither a tensor of the file nor computed by a node")]
     UnknownValue(String),
-    /// An output that an earlier node computes.
+    /// An input that is computed from the node's own output.
+    #[error("reads `{0}`, which is computed from its own output: the nodes form a cycle")]
+    Cycle(String),
+    /// A node of a quantised network.
+    #[error("this network is quantised: export the float model")]
+    Quantised,
+    /// An output that another node computes.
     #[error("computes `{0}`, which is computed already")]
     ValueTaken(String),
     /// A missing input.

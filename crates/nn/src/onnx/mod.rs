@@ -1,19 +1,24 @@
 //! Models from ONNX files, and in them (feature `onnx`).
 //!
 //! [`Model::load_onnx`] reads what PyTorch, Keras and others export: opset 7 to the newest, with the operators of image
-//! classifiers, an image `[N, C, H, W]` of a fixed size as its one input, and scores `[N, K]` or a map of them
-//! `[N, K, H, W]` as its output. The
-//! result is a model like any other: it trains, is saved, and is explained. Its layers keep the names of their ONNX nodes.
+//! classifiers, an image as its one input, and scores `[N, K]` or a map of them `[N, K, H, W]` as its output. The result is a
+//! model like any other: it trains, is saved, and is explained. Its layers keep the names of their ONNX nodes.
 //!
+//! - The image is `[N, C, H, W]`, or `[N, H, W, C]` if the graph transposes it, whatever functions of single values stand
+//!   before; `[N, C, L]`, of networks of one dimension, is an image of one row. Height and width that the file leaves open are
+//!   those of [`OnnxOptions::size`].
 //! - Images become `[N, H, W, C]`, weights of convolutions `[Kh, Kw, Cin/groups, Cout]`, those of fully connected layers
 //!   `[in, out]`, with their rows in our order if they read a flattened image. Transposing, squeezing and reshaping cost
 //!   nothing (`activation.rs` explains how).
+//! - What exporters write as several nodes is one layer: GELU, SiLU, hard swish and hard sigmoid, softplus, the division by a
+//!   vector's length. The nodes of a file may stand in any order.
 //! - A softmax, sigmoid, argmax or top-k at the end is left out: the scores are its input. It says what they mean
 //!   ([`Task`](crate::Task)): one of several classes, or independent labels.
 //! - Of several outputs, the one that alone can be scores is read: a row rather than a map, not one from which another output
 //!   is computed, or the one called `logits`, `scores` or the like.
 //! - Class names and preprocessing are kept in the metadata of files that [`Model::save_onnx`] writes, and are found there.
-//! - Whatever isn't supported is an error that names the node, what it asks for, and what is supported.
+//! - Whatever isn't supported, such as quantised networks, is an error that names the node, what it asks for, and what is
+//!   supported.
 
 pub(crate) mod activation;
 pub(crate) mod constant;
@@ -21,12 +26,15 @@ pub(crate) mod context;
 pub(crate) mod error;
 mod external;
 mod file;
+mod input;
 pub(crate) mod layer;
 pub(crate) mod network;
 pub(crate) mod node;
 mod operators;
 mod options;
+mod order;
 mod output;
+mod patterns;
 pub(crate) mod prelude;
 pub(crate) mod proto;
 mod reader;
@@ -65,6 +73,14 @@ impl Model<f32> {
     }
 
     /// Reads a model from an ONNX file, with what the file leaves open.
+    ///
+    /// ```no_run
+    /// use nn::Model;
+    /// use nn::onnx::OnnxOptions;
+    /// let options = OnnxOptions { size: Some([224, 224]), ..OnnxOptions::default() };
+    /// let model = Model::load_onnx_with("mobilevit.onnx", &options)?;
+    /// # Ok::<(), nn::onnx::LoadError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`load_onnx`](Self::load_onnx).

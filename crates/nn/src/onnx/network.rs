@@ -44,12 +44,6 @@ impl Weight {
         Self { shape: constant.shape.clone(), values: constant.to_floats() }
     }
 
-    /// The elements under a permutation of the dimensions.
-    pub(crate) fn permuted(constant: &Constant, axes: &[usize]) -> Self {
-        let shape = axes.iter().map(|&axis| constant.shape[axis]).collect();
-        Self { shape, values: constant.values.permuted(&constant.shape, axes) }
-    }
-
     fn fitted(self, parameter: &ParameterSpec) -> Result<Tensor<f32>, NodeError> {
         if self.shape != parameter.shape {
             let expected = format!("a {} {:?} in our layout", parameter.name, parameter.shape);
@@ -94,11 +88,36 @@ impl Network {
     }
 
     /// A layer; the image is none.
-    pub(super) fn planned(&mut self, source: Source) -> Option<&mut Planned> {
+    pub(super) fn planned(&self, source: Source) -> Option<&Planned> {
+        match source {
+            Source::Image => None,
+            Source::Layer(index) => Some(&self.layers[index]),
+        }
+    }
+
+    /// As [`planned`](Self::planned), to change it.
+    pub(super) fn planned_mut(&mut self, source: Source) -> Option<&mut Planned> {
         match source {
             Source::Image => None,
             Source::Layer(index) => Some(&mut self.layers[index]),
         }
+    }
+
+    /// Which layers the last one depends on; it is one of them.
+    fn used(&self, last: Source) -> Vec<bool> {
+        let mut used = vec![false; self.layers.len()];
+        let mark = |used: &mut [bool], source: Source| {
+            if let Source::Layer(index) = source {
+                used[index] = true;
+            }
+        };
+        mark(&mut used, last);
+        for index in (0..self.layers.len()).rev() {
+            if used[index] {
+                self.layers[index].inputs.iter().for_each(|&source| mark(&mut used, source));
+            }
+        }
+        used
     }
 
     /// The last layers.
@@ -118,7 +137,7 @@ impl Network {
     /// Puts a layer with the same inputs in the place of one without parameters.
     pub(super) fn replace(&mut self, source: Source, name: &str, layer: Layer) {
         let name = self.free_name(name);
-        if let Some(planned) = self.planned(source) {
+        if let Some(planned) = self.planned_mut(source) {
             (planned.name, planned.layer) = (name, layer);
         }
     }
@@ -128,7 +147,8 @@ impl Network {
         self.shape(source).try_into().expect("an image [H, W, C]")
     }
 
-    fn shape(&self, source: Source) -> &[usize] {
+    /// The shape of a layer's output, or of the image.
+    pub(super) fn shape(&self, source: Source) -> &[usize] {
         match source {
             Source::Image => &self.input,
             Source::Layer(index) => &self.layers[index].output,
@@ -148,10 +168,7 @@ impl Network {
 
     /// The model whose scores `last` gives.
     pub(super) fn build(self, last: Source, info: ModelInfo) -> Result<Model, OnnxError> {
-        let end = match last {
-            Source::Image => 0,
-            Source::Layer(index) => index + 1,
-        };
+        let used = self.used(last);
         let names: Vec<String> = self.layers.iter().map(|planned| planned.name.clone()).collect();
         let name_of = |source: &Source| match *source {
             Source::Image => IMAGE,
@@ -159,8 +176,8 @@ impl Network {
         };
         let mut builder = ModelBuilder::new(self.input).info(info);
         let mut weights = Vec::new();
-        // Layers after the last, such as those of a softmax, are left out.
-        for planned in self.layers.into_iter().take(end) {
+        // Layers that the last doesn't depend on, such as those of a softmax or parts of what became one layer, are left out.
+        for planned in self.layers.into_iter().zip(used).filter_map(|(planned, is_used)| is_used.then_some(planned)) {
             let inputs: Vec<&str> = planned.inputs.iter().map(name_of).collect();
             builder = builder.layer_from(planned.name, planned.layer, &inputs);
             weights.extend(planned.weights);

@@ -18,12 +18,12 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The name of an input, if the node has it.
     /// The number of inputs, those left out included.
     pub(crate) fn inputs(&self) -> usize {
         self.proto.input.len()
     }
 
+    /// The name of an input, if the node has it.
     pub(crate) fn input(&self, index: usize) -> Option<&'a str> {
         self.proto.input.get(index).map(String::as_str).filter(|name| !name.is_empty())
     }
@@ -80,13 +80,15 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A pair of positive integers, `[1, 1]` by default.
-    pub(crate) fn pair(&self, name: &'static str) -> Result<[usize; 2], NodeError> {
+    /// A pair of positive integers, vertical and horizontal, `[1, 1]` by default; along one dimension, a horizontal one alone.
+    pub(crate) fn pair(&self, name: &'static str, dimensions: usize) -> Result<[usize; 2], NodeError> {
         match self.integers(name)? {
             None | Some([]) => Ok([1, 1]),
-            Some(&[vertical, horizontal]) if vertical > 0 && horizontal > 0 => {
+            Some(&[vertical, horizontal]) if dimensions == 2 && vertical > 0 && horizontal > 0 => {
                 Ok([vertical as usize, horizontal as usize])
             }
+            Some(&[horizontal]) if dimensions == 1 && horizontal > 0 => Ok([1, horizontal as usize]),
+            Some(found) if dimensions == 1 => Err(NodeError::unsupported(name, found, "a positive number")),
             Some(found) => Err(NodeError::unsupported(name, found, "two positive numbers, vertical and horizontal")),
         }
     }

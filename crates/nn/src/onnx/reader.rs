@@ -2,17 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::OnnxOptions;
 use super::activation::Activation;
 use super::context::{Graph, Operator, Reading, Value};
 use super::error::{NodeError, OnnxError};
 use super::external::ExternalData;
+use super::input;
 use super::network::Network;
 use super::node::Node;
 use super::options::OnnxOptions;
+use super::order;
 use super::output;
 use super::registry::OPERATORS;
-use super::schema::{DimensionProto, GraphProto, INFO_KEY, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-use crate::layers::limits::{MAX_VALUES, count};
+use super::schema::{GraphProto, INFO_KEY, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use crate::model::{Model, ModelInfo, Source};
 
 /// The oldest version of the operators that is supported.
@@ -26,10 +28,11 @@ pub(super) fn model(
     options: &OnnxOptions,
 ) -> Result<Model, OnnxError> {
     let mut graph = file.graph.take().ok_or(OnnxError::NoGraph)?;
+    order::sort(&mut graph)?;
     let tensors = std::mem::take(&mut graph.initializer);
     let scores = output::choose(&graph, options.output.as_deref())?;
     let outputs = output::names(&graph, &scores);
-    let (graph, Value::Activation(values)) = read(&file, &graph, tensors, scores.value, external, bytes)? else {
+    let (graph, Value::Activation(values)) = read(&file, &graph, tensors, scores.value, external, bytes, options)? else {
         return Err(OnnxError::Output(scores.output.into()));
     };
     let mut network = graph.network;
@@ -39,7 +42,7 @@ pub(super) fn model(
     network.build(last, ModelInfo { task, outputs, ..info })
 }
 
-/// Reads the graph, whose tensors are given, up to this value.
+/// Reads the graph, whose nodes are in order and whose tensors are given, up to this value.
 pub(super) fn read<'a>(
     file: &ModelProto,
     graph: &'a GraphProto,
@@ -47,6 +50,7 @@ pub(super) fn read<'a>(
     output: &'a str,
     external: ExternalData<'a>,
     bytes: usize,
+    options: &OnnxOptions,
 ) -> Result<(Graph<'a>, Value), OnnxError> {
     let found = file.opset_import.iter().find(|set| is_onnx(&set.domain)).map(|set| set.version);
     let opset = found.filter(|&version| version >= OLDEST_OPSET).ok_or(OnnxError::Opset { found })?;
@@ -58,7 +62,7 @@ pub(super) fn read<'a>(
     let &[input] = &inputs[..] else {
         return Err(OnnxError::Inputs(inputs.iter().map(|input| input.name.clone()).collect()));
     };
-    let (batch, image) = image(input, &nodes)?;
+    let (batch, image) = input::image(input, &graph.node, &tensors, options.size)?;
     let mut readers = HashMap::new();
     for name in nodes.iter().flat_map(|node| &node.input).map(String::as_str).chain([output]) {
         *readers.entry(name).or_default() += 1;
@@ -92,6 +96,9 @@ pub(super) fn read<'a>(
 
 fn read_node(r: &mut Reading<'_>) -> Result<(), NodeError> {
     let proto = r.node.proto;
+    if is_quantised(&proto.op_type) {
+        return Err(NodeError::Quantised);
+    }
     if !is_onnx(&proto.domain) {
         return Err(NodeError::Domain(proto.domain.clone()));
     }
@@ -113,6 +120,20 @@ fn find(name: &str) -> Result<Operator, NodeError> {
     let mut supported: Vec<&'static str> = operators().map(|&(name, _)| name).collect();
     supported.sort_unstable();
     Err(NodeError::Operator { supported })
+}
+
+/// Whether an operator, ONNX's own or another's, computes with numbers of a few bits.
+fn is_quantised(operator: &str) -> bool {
+    const OTHERS: [&str; 7] = [
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "DynamicQuantizeLinear",
+        "ConvInteger",
+        "MatMulInteger",
+        "MatMulNBits",
+        "QGemm",
+    ];
+    operator.starts_with("QLinear") || OTHERS.contains(&operator)
 }
 
 /// Whether operators of this domain are ONNX's own.
@@ -140,38 +161,4 @@ fn needed<'a>(graph: &'a GraphProto, output: &'a str) -> Vec<&'a NodeProto> {
     nodes
 }
 
-/// The batch size, and one image of the input. An input that is transposed from `[N, H, W, C]` before anything else reads it
-/// has that shape; `[N, C]` is an image of one pixel, `[N, C, L]` one of one row.
-fn image(input: &ValueInfoProto, nodes: &[&NodeProto]) -> Result<(usize, Activation), OnnxError> {
-    let tensor = input.r#type.as_ref().and_then(|of| of.tensor_type.as_ref());
-    let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map_or(&[][..], |shape| &shape.dim);
-    let misfit = || {
-        let text = |dim: &DimensionProto| match (dim.dim_value, &dim.dim_param) {
-            (Some(value), _) => value.to_string(),
-            (None, Some(name)) => name.clone(),
-            (None, None) => "?".into(),
-        };
-        OnnxError::InputShape { name: input.name.clone(), found: dims.iter().map(text).collect() }
-    };
-    let extent = |dim: &DimensionProto| usize::try_from(dim.dim_value?).ok().filter(|&extent| extent > 0);
-    let extents: Vec<Option<usize>> = dims.iter().map(extent).collect();
-    let first_reader = nodes.iter().find(|node| node.input.contains(&input.name));
-    let channels_last = first_reader.is_some_and(|node| {
-        let permutation = node.attribute.iter().find(|attribute| attribute.name == "perm");
-        node.op_type == "Transpose" && permutation.is_some_and(|permutation| permutation.ints == [0, 3, 1, 2])
-    });
-    let (shape, axes) = match (&extents[..], channels_last) {
-        (&[_, Some(h), Some(w), Some(c)], true) => ([h, w, c], &[0, 1, 2][..]),
-        (&[_, Some(c), Some(h), Some(w)], false) => ([h, w, c], &[2, 0, 1][..]),
-        (&[_, Some(c), Some(length)], _) => ([1, length, c], &[2, 1][..]),
-        (&[_, Some(c)], _) => ([1, 1, c], &[2][..]),
-        _ => return Err(misfit()),
-    };
-    let batch = extents[0].unwrap_or(1);
-    match count(&shape) {
-        Some(values) if values.max(batch) <= MAX_VALUES => {
-            Ok((batch, Activation::permuted(Source::Image, shape, axes)))
-        }
-        _ => Err(misfit()),
-    }
 }

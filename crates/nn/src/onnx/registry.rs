@@ -1,7 +1,7 @@
 //! What is read and written: the operators that layers bring, and the others.
 
 use super::layer::{Onnx, Reads};
-use super::operators::{constant, gather, pointwise, reduce, reshape};
+use super::operators::{constant, gather, logic, pointwise, reduce, reshape};
 use super::writing::Writing;
 use crate::layers::layer::Layer;
 use crate::layers::list::kinds;
@@ -12,6 +12,7 @@ macro_rules! registry {
         pub(super) const OPERATORS: &[Reads] = &[
             constant::READS,
             gather::READS,
+            logic::READS,
             pointwise::READS,
             reduce::READS,
             reshape::READS,

@@ -35,6 +35,13 @@ impl Reading<'_> {
         Ok(self.image(source))
     }
 
+    /// The values of an image for ONNX as one for us; a layer is added where they lie in another order.
+    pub(crate) fn arranged(&mut self, part: &str, x: &Activation) -> Result<Activation, NodeError> {
+        let Some(layer) = x.rearrangement().filter(|_| x.as_image().is_none()) else { return Ok(x.clone()) };
+        let source = self.add(part, layer, &[x.source], [])?;
+        Ok(self.image(source))
+    }
+
     /// A row's values as an image `[H, W, C]`.
     pub(crate) fn unflattened(
         &mut self,

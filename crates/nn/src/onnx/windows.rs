@@ -15,12 +15,17 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// Of windows of `kernel` over an image of `input` `[H, W]`.
-    pub(crate) fn read(node: &Node<'_>, input: [usize; 2], kernel: [usize; 2]) -> Result<Self, NodeError> {
-        let (stride, dilation) = (node.pair("strides")?, node.pair("dilations")?);
+    /// Of windows of `kernel` over an image of `input` `[H, W]`, in two dimensions or in one.
+    pub(crate) fn read(
+        node: &Node<'_>,
+        input: [usize; 2],
+        kernel: [usize; 2],
+        dimensions: usize,
+    ) -> Result<Self, NodeError> {
+        let (stride, dilation) = (node.pair("strides", dimensions)?, node.pair("dilations", dimensions)?);
         let same = Padding::same(input, kernel, stride, dilation);
         let padding = match node.text("auto_pad")?.as_deref() {
-            None | Some("NOTSET" | "") => padding(node.integers("pads")?.unwrap_or_default())?,
+            None | Some("NOTSET" | "") => padding(node.integers("pads")?.unwrap_or_default(), dimensions)?,
             Some("VALID") => Padding::default(),
             Some("SAME_UPPER") => same,
             Some("SAME_LOWER") => Padding { top: same.bottom, bottom: same.top, left: same.right, right: same.left },
@@ -32,21 +37,32 @@ impl Windows {
     }
 }
 
-fn padding(pads: &[i64]) -> Result<Padding, NodeError> {
+fn padding(pads: &[i64], dimensions: usize) -> Result<Padding, NodeError> {
     let pixels: Option<Vec<usize>> = pads.iter().map(|&pad| usize::try_from(pad).ok()).collect();
-    match pixels.as_deref() {
-        Some([]) => Ok(Padding::default()),
-        Some(&[top, left, bottom, right]) => Ok(Padding { top, bottom, left, right }),
+    match (pixels.as_deref(), dimensions) {
+        (Some([]), _) => Ok(Padding::default()),
+        (Some(&[top, left, bottom, right]), 2) => Ok(Padding { top, bottom, left, right }),
+        (Some(&[left, right]), 1) => Ok(Padding { left, right, ..Padding::default() }),
+        (_, 1) => Err(NodeError::unsupported("pads", pads, "two numbers from 0: left, right")),
         _ => Err(NodeError::unsupported("pads", pads, "four numbers from 0: above, left, below, right")),
     }
 }
 
-/// Checks the attribute `kernel_shape` against the weight's shape.
-pub(crate) fn check_kernel(node: &Node<'_>, kernel: [usize; 2]) -> Result<(), NodeError> {
-    match node.integers("kernel_shape")?.filter(|shape| **shape != kernel.map(|extent| extent as i64)) {
+/// Checks the attribute `kernel_shape` against the weight's extents behind its channels.
+pub(crate) fn check_kernel(node: &Node<'_>, extents: &[usize]) -> Result<(), NodeError> {
+    let is_other = |shape: &&[i64]| !shape.iter().copied().eq(extents.iter().map(|&extent| extent as i64));
+    match node.integers("kernel_shape")?.filter(is_other) {
         None => Ok(()),
-        Some(found) => Err(NodeError::unsupported("kernel_shape", found, "the weight's last two dimensions")),
+        Some(found) => {
+            Err(NodeError::unsupported("kernel_shape", found, "the weight's dimensions behind its channels"))
+        }
     }
+}
+
+/// A convolution's weight `[A, B, Kh, Kw]` or `[A, B, K]`, A and B being `channels`, in our layout `[Kh, Kw, B, A]`.
+pub(crate) fn in_two_dimensions(weight: &Constant, [a, b]: [usize; 2], kernel: [usize; 2]) -> Weight {
+    let [height, width] = kernel;
+    Weight::new(&[height, width, b, a], weight.values.permuted(&[a, b, height, width], &[2, 3, 1, 0]))
 }
 
 /// The attributes of windows.
@@ -70,12 +86,13 @@ pub(crate) fn to_oihw(parameter: &Tensor<f32>) -> Tensor<f32> {
 
 /// The image, the windows, and the part of their padding that only the last windows reach (`ceil_mode`).
 pub(crate) fn pooled(r: &mut Reading<'_>) -> Result<(Activation, Pool2d, Padding), NodeError> {
-    let (x, [height, width, _]) = r.image_input()?;
+    let (x, [height, width, _]) = r.picture_input()?;
+    let dimensions = x.shape().len() - 1;
     if r.node.integers("kernel_shape")?.is_none_or(<[i64]>::is_empty) {
         return Err(NodeError::MissingInput("kernel_shape"));
     }
-    let kernel = r.node.pair("kernel_shape")?;
-    let Windows { stride, dilation, mut padding } = Windows::read(&r.node, [height, width], kernel)?;
+    let kernel = r.node.pair("kernel_shape", dimensions)?;
+    let Windows { stride, dilation, mut padding } = Windows::read(&r.node, [height, width], kernel, dimensions)?;
     if dilation != [1, 1] {
         return Err(NodeError::unsupported("dilations", dilation, "1 in each dimension"));
     }

@@ -1,13 +1,12 @@
 //! The sigmoid made of three lines.
 
-use tensor::ops::{AddScalar, MulScalar};
-
 use super::Clip;
-use crate::layers::pointwise::{AsCurve, curve, map};
 use crate::layers::prelude::*;
 
-/// y = slope·x + offset, held between 0 and 1, any shape (Courbariaux, Bengio and David, *BinaryConnect*, 2015): a product, a
-/// sum and a [`Clip`] on the tape.
+/// y = slope·x + offset, held between 0 and 1, any shape (Courbariaux, Bengio and David, *BinaryConnect*, 2015).
+///
+/// dy/dx = slope where 0 < y < 1 and 0 elsewhere: the output is enough. A sigmoid's place is that of a gate, so that it isn't
+/// among the [rectifiers](Nature::Rectifier) although it clips.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, Display)]
 #[serde(deny_unknown_fields)]
 #[display("hard sigmoid")]
@@ -18,7 +17,7 @@ pub struct HardSigmoid {
     pub offset: f64,
 }
 
-curve!(HardSigmoid);
+const BOUNDS: Clip = Clip { min: 0.0, max: 1.0 };
 
 impl Function for HardSigmoid {
     #[inline(always)]
@@ -27,33 +26,50 @@ impl Function for HardSigmoid {
     }
 }
 
-const BOUNDS: Clip = Clip { min: 0.0, max: 1.0 };
+impl Differentiable for HardSigmoid {
+    #[inline(always)]
+    fn vjp<L: Lanes>(self, g: L, y: L) -> L {
+        BOUNDS.vjp(g, y) * y.like(self.slope)
+    }
+}
 
-impl SameShape for HardSigmoid {
-    fn check(&self, _: &[usize]) -> Result<(), LayerError> {
+impl Pointwise for HardSigmoid {
+    fn nature(&self) -> Nature {
+        Nature::Smooth
+    }
+
+    fn check(&self) -> Result<(), LayerError> {
         let settings = [self.slope, self.offset];
         let is_finite = settings.iter().all(|setting| setting.is_finite());
         LayerError::unless(is_finite, "slope and offset of a hard sigmoid", settings, "finite numbers")
     }
-
-    fn fuses(&self) -> Fuses {
-        Fuses::Function { by_output: true }
-    }
 }
 
-impl Record for HardSigmoid {
-    fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
-        let (x, this @ Self { slope: factor, offset: addend }) = (run.input(), *self);
-        let (tape, shape, from) = (x.tape(), *x.shape(), x.to_value());
-        let input = from.clone();
-        let scaled = move || input.get().clone().map(|x| x * T::from_f64(factor));
-        let product = tape.defer(MulScalar { factor }, &[&x], shape, scaled.clone());
-        let shifted = move || scaled().map(|x| x + T::from_f64(addend));
-        let line = tape.defer(AddScalar { addend }, &[&product], shape, shifted);
-        run.share.record(BOUNDS, &[&line], shape, move |_| map(this.curve(), from.get().clone()))
+pointwise!(HardSigmoid, "hard sigmoid", by output);
+
+#[cfg(test)]
+mod tests {
+    use super::HardSigmoid;
+    use crate::layers::Clip;
+    use crate::layers::testing::*;
+
+    const EXAMPLE: HardSigmoid = HardSigmoid { slope: 0.2, offset: 0.5 };
+
+    #[test]
+    fn it_is_a_line_between_two_bounds() {
+        let tape = Tape::new();
+        let x = tape.leaf(random([40], 1)).mul_scalar(4.0);
+        let literal = x.mul_scalar(0.2).add_scalar(0.5).apply(Clip { min: 0.0, max: 1.0 });
+        assert_eq!(x.apply(EXAMPLE).value(), literal.value());
+        let [found, expected] =
+            [x.apply(EXAMPLE), literal].map(|y| tape.backward(&y, &Exact, [&x]).unwrap()[&x].clone());
+        assert_eq!(found, expected);
     }
 
-    fn activation(&self) -> Option<Activation<'_>> {
-        Some(Activation::Function(self.curve()))
+    #[test]
+    fn gradients_agree_with_differences() {
+        let checked = gradcheck(&[random([40], 2)], |v| v[0].mul_scalar(4.0).apply(EXAMPLE));
+        assert_eq!(checked.skipped, 0);
+        checked.within(1e-7).unwrap();
     }
 }

@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
-use super::{Clip, Elu, Erf, Gelu, HardSigmoid, LeakyRelu, PRelu, Power, Relu, Sigmoid, Silu, Softmax, Softplus, Tanh};
+use super::{
+    Abs, Clip, Elu, Erf, Exp, Gelu, HardSigmoid, HardSwish, LeakyRelu, Log, PRelu, Power, Relu, Sigmoid, Silu, Softmax,
+    Softplus, Step, Tanh,
+};
 use crate::layers::layer::Layer;
 use crate::onnx::prelude::*;
 
@@ -38,7 +41,24 @@ fn clip(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     };
     let min = min.map_or_else(|| r.node.float("min"), |min| Ok(min.scalar()))?;
     let max = max.map_or_else(|| r.node.float("max"), |max| Ok(max.scalar()))?;
-    r.in_place(Clip { min: bound(min, "min", f32::MIN)?, max: bound(max, "max", f32::MAX)? })
+    let x = r.activation(0, "input")?;
+    clipped(r, &x, Clip { min: bound(min, "min", f32::MIN)?, max: bound(max, "max", f32::MAX)? })
+}
+
+/// Clips a value; one that is a ReLU or clipped already, as where exporters write ReLU6, is clipped once.
+fn clipped(r: &mut Reading<'_>, x: &Activation, Clip { min, max }: Clip) -> Result<Value, NodeError> {
+    let inner = match r.planned(x.source) {
+        Some(Planned { layer: Layer::Relu(_), inputs, .. }) => Some((0.0, f32::MAX.into(), inputs[0])),
+        Some(Planned { layer: Layer::Clip(inner), inputs, .. }) => Some((inner.min, inner.max, inputs[0])),
+        _ => None,
+    };
+    let (clip, source) = match inner {
+        Some((least, most, source)) if min <= most && least <= max => {
+            (Clip { min: min.max(least), max: max.min(most) }, source)
+        }
+        _ => (Clip { min, max }, x.source),
+    };
+    Ok(x.of(r.layer(clip, &[source])?).into())
 }
 
 fn max(r: &mut Reading<'_>) -> Result<Value, NodeError> {
@@ -60,7 +80,7 @@ fn bounded(
     if let [Value::Activation(x), Value::Constant(bound)] | [Value::Constant(bound), Value::Activation(x)] = &inputs[..]
         && let Some(bound) = bound.scalar().filter(|bound| bound.is_finite())
     {
-        return Ok(x.of(r.layer(clip(decimal(bound)), &[x.source])?).into());
+        return clipped(r, x, clip(decimal(bound)));
     }
     let constants: Option<Vec<Rc<Constant>>> = inputs.iter().map(Value::as_constant).collect();
     let constants = constants.ok_or_else(|| {
@@ -155,12 +175,46 @@ fn hard_sigmoid(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     r.in_place(HardSigmoid { slope, offset })
 }
 
+impl Onnx for HardSwish {
+    const READS: Reads = &[("HardSwish", |r| r.in_place(HardSwish))];
+}
+
 impl Onnx for Tanh {
     const READS: Reads = &[("Tanh", |r| r.in_place(Tanh))];
 }
 
 impl Onnx for Erf {
     const READS: Reads = &[("Erf", |r| of_one(r, Erf, |x| libm::erf(x.into()) as f32))];
+}
+
+impl Onnx for Abs {
+    const READS: Reads = &[("Abs", abs)];
+}
+
+fn abs(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    match r.input(0, "input")? {
+        Value::Constant(x) => {
+            let zero = Constant { shape: Vec::new(), values: Values::Integers(vec![0]) };
+            Ok(r.combine(&x, &zero, |x, _| x.checked_abs(), |x, _| x.abs())?.into())
+        }
+        Value::Activation(_) => r.in_place(Abs),
+    }
+}
+
+impl Onnx for Exp {
+    const READS: Reads = &[("Exp", |r| of_one(r, Exp, f32::exp))];
+}
+
+impl Onnx for Log {
+    const READS: Reads = &[("Log", |r| of_one(r, Log, f32::ln))];
+}
+
+impl Onnx for Step {
+    fn write(&self, w: &mut Writing<'_>) {
+        let threshold = w.number("threshold", self.threshold);
+        let is_above = w.inner_node("above", "Greater", &[w.inputs()[0], &threshold], &[]);
+        w.outer_node("number", "Cast", &is_above, &[integer("to", 1)]);
+    }
 }
 
 impl Onnx for Power {

@@ -63,6 +63,11 @@ fn sub(r: &mut Reading<'_>) -> Result<Value, NodeError> {
 }
 
 fn div(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    if let [Value::Activation(x), Value::Activation(divisor)] = &r.inputs()?[..]
+        && let Some(normalized) = r.normalized(x, divisor)?
+    {
+        return Ok(normalized.into());
+    }
     apply(r, Div.into(), i64::checked_div, |a, b| a / b, div_constant)
 }
 
@@ -89,6 +94,10 @@ fn of_two(r: &mut Reading<'_>, layer: Layer, a: &Activation, b: &Activation) -> 
     // A row of channels and an image of one channel are each repeated over the other.
     let is_image = |x: &Activation| x.as_image().is_some() || x.as_row().is_some() && x.shape().len() == 3;
     if whole.is_none() && !(is_image(a) && is_image(b)) {
+        let arranged = [r.arranged("a", a)?, r.arranged("b", b)?];
+        if arranged != [a.clone(), b.clone()] {
+            return of_two(r, layer, &arranged[0], &arranged[1]);
+        }
         return Err(b.misfit(format!("an input B that our layers broadcast over A, {a}")));
     }
     let source = r.layer(layer, &[a.source, b.source])?;
@@ -102,6 +111,12 @@ fn mul(r: &mut Reading<'_>) -> Result<Value, NodeError> {
             if x.same_axes(gate) && r.sole_layer(index).is_some_and(is_sigmoid) {
                 r.replace(gate.source, Silu);
                 return Ok(gate.clone().into());
+            }
+            if let Some(product) = r.hard_gated(x, gate)? {
+                return Ok(product.into());
+            }
+            if let Some(normalized) = r.normalized_by(x, gate)? {
+                return Ok(normalized.into());
             }
         }
     }
@@ -192,5 +207,10 @@ fn shift(r: &mut Reading<'_>, x: &Activation, c: Weight) -> Result<Activation, N
 }
 
 fn scale(r: &mut Reading<'_>, x: &Activation, c: Weight) -> Result<Activation, NodeError> {
+    if let [factor] = c.values[..]
+        && let Some(rescaled) = r.rescaled(x, factor)?
+    {
+        return Ok(rescaled);
+    }
     Ok(x.of(r.layer_with(Scale { shape: c.shape.clone() }, x, [c])?))
 }

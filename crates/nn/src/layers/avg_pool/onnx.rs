@@ -29,14 +29,14 @@ fn average(r: &mut Reading<'_>) -> Result<Value, NodeError> {
         };
         if padding != Padding::default() {
             let source = r.add("pad", Pad { padding, channels: [0, 0], value: 0.0 }, &[x.source], [])?;
-            x = r.image(source);
+            x = r.image_of(&x, source);
         }
         (pool.padding, count_padding) = (beyond, false);
     }
     if x.layer_shape()[..2] == pool.kernel && pool.padding == Padding::default() {
         let source = r.layer(GlobalAvgPool, &[x.source])?;
-        return Ok(Activation::row(source, x.channels(), 3).into());
+        return Ok(Activation::row(source, x.channels(), x.shape().len()).into());
     }
     let source = r.layer(AvgPool { pool, count_padding }, &[x.source])?;
-    Ok(r.image(source).into())
+    Ok(r.image_of(&x, source).into())
 }

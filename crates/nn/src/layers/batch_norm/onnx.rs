@@ -15,7 +15,7 @@ impl Onnx for BatchNorm {
 fn batch_norm(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     r.node.only("spatial", 1, "1: statistics of a channel, over all positions")?;
     if let Value::Constant(x) = r.input(0, "input")? {
-        return Ok(of_weights(r, &x)?.into());
+        return Ok(of_constant(r, &x)?.into());
     }
     r.node.only("training_mode", 0, "0 (a model is trained here)")?;
     let x = r.activation(0, "input")?;
@@ -37,26 +37,38 @@ fn batch_norm(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     Ok(x.of(r.layer_with(BatchNorm { epsilon, momentum }, &x, weights)?).into())
 }
 
-/// Standardises weights `[1, Cout, …]` before they are used (Qiao et al. 2019), each output's by their own mean and variance: a
-/// batch norm in training.
-fn of_weights(r: &mut Reading<'_>, x: &Constant) -> Result<Constant, NodeError> {
-    let &[1, channels, ..] = &x.shape[..] else { return Err(NodeError::shape("weights [1, C, …]", &x.shape)) };
-    if r.node.integer("training_mode", 0)? != 1 {
-        return Err(NodeError::unsupported("training_mode", 0, "1, where weights are normalised"));
+/// Normalises a constant `[N, C, …]`, each of C by a mean and a variance: those that the node has or, in training, the
+/// constant's own, which is how weights `[1, Cout, …]` are standardised before they are used (Qiao et al. 2019).
+fn of_constant(r: &mut Reading<'_>, x: &Constant) -> Result<Constant, NodeError> {
+    let &[images, channels, ..] = &x.shape[..] else {
+        return Err(NodeError::shape("a constant [N, C, …]", &x.shape));
+    };
+    let is_training = r.node.integer("training_mode", 0)? != 0;
+    if is_training && images != 1 {
+        return Err(NodeError::shape("weights [1, C, …] to standardise", &x.shape));
     }
     r.charge(x.values.len())?;
-    let (scale, bias) = (r.constant(1, "scale")?.to_floats(), r.constant(2, "bias")?.to_floats());
-    if scale.len() != channels || bias.len() != channels {
-        return Err(NodeError::shape(format!("a scale and a bias [{channels}]"), &[scale.len(), bias.len()]));
+    let mut settings = Vec::with_capacity(4);
+    for (index, what) in (1..).zip(["scale", "bias", "mean", "variance"]).take(if is_training { 2 } else { 4 }) {
+        let values = r.constant(index, what)?.to_floats();
+        if values.len() != channels {
+            return Err(NodeError::shape(format!("a {what} [{channels}]"), &[values.len()]));
+        }
+        settings.push(values);
     }
     let epsilon = r.node.decimal("epsilon", 1e-5)?;
     let values = x.to_floats();
-    let each = (values.len() / channels.max(1)).max(1);
-    let standardized = values.chunks_exact(each).zip(scale.iter().zip(&bias)).flat_map(|(values, (&scale, &bias))| {
-        let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / each as f64;
-        let variance = values.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / each as f64;
-        let factor = f64::from(scale) / (variance + epsilon).sqrt();
-        values.iter().map(move |&x| ((f64::from(x) - mean) * factor + f64::from(bias)) as f32)
+    let each = (values.len() / (images * channels).max(1)).max(1);
+    let normalized = values.chunks_exact(each).enumerate().flat_map(|(index, values)| {
+        let setting = |of: usize| f64::from(settings[of][index % channels]);
+        let (mean, variance) = if is_training {
+            let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / each as f64;
+            (mean, values.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / each as f64)
+        } else {
+            (setting(2), setting(3))
+        };
+        let (factor, bias) = (setting(0) / (variance + epsilon).sqrt(), setting(1));
+        values.iter().map(move |&x| ((f64::from(x) - mean) * factor + bias) as f32)
     });
-    Ok(Constant { shape: x.shape.clone(), values: Values::Floats(standardized.collect()) })
+    Ok(Constant { shape: x.shape.clone(), values: Values::Floats(normalized.collect()) })
 }

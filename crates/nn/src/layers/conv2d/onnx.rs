@@ -7,7 +7,7 @@ use crate::geometry::{Convolution, Padding};
 use crate::layers::linear::Linear;
 use crate::layers::shape::Flatten;
 use crate::onnx::prelude::*;
-use crate::onnx::windows::{Windows, check_kernel, convolution, to_oihw};
+use crate::onnx::windows::{Windows, check_kernel, convolution, in_two_dimensions, to_oihw};
 
 impl Onnx for Conv2d {
     const READS: Reads = &[("Conv", conv)];
@@ -21,28 +21,35 @@ impl Onnx for Conv2d {
 /// A convolution of an image; of a row `[N, C, 1, 1]`, as in squeeze-and-excitation, a fully connected layer.
 fn conv(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let x = r.activation(0, "input")?;
+    let x = if x.layer_shape().len() == 3 { r.arranged("arranged", &x)? } else { x };
     let weight = r.constant(1, "weight")?;
     let bias = r.optional_weight(2, "bias")?;
     if let (&[1, 1, taps], Some(channels)) = (&weight.shape[..], x.as_line()) {
         return over_channels(r, &x, channels, &weight, bias, taps);
     }
-    let &[outputs, group_in, height, width] = &weight.shape[..] else {
-        return Err(NodeError::shape("a weight [Cout, Cin/groups, Kh, Kw]", &weight.shape));
+    let (outputs, group_in, kernel) = match (&weight.shape[..], x.shape().len()) {
+        (&[outputs, inputs, height, width], 3) => (outputs, inputs, [height, width]),
+        (&[outputs, inputs, taps], 2) => (outputs, inputs, [1, taps]),
+        _ => {
+            let expected =
+                "a weight [Cout, Cin/groups, Kh, Kw], or [Cout, Cin/groups, K] for a row of pixels [N, C, L]";
+            return Err(NodeError::shape(expected, &weight.shape));
+        }
     };
-    let kernel = [height, width];
-    check_kernel(&r.node, kernel)?;
+    check_kernel(&r.node, &weight.shape[2..])?;
     let groups = usize::try_from(r.node.integer("group", 1)?).unwrap_or(0);
-    let extents = x.as_image().map_or([1, 1], |[height, width, _]| [height, width]);
-    let Windows { stride, dilation, padding } = Windows::read(&r.node, extents, kernel)?;
-    if x.as_image().is_some() {
+    let picture = x.as_image().or_else(|| x.as_strip());
+    let extents = picture.map_or([1, 1], |[height, width, _]| [height, width]);
+    let Windows { stride, dilation, padding } = Windows::read(&r.node, extents, kernel, x.shape().len() - 1)?;
+    if picture.is_some() {
         let conv = Convolution { stride, padding, dilation, groups };
         let layer = Conv2d { out_channels: outputs, kernel, conv, bias: bias.is_some() };
-        let weight = Weight::permuted(&weight, &[2, 3, 1, 0]);
+        let weight = in_two_dimensions(&weight, [outputs, group_in], kernel);
         let source = r.layer_with(layer, &x, once(weight).chain(bias))?;
-        return Ok(r.image(source).into());
+        return Ok(r.image_of(&x, source).into());
     }
     if x.as_row() != Some(group_in) || groups != 1 || kernel != [1, 1] || padding != Padding::default() {
-        return Err(x.misfit("an image [N, C, H, W]"));
+        return Err(x.misfit("an image [N, C, H, W], or a row of pixels [N, C, L]"));
     }
     let layer = Linear { out_features: outputs, bias: bias.is_some() };
     let values = weight.values.permuted(&[outputs, group_in], &[1, 0]);

@@ -12,9 +12,9 @@ impl Onnx for GlobalAvgPool {
     }
 }
 
-/// One value for each channel, which ONNX sees as `[N, C, 1, 1]`.
+/// One value for each channel, which ONNX sees as `[N, C, 1, 1]` or `[N, C, 1]`.
 fn global_average(r: &mut Reading<'_>) -> Result<Value, NodeError> {
-    let (x, _) = r.image_input()?;
+    let (x, _) = r.picture_input()?;
     let source = r.layer(GlobalAvgPool, &[x.source])?;
-    Ok(Activation::row(source, x.channels(), 3).into())
+    Ok(Activation::row(source, x.channels(), x.shape().len()).into())
 }

@@ -17,7 +17,7 @@ impl Onnx for GroupNorm {
 fn group_norm(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let x = r.activation(0, "input")?;
     let groups = usize::try_from(r.node.integer("num_groups", 0)?).unwrap_or(0);
-    if groups == 0 || x.as_image().is_none() && x.as_row().is_none() {
+    if groups == 0 || x.as_image().or_else(|| x.as_strip()).is_none() && x.as_row().is_none() {
         return Err(x.misfit("an image [N, C, H, W] in one group of channels or more"));
     }
     grouped(r, &x, groups)

@@ -13,7 +13,7 @@ impl Onnx for LocalResponseNorm {
 }
 
 fn lrn(r: &mut Reading<'_>) -> Result<Value, NodeError> {
-    r.image_input()?;
+    r.picture_input()?;
     let size = r.node.integer("size", 0)?;
     let size = usize::try_from(size).map_err(|_| NodeError::unsupported("size", size, "a channel or more"))?;
     let node = &r.node;

@@ -17,13 +17,13 @@ impl Onnx for MaxPool {
 fn max(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let (x, pool, _) = pooled(r)?;
     let source = r.layer(MaxPool(pool), &[x.source])?;
-    Ok(r.image(source).into())
+    Ok(r.image_of(&x, source).into())
 }
 
 /// GlobalMaxPool: one window, as large as the image.
 fn global_max(r: &mut Reading<'_>) -> Result<Value, NodeError> {
-    let (x, [height, width, _]) = r.image_input()?;
+    let (x, [height, width, _]) = r.picture_input()?;
     let pool = Pool2d { kernel: [height, width], stride: [1, 1], padding: Padding::default() };
     let source = r.layer(MaxPool(pool), &[x.source])?;
-    Ok(r.image(source).into())
+    Ok(r.image_of(&x, source).into())
 }

@@ -4,7 +4,7 @@ use super::{Interpolation, Resize};
 use crate::onnx::prelude::*;
 
 impl Onnx for Resize {
-    const READS: Reads = &[("Resize", resize)];
+    const READS: Reads = &[("Resize", resize), ("Upsample", resize)];
 
     fn write(&self, w: &mut Writing<'_>) {
         let sizes = w.list("sizes", &self.size.map(|extent| extent as i64));
@@ -49,9 +49,10 @@ fn resize(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     Ok(r.image(source).into())
 }
 
-/// The first version has scales as its second input; later ones have a region of interest there, then scales, then sizes.
+/// The first version, and Upsample before it, have scales as their second input or an attribute; later ones have a region of
+/// interest there, then scales, then sizes.
 fn is_first_version(node: &Node<'_>) -> bool {
-    node.inputs() == 2
+    node.inputs() == 2 || node.proto.op_type == "Upsample"
 }
 
 /// `[H, W]` of the output, and for each the scale by which it is computed, if that isn't the quotient of the sizes.
@@ -76,7 +77,10 @@ impl Resized {
                 _ => Err(NodeError::unsupported("sizes", sizes, supported)),
             };
         }
-        let scales = r.constant(if is_first_version(&r.node) { 1 } else { 2 }, "scales")?.to_floats();
+        let scales = match r.node.floats("scales")? {
+            Some(scales) => scales.to_vec(),
+            None => r.constant(if is_first_version(&r.node) { 1 } else { 2 }, "scales")?.to_floats(),
+        };
         let resized = |axis: usize| {
             let scale = f64::from(scales[index_of(axis, scales.len())?]);
             let exact = scale * from[axis - 2] as f64;

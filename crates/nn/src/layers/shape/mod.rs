@@ -5,11 +5,13 @@ mod flatten;
 #[cfg(feature = "onnx")]
 mod onnx;
 mod pad;
+mod rearrange;
 mod select;
 mod unflatten;
 
 pub use concat::Concat;
 pub use flatten::Flatten;
 pub use pad::Pad;
+pub use rearrange::Rearrange;
 pub use select::Select;
 pub use unflatten::Unflatten;

@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, concatenate};
 
-use super::{Concat, Flatten, Pad, Select, Unflatten};
+use super::{Concat, Flatten, Pad, Rearrange, Select, Unflatten};
 use crate::geometry::{MAX_PIXELS, Padding};
+use crate::layers::arithmetic::Add;
 use crate::onnx::prelude::*;
 
 impl Onnx for Flatten {
@@ -25,6 +26,21 @@ impl Onnx for Unflatten {
         let shape = w.list("shape", &[0, height, width, channels]);
         let channels_last = w.part("channels_last", "Reshape", &[w.inputs()[0], &shape], &[]);
         w.node("Transpose", &[&channels_last], &[integers("perm", &[0, 3, 1, 2])]);
+    }
+}
+
+impl Onnx for Rearrange {
+    fn write(&self, w: &mut Writing<'_>) {
+        let channels_last = w.part("channels_last", "Transpose", &w.inputs(), &[integers("perm", &[0, 2, 3, 1])]);
+        let list = |extents: &[usize]| {
+            std::iter::once(0).chain(extents.iter().map(|&extent| extent as i64)).collect::<Vec<_>>()
+        };
+        let (extents, shape) = (w.list("extents", &list(&self.extents)), w.list("shape", &list(&self.shape)));
+        let divided = w.part("divided", "Reshape", &[&channels_last, &extents], &[]);
+        let axes: Vec<usize> = std::iter::once(0).chain(self.axes.iter().map(|axis| axis + 1)).collect();
+        let permuted = w.part("permuted", "Transpose", &[&divided], &[integers("perm", &axes)]);
+        let joined = w.part("joined", "Reshape", &[&permuted, &shape], &[]);
+        w.node("Transpose", &[&joined], &[integers("perm", &[0, 3, 1, 2])]);
     }
 }
 
@@ -59,10 +75,34 @@ fn concat(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let dimension = dimension.checked_sub(1).ok_or(NodeError::Batch)?;
     let channels = inputs.iter().map(Activation::channels).sum();
     let outputs: Option<Vec<Activation>> = inputs.iter().map(|x| x.with_channels(dimension, channels)).collect();
-    let outputs = outputs.filter(|outputs| outputs.iter().all(|x| x.same_axes(&outputs[0])));
-    let outputs = outputs.ok_or_else(|| unsupported("the channels of inputs with the same axes"))?;
-    let sources: Vec<_> = inputs.iter().map(|x| x.source).collect();
-    Ok(outputs[0].of(r.layer(Concat, &sources)?).into())
+    if let Some(outputs) = outputs.filter(|outputs| outputs.iter().all(|x| x.same_axes(&outputs[0]))) {
+        let sources: Vec<_> = inputs.iter().map(|x| x.source).collect();
+        return Ok(outputs[0].of(r.layer(Concat, &sources)?).into());
+    }
+    if inputs.iter().all(|x| x.as_image().is_some()) && dimension > 0 {
+        return Ok(side_by_side(r, &inputs, dimension - 1)?.into());
+    }
+    Err(unsupported("the channels of inputs with the same axes, or height or width of images"))
+}
+
+/// Images joined along their height (axis 0) or width: each with zeros where the others are, and their sum.
+fn side_by_side(r: &mut Reading<'_>, images: &[Activation], axis: usize) -> Result<Activation, NodeError> {
+    let extents: Vec<usize> = images.iter().map(|image| image.layer_shape()[axis]).collect();
+    let total: usize = extents.iter().sum();
+    let mut before = 0;
+    let mut padded = Vec::with_capacity(images.len());
+    for (index, (image, extent)) in images.iter().zip(extents).enumerate() {
+        let behind = total - before - extent;
+        let padding = match axis {
+            0 => Padding { top: before, bottom: behind, ..Padding::default() },
+            _ => Padding { left: before, right: behind, ..Padding::default() },
+        };
+        let layer = Pad { padding, channels: [0, 0], value: 0.0 };
+        padded.push(r.add(&format!("{index}"), layer, &[image.source], [])?);
+        before += extent;
+    }
+    let sum = r.layer(Add, &padded)?;
+    Ok(r.image(sum))
 }
 
 fn joined(r: &mut Reading<'_>, constants: &[Rc<Constant>], axis: usize) -> Result<Constant, NodeError> {

@@ -4,8 +4,14 @@ use crate::onnx::constant::size;
 use crate::onnx::prelude::*;
 use crate::onnx::schema::DataType;
 
-pub(crate) const READS: Reads =
-    &[("Cast", cast), ("Constant", constant), ("ConstantOfShape", of_shape), ("Identity", |r| r.input(0, "input"))];
+pub(crate) const READS: Reads = &[
+    ("Cast", cast),
+    ("CastLike", cast_like),
+    ("Constant", constant),
+    ("ConstantOfShape", of_shape),
+    ("Identity", |r| r.input(0, "input")),
+    ("Range", range),
+];
 
 /// A tensor, a number, or a list of numbers.
 fn constant(r: &mut Reading<'_>) -> Result<Value, NodeError> {
@@ -43,14 +49,32 @@ fn of_shape(r: &mut Reading<'_>) -> Result<Value, NodeError> {
 /// Cast. A value that depends on the image is floating-point, in the model's precision.
 fn cast(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let to = r.node.integer("to", 0)?;
-    let to_floats = match i32::try_from(to).ok().and_then(|to| DataType::try_from(to).ok()) {
-        Some(DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16) => true,
-        Some(DataType::Int32 | DataType::Int64) => false,
+    let (to_floats, to_truth) = match i32::try_from(to).ok().and_then(|to| DataType::try_from(to).ok()) {
+        Some(DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16) => (true, false),
+        Some(DataType::Int32 | DataType::Int64) => (false, false),
+        Some(DataType::Bool) => (false, true),
         _ => {
-            let supported = "a floating-point type; for constants also 32 or 64 bit integers";
+            let supported = "a floating-point type; for constants also 32 or 64 bit integers and bool";
             return Err(NodeError::unsupported("to", format_args!("type {to}"), supported));
         }
     };
+    if to_truth {
+        let x = r.constant(0, "input")?;
+        r.charge(x.values.len())?;
+        let truth = x.to_floats().into_iter().map(|value| i64::from(value != 0.0)).collect();
+        return Ok(Constant { shape: x.shape.clone(), values: Values::Integers(truth) }.into());
+    }
+    converted(r, to_floats)
+}
+
+/// CastLike: as the second input, a value that depends on the image or a constant.
+fn cast_like(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let to_floats = r.input(1, "target")?.as_constant().is_none_or(|target| target.as_integers().is_none());
+    converted(r, to_floats)
+}
+
+/// The first input as floating-point numbers, which a value that depends on the image is, or as integers.
+fn converted(r: &mut Reading<'_>, to_floats: bool) -> Result<Value, NodeError> {
     if let (Value::Activation(x), true) = (r.input(0, "input")?, to_floats) {
         return Ok(x.into());
     }
@@ -58,4 +82,28 @@ fn cast(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     r.charge(x.values.len())?;
     let values = if to_floats { Values::Floats(x.to_floats()) } else { Values::Integers(x.values.to_integers()) };
     Ok(Constant { shape: x.shape.clone(), values }.into())
+}
+
+/// Range: numbers from a start up to a limit, which isn't among them.
+fn range(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let [start, limit, delta] =
+        [r.constant(0, "start")?, r.constant(1, "limit")?, r.constant(2, "delta")?].map(|bound| bound.values.clone());
+    let misfit = || NodeError::unsupported("delta", &delta, "one number, as start and limit are, and not 0");
+    if let (Values::Integers(start), Values::Integers(limit), Values::Integers(delta)) = (&start, &limit, &delta) {
+        let (&[start], &[limit], &[delta @ (..=-1 | 1..)]) = (&start[..], &limit[..], &delta[..]) else {
+            return Err(misfit());
+        };
+        let distance = if delta > 0 { limit.checked_sub(start) } else { start.checked_sub(limit) };
+        let count = (distance.ok_or(NodeError::Overflow)?.max(0) as u64).div_ceil(delta.unsigned_abs()) as usize;
+        r.charge(count)?;
+        return Ok(Constant::integers((0..count as i64).map(|i| start + i * delta).collect()).into());
+    }
+    let [start, limit, delta] = [&start, &limit, &delta].map(Values::to_floats);
+    let (&[start], &[limit], &[delta]) = (&start[..], &limit[..], &delta[..]) else { return Err(misfit()) };
+    let count = ((limit - start) / delta).ceil().max(0.0);
+    if delta == 0.0 || !count.is_finite() {
+        return Err(misfit());
+    }
+    r.charge(count as usize)?;
+    Ok(Constant::floats(&[count as usize], (0..count as usize).map(|i| start + i as f32 * delta).collect()).into())
 }

@@ -2,8 +2,15 @@
 
 use crate::onnx::prelude::*;
 
-pub(crate) const READS: Reads =
-    &[("Expand", expand), ("Gather", gather), ("Shape", shape), ("Slice", slice), ("Split", split)];
+pub(crate) const READS: Reads = &[
+    ("Expand", expand),
+    ("Gather", gather),
+    ("Shape", shape),
+    ("Size", number_of_elements),
+    ("Slice", slice),
+    ("Split", split),
+    ("Tile", tile),
+];
 
 /// The shape, or a range of it.
 fn shape(r: &mut Reading<'_>) -> Result<Value, NodeError> {
@@ -13,6 +20,13 @@ fn shape(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let (start, end) = (r.node.integer("start", 0)?, r.node.integer("end", rank as i64)?);
     let [start, end] = [start, end].map(|bound| from_start(bound, rank).clamp(0, rank as i64) as usize);
     Ok(Constant::integers(shape.get(start..end).unwrap_or_default().to_vec()).into())
+}
+
+/// The number of elements.
+fn number_of_elements(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let x = r.input(0, "input")?;
+    let elements = r.full_shape(&x).iter().product::<usize>() as i64;
+    Ok(Constant { shape: Vec::new(), values: Values::Integers(vec![elements]) }.into())
 }
 
 /// The elements at these indices of a dimension; with a single index, without the dimension.
@@ -117,6 +131,23 @@ fn expand(r: &mut Reading<'_>) -> Result<Value, NodeError> {
             }
             _ => return Err(misfit()),
         }
+    }
+    Ok(result)
+}
+
+/// Repeats the whole of each dimension.
+fn tile(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let mut result = r.input(0, "input")?;
+    let repeats = r.integers(1, "repeats")?.ok_or(NodeError::MissingInput("repeats"))?;
+    let dims = r.full_shape(&result);
+    let supported = || NodeError::unsupported("repeats", &repeats, "one number from 0 for each dimension");
+    if repeats.len() != dims.len() {
+        return Err(supported());
+    }
+    for (dimension, (&extent, &count)) in dims.iter().zip(&repeats).enumerate().filter(|(_, (_, count))| **count != 1) {
+        let count = usize::try_from(count).map_err(|_| supported())?;
+        let tiled = extent.checked_mul(count).ok_or(NodeError::TooManyConstants)?;
+        result = r.select(result, dimension, (0..tiled).map(|index| index % extent))?;
     }
     Ok(result)
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod constant;
 pub(super) mod gather;
+pub(super) mod logic;
 pub(super) mod pointwise;
 pub(super) mod reduce;
 pub(super) mod reshape;

@@ -1,16 +1,17 @@
 //! Functions of single values that are composed of several layers, and those of constants alone.
 
-use crate::layers::{Elu, HardSigmoid, Mul, Softplus, Tanh};
+use crate::layers::{Elu, Mul, Softplus, Tanh};
 use crate::onnx::prelude::*;
 
 pub(crate) const READS: Reads = &[
     ("Ceil", |r| r.of_constant(f32::ceil)),
     ("Celu", celu),
     ("Floor", |r| r.of_constant(f32::floor)),
-    ("HardSwish", hard_swish),
     ("LogSoftmax", log_softmax),
     ("Mish", mish),
+    ("Mod", modulo),
     ("Neg", neg),
+    ("Round", |r| r.of_constant(f32::round_ties_even)),
     ("Selu", selu),
 ];
 
@@ -26,13 +27,6 @@ fn celu(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     Ok(r.scaled("", &x.of(elu), alpha)?.into())
 }
 
-/// x times its hard sigmoid of slope 1/6 and offset 1/2.
-fn hard_swish(r: &mut Reading<'_>) -> Result<Value, NodeError> {
-    let x = r.activation(0, "input")?;
-    let gate = r.add("gate", HardSigmoid { slope: 1.0 / 6.0, offset: 0.5 }, &[x.source], [])?;
-    Ok(x.of(r.layer(Mul, &[x.source, gate])?).into())
-}
-
 /// LogSoftmax, unless it computes the scores and is left out before.
 fn log_softmax(_: &mut Reading<'_>) -> Result<Value, NodeError> {
     let found = format_args!("not the end, or its axis isn't the classes");
@@ -45,6 +39,23 @@ fn mish(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let softplus = r.add("softplus", Softplus, &[x.source], [])?;
     let gate = r.add("gate", Tanh, &[softplus], [])?;
     Ok(x.of(r.layer(Mul, &[x.source, gate])?).into())
+}
+
+/// The remainder of constants: with the divisor's sign or, if `fmod` is 1, with the dividend's.
+fn modulo(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let (a, b) = (r.constant(0, "input A")?, r.constant(1, "input B")?);
+    let is_dividends = r.node.integer("fmod", 0)? != 0;
+    let of_integers = |a: i64, b: i64| {
+        let remainder = a.checked_rem(b)?;
+        let is_opposite = remainder != 0 && (remainder < 0) != (b < 0);
+        if is_dividends || !is_opposite { Some(remainder) } else { remainder.checked_add(b) }
+    };
+    let of_floats = |a: f32, b: f32| {
+        let remainder = a % b;
+        let is_opposite = remainder != 0.0 && (remainder < 0.0) != (b < 0.0);
+        if is_dividends || !is_opposite { remainder } else { remainder + b }
+    };
+    Ok(r.combine(&a, &b, of_integers, of_floats)?.into())
 }
 
 fn neg(r: &mut Reading<'_>) -> Result<Value, NodeError> {

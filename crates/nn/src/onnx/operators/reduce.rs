@@ -10,6 +10,8 @@ pub(crate) const READS: Reads = &[
     ("ReduceL2", |r| reduce(r, Reduction::Length)),
     ("ReduceMax", |r| reduce(r, Reduction::Max)),
     ("ReduceMean", |r| reduce(r, Reduction::Mean)),
+    ("ReduceMin", |r| reduce(r, Reduction::Min)),
+    ("ReduceProd", |r| reduce(r, Reduction::Product)),
     ("ReduceSum", |r| reduce(r, Reduction::Sum)),
     ("ReduceSumSquare", |r| reduce(r, Reduction::Squares)),
 ];
@@ -20,6 +22,10 @@ enum Reduction {
     Mean,
     Sum,
     Max,
+    /// Of constants alone.
+    Min,
+    /// Of constants alone.
+    Product,
     /// Σ x².
     Squares,
     /// √Σ x².
@@ -47,6 +53,10 @@ fn reduce(r: &mut Reading<'_>, reduction: Reduction) -> Result<Value, NodeError>
                 return Err(unsupported("dimensions that have elements"));
             }
             Ok(of_constant(&constant, over, kept, reduction).into())
+        }
+        Value::Activation(_) if matches!(reduction, Reduction::Min | Reduction::Product) => {
+            let name = r.node.input(0).unwrap_or_default().into();
+            Err(NodeError::NotConstant { input: "input", name })
         }
         Value::Activation(x) => {
             let over: Option<Vec<usize>> = over.into_iter().map(|dimension| dimension.checked_sub(1)).collect();
@@ -127,6 +137,8 @@ fn of_constant(constant: &Constant, mut axes: Vec<usize>, kept: bool, reduction:
     for &axis in axes.iter().rev() {
         array = match reduction {
             Reduction::Max => array.map_axis(Axis(axis), |lane| lane.fold(f64::NEG_INFINITY, |a, &b| a.max(b))),
+            Reduction::Min => array.map_axis(Axis(axis), |lane| lane.fold(f64::INFINITY, |a, &b| a.min(b))),
+            Reduction::Product => array.map_axis(Axis(axis), |lane| lane.product()),
             _ => array.sum_axis(Axis(axis)),
         };
         if kept {
@@ -136,7 +148,7 @@ fn of_constant(constant: &Constant, mut axes: Vec<usize>, kept: bool, reduction:
     match reduction {
         Reduction::Mean => array.mapv_inplace(|sum| sum / terms as f64),
         Reduction::Length => array.mapv_inplace(f64::sqrt),
-        Reduction::Sum | Reduction::Max | Reduction::Squares => {}
+        Reduction::Sum | Reduction::Max | Reduction::Min | Reduction::Product | Reduction::Squares => {}
     }
     let values = match constant.values {
         Values::Integers(_) => Values::Integers(array.iter().map(|&value| value as i64).collect()),

@@ -3,12 +3,54 @@
 use crate::onnx::prelude::*;
 
 pub(crate) const READS: Reads = &[
+    ("DepthToSpace", depth_to_space),
     ("Flatten", flatten),
     ("Reshape", reshape),
+    ("SpaceToDepth", space_to_depth),
     ("Squeeze", squeeze),
     ("Transpose", transpose),
     ("Unsqueeze", unsqueeze),
 ];
+
+/// The image, its `[H, W, C]`, and the side of the blocks of pixels.
+fn blocks(r: &mut Reading<'_>) -> Result<(Activation, [usize; 3], usize), NodeError> {
+    let (x, shape) = r.image_input()?;
+    let side = r.node.integer("blocksize", 0)?;
+    let [rows, columns, channels] = shape;
+    let divides = |side: usize| match &r.node.proto.op_type[..] {
+        "DepthToSpace" => side.checked_mul(side).is_some_and(|area| channels.is_multiple_of(area)),
+        _ => rows.is_multiple_of(side) && columns.is_multiple_of(side),
+    };
+    let blocks = usize::try_from(side).ok().filter(|&side| side > 0 && divides(side));
+    let side =
+        blocks.ok_or_else(|| NodeError::unsupported("blocksize", side, "a number of pixels that divides the input"))?;
+    Ok((x, shape, side))
+}
+
+/// DepthToSpace: channels become blocks of pixels.
+fn depth_to_space(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let (x, [rows, columns, channels], side) = blocks(r)?;
+    let channels = channels / (side * side);
+    let divided = match r.node.text("mode")?.as_deref() {
+        None | Some("DCR") => x.reshaped(&[side, side, channels, rows, columns])?.transposed(&[0, 3, 4, 1, 5, 2])?,
+        Some("CRD") => x.reshaped(&[channels, side, side, rows, columns])?.transposed(&[0, 1, 4, 2, 5, 3])?,
+        Some(found) => return Err(NodeError::unsupported("mode", found, "DCR, CRD")),
+    };
+    Ok(r.arranged("", &divided.reshaped(&[channels, rows * side, columns * side])?)?.into())
+}
+
+/// SpaceToDepth: blocks of pixels become channels.
+fn space_to_depth(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let (x, [rows, columns, channels], side) = blocks(r)?;
+    let (rows, columns) = (rows / side, columns / side);
+    let divided = x.reshaped(&[channels, rows, side, columns, side])?;
+    let divided = match r.node.text("mode")?.as_deref() {
+        None | Some("DCR") => divided.transposed(&[0, 3, 5, 1, 2, 4])?,
+        Some("CRD") => divided.transposed(&[0, 1, 3, 5, 2, 4])?,
+        Some(found) => return Err(NodeError::unsupported("mode", found, "DCR, CRD")),
+    };
+    Ok(r.arranged("", &divided.reshaped(&[side * side * channels, rows, columns])?)?.into())
+}
 
 /// Flatten: two dimensions, those before the axis and those from it on. The images of a batch stay apart.
 fn flatten(r: &mut Reading<'_>) -> Result<Value, NodeError> {
@@ -68,7 +110,10 @@ fn transpose(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     };
     match x {
         Value::Activation(x) => {
-            let x = r.materialized(x.transposed(&permutation)?)?;
+            let mut x = r.materialized(x.transposed(&permutation)?)?;
+            if !x.has_whole_axes() {
+                x = r.arranged("", &x)?;
+            }
             let Some(shape) = x.as_unflattened() else { return Ok(x.into()) };
             Ok(r.unflattened("", &x, shape)?.into())
         }

@@ -6,11 +6,12 @@ use prost::Message;
 use super::{input, node, tensor};
 use crate::Model;
 use crate::layers::{
-    BatchNorm, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, HardSigmoid, Linear, MaxPool, Mul, Scale, Silu,
+    BatchNorm, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, HardSigmoid, HardSwish, L2Norm, Linear, MaxPool, Mul,
+    Rearrange, Scale, Silu,
 };
 use crate::onnx::schema::{
-    AttributeProto, AttributeType, DataType, EntryProto, GraphProto, ModelProto, OperatorSetProto, TensorProto,
-    ValueInfoProto,
+    AttributeProto, AttributeType, DataType, DimensionProto, EntryProto, GraphProto, ModelProto, OperatorSetProto,
+    ShapeProto, TensorProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 
 /// `[1, 2, 3, 3]` through a convolution of one pixel and a mean to three classes, changed by `change`.
@@ -69,9 +70,9 @@ fn foreign_files_say_what_is_supported() {
 
 #[test]
 fn graphs_that_turn_in_circles_are_refused() {
-    says(&error(|graph| graph.node[0].input[0] = "b".into()), &["node `c` (Conv)", "reads `b`", "cycles"]);
-    says(&error(|graph| graph.node[1].input[0] = "b".into()), &["node `r` (Relu)", "reads `b`"]);
-    says(&error(|graph| graph.node.swap(0, 1)), &["node `r` (Relu)", "reads `a`"]);
+    says(&error(|graph| graph.node[0].input[0] = "b".into()), &["node `c` (Conv)", "reads `b`", "cycle"]);
+    says(&error(|graph| graph.node[1].input[0] = "b".into()), &["node `r` (Relu)", "reads `b`", "cycle"]);
+    says(&error(|graph| graph.node[1].input[0] = "z".into()), &["node `r` (Relu)", "reads `z`", "neither"]);
     let again = error(|graph| graph.node.insert(2, node("Relu", "again", &["b"], "b")));
     says(&again, &["node `again` (Relu)", "computes `b`", "computed already"]);
 }
@@ -112,9 +113,130 @@ fn shapes_that_no_memory_holds_are_refused() {
     says(&doubled, &["(Concat)", "far larger than the file"]);
 }
 
+/// A list of integers.
+fn list(name: &str, values: &[i64]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: vec![values.len() as i64],
+        data_type: DataType::Int64.into(),
+        int64_data: values.to_vec(),
+        ..TensorProto::default()
+    }
+}
+
+fn number(name: &str, value: i64) -> TensorProto {
+    TensorProto { dims: Vec::new(), ..list(name, &[value]) }
+}
+
+#[test]
+fn constants_that_are_repeated_without_measure_are_refused() {
+    let repeated = |operator: &str, inputs: &[&str], tensors: Vec<TensorProto>| {
+        error(|graph| {
+            graph.initializer.extend(tensors);
+            graph.node.insert(0, node(operator, "k", inputs, "k"));
+            graph.node[1].input[1] = "k".into();
+        })
+    };
+    let (huge, most) = (1 << 40, i64::MAX);
+    for repeats in [[huge, 1, 1, 1], [most, most, most, most], [1 << 20, 1 << 20, 1, 1]] {
+        says(
+            &repeated("Tile", &["w", "r"], vec![list("r", &repeats)]),
+            &["node `k` (Tile)", "far larger than the file"],
+        );
+    }
+    says(&repeated("Tile", &["w", "r"], vec![list("r", &[-1, 1, 1, 1])]), &["node `k` (Tile)", "repeats"]);
+    says(
+        &repeated("Tile", &["w", "r"], vec![list("r", &[2])]),
+        &["node `k` (Tile)", "one number from 0 for each dimension"],
+    );
+    let expanded = repeated("Expand", &["w", "s"], vec![list("s", &[huge, 3, 2, 1, 1])]);
+    says(&expanded, &["node `k` (Expand)", "far larger than the file"]);
+    let filled = repeated("ConstantOfShape", &["s"], vec![list("s", &[huge, huge])]);
+    says(&filled, &["node `k` (ConstantOfShape)", "far larger than the file"]);
+    let numbers = |start, limit, delta| vec![number("s", start), number("l", limit), number("d", delta)];
+    let ranged = |numbers| repeated("Range", &["s", "l", "d"], numbers);
+    says(&ranged(numbers(0, huge, 1)), &["node `k` (Range)", "far larger than the file"]);
+    says(&ranged(numbers(i64::MIN, most, 1)), &["node `k` (Range)", "overflow"]);
+    says(&ranged(numbers(0, 5, 0)), &["node `k` (Range)", "delta"]);
+    let floats = ["s", "l", "d"].iter().zip([0.0, f32::MAX, 1e-30]).map(|(name, value)| tensor(name, &[], &[value]));
+    says(&ranged(floats.collect()), &["node `k` (Range)", "delta"]);
+    // One by a million, and a million by one.
+    let wide = |operator: &str, inputs: [&str; 3]| {
+        error(|graph| {
+            graph.initializer.extend([list("rs", &[1 << 20, 1]), list("cs", &[1, 1 << 20])]);
+            let parts = [node("ConstantOfShape", "r", &["rs"], "r"), node("ConstantOfShape", "c", &["cs"], "c")];
+            let wide = node(operator, "k", &inputs[..if operator == "Where" { 3 } else { 2 }], "k");
+            graph.node.splice(0..0, parts.into_iter().chain([wide]));
+            graph.node[3].input[1] = "k".into();
+        })
+    };
+    for operator in ["Equal", "Less", "And", "Where", "Mod"] {
+        says(&wide(operator, ["r", "c", "c"]), &["far larger than the file"]);
+    }
+}
+
+#[test]
+fn settings_of_blocks_and_choices_are_checked() {
+    let blocks = |operator: &str, side| {
+        error(|graph| {
+            graph.node[1].op_type = operator.into();
+            graph.node[1].attribute =
+                vec![AttributeProto { name: "blocksize".into(), i: Some(side), ..AttributeProto::default() }];
+        })
+    };
+    for side in [0, -1, 2, i64::MAX, 1 << 33] {
+        says(&blocks("DepthToSpace", side), &["node `r` (DepthToSpace)", "blocksize"]);
+        says(&blocks("SpaceToDepth", side), &["node `r` (SpaceToDepth)", "blocksize"]);
+    }
+    let quotient = error(|graph| {
+        graph.initializer.extend([number("a", i64::MIN), number("b", -1), number("z", 0)]);
+        graph.node.insert(0, node("Mod", "k", &["a", "z"], "k"));
+        graph.node[1].input[1] = "k".into();
+    });
+    says(&quotient, &["node `k` (Mod)", "overflow"]);
+    let chosen = error(|graph| {
+        graph.initializer.push(tensor("t", &[], &[0.5]));
+        graph
+            .node
+            .splice(2..3, [node("Greater", "above", &["b", "t"], "k"), node("Where", "choice", &["k", "b", "t"], "m")]);
+    });
+    says(&chosen, &["node `choice` (Where)", "an activation function as exporters write it"]);
+}
+
+#[test]
+fn the_layout_of_an_input_that_is_open_is_not_guessed() {
+    let open = |dims: &[Option<i64>]| {
+        error(|graph| {
+            let dim = dims.iter().map(|&dim_value| DimensionProto { dim_value, dim_param: None }).collect();
+            let shape = Some(ShapeProto { dim });
+            let tensor_type = Some(TensorTypeProto { elem_type: DataType::Float.into(), shape });
+            graph.input[0].r#type = Some(TypeProto { tensor_type });
+        })
+    };
+    says(&open(&[None, Some(2), None, None]), &["input `x`", "leaves height and width open", "[?, 2, ?, ?]", "--size"]);
+    says(&open(&[None, Some(2), Some(3), None]), &["input `x`", "leaves height and width open", "[?, 2, 3, ?]"]);
+    says(&open(&[None; 5]), &["input `x`", "expected an image", "[?, ?, ?, ?, ?]"]);
+    // The convolution tells the channels, unless there is none.
+    says(&open(&[None; 4]), &["leaves height and width open"]);
+    let without = error(|graph| {
+        graph.input[0].r#type = None;
+        graph.node.remove(0);
+        graph.node[0].input[0] = "x".into();
+    });
+    says(&without, &["input `x`", "expected an image"]);
+}
+
+#[test]
+fn quantised_networks_have_one_message() {
+    for operator in ["QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger"] {
+        let quantised = error(|graph| graph.node[1].op_type = operator.into());
+        assert_eq!(quantised, format!("node `r` ({operator}): this network is quantised: export the float model"));
+    }
+}
+
 #[test]
 fn constants_that_do_not_fit_each_other_are_refused() {
-    for operator in ["Clip", "Add", "Max", "Pow"] {
+    for operator in ["Clip", "Add", "Max", "Pow", "Equal", "Mod"] {
         let unfit = error(|graph| {
             graph.initializer[0] = tensor("w", &[3, 2, 1, 2], &[0.5; 12]);
             graph.initializer.push(tensor("b", &[5], &[0.5; 5]));
@@ -223,6 +345,9 @@ fn rich() -> Vec<u8> {
         .layer("gate", HardSigmoid { slope: 0.2, offset: 0.5 })
         .layer_from("se", Mul, &["scale", "gate"])
         .layer_from("both", Concat, &["se", "pool"])
+        .layer("swish", HardSwish)
+        .layer("unit", L2Norm { epsilon: 1e-12 })
+        .layer("pixels", Rearrange { extents: vec![3, 3, 4, 2], axes: vec![0, 1, 3, 2], shape: [3, 3, 8] })
         .layer("flat", Flatten)
         .layer("drop", Dropout { probability: 0.5 })
         .layer("fc", Linear::new(3));

@@ -7,7 +7,6 @@ mod parts;
 
 use tensor::Tensor;
 
-use super::OnnxError;
 use super::constant::Constant;
 use super::context::Value;
 use super::external::ExternalData;
@@ -17,6 +16,7 @@ use super::schema::{
     DataType, DimensionProto, GraphProto, ModelProto, NodeProto, ShapeProto, TensorProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
 };
+use super::{OnnxError, OnnxOptions};
 use crate::layers::{Apply, Flatten, Sigmoid, Softmax};
 use crate::losses::log_softmax;
 use crate::model::{ModelInfo, Source};
@@ -26,13 +26,17 @@ type Computed = Result<(Vec<usize>, Vec<f32>), OnnxError>;
 
 const NO_FILES: ExternalData<'static> = ExternalData(None);
 
+const OPTIONS: OnnxOptions = OnnxOptions { output: None, size: None };
+
 /// A graph's first output, as ONNX lays it out, computed with its one input, a batch of images.
 fn on_images(model: &ModelProto, graph: &GraphProto, input: &Constant) -> Computed {
     let output = &graph.output[0].name[..];
-    let read = |output, bytes| match reader::read(model, graph, graph.initializer.clone(), output, NO_FILES, bytes)? {
-        (graph, Value::Activation(result)) => Ok((graph.network, result)),
-        _ => Err(OnnxError::Output(output.into())),
-    };
+    let read =
+        |output, bytes| match reader::read(model, graph, graph.initializer.clone(), output, NO_FILES, bytes, &OPTIONS)?
+        {
+            (graph, Value::Activation(result)) => Ok((graph.network, result)),
+            _ => Err(OnnxError::Output(output.into())),
+        };
     let (_, image) = read(&graph.input[0].name, 0)?;
     let scores = output::scores(graph, output).value;
     let (mut network, mut result) = read(scores, 1 << 20)?;

@@ -46,7 +46,7 @@ pub(crate) struct Preprocessing {
     #[arg(long, value_name = "NAME", help_heading = PREPROCESSING)]
     output: Option<String>,
 
-    /// Height and width of the network's input, if its layers allow a different size
+    /// Height and width of the network's input, if its file leaves them open or its layers allow a different size
     #[arg(long, value_name = "N|HxW", value_parser = size, help_heading = PREPROCESSING)]
     size: Option<[usize; 2]>,
 
@@ -105,7 +105,7 @@ impl Preprocessing {
     /// # Errors
     /// If the network can't be opened, or an option doesn't fit it. The error names the file or the option.
     pub(crate) fn open(&self, path: Option<&Path>) -> Result<Model, Failure> {
-        let mut model = open(path, &OnnxOptions { output: self.output.clone() })?;
+        let mut model = open(path, &OnnxOptions { size: self.size, output: self.output.clone() })?;
         if let Some(size) = self.size {
             model = model.with_size(size).map_err(|error| format!("--size {}×{}: {error}", size[0], size[1]))?;
         }

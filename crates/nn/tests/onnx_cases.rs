@@ -1,0 +1,166 @@
+//! ONNX files as exporters write them, each with what ONNX Runtime gives for it (`tests/cases`).
+
+#![cfg(feature = "onnx")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nn::Model;
+use nn::layers::{Apply, Sigmoid, Softmax};
+use nn::onnx::{LoadErrorKind, OnnxError, OnnxOptions};
+use serde::Deserialize;
+use tensor::{Tape, Tensor};
+
+/// Files that aren't read with default options, or of whose outputs the first isn't the scores.
+const APART: [&str; 3] = ["dynamic-size.onnx", "map-logits.onnx", "qdq.onnx"];
+
+#[derive(Deserialize)]
+struct Case {
+    /// The input's file, `[H, W, C]`.
+    input: String,
+    outputs: BTreeMap<String, Output>,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    /// The first of its values.
+    values: Vec<f32>,
+}
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name)
+}
+
+fn cases() -> BTreeMap<String, Case> {
+    serde_json::from_slice(&fs::read(path("expected.json")).unwrap()).unwrap()
+}
+
+/// A NumPy array of single precision `[H, W, C]`, as a batch of one.
+fn input(name: &str) -> Tensor<f32> {
+    let bytes = fs::read(path(name)).unwrap();
+    let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let text = std::str::from_utf8(&bytes[10..header]).unwrap();
+    assert!(text.contains("'<f4'") && text.contains("'fortran_order': False"), "{text}");
+    let shape = text.split(['(', ')']).nth(1).unwrap();
+    let shape: Vec<usize> = shape.split(',').filter_map(|extent| extent.trim().parse().ok()).collect();
+    let values = bytes[header..].as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    Tensor::new(&[&[1], &shape[..]].concat()[..], values)
+}
+
+/// The scores, and what a function at the end that the model leaves out makes of them.
+fn readings(scores: Tensor<f32>) -> Vec<Tensor<f32>> {
+    let tape = Tape::new();
+    let scores = tape.leaf(scores);
+    [scores.clone(), scores.apply(Softmax), scores.apply(Sigmoid)].iter().map(|x| x.value().clone()).collect()
+}
+
+/// The largest difference, over the largest of the values.
+fn difference(found: &[f32], expected: &[f32]) -> f32 {
+    let largest = expected.iter().fold(1e-3_f32, |largest, value| largest.max(value.abs()));
+    found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest
+}
+
+fn check(name: &str, case: &Case, model: &Model) {
+    let x = input(&case.input);
+    let readings = readings(model.predict(x).unwrap());
+    let fits = |values: &[f32]| {
+        readings.iter().any(|found| found.len() >= values.len() && difference(found.as_slice(), values) < 1e-5)
+    };
+    assert!(case.outputs.values().any(|output| fits(&output.values)), "{name}: {:?}", readings[0]);
+}
+
+#[test]
+fn files_give_the_scores_of_onnx_runtime() {
+    let mut failures = Vec::new();
+    for (name, case) in cases().iter().filter(|(name, _)| !APART.contains(&&name[..])) {
+        match Model::load_onnx(path(name)) {
+            Ok(model) => check(name, case, &model),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[derive(Deserialize)]
+struct Made {
+    /// The shape `[H, W, C]` of the input.
+    image: [usize; 3],
+    /// Height and width to ask for.
+    size: Option<[usize; 2]>,
+    /// The first of the output's values.
+    values: Vec<f32>,
+}
+
+/// Networks that `make.py` writes, several for each kind.
+#[test]
+fn networks_of_other_shapes_give_the_scores_of_onnx_runtime() {
+    let made: BTreeMap<String, Made> = serde_json::from_slice(&fs::read(path("made.json")).unwrap()).unwrap();
+    let mut failures = Vec::new();
+    for (name, Made { image, size, values }) in made {
+        let model = match Model::load_onnx_with(path(&format!("made/{name}.onnx")), &OnnxOptions { size }) {
+            Ok(model) => model,
+            Err(error) => {
+                failures.push(error.to_string());
+                continue;
+            }
+        };
+        assert_eq!(model.input_shape(), image, "{name}");
+        let x = Tensor::from_fn(&[&[1], &image[..]].concat()[..], |i| (0.37 * i as f64).sin() as f32);
+        let found = model.predict(x).unwrap();
+        let difference = difference(found.as_slice(), &values);
+        if found.len() < values.len() || difference.is_nan() || difference > 1e-5 {
+            failures.push(format!("{name}: {difference}, {found:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// The names of the layers' kinds.
+fn kinds(name: &str) -> Vec<String> {
+    let model = Model::load_onnx(path(name)).unwrap();
+    model.layers().iter().map(|node| format!("{:?}", node.layer).split('(').next().unwrap().to_string()).collect()
+}
+
+/// What exporters write as several nodes is one layer, which rules about layers know by its name.
+#[test]
+fn functions_that_are_written_out_become_one_layer() {
+    for name in ["operator", "sigmoid-times", "clip-last", "clip-gate", "clip-first"] {
+        let kinds = kinds(&format!("made/hard-{name}.onnx"));
+        let scale = if matches!(name, "operator") { &[][..] } else { &["Scale"] };
+        let expected = [&["Conv2d"], scale, &["HardSwish", "Conv2d", "Relu", "GlobalAvgPool", "Linear"]].concat();
+        assert_eq!(kinds, expected, "{name}");
+    }
+    let excitation = kinds("made/hard-excitation.onnx");
+    assert!(excitation.contains(&"HardSigmoid".into()) && !excitation.contains(&"Clip".into()), "{excitation:?}");
+    assert_eq!(kinds("hardswish.onnx").iter().filter(|kind| *kind == "Relu" || *kind == "Clip").count(), 1);
+    for name in ["embedding", "pixels", "cosine-head", "new-exporter", "square-root", "tensorflow", "operator"] {
+        let kinds = kinds(&format!("made/unit-{name}.onnx"));
+        assert!(kinds.contains(&"L2Norm".into()) && !kinds.contains(&"Power".into()), "{name}: {kinds:?}");
+    }
+    for name in ["softplus-new.onnx", "made/choice-softplus.onnx", "made/choice-softplus-beta.onnx"] {
+        let kinds = kinds(name);
+        assert!(kinds.contains(&"Softplus".into()) && !kinds.contains(&"Step".into()), "{name}: {kinds:?}");
+    }
+    assert!(kinds("made/choice-leaky.onnx").contains(&"LeakyRelu".into()));
+}
+
+#[test]
+fn a_size_that_the_file_leaves_open_is_asked_for_and_taken() {
+    let file = path("dynamic-size.onnx");
+    let error = Model::load_onnx(&file).unwrap_err();
+    let LoadErrorKind::Onnx(kind) = &error.kind else { panic!("{error}") };
+    assert!(matches!(**kind, OnnxError::OpenSize { .. }), "{error}");
+    assert!(error.to_string().contains("[batch_size, num_channels, height, width]"), "{error}");
+    let with = |size| Model::load_onnx_with(&file, &OnnxOptions { size: Some(size) });
+    check("dynamic-size.onnx", &cases()["dynamic-size.onnx"], &with([32, 32]).unwrap());
+    assert_eq!(with([20, 31]).unwrap().input_shape(), [20, 31, 3]);
+    assert!(with([2, 31]).is_err());
+}
+
+#[test]
+fn a_quantised_network_is_named_as_such() {
+    let error = Model::load_onnx(path("qdq.onnx")).unwrap_err().to_string();
+    assert!(error.contains("(DequantizeLinear): this network is quantised: export the float model"), "{error}");
+    assert!(!error.contains("Conv"), "{error}");
+}
