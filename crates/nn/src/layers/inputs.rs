@@ -4,7 +4,8 @@ use super::error::LayerError;
 use super::limits::{MAX_VALUES, count};
 use crate::geometry::Padding;
 
-/// Intermediate values, such as those of a padded copy, may be this many times as many as input and output have together …
+/// Intermediate values, such as those of a padded copy, may be this many times as many as input, output and weights have
+/// together …
 const INTERMEDIATE_FACTOR: usize = 64;
 /// … or as many as this, whichever is more.
 const INTERMEDIATE_FREE: usize = 1 << 20;
@@ -39,17 +40,18 @@ pub(crate) fn image(inputs: &[&[usize]]) -> Result<[usize; 3], LayerError> {
     input.try_into().map_err(|_| LayerError::shape("[N, H, W, C]", input))
 }
 
-/// Bounds a padded copy of a picture: kernels make one.
+/// Bounds a padded copy of a picture, which kernels make, by what there is besides: input, output, and this many weights.
 pub(crate) fn bounded(
     input: &[usize],
     [h, w, c]: [usize; 3],
     padding: &Padding,
     output: &[usize],
+    weights: usize,
 ) -> Result<(), LayerError> {
     let [rows, columns] = padding.total();
     let found = [h.saturating_add(rows), w.saturating_add(columns), c];
     let ends = count(input).and_then(|values| values.checked_add(count(output)?)).unwrap_or(MAX_VALUES);
-    let limit = ends.saturating_mul(INTERMEDIATE_FACTOR).clamp(INTERMEDIATE_FREE, MAX_VALUES);
+    let limit = ends.saturating_add(weights).saturating_mul(INTERMEDIATE_FACTOR).clamp(INTERMEDIATE_FREE, MAX_VALUES);
     match count(&found) {
         Some(values) if values <= limit => Ok(()),
         _ => Err(LayerError::Intermediate { found, limit }),

@@ -10,6 +10,7 @@ use super::display::pair;
 use super::inputs::{bounded, image};
 use super::parameter::channels;
 use crate::geometry::{ConvGeometry, Convolution};
+use crate::layers::limits::count;
 use crate::layers::prelude::*;
 
 /// Convolution; parameters `weight` `[Kh, Kw, Cin/groups, Cout]` and `bias` `[Cout]`. On the tape it is a [`Convolution`].
@@ -118,7 +119,10 @@ impl Kind for Conv2d {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, LayerError> {
         let image = image(inputs)?;
         let output = self.geometry(image)?.output_shape();
-        bounded(&image, image, &self.conv.padding, &output[1..])?;
+        let [height, width] = self.kernel;
+        let weights =
+            count(&[height, width, image[2] / self.conv.groups.max(1), self.out_channels]).unwrap_or(usize::MAX);
+        bounded(&image, image, &self.conv.padding, &output[1..], weights)?;
         Ok(output[1..].to_vec())
     }
 

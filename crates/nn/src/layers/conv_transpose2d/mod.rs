@@ -10,6 +10,7 @@ use super::display::pair;
 use super::inputs::{bounded, image};
 use super::parameter::channels;
 use crate::geometry::{ConvGeometry, TransposedConvolution};
+use crate::layers::limits::count;
 use crate::layers::prelude::*;
 
 /// Transposed convolution; parameters `weight` `[Kh, Kw, Cout/groups, Cin]` and `bias` `[Cout]`. On the tape it is a
@@ -66,7 +67,8 @@ impl Kind for ConvTranspose2d {
         let output = self.geometry(image)?.input_shape();
         // The kernels pad the output, which is the input of the convolution that this is the transpose of.
         let [_, h, w, c] = output;
-        bounded(&image, [h, w, c], &self.transposed.conv.padding, &output[1..])?;
+        let weights = count(&[self.kernel[0], self.kernel[1], c / self.transposed.conv.groups, image[2]]);
+        bounded(&image, [h, w, c], &self.transposed.conv.padding, &output[1..], weights.unwrap_or(usize::MAX))?;
         Ok(output[1..].to_vec())
     }
 

@@ -36,7 +36,7 @@ impl Kind for Resize {
         LayerError::unless(rows > 0 && columns > 0, "the size", self.size, "pixels in both directions")?;
         let output = vec![rows, columns, c];
         // Between the two axes, a picture is as high as the input and as wide as the output.
-        bounded(&[h, w, c], [h, columns, c], &Padding::default(), &output)?;
+        bounded(&[h, w, c], [h, columns, c], &Padding::default(), &output, 0)?;
         Ok(output)
     }
 
