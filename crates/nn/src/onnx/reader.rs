@@ -160,5 +160,3 @@ fn needed<'a>(graph: &'a GraphProto, output: &'a str) -> Vec<&'a NodeProto> {
     nodes.reverse();
     nodes
 }
-
-}

@@ -35,8 +35,12 @@ impl Reading<'_> {
         Ok(self.image(source))
     }
 
-    /// The values of an image for ONNX as one for us; a layer is added where they lie in another order.
+    /// The values of an image for ONNX as one for us. A layer is added where they lie in another order, and where an image of
+    /// one pixel is a row.
     pub(crate) fn arranged(&mut self, part: &str, x: &Activation) -> Result<Activation, NodeError> {
+        if let (Some(channels), 3) = (x.as_row(), x.shape().len()) {
+            return self.unflattened(part, x, [1, 1, channels]);
+        }
         let Some(layer) = x.rearrangement().filter(|_| x.as_image().is_none()) else { return Ok(x.clone()) };
         let source = self.add(part, layer, &[x.source], [])?;
         Ok(self.image(source))

@@ -308,4 +308,12 @@ written("normalized-weights", [
     "bias": drawn(4, seed=3), "mean": drawn(4, seed=4), "variance": drawn(4, seed=5) + 1,
 }, array=wave((6, 5, 3)).transpose(2, 0, 1)[None])
 
+# As in DeepLab, most of what a dilated kernel reads is padding.
+export("atrous", nn.Sequential(conv(3, 200, 1), nn.ReLU(), conv(200, 4, dilation=36, padding=36), nn.ReLU(), ends(4)), (8, 8, 3))
+
+export("pooled-context", Function(
+    lambda m, x: m.end(F.relu(m.conv(torch.cat([x, F.interpolate(F.relu(m.pool(x)), size=x.shape[2:], mode="bilinear")], 1)))),
+    conv=conv(6, 4), pool=nn.Sequential(nn.AdaptiveAvgPool2d(1), conv(3, 3, 1)), end=ends(4),
+), (7, 6, 3))
+
 (HERE.parent / "made.json").write_text(json.dumps(networks, indent=1, sort_keys=True) + "\n")
