@@ -5,7 +5,7 @@ use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted, pairwise_sum};
 use super::log_softmax::log_softmax_rows;
 use crate::real::Real;
 
-/// With logits x `[N, K]`, p their [softmax](crate::layers::Softmax) by rows, and target distributions q `[N, K]`:
+/// With N rows of logits x, `[…, K]`, p their [softmax](crate::layers::Softmax) by rows, and target distributions q `[N, K]`:
 ///
 /// ```text
 /// L = −1/N Σₙ Σₖ q[n,k]·ln p[n,k]
@@ -33,7 +33,7 @@ impl<T: Real> Op<T> for CrossEntropy {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-        let classes = node.input_shape(0)[1];
+        let classes = node.input_shape(0)[node.input_shape(0).len() - 1];
         let share = upstream.item() / T::from_f64(self.targets.len() as f64);
         let smooth = T::from_f64(self.label_smoothing / classes as f64);
         let mut dx = log_softmax_rows(node.input(0), classes);
@@ -52,16 +52,17 @@ impl<T: Real> Op<T> for CrossEntropy {
     }
 }
 
-/// The mean cross-entropy of logits `[N, K]` against one class per row: `[]`. Finite for any finite logits.
+/// The mean cross-entropy of logits `[N, K]` against one class per row: `[]`. Finite for any finite logits. With logits
+/// `[N, H, W, K]`, each position of each map is a row: the per-pixel cross-entropy.
 ///
 /// # Panics
-/// If the logits aren't a matrix with a row for each target (and at least one), a target isn't below K, or the
-/// smoothing isn't in [0, 1].
+/// If the logits haven't a row for each target (and at least one), a target isn't below K, or the smoothing isn't in [0, 1].
 #[must_use]
 pub fn cross_entropy<T: Real>(logits: &Var<T>, targets: &[usize], label_smoothing: f64) -> Var<T> {
-    let &[n, classes] = &**logits.shape() else {
-        panic!("cross entropy: expected [N, K], found {}", logits.shape());
+    let Some((&classes, rows)) = logits.shape().split_last().filter(|(_, rows)| !rows.is_empty()) else {
+        panic!("cross entropy: expected […, K], found {}", logits.shape());
     };
+    let n: usize = rows.iter().product();
     assert!(n > 0 && n == targets.len(), "cross entropy: {} targets for {}", targets.len(), logits.shape());
     assert!((0.0..=1.0).contains(&label_smoothing), "cross entropy: a smoothing of {label_smoothing}");
     let log_p = log_softmax_rows(logits.value(), classes.max(1));
@@ -82,6 +83,8 @@ mod tests {
     use crate::layers::testing::random;
     use crate::layers::{Apply, Softmax};
     use tensor::{Exact, Tape, gradcheck};
+
+    const PER_PIXEL: f64 = 2.320272579283033;
 
     #[test]
     fn gradients_agree_with_differences() {
@@ -104,6 +107,18 @@ mod tests {
             let loss = cross_entropy(&x, &targets, smoothing);
             approx::assert_abs_diff_eq!(loss.value(), literal.value(), epsilon = 1e-14);
         }
+    }
+
+    /// `torch.nn.functional.cross_entropy` (PyTorch 2, float64) of logits `[1, K, H, W]`, whose layout here is `[1, H, W, K]`.
+    #[test]
+    fn the_positions_of_a_map_are_rows() {
+        let tape = Tape::new();
+        let x = tape.leaf(Tensor::new([1, 2, 1, 3], vec![0.5_f64, -1.0, 2.0, -3.0, 0.25, 1.0]));
+        let loss = cross_entropy(&x, &[2, 0], 0.0);
+        approx::assert_abs_diff_eq!(loss.value().item(), PER_PIXEL, epsilon = 1e-14);
+        let maps = [random([2, 3, 2, 4], 1)];
+        let targets: Vec<usize> = (0..12).map(|i| i % 4).collect();
+        gradcheck(&maps, |v| cross_entropy(&v[0], &targets, 0.1)).within(1e-7).unwrap();
     }
 
     #[test]
