@@ -94,7 +94,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let mut loss = 0.0;
             for batch in batches {
                 let batch = batch?;
-                let of_step = train_step(&mut model, &mut optimizer, batch.images, &batch.labels, 0.0, epoch)?;
+                let of_step = train_step(&mut model, &mut optimizer, batch.images.clone(), batch.labels(), 0.0, epoch)?;
                 loss += f64::from(of_step);
             }
             Ok::<f64, Box<dyn Error>>(loss)

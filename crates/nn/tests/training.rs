@@ -97,7 +97,7 @@ fn patience_ends_a_training_that_no_longer_improves() {
     assert_eq!((trained.ended, trained.history.len()), (Ended::Patience, best + 4));
     let score = |epoch: usize| {
         let scores = trained.history[epoch].validation.unwrap();
-        (scores.accuracy, -scores.loss)
+        (scores.score.value(), -scores.loss)
     };
     assert!((0..trained.history.len()).all(|epoch| score(epoch) <= score(best)));
     assert_eq!(evaluate(&model, &validation).unwrap().scores(), trained.history[best + 3].validation.unwrap());
@@ -112,8 +112,9 @@ fn a_custom_loss_replaces_cross_entropy() {
         model
     };
     let plain = || Trainer::new(training(), Sgd::new(0.1, 0.9));
-    let written_out = plain().loss(|logits, batch| cross_entropy(logits, &batch.labels, 0.0));
-    let other = plain().loss(|logits, batch| cross_entropy(logits, &batch.labels, 0.0).add(&logits.mul(logits).mean()));
+    let written_out = plain().loss(|logits, batch| cross_entropy(logits, batch.labels(), 0.0));
+    let other =
+        plain().loss(|logits, batch| cross_entropy(logits, batch.labels(), 0.0).add(&logits.mul(logits).mean()));
     let squares = |model: &Model| {
         let mut pixels = Vec::new();
         images.gather(&[0, 1, 2, 3], model.info().normalization.as_ref().unwrap(), &mut pixels);

@@ -3,9 +3,13 @@
 use rayon::prelude::*;
 
 use super::normalization::ChannelSums;
-use super::{DataError, LabelledImages, Normalization};
+use super::{DataError, LabelledImages, Normalization, Truth};
+use crate::model::Task;
 
 /// Labelled images of one shape with random access, from any thread.
+///
+/// What is true of an image is its [`Truth`]: a class, unless [`task`](Self::task) and [`is_map`](Self::is_map) say
+/// otherwise.
 ///
 /// The images of [`LabelledImages`] are in memory, those of [`ImageFolder`](super::ImageFolder) in files.
 /// [`Loader`](super::Loader) makes normalised mini-batches.
@@ -21,14 +25,45 @@ pub trait Dataset: Sync {
     /// The shape `[H, W, C]` of every image; no extent is 0.
     fn image_shape(&self) -> [usize; 3];
 
-    /// The names of the classes, in the order of the labels.
+    /// What a model of these images is to say of them.
+    fn task(&self) -> Task {
+        Task::Classes
+    }
+
+    /// Whether each pixel has a class, rather than the image.
+    fn is_map(&self) -> bool {
+        false
+    }
+
+    /// The names of the classes in the order of the labels, or those of the labels or values.
     fn class_names(&self) -> &[String];
+
+    /// The units of the values; empty if they have none.
+    fn units(&self) -> &[String] {
+        &[]
+    }
 
     /// The class of image `index`, less than the number of class names.
     ///
     /// # Panics
-    /// If `index` is out of range.
+    /// If `index` is out of range, or images have no classes; see [`truth`](Self::truth).
     fn label(&self, index: usize) -> usize;
+
+    /// What is true of image `index`.
+    ///
+    /// # Errors
+    /// If it is a mask that can't be read; the error names its file.
+    ///
+    /// # Panics
+    /// If `index` is out of range.
+    fn truth(&self, index: usize) -> Result<Truth<'_>, DataError> {
+        Ok(Truth::Class(self.label(index)))
+    }
+
+    /// Whether each image has one class.
+    fn has_classes(&self) -> bool {
+        self.task() == Task::Classes && !self.is_map()
+    }
 
     /// Writes image `index` into `pixels`, `[H, W, C]` in row-major order. The bytes are the same each time.
     ///
@@ -40,6 +75,9 @@ pub trait Dataset: Sync {
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError>;
 
     /// The number of images of each class.
+    ///
+    /// # Panics
+    /// If images have no classes.
     fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.class_names().len()];
         (0..self.len()).for_each(|index| counts[self.label(index)] += 1);
@@ -48,6 +86,9 @@ pub trait Dataset: Sync {
 
     /// Weights that make all classes count equally: N / (K·n) for a class of n images, where K is the number of classes that
     /// have images; 0 for classes without images. The mean weight of an image is 1.
+    ///
+    /// # Panics
+    /// If images have no classes.
     fn class_weights(&self) -> Vec<f64> {
         let counts = self.class_counts();
         let present = counts.iter().filter(|&&count| count > 0).count();
@@ -85,12 +126,28 @@ impl<D: Dataset + ?Sized> Dataset for &D {
         (**self).image_shape()
     }
 
+    fn task(&self) -> Task {
+        (**self).task()
+    }
+
+    fn is_map(&self) -> bool {
+        (**self).is_map()
+    }
+
     fn class_names(&self) -> &[String] {
         (**self).class_names()
     }
 
+    fn units(&self) -> &[String] {
+        (**self).units()
+    }
+
     fn label(&self, index: usize) -> usize {
         (**self).label(index)
+    }
+
+    fn truth(&self, index: usize) -> Result<Truth<'_>, DataError> {
+        (**self).truth(index)
     }
 
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError> {

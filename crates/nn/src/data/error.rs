@@ -1,11 +1,12 @@
 //! Errors of data.
 
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::PhotoError;
 use super::idx::MOST_BYTES;
+use super::{MaskError, PhotoError, TableError};
 
 /// Limit on the number of files that a message lists.
 const LISTED: usize = 10;
@@ -119,6 +120,82 @@ pub enum DataError {
     /// A picture that can't be read.
     #[error(transparent)]
     Photo(#[from] PhotoError),
+    /// A mask that can't be read.
+    #[error(transparent)]
+    Mask(#[from] MaskError),
+    /// A table of labels that can't be used.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A picture without a mask.
+    #[error("{}: there is no mask of this name in {}", picture.display(), masks.display())]
+    NoMask {
+        /// The picture.
+        picture: PathBuf,
+        /// The folder of the masks.
+        masks: PathBuf,
+    },
+    /// A mask without a picture.
+    #[error("{}: there is no picture of this name in {}", mask.display(), folder.display())]
+    NoPicture {
+        /// The mask.
+        mask: PathBuf,
+        /// The folder of the pictures.
+        folder: PathBuf,
+    },
+    /// A mask of another size than its picture.
+    #[error(
+        "{}: the mask is {} × {}, its picture {} is {} × {}", mask.display(), found[0], found[1], picture.display(), expected[0],
+        expected[1]
+    )]
+    MaskSize {
+        /// The mask.
+        mask: PathBuf,
+        /// Its `[height, width]`.
+        found: [usize; 2],
+        /// The picture.
+        picture: PathBuf,
+        /// Its `[height, width]`.
+        expected: [usize; 2],
+    },
+    /// A value of a mask that is no class.
+    #[error("{}: expected {expected} at each pixel, found the value {found}", mask.display())]
+    MaskValue {
+        /// The mask.
+        mask: PathBuf,
+        /// The classes, in words.
+        expected: String,
+        /// The value.
+        found: u8,
+    },
+    /// The values of masks have a gap, and the classes have no names.
+    #[error(
+        "{}: found the value {found}, but no mask has the value {gap}: classes are numbered from 0; if this is one of them, name \
+         all classes", mask.display()
+    )]
+    MaskGap {
+        /// The mask.
+        mask: PathBuf,
+        /// The largest value.
+        found: usize,
+        /// The smallest value that is missing.
+        gap: usize,
+    },
+    /// All images or pixels are of one class.
+    #[error("all {what} are of the class {class:?}: there is nothing to learn; expected at least two classes")]
+    OnlyClass {
+        /// Images or pixels.
+        what: &'static str,
+        /// The class.
+        class: String,
+    },
+    /// A label or value is the same for all images.
+    #[error("`{name}` is {value} for all images: there is nothing to learn; remove it")]
+    Constant {
+        /// The label or value.
+        name: String,
+        /// The number.
+        value: f32,
+    },
     /// Some files of a folder aren't readable pictures, and none are to be skipped.
     #[error(
         "{folder}: {} of {pictures} files aren't pictures; remove or skip them:{}", unreadable.len(), listed(unreadable)
@@ -145,9 +222,7 @@ pub enum DataError {
         folders: usize,
     },
     /// None of the files is a picture.
-    #[error(
-        "{folder}: expected a folder for each class with pictures in it, found {files} files, none of them a picture"
-    )]
+    #[error("{folder}: expected pictures, found {files} files, none of them a picture")]
     NoPictures {
         /// The folder.
         folder: String,
@@ -187,6 +262,9 @@ pub enum DataError {
         /// Its range.
         range: std::ops::RangeInclusive<f64>,
     },
+    /// Masks of several images can't be mixed.
+    #[error("mixup mixes classes, labels or values, and the images have masks: set mixup to 0")]
+    MixedMasks,
     /// The wrong number of dimensions: labels instead of images, or the reverse.
     #[error("{file}: expected {expected}, found {found:?}")]
     Rank {

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use tensor::Tensor;
 
 use super::augment::{mix, mixing_share};
-use super::{Augmentation, DataError, Dataset, Normalization, Purpose, keyed_stream, stream};
+use super::{Augmentation, DataError, Dataset, Normalization, Purpose, Targets, Truth, keyed_stream, stream};
+use crate::model::Task;
 
 /// Number of finished batches that wait to be used; one more is being made.
 const AHEAD: usize = 2;
@@ -19,11 +20,22 @@ const AHEAD: usize = 2;
 pub struct Batch {
     /// Normalised images, `[N, H, W, C]`.
     pub images: Tensor<f32>,
+    /// What is true of each image.
+    pub targets: Targets,
+}
+
+impl Batch {
     /// The class of each image; of a mixed image, the class with the larger share.
-    pub labels: Vec<usize>,
-    /// If images are mixed or classes weighted, the weight of each class in the loss of each image, `[N, K]`, for
-    /// [`soft_cross_entropy`](crate::losses::soft_cross_entropy).
-    pub soft_targets: Option<Tensor<f32>>,
+    ///
+    /// # Panics
+    /// If the images have no classes.
+    #[must_use]
+    pub fn labels(&self) -> &[usize] {
+        match &self.targets {
+            Targets::Classes { labels, .. } => labels,
+            _ => panic!("the images of the batch have no classes"),
+        }
+    }
 }
 
 /// Makes mini-batches of a [`Dataset`], shuffled or not.
@@ -70,23 +82,28 @@ impl<'a> Loader<'a> {
     }
 
     /// Augments the images. The draws for an image depend only on `seed`, the epoch and the image's index. Mixup mixes each
-    /// image of a batch with the next one.
+    /// image of a batch, and its labels or values, with the next one. Masks are moved like their images; pixels from outside
+    /// the image are of class 0.
     ///
     /// # Errors
-    /// If a setting of the augmentation is outside its range for these images.
+    /// If a setting of the augmentation is outside its range for these images, or masks were to be mixed.
     pub fn augmented(self, augmentation: &'a Augmentation, seed: u64) -> Result<Self, DataError> {
         augmentation.check(self.dataset.image_shape())?;
+        if augmentation.mixup > 0.0 && self.dataset.is_map() {
+            return Err(DataError::MixedMasks);
+        }
         Ok(Self { augmentation: Some((augmentation, seed)), ..self })
     }
 
     /// Multiplies the loss of each image by the weight of its class. [`Dataset::class_weights`] makes all classes count equally.
     ///
     /// # Panics
-    /// If the number of weights isn't the number of classes.
+    /// If the number of weights isn't the number of classes, or the images have no classes.
     #[must_use]
     pub fn weighted(self, class_weights: &'a [f64]) -> Self {
         let (weights, classes) = (class_weights.len(), self.dataset.class_names().len());
         assert_eq!(weights, classes, "{weights} weights for {classes} classes");
+        assert!(self.dataset.has_classes(), "class weights for images without classes");
         Self { class_weights: Some(class_weights), ..self }
     }
 
@@ -119,13 +136,53 @@ impl<'a> Loader<'a> {
         let without = |index| self.without.is_some_and(|without| without(index));
         let read: Vec<usize> = indices.iter().copied().filter(|&index| !without(index)).collect();
         let mut images = self.normalized(epoch, &read)?;
-        let mut labels: Vec<usize> = indices.iter().map(|&index| self.dataset.label(index)).collect();
         let shares = self.shares(epoch, indices);
-        let soft_targets = self.soft_targets(&labels, shares.as_deref());
+        let targets = self.targets(epoch, indices, shares.as_deref())?;
         if let Some(shares) = shares {
-            (images, labels) = mixed(&images, &labels, &shares);
+            images = mixed(&images, &shares);
         }
-        Ok(Batch { images, labels, soft_targets })
+        Ok(Batch { images, targets })
+    }
+
+    /// What is true of the images with these indices, mixed with `shares`.
+    fn targets(&self, epoch: u64, indices: &[usize], shares: Option<&[f32]>) -> Result<Targets, DataError> {
+        let task = self.dataset.task();
+        if self.dataset.is_map() {
+            return Ok(Targets::Map(self.masks(epoch, indices)?));
+        }
+        if task == Task::Classes {
+            let labels: Vec<usize> = indices.iter().map(|&index| self.dataset.label(index)).collect();
+            let soft = self.soft_targets(&labels, shares);
+            let labels = shares.map_or(labels.clone(), |shares| mixed_labels(&labels, shares));
+            return Ok(Targets::Classes { labels, soft });
+        }
+        let mut rows = Vec::new();
+        for &index in indices {
+            match self.dataset.truth(index)? {
+                Truth::Labels(row) | Truth::Values(row) => rows.extend_from_slice(row),
+                truth => panic!("a row of numbers is true of an image with {task}, found {truth:?}"),
+            }
+        }
+        let rows = Tensor::new([indices.len(), self.dataset.class_names().len()], rows);
+        let rows = shares.map_or(rows.clone(), |shares| mixed(&rows, shares));
+        Ok(if task == Task::Labels { Targets::Labels(rows) } else { Targets::Values(rows) })
+    }
+
+    /// The classes of the pixels, moved as the augmentation moves the images.
+    fn masks(&self, epoch: u64, indices: &[usize]) -> Result<Vec<usize>, DataError> {
+        let [h, w, _] = self.dataset.image_shape();
+        let mut classes = vec![0; indices.len() * h * w];
+        classes.par_chunks_exact_mut(h * w).zip(indices).try_for_each(|(classes, &index)| {
+            let Truth::Mask(mask) = self.dataset.truth(index)? else { panic!("a mask is true of an image of a map") };
+            let mut mask: Vec<f32> = mask.iter().map(|&class| f32::from(class)).collect();
+            if let Some((augmentation, seed)) = self.augmentation {
+                let mut rng = keyed_stream(Purpose::Augmentation, seed, epoch, index as u64);
+                augmentation.apply_to_mask(&mut rng, &mut mask, [h, w]);
+            }
+            classes.iter_mut().zip(mask).for_each(|(class, value)| *class = value as usize);
+            Ok::<_, DataError>(())
+        })?;
+        Ok(classes)
     }
 
     /// The augmented and normalised images with these indices, `[N, H, W, C]`.
@@ -181,7 +238,7 @@ impl<'a> Loader<'a> {
     /// # use nn::data::{DataError, Loader, fashion_mnist};
     /// let (garments, normalization) = (fashion_mnist::test(), fashion_mnist::test().statistics());
     /// let loader = Loader::new(garments, &normalization, 64).shuffled(7);
-    /// let seen = loader.epoch(0, 2, |batches| batches.map(|batch| Ok(batch?.labels.len())).sum::<Result<usize, DataError>>())?;
+    /// let seen = loader.epoch(0, 2, |batches| batches.map(|batch| Ok(batch?.labels().len())).sum::<Result<usize, DataError>>())?;
     /// assert_eq!(seen, garments.len() - 2 * 64);
     /// # Ok::<(), DataError>(())
     /// ```
@@ -211,15 +268,20 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Mixes each image with the next one. The label is that of the image with the larger share.
-fn mixed(images: &Tensor<f32>, labels: &[usize], shares: &[f32]) -> (Tensor<f32>, Vec<usize>) {
-    let (count, mut mixture) = (labels.len(), images.clone());
-    let (images, size) = (images.as_slice(), images.as_slice().len() / count);
+/// Mixes each image or row of numbers with the next one.
+fn mixed(values: &Tensor<f32>, shares: &[f32]) -> Tensor<f32> {
+    let (count, mut mixture) = (shares.len(), values.clone());
+    let (values, size) = (values.as_slice(), values.as_slice().len() / count);
     mixture.make_mut().par_chunks_exact_mut(size).enumerate().for_each(|(at, image)| {
-        mix(image, &images[(at + 1) % count * size..][..size], shares[at]);
+        mix(image, &values[(at + 1) % count * size..][..size], shares[at]);
     });
-    let larger = |at: usize| labels[if shares[at] < 0.5 { (at + 1) % count } else { at }];
-    (mixture, (0..count).map(larger).collect())
+    mixture
+}
+
+/// The label of the larger share of each mixture of an image with the next one.
+fn mixed_labels(labels: &[usize], shares: &[f32]) -> Vec<usize> {
+    let larger = |at: usize| labels[if shares[at] < 0.5 { (at + 1) % labels.len() } else { at }];
+    (0..labels.len()).map(larger).collect()
 }
 
 #[cfg(test)]
@@ -228,6 +290,15 @@ mod tests {
 
     use super::*;
     use crate::data::LabelledImages;
+
+    impl Batch {
+        fn soft(&self) -> Tensor<f32> {
+            match &self.targets {
+                Targets::Classes { soft, .. } => soft.clone().unwrap(),
+                _ => unreachable!(),
+            }
+        }
+    }
 
     /// `count` images `[2, 3, 2]`; the values of image `i` count up from `12·i`.
     fn counting(count: usize) -> LabelledImages {
@@ -272,13 +343,13 @@ mod tests {
             let loader = Loader::new(&set, &normalization, size).shuffled(seed);
             let batches = loader.epoch(epoch, 0, |batches| batches.collect::<Result<Vec<_>, _>>()).unwrap();
             prop_assert_eq!(batches.len(), loader.batches());
-            prop_assert!(batches.iter().rev().skip(1).all(|batch| batch.labels.len() == size));
+            prop_assert!(batches.iter().rev().skip(1).all(|batch| batch.labels().len() == size));
             let order = loader.order(epoch);
             for (batch, indices) in batches.iter().zip(order.chunks(size)) {
                 let mut expected = Vec::new();
                 set.gather(indices, &normalization, &mut expected);
                 prop_assert_eq!(batch.images.as_slice(), &expected[..]);
-                prop_assert!(batch.labels.iter().copied().eq(indices.iter().map(|&index| index % 3)));
+                prop_assert!(batch.labels().iter().copied().eq(indices.iter().map(|&index| index % 3)));
             }
             // From its middle on, an epoch has the same batches.
             let first = batches.len() / 2;
@@ -345,12 +416,12 @@ mod tests {
         let loader = plain.augmented(&mixup, 1).unwrap();
         let indices = [5, 0, 7, 1];
         let (unmixed, mixed) = (plain.assemble(0, &indices).unwrap(), loader.assemble(0, &indices).unwrap());
-        let weighted = loader.weighted(&weights).assemble(0, &indices).unwrap().soft_targets.unwrap();
-        let targets = mixed.soft_targets.unwrap();
-        let (before, after) = (unmixed.images, mixed.images);
+        let weighted = loader.weighted(&weights).assemble(0, &indices).unwrap().soft();
+        let targets = mixed.soft();
+        let (before, after) = (&unmixed.images, &mixed.images);
         for n in 0..4 {
             let next = (n + 1) % 4;
-            let (own, other) = (unmixed.labels[n], unmixed.labels[next]);
+            let (own, other) = (unmixed.labels()[n], unmixed.labels()[next]);
             let target = &targets.as_slice()[3 * n..][..3];
             let share = if own == other { f32::NAN } else { target[own] };
             approx::assert_abs_diff_eq!(target.iter().sum::<f32>(), 1.0, epsilon = 1e-6);
@@ -358,7 +429,7 @@ mod tests {
                 assert_eq!(weighted.as_slice()[3 * n + k], target[k] * weights[k] as f32);
             }
             if own != other {
-                assert_eq!(mixed.labels[n], if share < 0.5 { other } else { own });
+                assert_eq!(mixed.labels()[n], if share < 0.5 { other } else { own });
                 for k in 0..12 {
                     let [a, b] = [n, next].map(|n| before.as_slice()[12 * n + k]);
                     approx::assert_abs_diff_eq!(
@@ -370,10 +441,10 @@ mod tests {
             }
         }
         assert_eq!(
-            plain.weighted(&weights).assemble(0, &[1, 2]).unwrap().soft_targets.unwrap().as_slice(),
+            plain.weighted(&weights).assemble(0, &[1, 2]).unwrap().soft().as_slice(),
             [0.0, 1.0, 0.0, 0.0, 0.0, 2.0]
         );
-        assert!(unmixed.soft_targets.is_none());
+        assert!(matches!(unmixed.targets, Targets::Classes { soft: None, .. }));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Training and evaluation take any [`Dataset`]. [`LabelledImages`] holds its pixels in memory; they come from a pair of
 //! [`Idx`] files (MNIST, the whole Fashion-MNIST), from the files of [`Cifar`], from the embedded [`fashion_mnist`], or from
 //! the [`Scattered`] task, where the position of the object in each image is known. [`ImageFolder`] reads pictures of any
-//! format and size from a folder for each class, and caches as many as fit into its memory. [`Split`] divides a dataset,
+//! format and size from a folder for each class, from a CSV file ([`LabelTable`]) or beside [masks](Mask), and caches as many
+//! as fit into its memory. [`Split`] divides a dataset,
 //! and [`Loader`] makes mini-batches.
 
 mod augment;
@@ -16,11 +17,18 @@ mod folder;
 mod idx;
 mod images;
 mod loader;
+mod mask;
+mod mask_files;
 mod normalization;
+mod part;
 pub mod photo;
 mod rect;
 mod scattered;
 mod split;
+mod table;
+mod table_error;
+mod truth;
+mod variety;
 
 pub use augment::Augmentation;
 pub use cifar::Cifar;
@@ -31,11 +39,16 @@ pub use folder::{FolderSettings, ImageFolder, Unreadable};
 pub use idx::Idx;
 pub use images::LabelledImages;
 pub use loader::{Batch, Loader};
+pub use mask::{Mask, MaskError};
 pub use normalization::{ChannelOrder, Normalization};
-pub use photo::{Photo, PhotoError};
+pub use photo::{MAX_PIXELS, Photo, PhotoError};
 pub use rect::Rect;
 pub use scattered::{Scatter, Scattered};
 pub use split::{Parts, Split, Subset};
+pub use table::{LabelTable, TableRow};
+pub use table_error::{TableError, TableProblem};
+pub use truth::{Targets, Truth};
+pub use variety::check_variety;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

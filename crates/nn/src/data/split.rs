@@ -4,11 +4,13 @@ use std::fmt;
 
 use rand::seq::SliceRandom;
 
-use super::{DataError, Dataset, Purpose, keyed_stream};
+use super::{DataError, Dataset, Purpose, Truth, keyed_stream};
+use crate::model::Task;
 
 /// A stratified split: the shares of a dataset for validation and test. The rest is for training.
 ///
-/// The shares apply to each class, rounded to whole images.
+/// The shares apply to each class, rounded to whole images; with a single label, to the images with and without it. Images with
+/// several labels, values or masks are drawn together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Split {
     /// Share of the images for validation: to choose the best epoch and when to stop.
@@ -34,14 +36,16 @@ impl Split {
     /// Divides a dataset. Class k is drawn with random stream k, so its draw doesn't depend on the other classes.
     ///
     /// # Errors
-    /// If a share is negative or NaN, or their sum is 1 or more.
+    /// If a share is negative or NaN, or their sum is 1 or more, or a truth can't be read.
     pub fn of(&self, dataset: &dyn Dataset) -> Result<Parts, DataError> {
         let Self { validation, test, seed } = *self;
         if !(validation >= 0.0 && test >= 0.0 && validation + test < 1.0) {
             return Err(DataError::Split { validation, test });
         }
-        let mut by_class = vec![Vec::new(); dataset.class_names().len()];
-        (0..dataset.len()).for_each(|index| by_class[dataset.label(index)].push(index));
+        let mut by_class = vec![Vec::new(); dataset.class_names().len().max(2)];
+        for index in 0..dataset.len() {
+            by_class[stratum(dataset, index)?].push(index);
+        }
         let mut parts = Parts { training: Vec::new(), validation: Vec::new(), test: Vec::new() };
         for (class, mut indices) in by_class.into_iter().enumerate() {
             indices.shuffle(&mut keyed_stream(Purpose::Split, seed, 0, class as u64));
@@ -54,6 +58,20 @@ impl Split {
         [&mut parts.training, &mut parts.validation, &mut parts.test].into_iter().for_each(|part| part.sort_unstable());
         Ok(parts)
     }
+}
+
+/// The images among which image `index` is drawn.
+fn stratum(dataset: &dyn Dataset, index: usize) -> Result<usize, DataError> {
+    if dataset.has_classes() {
+        return Ok(dataset.label(index));
+    }
+    if dataset.task() == Task::Labels && dataset.class_names().len() == 1 {
+        return Ok(match dataset.truth(index)? {
+            Truth::Labels(row) if row[0] > 0.5 => 1,
+            _ => 0,
+        });
+    }
+    Ok(0)
 }
 
 /// A view of some images of a dataset, in any order.
@@ -91,12 +109,28 @@ impl Dataset for Subset<'_> {
         self.dataset.image_shape()
     }
 
+    fn task(&self) -> Task {
+        self.dataset.task()
+    }
+
+    fn is_map(&self) -> bool {
+        self.dataset.is_map()
+    }
+
     fn class_names(&self) -> &[String] {
         self.dataset.class_names()
     }
 
+    fn units(&self) -> &[String] {
+        self.dataset.units()
+    }
+
     fn label(&self, index: usize) -> usize {
         self.dataset.label(self.indices[index])
+    }
+
+    fn truth(&self, index: usize) -> Result<Truth<'_>, DataError> {
+        self.dataset.truth(self.indices[index])
     }
 
     fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError> {

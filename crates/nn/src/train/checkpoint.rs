@@ -3,6 +3,7 @@
 //! All random draws come from streams identified by the seed, the epoch and the step, so these numbers are the whole random
 //! state.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -13,8 +14,10 @@ use tensor::Tensor;
 
 use super::Training;
 use super::course::{Epoch, best};
-use super::error::{CheckpointError, CheckpointErrorKind, Difference};
+use super::error::{CheckpointError, CheckpointErrorKind, Difference, TrainError};
 use super::evaluation::Scores;
+use super::score::Score;
+use super::standard::Standard;
 use super::step::StepGradients;
 use crate::data::Augmentation;
 use crate::files::write_whole;
@@ -44,9 +47,9 @@ pub(super) struct Position {
     pub(super) batch: usize,
     /// Number of steps so far.
     pub(super) step: usize,
-    /// Of the finished batches of this epoch: number of images, of correctly classified ones, and sum of the losses.
+    /// Of the finished batches of this epoch: number of images, sum of their scores, and sum of the losses.
     images: usize,
-    right: usize,
+    right: f64,
     loss: f64,
     /// Learning rate of the last step.
     learning_rate: f64,
@@ -62,6 +65,11 @@ pub(super) struct Kind {
     pub(super) class_weights: Option<Vec<f64>>,
     /// Number of images in an epoch.
     pub(super) images: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) positive_weights: Option<Vec<f64>>,
+    /// Of values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) standard: Option<Standard>,
 }
 
 /// A running training.
@@ -70,6 +78,8 @@ pub(super) struct Run<'m> {
     pub(super) model: &'m mut Model<f32>,
     pub(super) average: Option<WeightAverage>,
     pub(super) at: Position,
+    /// The score of the steps.
+    score: fn(f64) -> Score,
 }
 
 /// What a checkpoint holds besides its tensors.
@@ -87,8 +97,23 @@ struct Header {
 }
 
 impl<'m> Run<'m> {
-    pub(super) fn new(kind: Kind, model: &'m mut Model<f32>, average: Option<WeightAverage>) -> Self {
-        Self { kind, model, average, at: Position::default() }
+    pub(super) fn new(
+        kind: Kind,
+        model: &'m mut Model<f32>,
+        average: Option<WeightAverage>,
+        score: fn(f64) -> Score,
+    ) -> Self {
+        Self { kind, model, average, at: Position::default(), score }
+    }
+
+    /// The statistics of the values that are trained.
+    pub(super) fn standard(&self) -> Option<&Standard> {
+        self.kind.standard.as_ref()
+    }
+
+    /// The mean score of `images` images with this sum.
+    pub(super) fn score(&self, sum: f64, images: usize) -> Score {
+        (self.score)(sum / images.max(1) as f64)
     }
 
     fn batches(&self) -> usize {
@@ -100,9 +125,17 @@ impl<'m> Run<'m> {
         self.kind.training.epochs.saturating_mul(self.batches())
     }
 
-    /// The model that is validated and saved: the averaged one, if there is an average.
-    pub(super) fn validated(&self) -> &Model<f32> {
-        self.average.as_ref().map_or(self.model, WeightAverage::model)
+    /// The model that is validated and saved: the averaged one, if there is an average, with values in their units.
+    pub(super) fn validated(&self) -> Result<Cow<'_, Model<f32>>, TrainError> {
+        let model = self.average.as_ref().map_or(&*self.model, WeightAverage::model);
+        match self.standard() {
+            Some(standard) => {
+                let mut model = model.clone();
+                standard.apply(&mut model)?;
+                Ok(Cow::Owned(model))
+            }
+            None => Ok(Cow::Borrowed(model)),
+        }
     }
 
     /// The number of epochs since the best one; 0 before the first.
@@ -119,7 +152,7 @@ impl<'m> Run<'m> {
     }
 
     /// Counts a step.
-    pub(super) fn count(&mut self, images: usize, right: usize, loss: f64, learning_rate: f64) {
+    pub(super) fn count(&mut self, images: usize, right: f64, loss: f64, learning_rate: f64) {
         let at = &mut self.at;
         (at.batch, at.step, at.learning_rate) = (at.batch + 1, at.step + 1, learning_rate);
         (at.images, at.right, at.loss) = (at.images + images, at.right + right, at.loss + loss * images as f64);
@@ -129,7 +162,8 @@ impl<'m> Run<'m> {
     pub(super) fn end_epoch(&mut self, validation: Option<Scores>) -> Epoch {
         let Position { epoch, step, images, right, loss, learning_rate, .. } = self.at;
         let seen = images.max(1) as f64;
-        let report = Epoch { epoch, step, loss: loss / seen, accuracy: right as f64 / seen, learning_rate, validation };
+        let score = self.score(right, images);
+        let report = Epoch { epoch, step, loss: loss / seen, score, learning_rate, validation };
         let mut history = std::mem::take(&mut self.at.history);
         history.push(report);
         self.at = Position { epoch: epoch + 1, step, history, ..Position::default() };

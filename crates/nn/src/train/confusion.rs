@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::label_scores::mean;
+
 /// A confusion matrix: numbers of images by true class (rows) and predicted class (columns).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
@@ -58,6 +60,29 @@ impl Confusion {
     #[must_use]
     pub fn recall(&self, class: usize) -> Option<f64> {
         share(self.count(class, class), self.support(class))
+    }
+
+    /// Intersection over union of a class: of the images or pixels that are of it or predicted to be, the share that are both;
+    /// `None` if there are none.
+    #[must_use]
+    pub fn iou(&self, class: usize) -> Option<f64> {
+        let found: usize = (0..self.names.len()).map(|truth| self.count(truth, class)).sum();
+        let both = self.count(class, class);
+        share(both, self.support(class) + found - both)
+    }
+
+    /// The mean of the [intersection over union](Self::iou) of the classes that have one (Everingham et al., *The Pascal Visual
+    /// Object Classes challenge*, 2015, §3.1.3); `None` if nothing was counted.
+    #[must_use]
+    pub fn mean_iou(&self) -> Option<f64> {
+        mean((0..self.names.len()).map(|class| self.iou(class)))
+    }
+
+    /// The share of what was counted that is classified correctly; `None` if nothing was counted.
+    #[must_use]
+    pub fn accuracy(&self) -> Option<f64> {
+        let right = (0..self.names.len()).map(|class| self.count(class, class)).sum();
+        share(right, self.counts.iter().sum())
     }
 
     /// The most frequent wrong prediction for the images of a class, and its count; `None` if there is no wrong prediction.
@@ -127,6 +152,16 @@ mod tests {
         assert_eq!([0, 1, 2].map(|class| confusion.precision(class)), [Some(0.4), Some(0.5), None]);
         assert_eq!([0, 1, 2].map(|class| confusion.recall(class)), [Some(2.0 / 3.0), Some(0.25), None]);
         assert_eq!([0, 1, 2].map(|class| confusion.support(class)), [3, 4, 0]);
+    }
+
+    /// Per class, the pixels that are of it or taken for it: 6, 5 and none. `sklearn.metrics.jaccard_score` gives the same.
+    #[test]
+    fn intersections_over_unions() {
+        let confusion = confusion();
+        assert_eq!([0, 1, 2].map(|class| confusion.iou(class)), [Some(2.0 / 6.0), Some(1.0 / 5.0), None]);
+        approx::assert_abs_diff_eq!(confusion.mean_iou().unwrap(), 4.0 / 15.0, epsilon = 1e-15);
+        assert_eq!(confusion.accuracy(), Some(3.0 / 7.0));
+        assert_eq!(Confusion::new(vec!["a".into()]).mean_iou(), None);
     }
 
     #[test]

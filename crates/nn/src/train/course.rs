@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::evaluation::Scores;
+use super::score::Score;
 
 /// The progress of a training after a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,8 +16,8 @@ pub struct Progress {
     pub steps: usize,
     /// Number of images in this step.
     pub images: usize,
-    /// How many of them the model classified correctly before the step.
-    pub right: usize,
+    /// Mean score of this step's images before the step: accuracy of classes, labels or pixels, or R² of values.
+    pub score: Score,
     /// Mean loss of this step's images before the step.
     pub loss: f64,
     /// [Norm](crate::optim::global_norm) of all gradients before clipping.
@@ -34,8 +35,10 @@ pub struct Epoch {
     pub step: usize,
     /// Mean loss of the epoch's images, each computed before the step that it was part of.
     pub loss: f64,
-    /// Share of the epoch's images that the model classified correctly, each before the step that it was part of.
-    pub accuracy: f64,
+    /// Mean score of the epoch's images, each computed before the step that it was part of: accuracy of classes, labels or
+    /// pixels, or R² of values.
+    #[serde(flatten)]
+    pub score: Score,
     /// Learning rate of the last step.
     pub learning_rate: f64,
     /// Scores on the validation images, if there are any.
@@ -43,12 +46,15 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// Whether the accuracy is higher than another epoch's, or as high and the loss lower. The scores are those of the
+    /// Whether the score is higher than another epoch's, or as high and the loss lower. The scores are those of the
     /// validation, if there is one.
     fn beats(&self, other: &Self) -> bool {
-        let scores = |epoch: &Self| epoch.validation.map_or((epoch.accuracy, epoch.loss), |v| (v.accuracy, v.loss));
-        let ((accuracy, loss), (other_accuracy, other_loss)) = (scores(self), scores(other));
-        accuracy > other_accuracy || accuracy == other_accuracy && loss < other_loss
+        let scores = |epoch: &Self| {
+            let Scores { score, loss } = epoch.validation.unwrap_or(Scores { score: epoch.score, loss: epoch.loss });
+            (score.value(), loss)
+        };
+        let ((score, loss), (other_score, other_loss)) = (scores(self), scores(other));
+        score > other_score || score == other_score && loss < other_loss
     }
 }
 
@@ -77,7 +83,7 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// The epoch with the highest accuracy (of equal ones, the lowest loss) in the validation, or on the training images if
+    /// The epoch with the highest score (of equal ones, the lowest loss) in the validation, or on the training images if
     /// there was no validation. `None` if no epoch was finished.
     #[must_use]
     pub fn best(&self) -> Option<&Epoch> {

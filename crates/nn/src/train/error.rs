@@ -27,7 +27,46 @@ pub enum TrainError {
         /// `[H, W, C]` of the images.
         found: [usize; 3],
     },
-    /// The data has more classes than the model.
+    /// What is true of the images isn't what the model's scores mean.
+    #[error("the images have {found}, the model gives {expected}: `ModelInfo::task` says what its scores mean")]
+    Task {
+        /// What the model gives.
+        expected: String,
+        /// What the images have.
+        found: String,
+    },
+    /// The model's map has another size than the images.
+    #[error("the masks are {found:?} (height, width), the model's maps {expected:?}")]
+    MapSize {
+        /// `[H, W]` of the model's map.
+        expected: [usize; 2],
+        /// `[H, W]` of the images.
+        found: [usize; 2],
+    },
+    /// The last layer can't be changed to give values in other units.
+    #[error(
+        "the last layer, `{layer}` ({kind}), isn't a fully connected one with a bias and {values} outputs, which the training \
+         of values needs"
+    )]
+    LastLayer {
+        /// Its name.
+        layer: String,
+        /// What it computes.
+        kind: String,
+        /// Number of values.
+        values: usize,
+    },
+    /// Weights that these images can't have.
+    #[error("{what} are for {of}, and the images have {found}")]
+    Weights {
+        /// Which weights.
+        what: &'static str,
+        /// What they are for.
+        of: &'static str,
+        /// What the images have, or how many weights were expected.
+        found: String,
+    },
+    /// The data has more classes than the model, or another number of labels or values.
     #[error("the images have {found} classes, the model {expected}")]
     Classes {
         /// Number of the model's classes.

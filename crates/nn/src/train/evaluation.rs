@@ -1,48 +1,91 @@
 //! Evaluation of a model on a set of images.
 
 use serde::{Deserialize, Serialize};
-use tensor::{Keep, Tape};
+use tensor::{Keep, Tape, Tensor};
 
 use super::confusion::Confusion;
 use super::error::TrainError;
 use super::features::Features;
-use crate::data::{Batch, Dataset, Loader, Normalization};
+use super::fitting_loss::fitting_loss;
+use super::label_scores::{LabelScores, mean};
+use super::score::Score;
+use super::standard::Standard;
+use super::value_scores::{ValueScores, mean_absolute_error, r_squared};
+use crate::data::{Batch, Dataset, Loader, Normalization, Targets};
 use crate::layers::Mode;
-use crate::losses::cross_entropy;
-use crate::model::Model;
+use crate::losses::mean_squared_error;
+use crate::model::{Model, Task};
 
 /// Batch size of an evaluation.
 const EVALUATION_BATCH: usize = 100;
 /// The largest k of the top-k accuracies in [`Evaluation::top`].
 const LARGEST_K: usize = 5;
 
-/// Accuracy and loss on a set of images.
+/// The score that fits the task, and the loss, on a set of images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Share of the images that are classified correctly.
-    pub accuracy: f64,
-    /// Mean cross-entropy.
+    /// The score that fits.
+    #[serde(flatten)]
+    pub score: Score,
+    /// Mean loss.
     pub loss: f64,
 }
 
 /// The results of [`evaluate`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// Share of the images that are classified correctly.
-    pub accuracy: f64,
-    /// Mean cross-entropy.
+    /// Mean loss: cross-entropy of classes, binary cross-entropy of labels, squared error of values.
     pub loss: f64,
-    /// `top[k − 1]` is the top-k accuracy, the share of the images whose class is among the k likeliest, for k up to 5.
-    pub top: Vec<f64>,
-    /// The confusion matrix.
-    pub confusion: Confusion,
+    /// What fits the task.
+    pub results: Results,
+}
+
+/// The results that fit a task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Results {
+    /// Of images of one class each.
+    Classes {
+        /// `top[k − 1]` is the top-k accuracy, the share of the images whose class is among the k likeliest, for k up to 5.
+        top: Vec<f64>,
+        /// The confusion matrix.
+        confusion: Confusion,
+    },
+    /// Of each label.
+    Labels(Vec<LabelScores>),
+    /// Of each value.
+    Values(Vec<ValueScores>),
+    /// Of maps: the confusion matrix of their pixels.
+    Map(Confusion),
 }
 
 impl Evaluation {
-    /// The accuracy and the loss.
+    /// The score that fits the task: accuracy for classes, mean AUROC for labels (chance, 1/2, if no label is both present and
+    /// absent), mean R² for values, and mIoU for maps.
+    #[must_use]
+    pub fn score(&self) -> Score {
+        match &self.results {
+            Results::Classes { top, .. } => Score::Accuracy(top[0]),
+            Results::Labels(labels) => Score::Auroc(mean(labels.iter().map(|label| label.auroc)).unwrap_or(0.5)),
+            Results::Values(values) => {
+                Score::RSquared(values.iter().map(|value| value.r_squared).sum::<f64>() / values.len() as f64)
+            }
+            Results::Map(confusion) => Score::MeanIou(confusion.mean_iou().unwrap_or(0.0)),
+        }
+    }
+
+    /// The confusion matrix of images of classes, or of the pixels of maps.
+    #[must_use]
+    pub fn confusion(&self) -> Option<&Confusion> {
+        match &self.results {
+            Results::Classes { confusion, .. } | Results::Map(confusion) => Some(confusion),
+            Results::Labels(_) | Results::Values(_) => None,
+        }
+    }
+
+    /// The score and the loss.
     #[must_use]
     pub fn scores(&self) -> Scores {
-        Scores { accuracy: self.accuracy, loss: self.loss }
+        Scores { score: self.score(), loss: self.loss }
     }
 }
 
@@ -52,14 +95,30 @@ pub(super) fn normalization_for(model: &Model<f32>, images: &dyn Dataset) -> Res
     if found != expected {
         return Err(TrainError::Images { expected, found });
     }
-    let (expected, found) = (model.scores(), images.class_names().len());
-    if found > expected {
+    let (expected, found) = ((model.task(), model.is_map()), (images.task(), images.is_map()));
+    if found != expected {
+        return Err(TrainError::Task { expected: told(expected), found: told(found) });
+    }
+    if let (true, &[h, w, _]) = (model.is_map(), model.output_shape()) {
+        let [height, width, _] = images.image_shape();
+        if [h, w] != [height, width] {
+            return Err(TrainError::MapSize { expected: [h, w], found: [height, width] });
+        }
+    }
+    let (expected, found) = (model.classes(), images.class_names().len());
+    // A model may know classes that these images don't have.
+    if found > expected || model.task() != Task::Classes && found != expected {
         return Err(TrainError::Classes { expected, found });
     }
     if images.is_empty() {
         return Err(TrainError::Nothing);
     }
     model.info().normalization.clone().ok_or(TrainError::NoNormalization)
+}
+
+/// A task in words.
+fn told((task, is_map): (Task, bool)) -> String {
+    if is_map { format!("{task} of pixels") } else { task.to_string() }
 }
 
 /// The rank of class `label`, from 0: the number of classes with a higher score, or with the same score and a lower index.
@@ -72,48 +131,114 @@ pub(super) fn rank(scores: &[f32], label: usize) -> usize {
     scores.iter().enumerate().filter(|&pair| above(pair)).count()
 }
 
+/// The class with the highest score; of equal ones, the first.
+fn likeliest(scores: &[f32]) -> usize {
+    let larger = |best: usize, next: usize| if scores[next].total_cmp(&scores[best]).is_gt() { next } else { best };
+    (0..scores.len()).reduce(larger).expect("a model has classes")
+}
+
+/// The sum over the images of how right scores `[N, …, K]` are, from 0 to 1 for an image: the share of its labels or pixels
+/// that are classified correctly, or 1 − the mean square of its values' errors, which are in standard deviations.
+pub(super) fn rightness(scores: &Tensor<f32>, targets: &Targets) -> f64 {
+    let width = scores.shape()[scores.shape().len() - 1];
+    let count = |rows: &[usize]| {
+        let rows = scores.as_slice().chunks_exact(width).zip(rows);
+        rows.filter(|&(scores, &label)| rank(scores, label) == 0).count() as f64
+    };
+    let pairs = |rows: &Tensor<f32>, of: fn(f32, f32) -> f64| {
+        let pairs = scores.as_slice().iter().zip(rows.as_slice());
+        pairs.map(|(&score, &truth)| of(score, truth)).sum::<f64>() / width as f64
+    };
+    match targets {
+        Targets::Classes { labels, .. } => count(labels),
+        Targets::Map(classes) => count(classes) * scores.shape()[0] as f64 / classes.len() as f64,
+        Targets::Labels(labels) => pairs(labels, |score, truth| f64::from(u8::from((score >= 0.0) == (truth >= 0.5)))),
+        Targets::Values(values) => pairs(values, |score, truth| 1.0 - f64::from(score - truth).powi(2)),
+    }
+}
+
 /// Evaluates the model on a set of images.
 ///
 /// # Errors
 /// If the images don't fit the model, or one of them can't be read.
 pub fn evaluate(model: &Model<f32>, images: &dyn Dataset) -> Result<Evaluation, TrainError> {
-    evaluate_with(model, images, &Features::new(model, images.len(), 0))
+    evaluate_with(model, images, &Features::new(model, images.len(), 0), None)
 }
 
-/// As [`evaluate`], with a cache of the trunk's outputs for these images.
+/// As [`evaluate`], with a cache of the trunk's outputs for these images. The loss of values is in units of their standard
+/// deviation, if it is known.
 pub(super) fn evaluate_with(
     model: &Model<f32>,
     images: &dyn Dataset,
     features: &Features,
+    standard: Option<&Standard>,
 ) -> Result<Evaluation, TrainError> {
     let normalization = normalization_for(model, images)?;
     let classes = model.scores();
     let mut confusion = Confusion::new((0..classes).map(|class| model.class_name(class)).collect());
     let (mut within, mut loss) = (vec![0; classes.min(LARGEST_K)], 0.0);
+    // Of labels and values: the scores and the truths of all images.
+    let (mut scores, mut truths) = (Vec::new(), Vec::new());
     let cached = |index| features.has(index);
     let loader = Loader::new(images, &normalization, EVALUATION_BATCH).without(&cached);
     let order = loader.order(0);
     loader.epoch(0, 0, |batches| {
         for (batch, indices) in batches.zip(order.chunks(EVALUATION_BATCH)) {
-            let Batch { images, labels, .. } = batch?;
+            let Batch { images, targets } = batch?;
             let (tape, values) = (Tape::keeping(Keep::Nothing), features.of(model, indices, &images)?);
             let forward = model.forward_from(&tape, features.trunk(), values, Mode::Evaluation);
             let logits = forward.logits.value();
-            for (scores, &label) in logits.as_slice().chunks_exact(classes).zip(&labels) {
-                let rank = rank(scores, label);
-                within.iter_mut().skip(rank).for_each(|count| *count += 1);
-                let larger =
-                    |best: usize, next: usize| if scores[next].total_cmp(&scores[best]).is_gt() { next } else { best };
-                confusion.add(label, (0..classes).reduce(larger).expect("a model has classes"));
+            match &targets {
+                Targets::Classes { labels, .. } => {
+                    for (scores, &label) in logits.as_slice().chunks_exact(classes).zip(labels) {
+                        let rank = rank(scores, label);
+                        within.iter_mut().skip(rank).for_each(|count| *count += 1);
+                        confusion.add(label, likeliest(scores));
+                    }
+                }
+                Targets::Map(pixels) => {
+                    let rows = logits.as_slice().chunks_exact(classes).zip(pixels);
+                    rows.for_each(|(scores, &class)| confusion.add(class, likeliest(scores)));
+                }
+                Targets::Labels(rows) | Targets::Values(rows) => {
+                    scores.extend_from_slice(logits.as_slice());
+                    truths.extend_from_slice(rows.as_slice());
+                }
             }
-            let mean = cross_entropy(&forward.logits, &labels, 0.0).value().item();
-            loss += f64::from(mean) * labels.len() as f64;
+            let mean = match (&targets, standard) {
+                (Targets::Values(values), Some(standard)) => {
+                    let found = tape.leaf(standard.standardized(logits));
+                    mean_squared_error(&found, &standard.standardized(values))
+                }
+                _ => fitting_loss(&forward.logits, &targets, 0.0, None),
+            };
+            loss += f64::from(mean.value().item()) * indices.len() as f64;
         }
         Ok::<(), TrainError>(())
     })?;
     let share = |count: usize| count as f64 / images.len() as f64;
-    let top: Vec<f64> = within.into_iter().map(share).collect();
-    Ok(Evaluation { accuracy: top[0], loss: loss / images.len() as f64, top, confusion })
+    let column = |of: &[f32], k: usize| of.iter().skip(k).step_by(classes).copied().collect::<Vec<f32>>();
+    let columns = (0..classes).map(|k| (model.class_name(k), column(&scores, k), column(&truths, k)));
+    let results = match (images.task(), images.is_map()) {
+        (_, true) => Results::Map(confusion),
+        (Task::Labels, _) => {
+            let present = |truth: Vec<f32>| truth.into_iter().map(|truth| truth >= 0.5).collect::<Vec<bool>>();
+            let labels = columns.map(|(name, logits, truth)| LabelScores::new(name, &logits, &present(truth)));
+            Results::Labels(labels.collect())
+        }
+        (Task::Values, _) => {
+            let units = &model.info().units;
+            let values = columns.zip(0..).map(|((name, found, truth), k): (_, usize)| ValueScores {
+                name,
+                unit: units.get(k).cloned().unwrap_or_default(),
+                mean_absolute_error: mean_absolute_error(&found, &truth),
+                r_squared: r_squared(&found, &truth),
+            });
+            Results::Values(values.collect())
+        }
+        _ => Results::Classes { top: within.into_iter().map(share).collect(), confusion },
+    };
+    Ok(Evaluation { loss: loss / images.len() as f64, results })
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@
 //! let training = Training { epochs: 2, batch_size: 20, learning_rate: 0.1, ..Training::default() };
 //! let trained = Trainer::new(training, Sgd::new(0.1, 0.9)).validation(&garments).fit(&mut model, &garments)?;
 //! assert_eq!(trained.steps, 20);
-//! assert_eq!(trained.history[1].validation.unwrap().accuracy, evaluate(&model, &garments)?.accuracy);
+//! assert_eq!(trained.history[1].validation.unwrap().score, evaluate(&model, &garments)?.score());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -86,6 +86,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Labels, values and masks
+//!
+//! What is true of the images ([`Dataset::task`](crate::data::Dataset::task)) decides the loss ([`fitting_loss`]), the results of
+//! an [`Evaluation`], and the [`Score`] that chooses the best epoch. It must be what the
+//! [model's scores mean](crate::ModelInfo::task).
+//!
 //! # Custom losses
 //!
 //! A loss is computed on the tape, so its gradient needs no code:
@@ -94,9 +100,11 @@
 //! # use nn::{optim::Sgd, losses::cross_entropy, train::{Trainer, Training}};
 //! // Cross-entropy, and a penalty for large scores.
 //! let trainer = Trainer::new(Training::default(), Sgd::new(0.1, 0.9))
-//!     .loss(|logits, batch| cross_entropy(logits, &batch.labels, 0.0).add(&logits.mul(logits).mean().mul_scalar(0.01)));
+//!     .loss(|logits, batch| cross_entropy(logits, batch.labels(), 0.0).add(&logits.mul(logits).mean().mul_scalar(0.01)));
 //! ```
 
+mod auroc;
+mod average_precision;
 mod checkpoint;
 mod confusion;
 mod course;
@@ -104,21 +112,37 @@ mod diagnosis;
 mod error;
 mod evaluation;
 mod features;
+mod fitting_loss;
+mod label_scores;
+mod positive_weights;
 mod range_test;
+mod score;
+mod standard;
 mod step;
+#[cfg(test)]
+mod tests;
 mod trainer;
+mod value_scores;
 
 use serde::{Deserialize, Serialize};
 
+pub use auroc::auroc;
+pub use average_precision::average_precision;
 pub use checkpoint::{BEST, LAST};
 pub use confusion::Confusion;
 pub use course::{Ended, Epoch, Progress, Trained};
 pub use diagnosis::Origin;
 pub use error::{CheckpointError, CheckpointErrorKind, Difference, TrainError};
-pub use evaluation::{Evaluation, Scores, evaluate};
+pub use evaluation::{Evaluation, Results, Scores, evaluate};
+pub use fitting_loss::fitting_loss;
+pub use label_scores::{LabelScores, f1};
+pub use positive_weights::positive_weights;
 pub use range_test::{RangeTest, range_test};
+pub use score::Score;
+pub use standard::Standard;
 pub use step::{StepGradients, train_step};
 pub use trainer::Trainer;
+pub use value_scores::{ValueScores, mean_absolute_error, r_squared};
 
 use crate::optim::{Decay, Schedule};
 
@@ -134,7 +158,7 @@ pub struct Training {
     pub learning_rate: f64,
     /// The learning-rate schedule.
     pub schedule: Schedule,
-    /// Share of each target that is spread evenly over all classes.
+    /// Share of each target that is spread evenly over all classes, of images or pixels.
     pub label_smoothing: f64,
     /// Limit for the [norm of all gradients](crate::optim::clip_norm) in a step.
     pub clip_norm: Option<f64>,

@@ -1,11 +1,15 @@
 //! The learning-rate range test.
 
+use tensor::Var;
+
 use super::Training;
 use super::error::TrainError;
 use super::evaluation::normalization_for;
-use super::step::train_step;
-use crate::data::{Batch, Dataset, Loader};
-use crate::model::Model;
+use super::fitting_loss::fitting_loss;
+use super::standard::Standard;
+use super::step::StepGradients;
+use crate::data::{Batch, Dataset, Loader, Targets};
+use crate::model::{Model, Task};
 use crate::optim::Optimizer;
 
 /// Decay of the running mean of the loss.
@@ -51,14 +55,24 @@ pub fn range_test(
     training.check()?;
     let normalization = normalization_for(model, images)?;
     let mut model = model.clone();
+    let standard = if images.task() == Task::Values { Some(Standard::of(images)?) } else { None };
+    if let Some(standard) = &standard {
+        standard.undo(&mut model)?;
+    }
     let loader = Loader::new(images, &normalization, training.batch_size).shuffled(training.seed);
     let (mut losses, mut sum, mut weight, mut least) = (Vec::new(), 0.0, 0.0, f64::INFINITY);
-    let mut step = |Batch { images, labels, .. }: Batch| -> Result<bool, TrainError> {
+    let mut step = |Batch { images, mut targets }: Batch| -> Result<bool, TrainError> {
         let done = losses.len();
         let rate = low * (high / low).powf(done as f64 / steps.saturating_sub(1).max(1) as f64);
         optimizer.set_learning_rate(rate);
         let seed = training.seed.wrapping_add(done as u64);
-        let loss = f64::from(train_step(&mut model, optimizer, images, &labels, training.label_smoothing, seed)?);
+        if let (Targets::Values(values), Some(standard)) = (&mut targets, &standard) {
+            *values = standard.standardized(values);
+        }
+        let fitting = |scores: &Var<f32>| fitting_loss(scores, &targets, training.label_smoothing, None);
+        let gradients = StepGradients::compute(&model, images, seed, fitting)?;
+        gradients.apply(&mut model, optimizer);
+        let loss = f64::from(gradients.loss);
         // Corrects the bias of the running mean towards its initial 0.
         (sum, weight) = (DECAY * sum + (1.0 - DECAY) * loss, DECAY * weight + (1.0 - DECAY));
         let mean = sum / weight;

@@ -10,13 +10,15 @@ use tensor::Var;
 use super::checkpoint::{BEST, Kind, Run};
 use super::course::{Ended, Epoch, Progress, Trained, best};
 use super::error::TrainError;
-use super::evaluation::{evaluate_with, normalization_for, rank};
+use super::evaluation::{evaluate_with, normalization_for, rightness};
 use super::features::Features;
+use super::fitting_loss::fitting_loss;
+use super::score::Score;
+use super::standard::Standard;
 use super::step::StepGradients;
 use super::{Training, diagnosis};
-use crate::data::{Augmentation, Batch, DataError, Dataset, Loader};
-use crate::losses::{cross_entropy, soft_cross_entropy};
-use crate::model::{Model, Source};
+use crate::data::{Augmentation, Batch, DataError, Dataset, Loader, Targets};
+use crate::model::{Model, Source, Task};
 use crate::optim::{Optimizer, WeightAverage, clip_norm, global_norm};
 
 /// Default interval between checkpoints within an epoch.
@@ -33,9 +35,11 @@ type OnEpoch<'a> = Box<dyn FnMut(&Epoch, &Model<f32>) -> ControlFlow<()> + 'a>;
 pub struct Trainer<'a> {
     training: Training,
     optimizer: Box<dyn Optimizer<f32> + 'a>,
-    loss: Loss<'a>,
+    /// The loss, if it isn't [`fitting_loss`].
+    loss: Option<Loss<'a>>,
     augmentation: Augmentation,
     class_weights: Option<Vec<f64>>,
+    positive_weights: Option<Vec<f64>>,
     validation: Option<&'a dyn Dataset>,
     checkpoints: Option<PathBuf>,
     every: Duration,
@@ -55,19 +59,20 @@ impl fmt::Debug for Trainer<'_> {
 }
 
 impl<'a> Trainer<'a> {
-    /// A training with these settings and the mean cross-entropy as the loss. The learning rate is that of the settings, not
-    /// the optimiser's.
+    /// A training with these settings and the loss that [fits](fitting_loss) the images' task. The learning rate is that of the
+    /// settings, not the optimiser's.
+    ///
+    /// Values are trained in units of their [standard deviation](Standard) in the training images, so that the settings don't
+    /// depend on their units. [`Standard::apply`] begins a new model with the mean of the values.
     #[must_use]
     pub fn new(training: Training, optimizer: impl Optimizer<f32> + 'a) -> Self {
         Self {
             training,
             optimizer: Box::new(optimizer),
-            loss: Box::new(move |logits, batch| match &batch.soft_targets {
-                Some(targets) => soft_cross_entropy(logits, targets, training.label_smoothing),
-                None => cross_entropy(logits, &batch.labels, training.label_smoothing),
-            }),
+            loss: None,
             augmentation: Augmentation::default(),
             class_weights: None,
+            positive_weights: None,
             validation: None,
             checkpoints: None,
             every: EVERY,
@@ -78,11 +83,12 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Replaces the loss. `loss` computes it, of shape `[]`, on the tape from the scores `[N, classes]` and their batch. The
-    /// label smoothing of the settings doesn't apply to it.
+    /// Replaces the loss. `loss` computes it, of shape `[]`, on the tape from the scores `[N, K]` or `[N, H, W, K]` and their
+    /// batch; scores and targets of values are in standard deviations from their mean. The label smoothing of the settings
+    /// and the weights of labels don't apply to it.
     #[must_use]
     pub fn loss(self, loss: impl Fn(&Var<f32>, &Batch) -> Var<f32> + Send + Sync + 'a) -> Self {
-        Self { loss: Box::new(loss), ..self }
+        Self { loss: Some(Box::new(loss)), ..self }
     }
 
     /// Changes the images at random, differently in each epoch.
@@ -95,6 +101,13 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn class_weights(self, weights: Vec<f64>) -> Self {
         Self { class_weights: Some(weights), ..self }
+    }
+
+    /// Multiplies the loss of each label's presence by the label's weight; see
+    /// [`binary_cross_entropy`](crate::losses::binary_cross_entropy) and [`positive_weights`](super::positive_weights).
+    #[must_use]
+    pub fn positive_weights(self, weights: Vec<f64>) -> Self {
+        Self { positive_weights: Some(weights), ..self }
     }
 
     /// Validates the model on these images after each epoch.
@@ -134,7 +147,8 @@ impl<'a> Trainer<'a> {
         Self { memory: Some(memory), ..self }
     }
 
-    /// Calls `act` after each step with the current model; `Break` stops the training. A checkpoint is written only after
+    /// Calls `act` after each step with the current model; `Break` stops the training. The scores of a model of values are
+    /// then still in standard deviations from their mean. A checkpoint is written only after
     /// `act` ran for its last step, so a resumed training may repeat a step together with its callback.
     #[must_use]
     pub fn on_step(self, act: impl FnMut(&Progress, &Model<f32>) -> ControlFlow<()> + 'a) -> Self {
@@ -175,20 +189,41 @@ impl<'a> Trainer<'a> {
 
     /// Trains, with a cache of at most `memory` bytes for the trunk's outputs for the training images.
     fn fit_keeping<'d>(
-        mut self,
+        self,
         model: &mut Model<f32>,
         mut images: impl FnMut(usize) -> Result<Box<dyn Dataset + 'd>, DataError>,
         memory: Option<usize>,
     ) -> Result<Trained, TrainError> {
         self.training.check()?;
+        let first = images(0)?;
+        normalization_for(model, &*first)?;
+        if first.task() != Task::Values {
+            return self.course(model, first, images, memory, None);
+        }
+        let standard = Standard::of(&*first)?;
+        standard.undo(model)?;
+        let trained = self.course(model, first, images, memory, Some(standard.clone()));
+        standard.apply(model)?;
+        trained
+    }
+
+    /// Trains. `standard` are the statistics of the values, in whose units the model gives them.
+    fn course<'d>(
+        mut self,
+        model: &mut Model<f32>,
+        first: Box<dyn Dataset + 'd>,
+        mut images: impl FnMut(usize) -> Result<Box<dyn Dataset + 'd>, DataError>,
+        memory: Option<usize>,
+        standard: Option<Standard>,
+    ) -> Result<Trained, TrainError> {
         if !(0..model.parameters().len()).any(|index| model.is_trained(index)) {
             return Err(TrainError::AllFrozen);
         }
         if let (Some(_), Source::Image, Some(first)) = (self.memory, model.trunk(), model.first_changing()) {
             return Err(TrainError::NoTrunk { changing: first.name.clone() });
         }
-        let first = images(0)?;
-        let (count, mut next) = (first.len(), Some(first));
+        let (count, score) = (first.len(), Score::of_steps(&*first));
+        let mut next = Some(first);
         let features = Features::new(model, count, memory.unwrap_or(0));
         let rest = self.memory.unwrap_or(0).saturating_sub(features.bytes());
         let validated = Features::new(model, self.validation.map_or(0, Dataset::len), rest);
@@ -198,8 +233,10 @@ impl<'a> Trainer<'a> {
             augmentation: self.augmentation.clone(),
             class_weights: self.class_weights.clone(),
             images: count,
+            positive_weights: self.positive_weights.clone(),
+            standard,
         };
-        let mut run = Run::new(kind, model, average);
+        let mut run = Run::new(kind, model, average, score);
         if let Some(folder) = self.checkpoints.as_ref().filter(|_| self.resume) {
             run.resume(folder, &mut *self.optimizer)?;
         }
@@ -235,11 +272,7 @@ impl<'a> Trainer<'a> {
         [features, validated]: [&Features; 2],
     ) -> Result<ControlFlow<()>, TrainError> {
         let normalization = normalization_for(run.model, images)?;
-        let soft = self.augmentation.mixup > 0.0 || self.class_weights.is_some();
-        let (expected, found) = (run.model.scores(), images.class_names().len());
-        if soft && found != expected || self.class_weights.as_ref().is_some_and(|weights| weights.len() != found) {
-            return Err(TrainError::Classes { expected, found });
-        }
+        self.check_weights(run.model, images)?;
         let (seed, augmentation) = (self.training.seed, self.augmentation.clone());
         let loader = Loader::new(images, &normalization, self.training.batch_size).shuffled(seed);
         let mut loader = loader.augmented(&augmentation, seed)?;
@@ -267,31 +300,69 @@ impl<'a> Trainer<'a> {
         if flow.is_break() {
             return Ok(flow);
         }
-        let validation = self.validation.map(|images| evaluate_with(run.validated(), images, validated));
-        let report = run.end_epoch(validation.transpose()?.map(|evaluation| evaluation.scores()));
-        let flow = (self.on_epoch)(&report, run.validated());
+        let model = run.validated()?;
+        let validation = self.validation.map(|images| evaluate_with(&model, images, validated, run.standard()));
+        let validation = validation.transpose()?.map(|evaluation| evaluation.scores());
+        drop(model);
+        let report = run.end_epoch(validation);
+        let model = run.validated()?;
+        let flow = (self.on_epoch)(&report, &model);
         if let Some(folder) = &self.checkpoints {
             if best(&run.at.history) == Some(report.epoch) {
-                run.validated().save(folder.join(BEST))?;
+                model.save(folder.join(BEST))?;
             }
             run.save(folder, &*self.optimizer)?;
         }
         Ok(flow)
     }
 
+    /// Checks that weights and mixing suit the images.
+    fn check_weights(&self, model: &Model<f32>, images: &dyn Dataset) -> Result<(), TrainError> {
+        let (expected, found) = (model.classes(), images.class_names().len());
+        let refused = |what, of, found| Err(TrainError::Weights { what, of, found });
+        let task = || if images.is_map() { "masks".into() } else { images.task().to_string() };
+        if let Some(weights) = &self.class_weights {
+            if !images.has_classes() {
+                return refused("class weights", "images of classes", task());
+            }
+            if weights.len() != found {
+                return Err(TrainError::Classes { expected, found });
+            }
+        }
+        if let Some(weights) = &self.positive_weights {
+            if images.task() != Task::Labels {
+                return refused("positive weights", "images with labels", task());
+            }
+            if weights.len() != found {
+                return refused("positive weights", "each label", format!("{found}, not {}", weights.len()));
+            }
+        }
+        if images.has_classes() && (self.augmentation.mixup > 0.0 || self.class_weights.is_some()) && found != expected
+        {
+            return Err(TrainError::Classes { expected, found });
+        }
+        Ok(())
+    }
+
     fn step(
         &mut self,
         run: &mut Run<'_>,
-        batch: Batch,
+        mut batch: Batch,
         indices: &[usize],
         features: &Features,
     ) -> Result<Progress, TrainError> {
-        let labels = &batch.labels;
+        if let (Targets::Values(values), Some(standard)) = (&mut batch.targets, run.standard()) {
+            *values = standard.standardized(values);
+        }
         let (step, steps) = (run.at.step, run.steps());
         let learning_rate = self.training.learning_rate * self.training.schedule.factor(step, steps);
         let seed = self.training.seed.wrapping_add(step as u64);
         let (trunk, values) = (features.trunk(), features.of(run.model, indices, &batch.images)?);
-        let loss = |logits: &Var<f32>| (self.loss)(logits, &batch);
+        let (smoothing, positive) = (self.training.label_smoothing, self.positive_weights.as_deref());
+        let loss = |logits: &Var<f32>| match &self.loss {
+            Some(loss) => loss(logits, &batch),
+            None => fitting_loss(logits, &batch.targets, smoothing, positive),
+        };
         let mut gradients = StepGradients::compute_after(run.model, trunk, values.clone(), seed, loss);
         let loss = f64::from(gradients.loss);
         let epoch = run.at.epoch;
@@ -309,11 +380,10 @@ impl<'a> Trainer<'a> {
         }
         self.optimizer.set_learning_rate(learning_rate);
         run.update(&gradients, &mut *self.optimizer);
-        let classes = run.model.scores();
-        let scores = gradients.logits.as_slice().chunks_exact(classes);
-        let right = scores.zip(labels).filter(|&(scores, &label)| rank(scores, label) == 0).count();
-        run.count(labels.len(), right, loss, learning_rate);
-        Ok(Progress { epoch, step: step + 1, steps, images: labels.len(), right, loss, gradient_norm, learning_rate })
+        let (images, right) = (indices.len(), rightness(&gradients.logits, &batch.targets));
+        run.count(images, right, loss, learning_rate);
+        let score = run.score(right, images);
+        Ok(Progress { epoch, step: step + 1, steps, images, score, loss, gradient_norm, learning_rate })
     }
 
     fn save(&self, run: &Run<'_>) -> Result<(), TrainError> {

@@ -1,7 +1,7 @@
 //! Well-known architectures, to be trained or filled with weights from elsewhere
 //! ([`ModelBuilder::build_with`](crate::ModelBuilder::build_with)).
 //!
-//! Each can end with global average pooling and one fully connected layer, so that CAM applies, or with flattening ([`Head`]).
+//! [`u_net`] gives a map of scores. Each other network can end with global average pooling and one fully connected layer, so that CAM applies, or with flattening ([`Head`]).
 //!
 //! ```
 //! use nn::zoo::{Head, Net};
@@ -17,6 +17,7 @@ mod efficientnet_lite;
 mod lenet;
 mod mobilenet;
 mod resnet;
+mod u_net;
 mod vgg;
 
 use std::fmt;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use efficientnet_lite::{BatchNorms, efficientnet_lite0};
+pub use u_net::u_net;
 
 use crate::layers::{BatchNorm, Conv2d, Flatten, GlobalAvgPool, Linear, Relu};
 use crate::model::ModelBuilder;

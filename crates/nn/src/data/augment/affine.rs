@@ -6,12 +6,10 @@
 /// With pixel centres at integers and m the image's centre, the value at p is read at m + R·(p − m)/factor, where R is a clockwise
 /// rotation in the picture (rows run down).
 pub(super) fn affine(from: &[f32], to: &mut [f32], [h, w, c]: [usize; 3], angle: f64, factor: f64) {
-    let (sin, cos) = (angle.sin() / factor, angle.cos() / factor);
-    let (middle_y, middle_x) = ((h as f64 - 1.0) / 2.0, (w as f64 - 1.0) / 2.0);
+    let place = places([h, w], angle, factor);
     to.fill(0.0);
     for (index, pixel) in to.chunks_exact_mut(c).enumerate() {
-        let (y, x) = ((index / w) as f64 - middle_y, (index % w) as f64 - middle_x);
-        let (y, x) = (middle_y + cos * y + sin * x, middle_x + cos * x - sin * y);
+        let (y, x) = place(index);
         let (top, left) = (y.floor(), x.floor());
         let (below, beside) = ((y - top) as f32, (x - left) as f32);
         let taps = [
@@ -27,6 +25,27 @@ pub(super) fn affine(from: &[f32], to: &mut [f32], [h, w, c]: [usize; 3], angle:
                 pixel.iter_mut().zip(tap).for_each(|(value, tap)| *value += weight * tap);
             }
         }
+    }
+}
+
+/// As [`affine`], for a mask `[H, W]`: each pixel gets the nearest one's class, or 0 outside the mask.
+pub(super) fn affine_nearest(from: &[f32], to: &mut [f32], [h, w]: [usize; 2], angle: f64, factor: f64) {
+    let place = places([h, w], angle, factor);
+    for (index, value) in to.iter_mut().enumerate() {
+        let (y, x) = place(index);
+        let (row, column) = (y.round() as isize, x.round() as isize);
+        let inside = (0..h as isize).contains(&row) && (0..w as isize).contains(&column);
+        *value = if inside { from[row as usize * w + column as usize] } else { 0.0 };
+    }
+}
+
+/// Where (row, column) the pixel with an index is read.
+fn places([h, w]: [usize; 2], angle: f64, factor: f64) -> impl Fn(usize) -> (f64, f64) {
+    let (sin, cos) = (angle.sin() / factor, angle.cos() / factor);
+    let (middle_y, middle_x) = ((h as f64 - 1.0) / 2.0, (w as f64 - 1.0) / 2.0);
+    move |index| {
+        let (y, x) = ((index / w) as f64 - middle_y, (index % w) as f64 - middle_x);
+        (middle_y + cos * y + sin * x, middle_x + cos * x - sin * y)
     }
 }
 

@@ -39,6 +39,16 @@ pub(super) fn crop(from: &[f32], to: &mut [f32], [h, w, c]: [usize; 3], part: Re
     gather(&rows, w * c, &wide, to);
 }
 
+/// Resizes a part of a mask `[H, W]` to `to`. Each pixel gets the class at its centre's place in the part.
+pub(super) fn crop_nearest(from: &[f32], to: &mut [f32], [h, w]: [usize; 2], part: Rect) {
+    // The pixel that (i + ½)·part/whole lies in.
+    let place = |i: usize, part: usize, whole: usize| (2 * i + 1) * part / (2 * whole);
+    for (i, value) in to.iter_mut().enumerate() {
+        let (y, x) = (place(i / w, part.height, h), place(i % w, part.width, w));
+        *value = from[(part.top + y) * w + part.left + x];
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;

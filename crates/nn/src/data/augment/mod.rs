@@ -8,6 +8,7 @@ mod crop;
 mod cutout;
 mod flip;
 mod mixup;
+mod motion;
 mod shift;
 
 use std::ops::RangeInclusive;
@@ -17,6 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 pub(super) use mixup::{mix, mixing_share};
+use motion::Motion;
 
 use super::DataError;
 
@@ -82,6 +84,29 @@ impl Augmentation {
         }
     }
 
+    /// Draws how an image `[H, W, C]` is moved. These draws are an image's first.
+    fn motion(&self, rng: &mut ChaCha8Rng, [h, w, _]: [usize; 3]) -> Motion {
+        let mut motion = Motion::default();
+        if self.crop > 0.0 {
+            motion.part = Some(crop::part(rng, [h, w], 1.0 - self.crop));
+        }
+        if self.rotation > 0.0 || self.scale > 0.0 {
+            let angle = symmetric(rng, self.rotation).to_radians();
+            motion.turn = Some((angle, symmetric(rng, (1.0 + self.scale).ln()).exp()));
+        }
+        if self.shift > 0 {
+            let most = self.shift as i64;
+            motion.by = Some([0; 2].map(|_| rng.random_range(-most..=most) as isize));
+        }
+        motion.flip = self.flip && rng.random();
+        motion
+    }
+
+    /// Moves a mask `[H, W]` as [`apply`](Self::apply) moves its image with the same draws.
+    pub(super) fn apply_to_mask(&self, rng: &mut ChaCha8Rng, mask: &mut [f32], [h, w]: [usize; 2]) {
+        self.motion(rng, [h, w, 1]).move_mask(mask, [h, w]);
+    }
+
     /// Augments an image `[H, W, C]` with values from 0 to 255. `mean` is the colour of cutout; `scratch` is a buffer that grows to
     /// the size of the image.
     pub(super) fn apply(
@@ -92,23 +117,7 @@ impl Augmentation {
         mean: &[f32],
         scratch: &mut Vec<f32>,
     ) {
-        if self.crop > 0.0 {
-            let part = crop::part(rng, [shape[0], shape[1]], 1.0 - self.crop);
-            moved(image, scratch, |from, to| crop::crop(from, to, shape, part));
-        }
-        if self.rotation > 0.0 || self.scale > 0.0 {
-            let angle = symmetric(rng, self.rotation).to_radians();
-            let factor = symmetric(rng, (1.0 + self.scale).ln()).exp();
-            moved(image, scratch, |from, to| affine::affine(from, to, shape, angle, factor));
-        }
-        if self.shift > 0 {
-            let most = self.shift as i64;
-            let by = [0; 2].map(|_| rng.random_range(-most..=most) as isize);
-            moved(image, scratch, |from, to| shift::shift(from, to, shape, by));
-        }
-        if self.flip && rng.random() {
-            flip::flip(image, shape);
-        }
+        self.motion(rng, shape).move_image(image, shape, scratch);
         if self.brightness > 0.0 {
             colour::brightness(image, factor(rng, self.brightness));
         }
@@ -133,13 +142,6 @@ fn symmetric(rng: &mut ChaCha8Rng, most: f64) -> f64 {
 /// Uniform in [1 − most, 1 + most].
 fn factor(rng: &mut ChaCha8Rng, most: f64) -> f32 {
     (1.0 + symmetric(rng, most)) as f32
-}
-
-/// Calls `write` with a copy of the image and the image itself, which it overwrites.
-fn moved(image: &mut [f32], scratch: &mut Vec<f32>, write: impl FnOnce(&[f32], &mut [f32])) {
-    scratch.clear();
-    scratch.extend_from_slice(image);
-    write(scratch, image);
 }
 
 #[cfg(test)]

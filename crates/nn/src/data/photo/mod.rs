@@ -6,6 +6,7 @@ use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, RgbImage};
 use ndarray::ArrayView3;
 
+pub(in crate::data) use read::can_hold;
 pub use read::{MAX_PIXELS, PhotoError};
 
 use super::{Crop, Rect};

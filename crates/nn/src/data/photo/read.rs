@@ -123,7 +123,7 @@ impl Photo {
         if !(1..=MAX_PIXELS).contains(&pixels) {
             return Err(PhotoError::Size { path: path.to_owned(), height, width });
         }
-        if pixels > SMALL.max(length.saturating_mul(MAX_PIXELS_PER_BYTE)) {
+        if !can_hold(length, pixels) {
             return Err(PhotoError::Announced { path: path.to_owned(), length, height, width });
         }
         let orientation = decoder.orientation().map_err(failed)?;
@@ -131,6 +131,11 @@ impl Photo {
         image.apply_orientation(orientation);
         Ok(Self { image: flatten(image) })
     }
+}
+
+/// Whether a file of `length` bytes can hold so many pixels.
+pub(in crate::data) fn can_hold(length: u64, pixels: u64) -> bool {
+    pixels <= SMALL.max(length.saturating_mul(MAX_PIXELS_PER_BYTE))
 }
 
 /// Converts to 8-bit grey or RGB, blending transparent pixels with white.

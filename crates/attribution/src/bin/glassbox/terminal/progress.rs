@@ -57,7 +57,7 @@ pub(crate) fn watched<R>(name: &str, run: impl FnOnce(Watch<'_>) -> R) -> R {
     outcome
 }
 
-/// The progress of a training: loss, accuracy, learning rate, images per second, remaining time.
+/// The progress of a training: loss, score, learning rate, images per second, remaining time.
 pub(crate) struct TrainingBar {
     bar: ProgressBar,
     epochs: usize,
@@ -72,13 +72,13 @@ pub(crate) struct TrainingBar {
 struct Sums {
     started: Instant,
     images: usize,
-    right: usize,
+    score: f64,
     loss: f64,
 }
 
 impl Sums {
     fn begin() -> Self {
-        Self { started: Instant::now(), images: 0, right: 0, loss: 0.0 }
+        Self { started: Instant::now(), images: 0, score: 0.0, loss: 0.0 }
     }
 }
 
@@ -89,19 +89,19 @@ impl TrainingBar {
 
     /// Updates the bar after a step.
     pub(crate) fn show(&mut self, progress: &Progress) {
-        let &Progress { epoch, step, steps, images, right, loss, learning_rate, .. } = progress;
+        let &Progress { epoch, step, steps, images, score, loss, learning_rate, .. } = progress;
         // After a resume, only the remaining steps are run.
         let began = self.began.get_or_insert([(self.started, step - 1); 2]);
         let (since, first) = began[0];
         self.epoch.images += images;
-        self.epoch.right += right;
+        self.epoch.score += score.value() * images as f64;
         self.epoch.loss += loss * images as f64;
         let seen = self.epoch.images as f64;
         let rate = seen / self.epoch.started.elapsed().as_secs_f64();
         let left = left(since, step - first, steps - first);
-        let (loss, accuracy) = (self.epoch.loss / seen, self.epoch.right as f64 / seen);
+        let (loss, name, score) = (self.epoch.loss / seen, score.name(), self.epoch.score / seen);
         let line = format!(
-            "epoch {} of {}: loss {loss:.3}, accuracy {accuracy:.3}, rate {learning_rate:.2e}, {rate:.0} images/s, {left}",
+            "epoch {} of {}: loss {loss:.3}, {name} {score:.3}, rate {learning_rate:.2e}, {rate:.0} images/s, {left}",
             epoch + 1,
             self.epochs,
         );
@@ -118,7 +118,7 @@ impl TrainingBar {
     /// Prints the results after an epoch with validation.
     pub(crate) fn epoch(&mut self, epoch: &Epoch) {
         if let Some(scores) = epoch.validation {
-            self.print(&format!("  test: loss {:.3}, accuracy {:.4}", scores.loss, scores.accuracy));
+            self.print(&format!("  test: loss {:.3}, {}", scores.loss, scores.score));
         }
         self.epoch = Sums::begin();
     }

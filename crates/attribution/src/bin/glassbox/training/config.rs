@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nn::Task;
 use nn::data::{Augmentation, Crop, Split, Unreadable};
 use nn::optim::{Adam, AdamSettings, Decay, Optimizer, Schedule, Sgd, SgdSettings};
 use nn::train::Training;
@@ -34,6 +35,10 @@ pub(crate) struct Data {
     pub(crate) class_names: Vec<String>,
     pub(crate) folder: PathBuf,
     pub(crate) test_folder: PathBuf,
+    pub(crate) masks: PathBuf,
+    pub(crate) csv: PathBuf,
+    pub(crate) test_csv: PathBuf,
+    pub(crate) task: String,
     pub(crate) shape: [usize; 3],
     pub(crate) crop: CropMode,
     pub(crate) centre: f64,
@@ -47,12 +52,15 @@ pub(crate) struct Data {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Source {
+    /// What is given: a CSV file, a folder, IDX files, or the scattered images.
+    Auto,
     FashionMnist,
     Scattered,
     Idx,
     Cifar10,
     Cifar100,
     Folder,
+    Csv,
 }
 
 /// How a picture is cropped to the shape of the images.
@@ -92,6 +100,7 @@ pub(crate) struct Settings {
     pub(crate) floor: f64,
     pub(crate) step_every: f64,
     pub(crate) step_factor: f64,
+    pub(crate) loss: Loss,
     pub(crate) label_smoothing: f64,
     pub(crate) clip_norm: f64,
     pub(crate) weight_average: f64,
@@ -117,12 +126,84 @@ pub(crate) enum ScheduleKind {
     OneCycle,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Loss {
+    /// What fits the task.
+    Fitting,
+    /// Of values: large errors count less.
+    Huber,
+    /// Of masks: the per-pixel cross-entropy and the Dice loss.
+    Dice,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Output {
     pub(crate) folder: PathBuf,
     pub(crate) checkpoint_seconds: u64,
     pub(crate) film_every: usize,
     pub(crate) film_pictures: usize,
+}
+
+impl Data {
+    /// The source: the one that follows from what is given, if the settings leave it open.
+    pub(crate) fn source(&self) -> Source {
+        let given = |path: &Path| !path.as_os_str().is_empty();
+        match self.source {
+            Source::Auto if given(&self.csv) => Source::Csv,
+            Source::Auto if given(&self.folder) => Source::Folder,
+            Source::Auto if given(&self.images) => Source::Idx,
+            Source::Auto => Source::Scattered,
+            source => source,
+        }
+    }
+
+    /// What the images' truths are to be taken for, if the settings say it.
+    pub(crate) fn task(&self) -> Result<Option<Task>, Failure> {
+        match self.task.as_str() {
+            "" => Ok(None),
+            task => Ok(Some(task.parse().map_err(|error| format!("data.task: {error}, found {task}"))?)),
+        }
+    }
+
+    /// Refuses paths that the source doesn't read.
+    fn check(&self) -> Result<(), Failure> {
+        use Source::{Cifar10, Cifar100, Csv, Folder, Idx};
+        let source = self.source();
+        let paths: [(&str, &Path, &[Source]); 9] = [
+            ("images", &self.images, &[Idx]),
+            ("labels", &self.labels, &[Idx]),
+            ("test_images", &self.test_images, &[Idx]),
+            ("test_labels", &self.test_labels, &[Idx]),
+            ("folder", &self.folder, &[Folder, Cifar10, Cifar100]),
+            ("test_folder", &self.test_folder, &[Folder]),
+            ("masks", &self.masks, &[Folder]),
+            ("csv", &self.csv, &[Csv]),
+            ("test_csv", &self.test_csv, &[Csv]),
+        ];
+        let unused =
+            |(_, path, sources): &(&str, &Path, &[Source])| !path.as_os_str().is_empty() && !sources.contains(&source);
+        if let Some((field, path, _)) = paths.into_iter().find(unused) {
+            let (path, source) = (path.display(), Value::try_from(source)?);
+            return Err(format!(
+                "data.{field}: the images come from the source {source}, which doesn't read {path}: leave out one of the two"
+            )
+            .into());
+        }
+        if !self.masks.as_os_str().is_empty() && !self.test_folder.as_os_str().is_empty() {
+            return Err(
+                "data.test_folder: pictures with masks are divided by `test` or by folders `train` and `test`".into()
+            );
+        }
+        if !self.class_names.is_empty() && source != Idx && self.masks.as_os_str().is_empty() {
+            return Err("data.class_names: only IDX files and masks take their names from the settings".into());
+        }
+        let task = self.task()?;
+        if task.is_some_and(|task| task != Task::Classes) && source != Csv {
+            return Err(format!("data.task: these images have classes, not {}", self.task).into());
+        }
+        Ok(())
+    }
 }
 
 impl Network {
@@ -158,8 +239,9 @@ impl Config {
         Ok(config)
     }
 
-    /// Checks the ranges that the types don't ensure.
+    /// Checks the ranges that the types don't ensure, and that the data's settings don't contradict each other.
     pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.data.check()?;
         let Settings { learning_rate, momentum, beta1, beta2, weight_decay, warmup, floor, .. } = self.training;
         let Settings { step_every, step_factor, label_smoothing, clip_norm, weight_average, .. } = self.training;
         let at_least_one = |field, found: usize| (field, found as f64, 1.0, f64::MAX);

@@ -1,11 +1,14 @@
 //! The images for a training.
 
+use std::path::Path;
+
 use clap::ValueEnum;
-use nn::Model;
 use nn::data::{
-    Cifar, DataError, Dataset, FolderSettings, Idx, ImageFolder, LabelledImages, Scatter, Scattered, Split, Subset,
-    fashion_mnist,
+    Cifar, DataError, Dataset, FolderSettings, Idx, ImageFolder, LabelTable, LabelledImages, Parts, Scatter, Scattered,
+    Split, Subset, check_variety, fashion_mnist,
 };
+
+use nn::{Model, Task};
 
 use crate::terminal::{Failure, complain, progress};
 use crate::training::config::{Config, Source};
@@ -50,6 +53,8 @@ pub(crate) struct Opened {
     images: Box<dyn Dataset>,
     /// A separate test set, if there is one.
     test: Option<Box<dyn Dataset>>,
+    /// The images of each part, if the folder or the table is divided.
+    parts: Option<Parts>,
 }
 
 /// The sets for training, validation and test.
@@ -80,13 +85,14 @@ pub(crate) fn scattered_test(count: usize, seed: u64) -> Result<Scattered, DataE
 pub(crate) fn open(config: &Config, start: Option<&Model>) -> Result<Opened, Failure> {
     let data = &config.data;
     let of = |images: LabelledImages, test: Option<LabelledImages>| {
-        Ok(Opened { images: Box::new(images), test: test.map(|test| Box::new(test) as Box<dyn Dataset>) })
+        let test = test.map(|test| Box::new(test) as Box<dyn Dataset>);
+        Ok(Opened { images: Box::new(images), test, parts: None })
     };
     let cifar = |cifar: Cifar| {
         let [images, test] = cifar.open(&data.folder)?;
         of(images, Some(test))
     };
-    match data.source {
+    match data.source() {
         Source::FashionMnist => of(fashion_mnist::train().clone(), Some(fashion_mnist::test().clone())),
         Source::Scattered => {
             let test = scattered_test(fashion_mnist::test().len(), config.training.seed)?.images;
@@ -101,46 +107,101 @@ pub(crate) fn open(config: &Config, start: Option<&Model>) -> Result<Opened, Fai
         }
         Source::Cifar10 => cifar(Cifar::Ten),
         Source::Cifar100 => cifar(Cifar::Hundred),
-        Source::Folder => {
-            let memory = data.memory_mb.saturating_mul(1 << 20);
-            let own = |start: &Model| (start.input_shape(), start.info().crop);
-            let (shape, crop) = start.map_or((data.shape, config.crop()?), own);
-            let settings = FolderSettings { shape, crop, unreadable: data.unreadable, memory };
-            let bar = progress::bar("reading pictures", 0);
-            let watch = |done, all| {
-                bar.set_length(all as u64);
-                bar.set_position(done as u64);
-            };
-            let folder = ImageFolder::open(&data.folder, settings, watch)?;
-            let tested = !data.test_folder.as_os_str().is_empty();
-            let test = tested.then(|| folder.open_another(&data.test_folder, watch)).transpose()?;
-            bar.finish_and_clear();
-            let skipped = test.iter().chain([&folder]).flat_map(ImageFolder::skipped);
-            skipped.for_each(|error| complain!("skipped: {error}"));
-            let test = test.map(|test| Box::new(test) as Box<dyn Dataset>);
-            Ok(Opened { images: Box::new(folder), test })
-        }
+        Source::Folder | Source::Csv => pictures(config, start),
+        Source::Auto => unreachable!("it stands for one of the others"),
     }
 }
 
+/// Opens pictures from files.
+fn pictures(config: &Config, start: Option<&Model>) -> Result<Opened, Failure> {
+    let data = &config.data;
+    let memory = data.memory_mb.saturating_mul(1 << 20);
+    let own = |start: &Model| (start.input_shape(), start.info().crop);
+    let (shape, crop) = start.map_or((data.shape, config.crop()?), own);
+    let settings = FolderSettings { shape, crop, unreadable: data.unreadable, memory };
+    let bar = progress::bar("reading pictures", 0);
+    let watch = |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    };
+    let given = |path: &Path| !path.as_os_str().is_empty();
+    let (images, test) = match data.source() {
+        Source::Csv => {
+            let table = LabelTable::open(&data.csv, data.task()?)?;
+            let test = given(&data.test_csv).then(|| LabelTable::open_for(&data.test_csv, table.task(), table.names()));
+            let test = test.transpose()?;
+            let images = ImageFolder::open_table(&table, settings, watch)?;
+            let test = test.map(|test| images.open_another_table(&test, watch)).transpose()?;
+            (images, test)
+        }
+        _ if given(&data.masks) => {
+            (ImageFolder::open_masks(&data.folder, &data.masks, &data.class_names, settings, watch)?, None)
+        }
+        _ => {
+            let images = ImageFolder::open(&data.folder, settings, watch)?;
+            let test = given(&data.test_folder).then(|| images.open_another(&data.test_folder, watch)).transpose()?;
+            (images, test)
+        }
+    };
+    bar.finish_and_clear();
+    let skipped = test.iter().chain([&images]).flat_map(ImageFolder::skipped);
+    skipped.for_each(|error| complain!("skipped: {error}"));
+    let parts = images.parts().cloned();
+    if parts.is_some() && (test.is_some() || data.validation > 0.0 || data.test > 0.0) {
+        return Err(
+            "the pictures are already divided into parts: leave out data.validation, data.test and another test set"
+                .into(),
+        );
+    }
+    let test = test.map(|test| Box::new(test) as Box<dyn Dataset>);
+    Ok(Opened { images: Box::new(images), test, parts })
+}
+
 impl Opened {
-    /// Splits the data as configured.
+    /// Whether the data itself says which images are for training and which for the test.
+    pub(crate) fn is_divided(&self) -> bool {
+        self.parts.is_some() || self.test.is_some()
+    }
+
+    /// What is true of the images.
+    pub(crate) fn task(&self) -> Task {
+        self.images.task()
+    }
+
+    /// Whether each pixel has a class.
+    pub(crate) fn is_map(&self) -> bool {
+        self.images.is_map()
+    }
+
+    /// Splits the data as it says itself, or as configured.
     pub(crate) fn sets(&self, config: &Config) -> Result<Sets<'_>, Failure> {
+        let sets = self.split(config)?;
+        check_variety(&*sets.training.epoch(0)?)?;
+        Ok(sets)
+    }
+
+    fn split(&self, config: &Config) -> Result<Sets<'_>, Failure> {
         let Split { validation, test, .. } = config.split();
         let own_test = self.test.as_ref().map(|test| Box::new(&**test) as Box<dyn Dataset + '_>);
-        if config.data.source == Source::Scattered {
+        if config.data.source() == Source::Scattered {
             let source = fashion_mnist::train().clone();
             let training = TrainingSet::Scattered { source, seed: config.training.seed };
             return Ok(Sets { training, validation: None, test: own_test });
         }
-        if validation == 0.0 && test == 0.0 {
+        if validation == 0.0 && test == 0.0 && self.parts.is_none() {
             return Ok(Sets {
                 training: TrainingSet::Fixed(Box::new(&*self.images)),
                 validation: None,
                 test: own_test,
             });
         }
-        let parts = config.split().of(&*self.images)?;
+        let parts = match &self.parts {
+            Some(parts) => parts.clone(),
+            None => config.split().of(&*self.images)?,
+        };
+        if parts.training.is_empty() {
+            return Err("no image is left to train on: all are for the validation and the test".into());
+        }
         let part = |indices: Vec<usize>| Box::new(Subset::new(&*self.images, indices)) as Box<dyn Dataset + '_>;
         let some = |indices: Vec<usize>| (!indices.is_empty()).then(|| part(indices));
         let test = own_test.or(some(parts.test));

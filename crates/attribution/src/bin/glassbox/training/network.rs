@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use nn::data::Dataset;
 use nn::layers::{BatchNorm, Conv2d, Dropout, GlobalAvgPool, Linear, MaxPool, Relu};
-use nn::train::{TrainError, Trained, Trainer};
-use nn::zoo::{Head, Net};
-use nn::{Model, ModelBuilder, ModelInfo};
+use nn::train::{Standard, TrainError, Trained, Trainer};
+use nn::zoo::{self, Head, Net};
+use nn::{Model, ModelBuilder, ModelInfo, Task};
 
 use crate::terminal::Failure;
 use crate::terminal::interrupt;
@@ -20,23 +20,40 @@ pub(crate) fn build(config: &Config, images: &dyn Dataset) -> Result<Model, Fail
     let network = &config.network;
     let (input, classes) = (images.image_shape(), images.class_names().len());
     let builder = match network.architecture.as_str() {
-        "plain" => plain(network, input, classes),
+        _ if images.is_map() => match network.architecture.as_str() {
+            "auto" | "u-net" => zoo::u_net(input, classes),
+            name => return Err(format!("network.architecture: masks need `u-net`, found `{name}`").into()),
+        },
+        "u-net" => return Err("network.architecture: `u-net` gives a class for each pixel, and needs masks".into()),
+        "auto" | "plain" => plain(network, input, classes),
         name => {
             let known = |_| {
                 let zoo = Net::ALL.map(Net::name).join(", ");
-                format!("network.architecture: there is no `{name}`; there are plain, {zoo}")
+                format!("network.architecture: there is no `{name}`; there are auto, plain, u-net, {zoo}")
             };
             let net: Net = name.parse().map_err(known)?;
             net.builder(input, classes, Head::GlobalAvgPool)
         }
     };
-    let info = ModelInfo {
-        classes: images.class_names().to_vec(),
-        normalization: Some(images.statistics()?),
-        crop: config.crop()?,
-        ..ModelInfo::default()
-    };
-    Ok(builder.info(info).build(config.training.seed)?)
+    let prepared =
+        ModelInfo { normalization: Some(images.statistics()?), crop: config.crop()?, ..ModelInfo::default() };
+    let info = meaning(images, prepared);
+    started(builder.info(info).build(config.training.seed)?, images)
+}
+
+/// A new model that gives the mean of the values, if it is one of values.
+pub(crate) fn started(mut model: Model, images: &dyn Dataset) -> Result<Model, Failure> {
+    if images.task() == Task::Values {
+        Standard::of(images)?.apply(&mut model)?;
+    }
+    Ok(model)
+}
+
+/// The task, the names and the units that the scores of a model of these images have.
+pub(crate) fn meaning(images: &dyn Dataset, info: ModelInfo) -> ModelInfo {
+    // Several scores without a task are classes.
+    let task = (!images.has_classes()).then(|| images.task());
+    ModelInfo { classes: images.class_names().to_vec(), task, units: images.units().to_vec(), ..info }
 }
 
 /// Convolutions, each with batch norm and ReLU, then global average pooling and one fully connected layer.

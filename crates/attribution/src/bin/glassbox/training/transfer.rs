@@ -5,7 +5,7 @@ use std::path::Path;
 use nn::data::Dataset;
 use nn::layers::GlobalAvgPool;
 use nn::onnx::OnnxOptions;
-use nn::{Layer, Model, ModelInfo};
+use nn::{Layer, Model};
 
 use crate::files::model;
 use crate::terminal::Failure;
@@ -39,6 +39,12 @@ pub(crate) fn start(network: &Network) -> Result<Option<Model>, Failure> {
 /// The network up to the cut, with a new head for these images, and with layers frozen as configured.
 pub(crate) fn with_new_head(start: &Model, config: &Config, images: &dyn Dataset) -> Result<Model, Failure> {
     let network = &config.network;
+    if images.is_map() {
+        return Err(
+            "network.start: a new last layer gives scores of a picture, not of its pixels: leave it empty with masks"
+                .into(),
+        );
+    }
     let (expected, found) = (start.input_shape(), images.image_shape());
     if expected != found {
         return Err(format!("{}: takes images {expected:?}, found {found:?}", network.start).into());
@@ -53,8 +59,8 @@ pub(crate) fn with_new_head(start: &Model, config: &Config, images: &dyn Dataset
         builder = builder.layer("gap", GlobalAvgPool);
     }
     let builder = network::classified(builder, network.dropout, images.class_names().len());
-    let info = ModelInfo { classes: images.class_names().to_vec(), ..start.info().clone() };
-    let mut model = builder.info(info).build(config.training.seed)?;
+    let info = network::meaning(images, start.info().clone());
+    let mut model = network::started(builder.info(info).build(config.training.seed)?, images)?;
     match network.freeze.as_str() {
         NOTHING => {}
         TRUNK => model.freeze_up_to(cut)?,
@@ -92,6 +98,7 @@ pub(crate) fn freezes(network: &Network) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use nn::ModelInfo;
     use nn::data::{LabelledImages, Normalization};
     use nn::layers::{Conv2d, Dropout, Linear, Relu};
 

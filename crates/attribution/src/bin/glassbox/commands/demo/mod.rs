@@ -73,7 +73,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     model.save(&model_file)?;
     ended.or_failure(&model_file)?;
     let evaluation = evaluate(&model, &test.images)?;
-    say!("Trained  in {seconds_training:.1} s; test accuracy {:.3}\n", evaluation.accuracy);
+    say!("Trained  in {seconds_training:.1} s; test accuracy {:.3}\n", evaluation.score().value());
 
     let methods = methods::usual(&model)?;
     let Some(scores) = score(&model, &test, &methods)? else {
@@ -91,14 +91,14 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         test_images: test.images.len(),
         training: &config.training(),
         parameters: summary.parameters,
-        accuracy: evaluation.accuracy,
+        accuracy: evaluation.score().value(),
         loss: evaluation.loss,
         seconds: started.elapsed().as_secs_f64(),
         seconds_training,
         explanations: methods.iter().map(|method| method.id.clone()).zip(scores).collect::<BTreeMap<_, _>>(),
     };
     run.write(&report_file)?;
-    let page = show(args, &model, &test, &methods, &run, losses, &evaluation.confusion)?;
+    let page = show(args, &model, &test, &methods, &run, losses, evaluation.confusion())?;
     let out = args.out.display();
     say!("\nIn {out}/ after {:.1} s:", run.seconds);
     say!("  index.html          the report: open {} in a browser", page.display());
@@ -120,7 +120,7 @@ fn show(
     methods: &[Chosen],
     run: &Run<'_>,
     losses: Vec<f64>,
-    confusion: &Confusion,
+    confusion: Option<&Confusion>,
 ) -> Result<PathBuf, Failure> {
     let indices = by_rank_in_class(&test.images, args.pictures);
     let facts = vec![
@@ -143,7 +143,7 @@ fn show(
     let caption = "Do the maps of the true class show where the garment is?".into();
     let heads = vec!["pointing game".into(), "box score".into()];
     page.measures(&[Table { caption, subject: "Method", heads, rows }], &MEASURES);
-    page.confusion(confusion);
+    confusion.into_iter().for_each(|confusion| page.confusion(confusion));
     page.write(&args.out)
 }
 

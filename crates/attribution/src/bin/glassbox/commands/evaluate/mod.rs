@@ -84,7 +84,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         return Err("stopped before any image was measured".into());
     }
     let evaluation = evaluate(&model, &first(&data.images, figures.images))?;
-    let accuracy = evaluation.accuracy;
+    let accuracy = evaluation.score().value();
     let intervals = figures.intervals(&measures, args.seed);
     let randomized_layers: Vec<&str> = randomized.iter().map(|(layer, _)| layer.as_str()).collect();
 
@@ -132,7 +132,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     };
     labelled.show(&mut page, &shown)?;
     page.measures(&report::tables(&subjects, &measures, &intervals, &figures, &randomized_layers), &report::NOTES);
-    page.confusion(&evaluation.confusion);
+    evaluation.confusion().into_iter().for_each(|confusion| page.confusion(confusion));
     page.write(&args.out)?;
     if !args.json {
         say!("\nIn {}: index.html, evaluation.csv, evaluation.json, evaluation.svg", args.out.display());

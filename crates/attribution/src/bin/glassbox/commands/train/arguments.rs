@@ -30,6 +30,8 @@ const HEAD_RATE: f64 = 0.02;
     glassbox train --resume glassbox-train               resume after an interruption\n  \
     glassbox train --data fashion-mnist --out garments\n  \
     glassbox train --folder pets --start efficientnet-lite0 --out pets-net    a folder of pictures for each class\n  \
+    glassbox train --csv findings.csv --out findings     labels or values, as its header and columns say\n  \
+    glassbox train --folder photos --masks masks --out outlines    a class for each pixel\n  \
     glassbox train --images train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz \\\n      \
         --test-images t10k-images-idx3-ubyte.gz --test-labels t10k-labels-idx1-ubyte.gz --out digits")]
 pub(crate) struct TrainArgs {
@@ -38,7 +40,7 @@ pub(crate) struct TrainArgs {
     config: Option<PathBuf>,
 
     /// Resume the training in this folder, with the settings in its run.toml
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "data", "images", "folder", "start", "epochs", "batch", "rate", "seed", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "data", "images", "folder", "csv", "start", "epochs", "batch", "rate", "seed", "out"])]
     resume: Option<PathBuf>,
 
     /// Print a commented file of settings, and exit
@@ -57,10 +59,24 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_enum, conflicts_with = "images")]
     data: Option<Embedded>,
 
-    /// Pictures from a folder that contains a folder for each class; a fifth of each class are held out for the test,
-    /// unless the file of settings sets another share
+    /// Pictures from a folder that contains a folder for each class, or such folders in `train` and `val` or `test`; if it
+    /// isn't divided, a fifth of each class are held out for the test, unless the file of settings sets another share
     #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "images"])]
     folder: Option<PathBuf>,
+
+    /// Masks of the pictures in --folder: PNG files of the same names and sizes, whose values or palette are the classes of
+    /// the pixels, or 0 and 255
+    #[arg(long, value_name = "DIR", requires = "folder")]
+    masks: Option<PathBuf>,
+
+    /// Pictures from a CSV file with a header: `file,class`, `file,scratch,dent` (labels, 0 or 1) or `file,age [years]`
+    /// (values); paths are relative to its folder, and a column `split` may divide them into train, val and test
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "images", "folder"])]
+    csv: Option<PathBuf>,
+
+    /// What the columns of the CSV file are [default: what they look like]
+    #[arg(long, value_name = "TASK", value_parser = ["classes", "labels", "values"])]
+    task: Option<String>,
 
     /// Start from this network and train only a new last layer: efficientnet-lite0, which is built in, or a file
     /// (.safetensors, .onnx)
@@ -83,8 +99,8 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "FILE", requires = "test_images")]
     test_labels: Option<PathBuf>,
 
-    /// Class names for IDX files, in the order of the labels [default: their numbers]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "images")]
+    /// Class names for IDX files or masks, in the order of their numbers [default: the numbers]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     class_names: Option<Vec<String>>,
 
     /// Number of epochs
@@ -137,10 +153,12 @@ impl TrainArgs {
         }
         if let Some(folder) = &self.folder {
             (data.source, data.folder) = (Source::Folder, folder.clone());
-            if self.config.is_none() {
-                data.test = HELD_OUT;
-            }
         }
+        set(&mut data.masks, &self.masks);
+        if let Some(csv) = &self.csv {
+            (data.source, data.csv) = (Source::Csv, csv.clone());
+        }
+        set(&mut data.task, &self.task);
         set(&mut data.class_names, &self.class_names);
         if let (Some(_), None) = (&self.start, &self.config) {
             config.training.learning_rate = HEAD_RATE;
@@ -151,7 +169,14 @@ impl TrainArgs {
         set(&mut config.training.learning_rate, &self.rate);
         set(&mut config.training.seed, &self.seed);
         set(&mut config.output.folder, &self.out);
+        config.check()?;
         Ok((config, false))
+    }
+
+    /// The share of pictures for the test that the command line stands for, if it names pictures that aren't divided.
+    pub(super) fn held_out(&self, is_divided: bool) -> Option<f64> {
+        let pictures = self.folder.is_some() || self.csv.is_some();
+        (pictures && self.config.is_none() && !is_divided).then_some(HELD_OUT)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Training curves and the confusion matrix as charts (SVG).
 
-use nn::train::Confusion;
+use nn::train::{Confusion, Score};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -55,27 +55,33 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     points.chunks(points.len().div_ceil(POINTS).max(1)).map(mean).collect()
 }
 
-/// Loss, accuracy and learning rate over the steps.
+/// Loss, score and learning rate over the steps.
 pub(crate) fn curves(events: &[Event]) -> Drawn {
-    let (mut loss, mut accuracy, mut rate) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut test_loss, mut test_accuracy) = (Vec::new(), Vec::new());
+    let (mut loss, mut score, mut rate) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut test_loss, mut test_score) = (Vec::new(), Vec::new());
+    let mut named = (Score::Accuracy(0.0), None);
     for event in events {
         match event {
-            Event::Step { step, loss: l, accuracy: a, learning_rate, .. } => {
+            Event::Step { step, loss: l, score: s, learning_rate, .. } => {
                 let at = *step as f64;
                 loss.push((at, *l));
-                accuracy.push((at, *a));
+                score.push((at, s.value()));
+                named.0 = *s;
                 rate.push((at, *learning_rate));
             }
             Event::Epoch(epoch) => {
-                test_loss.extend(epoch.validation.map(|scores| (epoch.step as f64, scores.loss)));
-                test_accuracy.extend(epoch.validation.map(|scores| (epoch.step as f64, scores.accuracy)));
+                if let Some(scores) = epoch.validation {
+                    test_loss.push((epoch.step as f64, scores.loss));
+                    test_score.push((epoch.step as f64, scores.score.value()));
+                    named.1 = Some(scores.score);
+                }
             }
         }
     }
+    let title = scores_title(named.0, named.1);
     let panels = [
         ("Loss", vec![("training", TRAINING, thinned(&loss)), ("test", TEST, test_loss)]),
-        ("Accuracy", vec![("training", TRAINING, thinned(&accuracy)), ("test", TEST, test_accuracy)]),
+        (title, vec![("training", TRAINING, thinned(&score)), ("test", TEST, test_score)]),
         ("Learning rate", vec![("training", TRAINING, thinned(&rate))]),
     ];
     let mut text = String::new();
@@ -88,6 +94,16 @@ pub(crate) fn curves(events: &[Event]) -> Drawn {
         sheet.present()?;
     }
     Ok(text)
+}
+
+/// The heading of the steps' score and the validation's.
+pub(crate) fn scores_title(step: Score, validation: Option<Score>) -> &'static str {
+    match (step, validation) {
+        (Score::RSquared(_), _) => "R²",
+        (_, Some(Score::Auroc(_))) => "Accuracy in training, AUROC in validation",
+        (_, Some(Score::MeanIou(_))) => "Accuracy in training, mIoU in validation",
+        _ => "Accuracy",
+    }
 }
 
 /// The curve of a learning-rate range test: the loss over log₁₀ of the rate.
@@ -152,17 +168,17 @@ mod tests {
             step,
             epoch: 0,
             loss: 1.0 / step as f64,
-            accuracy: 0.5,
+            score: Score::Accuracy(0.5),
             gradient_norm: 1.0,
             learning_rate: 0.1,
         };
         let mut events: Vec<Event> = (1..=1000).map(step).collect();
-        let validation = Some(Scores { accuracy: 0.75, loss: 0.5 });
+        let validation = Some(Scores { score: Score::Accuracy(0.75), loss: 0.5 });
         events.push(Event::Epoch(Epoch {
             epoch: 0,
             step: 1000,
             loss: 0.1,
-            accuracy: 0.5,
+            score: Score::Accuracy(0.5),
             learning_rate: 0.1,
             validation,
         }));

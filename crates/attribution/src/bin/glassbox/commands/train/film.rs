@@ -8,7 +8,7 @@ use attribution::render::save_png;
 use image::{Rgb, RgbImage, imageops};
 use ndarray::Array3;
 use nn::Model;
-use nn::data::{Dataset, LabelledImages};
+use nn::data::{Dataset, LabelledImages, Truth};
 
 use crate::files::picture::Picture;
 use crate::terminal::Failure;
@@ -16,7 +16,7 @@ use crate::terminal::Failure;
 /// Pixels between two pictures.
 const GAP: u32 = 4;
 
-/// Grad-CAM maps of a few pictures for their true classes, with a column for each time.
+/// Grad-CAM maps of a few pictures for their true classes, labels or values, with a column for each time.
 pub(crate) struct Film {
     /// The pixels `[H, W, C]` and the class of each picture.
     pictures: Vec<(Array3<u8>, usize)>,
@@ -26,11 +26,17 @@ pub(crate) struct Film {
 }
 
 impl Film {
-    /// Selects the first picture of each class, but at most `most` pictures. A column is added every `every` epochs.
+    /// Selects the first picture of each class, with each label, or for each value, but at most `most` pictures. A column is
+    /// added every `every` epochs. There are none of networks that give maps themselves.
     pub(crate) fn new(images: &dyn Dataset, most: usize, folder: PathBuf, every: usize) -> Result<Self, Failure> {
         let shape = images.image_shape();
         let firsts = (0..images.class_names().len()).filter_map(|class| {
-            let index = (0..images.len()).find(|&index| images.label(index) == class)?;
+            let index = (0..images.len()).find(|&index| match images.truth(index) {
+                Ok(Truth::Class(label)) => label == class,
+                Ok(Truth::Labels(row)) => row[class] >= 0.5,
+                Ok(Truth::Values(_)) => true,
+                Ok(Truth::Mask(_)) | Err(_) => false,
+            })?;
             Some((index, class))
         });
         let read = |(index, class)| {

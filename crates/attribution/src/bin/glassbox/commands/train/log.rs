@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use nn::files::write_whole;
-use nn::train::{Epoch, Progress};
+use nn::train::{Epoch, Progress, Score};
 use serde::{Deserialize, Serialize};
 
 use crate::terminal::Failure;
@@ -14,14 +14,22 @@ use crate::terminal::Failure;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(crate) enum Event {
-    Step { step: usize, epoch: usize, loss: f64, accuracy: f64, gradient_norm: f64, learning_rate: f64 },
+    Step {
+        step: usize,
+        epoch: usize,
+        loss: f64,
+        #[serde(flatten)]
+        score: Score,
+        gradient_norm: f64,
+        learning_rate: f64,
+    },
     Epoch(Epoch),
 }
 
 impl Event {
     pub(crate) fn step(progress: &Progress) -> Self {
-        let &Progress { epoch, step, images, right, loss, gradient_norm, learning_rate, .. } = progress;
-        Self::Step { step, epoch, loss, accuracy: right as f64 / images as f64, gradient_norm, learning_rate }
+        let &Progress { epoch, step, score, loss, gradient_norm, learning_rate, .. } = progress;
+        Self::Step { step, epoch, loss, score, gradient_norm, learning_rate }
     }
 
     /// The number of steps before this event, and whether it ends an epoch. The end of an epoch comes after its last
@@ -93,7 +101,14 @@ mod tests {
     use super::*;
 
     fn step(step: usize) -> Event {
-        Event::Step { step, epoch: 0, loss: 0.1 * step as f64, accuracy: 0.5, gradient_norm: 1.0, learning_rate: 0.1 }
+        Event::Step {
+            step,
+            epoch: 0,
+            loss: 0.1 * step as f64,
+            score: Score::Accuracy(0.5),
+            gradient_norm: 1.0,
+            learning_rate: 0.1,
+        }
     }
 
     #[test]
@@ -120,7 +135,8 @@ mod tests {
     fn the_end_of_an_epoch_comes_after_its_last_step() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");
-        let end = Epoch { epoch: 0, step: 3, loss: 0.5, accuracy: 0.5, learning_rate: 0.1, validation: None };
+        let end =
+            Epoch { epoch: 0, step: 3, loss: 0.5, score: Score::Accuracy(0.5), learning_rate: 0.1, validation: None };
         let mut log = Log::open(&path, false).unwrap();
         (1..=3).for_each(|number| log.add(step(number)).unwrap());
         for _ in 0..2 {

@@ -5,6 +5,7 @@ mod chart;
 mod film;
 mod log;
 mod report;
+mod results;
 
 use std::error::Error;
 use std::fs;
@@ -12,10 +13,16 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nn::Model;
-use nn::data::{Augmentation, Dataset, Loader};
+use nn::data::{Augmentation, Batch, Dataset, Loader, Targets};
 use nn::files::remove_parts;
-use nn::train::{BEST, Ended, Evaluation, LAST, TrainError, Trainer, evaluate, range_test, train_step};
+use nn::layers::{Apply, Softmax};
+use nn::losses::{cross_entropy, dice_loss, huber_error};
+use nn::train::{
+    BEST, Confusion, Ended, Evaluation, LAST, Results, StepGradients, TrainError, Trainer, evaluate, fitting_loss,
+    positive_weights, range_test,
+};
+use nn::{Model, Task};
+use tensor::{Tensor, Var};
 
 pub(crate) use arguments::TrainArgs;
 use film::Film;
@@ -25,8 +32,8 @@ use crate::files::folder::{self, write};
 use crate::report::{self as html, PAGE};
 use crate::terminal::progress::{TrainingBar, minutes};
 use crate::terminal::{Failure, interrupt, say};
-use crate::training::config::{self, Config, Output};
-use crate::training::data::{self, Sets};
+use crate::training::config::{self, Config, Loss, Output};
+use crate::training::data::{self, Opened, Sets};
 use crate::training::{network, transfer};
 
 /// The file with the settings, in the folder of the training.
@@ -46,9 +53,13 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
         say!("{}", config::TEMPLATE.trim_end());
         return Ok(());
     }
-    let (config, resume) = args.config()?;
+    let (mut config, resume) = args.config()?;
     let start = transfer::start(&config.network)?;
     let opened = data::open(&config, start.as_ref())?;
+    if let Some(share) = args.held_out(opened.is_divided()) {
+        config.data.test = share;
+    }
+    check_loss(&config, &opened)?;
     let sets = opened.sets(&config)?;
     let images = sets.training.epoch(0)?;
     let model = match &start {
@@ -56,7 +67,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
         None => network::build(&config, &*images)?,
     };
     let (count, [height, width, _]) = (images.len(), images.image_shape());
-    let (parameters, classes) = (model.summary().parameters, model.classes());
+    let (parameters, truths) = (model.summary().parameters, truths(&*images));
     if args.dry_run {
         say!("{}\n", model.summary());
         describe("for training", &*images);
@@ -75,9 +86,12 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
     let trained: usize = trained.map(|(_, parameter)| parameter.value.len()).sum();
     let frozen =
         if transfer::freezes(&config.network) { format!(", {trained} of them trained") } else { String::new() };
-    say!(
-        "{count} training images of {height}×{width} in {classes} classes; a network of {parameters} parameters{frozen}"
-    );
+    say!("{count} training images of {height}×{width} {truths}; a network of {parameters} parameters{frozen}");
+    if opened.is_divided() {
+        let size = |images: &Option<Box<dyn Dataset + '_>>| images.as_ref().map_or(0, |images| images.len());
+        let (validation, test) = (size(&sets.validation), size(&sets.test));
+        say!("The data is divided: {count} images for training, {validation} for validation, {test} for the test");
+    }
     drop(images);
     if !resume {
         // Removes an earlier training's results, so that none of them is mistaken for this one's.
@@ -131,8 +145,21 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
             keep(written, failed)
         });
     if config.data.balanced {
-        trainer = trainer.class_weights(sets.training.epoch(0)?.class_weights());
+        let images = sets.training.epoch(0)?;
+        trainer = match images.task() {
+            Task::Labels => trainer.positive_weights(positive_weights(&*images)?),
+            Task::Classes if images.has_classes() => trainer.class_weights(images.class_weights()),
+            _ => return Err("data.balanced: only classes of images and labels can be balanced".into()),
+        };
     }
+    trainer = match config.training.loss {
+        Loss::Fitting => trainer,
+        Loss::Huber => trainer.loss(huber),
+        Loss::Dice => {
+            let smoothing = config.training.label_smoothing;
+            trainer.loss(move |scores, batch| dice(scores, batch, smoothing))
+        }
+    };
     if let Some(images) = sets.chosen_by() {
         trainer = trainer.validation(images);
     }
@@ -190,20 +217,79 @@ fn resumable(error: &dyn Error, out: &Path) -> Failure {
     }
 }
 
-/// Prints the accuracy, and writes the confusion matrix.
+/// Huber's error of values in standard deviations.
+fn huber(scores: &Var<f32>, batch: &Batch) -> Var<f32> {
+    let Targets::Values(values) = &batch.targets else { unreachable!("checked before the training") };
+    huber_error(scores, values, 1.0)
+}
+
+/// The per-pixel cross-entropy and the Dice loss.
+fn dice(scores: &Var<f32>, batch: &Batch, smoothing: f64) -> Var<f32> {
+    let Targets::Map(pixels) = &batch.targets else { unreachable!("checked before the training") };
+    let mut wanted = Tensor::zeros(scores.shape().clone());
+    let classes = scores.shape()[3];
+    wanted.make_mut().chunks_exact_mut(classes).zip(pixels).for_each(|(row, &class)| row[class] = 1.0);
+    cross_entropy(scores, pixels, smoothing).add(&dice_loss(&scores.apply(Softmax), &wanted))
+}
+
+/// Refuses a loss that doesn't fit the images, before anything is written.
+fn check_loss(config: &Config, opened: &Opened) -> Result<(), Failure> {
+    match config.training.loss {
+        Loss::Huber if opened.task() != Task::Values => Err("training.loss: \"huber\" is for values".into()),
+        Loss::Dice if !opened.is_map() => Err("training.loss: \"dice\" is for masks".into()),
+        _ => Ok(()),
+    }
+}
+
+/// What is true of the images, in a few words: `in 3 classes`.
+fn truths(images: &dyn Dataset) -> String {
+    let names = images.class_names().join(", ");
+    match (images.task(), images.is_map()) {
+        (_, true) => format!("with masks of {names}"),
+        (Task::Labels, _) => format!("with the labels {names}"),
+        (Task::Values, _) => format!("with the values {names}"),
+        _ => format!("in {} classes", images.class_names().len()),
+    }
+}
+
+/// Prints the results of the test, and writes the confusion matrix if there is one.
 fn tell(evaluation: &Evaluation, images: usize, out: &Path) -> Result<(), Failure> {
-    let top = evaluation.top.iter().enumerate().skip(1).map(|(index, share)| format!("top-{} {share:.4}", index + 1));
-    say!("Test accuracy {:.4} on {images} images; {}", evaluation.accuracy, top.collect::<Vec<_>>().join(", "));
-    say!("{}", evaluation.confusion);
-    write(&out.join("confusion.csv"), &evaluation.confusion.to_csv())?;
-    write(&out.join("confusion.svg"), &chart::confusion(&evaluation.confusion)?)
+    match &evaluation.results {
+        Results::Classes { top, confusion } => {
+            let others = top.iter().enumerate().skip(1).map(|(index, share)| format!("top-{} {share:.4}", index + 1));
+            say!("Test {} on {images} images; {}", evaluation.score(), others.collect::<Vec<_>>().join(", "));
+            tell_confusion(confusion, out)
+        }
+        Results::Map(confusion) => {
+            let pixels = confusion.accuracy().unwrap_or(0.0);
+            say!("Test {} on {images} images; share of the pixels that are right {pixels:.4}", evaluation.score());
+            tell_confusion(confusion, out)
+        }
+        Results::Labels(_) | Results::Values(_) => {
+            say!("Test {} on {images} images", evaluation.score());
+            say!("{}", results::lines(&evaluation.results));
+            Ok(())
+        }
+    }
+}
+
+fn tell_confusion(confusion: &Confusion, out: &Path) -> Result<(), Failure> {
+    say!("{confusion}");
+    write(&out.join("confusion.csv"), &confusion.to_csv())?;
+    write(&out.join("confusion.svg"), &chart::confusion(confusion)?)
 }
 
 /// Prints a data set on one line, with the number of images of each class.
 fn describe(what: &str, images: &dyn Dataset) {
     let (count, [height, width, channels]) = (images.len(), images.image_shape());
-    let of = images.class_names().iter().zip(images.class_counts()).map(|(name, count)| format!("{name} {count}"));
-    say!("{count} images {what}, {height}×{width}×{channels}: {}", of.collect::<Vec<_>>().join(", "));
+    let of = match images.has_classes() {
+        true => {
+            let of = images.class_names().iter().zip(images.class_counts());
+            of.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+        }
+        false => truths(images),
+    };
+    say!("{count} images {what}, {height}×{width}×{channels}: {of}");
 }
 
 /// Times a few steps on a copy of the network, and prints an estimate of the training time.
@@ -215,7 +301,9 @@ fn estimate(config: &Config, model: &Model, images: &dyn Dataset, test: Option<&
     loader.epoch(0, 0, |batches| {
         for batch in batches.take(1 + TIMED) {
             let (batch, began) = (batch?, Instant::now());
-            train_step(&mut copy, &mut *optimizer, batch.images, &batch.labels, training.label_smoothing, 0)?;
+            let Batch { images, targets } = batch;
+            let loss = |scores: &Var<f32>| fitting_loss(scores, &targets, training.label_smoothing, None);
+            StepGradients::compute(&copy, images, 0, loss)?.apply(&mut copy, &mut *optimizer);
             seconds.push(began.elapsed().as_secs_f64());
         }
         Ok::<(), Failure>(())
