@@ -76,7 +76,7 @@ fn weights_in_the_layout_of_pytorch_are_read_and_written() {
 /// Half the sum of all scores, with weight −1 for an image's own class and ½ for the others: its gradient is exact.
 fn loss(scores: &Var<f32>, batch: &Batch) -> Var<f32> {
     let weight = |&label: &usize| [0, 1, 2].map(|class| if class == label { -1.0 } else { 0.5 });
-    let weights = Tensor::new([batch.labels.len(), 3], batch.labels.iter().flat_map(weight).collect::<Vec<f32>>());
+    let weights = Tensor::new([batch.labels().len(), 3], batch.labels().iter().flat_map(weight).collect::<Vec<f32>>());
     scores.mul(&scores.tape().leaf(weights)).sum().mul_scalar(0.5)
 }
 

@@ -1,6 +1,7 @@
 //! Tables of labels: CSV files that say what is true of pictures.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -148,8 +149,11 @@ impl LabelTable {
 impl Cells {
     fn read(path: &Path) -> Result<Self, TableError> {
         let failed = |line, problem| TableError { path: path.to_owned(), line, problem };
-        let broken = |error: csv::Error| failed(error.position().map(csv::Position::line), TableProblem::Csv(error));
-        let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_path(path).map_err(broken)?;
+        let text = fs::read(path).map_err(|cause| failed(None, TableProblem::Io(cause)))?;
+        let lines = Lines::new(&text);
+        let line = |position: Option<&csv::Position>| position.map(|position| lines.at(position.byte()));
+        let broken = |error: csv::Error| failed(line(error.position()), TableProblem::Csv(error));
+        let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(&text[..]);
         let header = reader.headers().map_err(broken)?.clone();
         let named = |index: usize, names: &[&str]| names.contains(&header[index].to_lowercase().as_str());
         if header.len() < 2 || !named(0, &FILE) {
@@ -175,7 +179,7 @@ impl Cells {
         let mut records = Vec::new();
         for record in reader.records() {
             let record = record.map_err(broken)?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = line(record.position()).unwrap_or(1);
             if record.len() != header.len() {
                 let problem = TableProblem::Columns { expected: header.len(), found: record.len() };
                 return Err(failed(Some(line), problem));
@@ -293,6 +297,27 @@ impl Cells {
         let units = self.columns.iter().filter(|_| has_units).map(|column| column.unit.clone()).collect();
         drop(classes);
         Ok(LabelTable { path: self.path, task, names, units, rows, has_parts: self.part.is_some() })
+    }
+}
+
+/// The numbers of a text's lines.
+struct Lines<'a> {
+    text: &'a [u8],
+    /// Where the lines end.
+    ends: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Self { text, ends: (0..text.len()).filter(|&at| text[at] == b'\n').collect() }
+    }
+
+    /// The number, from 1, of the line with the record that is read from a position on: blank lines and the end of the line
+    /// before may lie in between.
+    fn at(&self, position: u64) -> u64 {
+        let position = usize::try_from(position).unwrap_or(usize::MAX).min(self.text.len());
+        let blank = self.text[position..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        1 + self.ends.partition_point(|&end| end < position + blank) as u64
     }
 }
 

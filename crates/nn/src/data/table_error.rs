@@ -22,7 +22,10 @@ pub struct TableError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TableProblem {
-    /// The file can't be read, or isn't UTF-8.
+    /// The file can't be read.
+    #[error("can't be read: {0}")]
+    Io(std::io::Error),
+    /// The text isn't UTF-8.
     #[error("can't be read as CSV: {0}")]
     Csv(csv::Error),
     /// The first line doesn't name a column of files and others.

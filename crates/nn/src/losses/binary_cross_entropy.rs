@@ -61,7 +61,7 @@ impl<T: Real> Op<T> for BinaryCrossEntropy<T> {
         let share = upstream.item() / T::from_f64(logits.len() as f64);
         let slopes =
             self.terms(logits).map(|(x, present, absent)| share * (absent * sigmoid(x) - present * sigmoid(-x)));
-        Grads::one(Tensor::new(logits.shape().clone(), slopes.collect::<Vec<_>>()))
+        Grads::one(Tensor::new(*logits.shape(), slopes.collect::<Vec<_>>()))
     }
 
     fn needs(&self) -> Needs {

@@ -60,7 +60,7 @@ impl<T: Real> Op<T> for DiceLoss<T> {
             T::from_f64(-share * (2.0 * q.as_f64() - dice) / either)
         };
         let slopes: Vec<T> = self.targets.as_slice().iter().enumerate().map(slope).collect();
-        Grads::one(Tensor::new(p.shape().clone(), slopes))
+        Grads::one(Tensor::new(*p.shape(), slopes))
     }
 
     fn needs(&self) -> Needs {

@@ -226,7 +226,7 @@ fn huber(scores: &Var<f32>, batch: &Batch) -> Var<f32> {
 /// The per-pixel cross-entropy and the Dice loss.
 fn dice(scores: &Var<f32>, batch: &Batch, smoothing: f64) -> Var<f32> {
     let Targets::Map(pixels) = &batch.targets else { unreachable!("checked before the training") };
-    let mut wanted = Tensor::zeros(scores.shape().clone());
+    let mut wanted = Tensor::zeros(*scores.shape());
     let classes = scores.shape()[3];
     wanted.make_mut().chunks_exact_mut(classes).zip(pixels).for_each(|(row, &class)| row[class] = 1.0);
     cross_entropy(scores, pixels, smoothing).add(&dice_loss(&scores.apply(Softmax), &wanted))
