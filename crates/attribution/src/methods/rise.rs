@@ -1,11 +1,12 @@
 //! RISE.
 
-use ndarray::Array2;
+use ndarray::{Array2, Zip};
 use nn::{Model, Real};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tensor::pairwise_sum;
 
 use super::prelude::*;
 use super::settings::to_value;
@@ -16,7 +17,7 @@ static ABOUT: About = About {
     id: "rise",
     title: "RISE",
     source: "Petsiuk et al. 2018",
-    formula: "the mean of random masks, each weighted by the score of the image seen through it",
+    formula: "random masks, each weighted by how far the score of the image seen through it is above the mean",
     looks_at: LooksAt::Input,
     quantity: Quantity::Evidence,
     cost: Cost::Settings,
@@ -26,15 +27,19 @@ static ABOUT: About = About {
     chapter: "chapter_11_other_readings",
 };
 
-/// RISE: the mean of random masks, each weighted by the score of the masked image: `[H, W]`. (Petsiuk, Das and Saenko,
-/// *RISE: Randomized Input Sampling for Explanation of Black-box Models*, 2018, eq. 6.)
+/// RISE: how far the score is above its mean when a pixel is visible, over random masks: `[H, W]`. (Petsiuk, Das and
+/// Saenko, *RISE: Randomized Input Sampling for Explanation of Black-box Models*, 2018, eqs. 5 and 6.)
 ///
 /// ```text
-/// M = 1 / (p N) Σ_k S(x ⊙ mask_k) mask_k
+/// M = Σ_k (S_k − S̄) mask_k / Σ_k mask_k,    S_k = S(x ⊙ mask_k),    S̄ = 1/N Σ_k S_k
 /// ```
 ///
-/// The paper's score is a probability. Here it is the target's score, a logit unless the target is a function, so the
-/// map can be negative. Maps with different seeds are never exactly the same: compare some.
+/// The paper's M = 1 / (p N) Σ_k S_k mask_k differs in two ways. It doesn't subtract the mean, since its score is a
+/// probability. Here it is the target's score, usually a logit, whose zero means nothing: a constant added to all
+/// logits leaves the probabilities as they are, but would add the random coverage Σ_k mask_k to the map. And it divides by
+/// the expected coverage p N, not by that of the pixel.
+///
+/// Maps with different seeds are never exactly the same: compare some.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rise {
@@ -102,12 +107,18 @@ impl<T: Real> Method<T> for Rise {
             };
             let variants = pass.variants(image, self.masks);
             let scores = runner.scores(&resolved, &variants, through, |x| resolved.predict(model, x))?;
+            let mean = pairwise_sum(&scores) / T::from_f64(self.masks as f64);
             let mut sum = Array2::<T>::zeros((height, width));
+            let mut coverage = Array2::<T>::zeros((height, width));
             for (k, &score) in scores.iter().enumerate() {
-                sum.scaled_add(score, &self.mask(k, [height, width]));
+                let mask = self.mask(k, [height, width]);
+                sum.scaled_add(score - mean, &mask);
+                coverage += &mask;
             }
-            let expected = T::from_f64(self.probability * self.masks as f64);
-            Ok(runner.traced(pass.fine_map(image, ABOUT.quantity, sum.mapv(|m| m / expected))))
+            // A pixel that no mask shows gets 0.
+            let above = |&sum: &T, &shown: &T| if shown > T::zero() { sum / shown } else { T::zero() };
+            let values = Zip::from(&sum).and(&coverage).map_collect(above);
+            Ok(runner.traced(pass.fine_map(image, ABOUT.quantity, values)))
         };
         (0..pass.images()).map(&mut map).collect()
     }
@@ -120,34 +131,76 @@ impl<T: Real> Method<T> for Rise {
 /// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
+    use super::super::tests::{image, maps, near, score, with_pass};
+    use super::Rise;
+    use crate::map::{Alignment, upsample};
+    use crate::testing::INPUT;
     use ndarray::{Array2, Array3};
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
-    use super::Rise;
-    use super::super::tests::{image, maps, near, score, with_pass};
-    use crate::map::{Alignment, upsample};
-    use crate::testing::INPUT;
 
     pub(crate) fn check() {
         let settings = Rise { masks: 33, cells: 3, probability: 0.4, seed: 9 };
         with_pass(|pass| {
             let x = image(pass, 1);
-            let mut expected = Array2::<f64>::zeros((9, 8));
-            for k in 0..33 {
-                let mut rng = ChaCha8Rng::seed_from_u64(9);
-                rng.set_stream(k);
-                let grid = Array2::from_shape_simple_fn((3, 3), || f64::from(u8::from(rng.random_bool(0.4))));
-                let large = upsample(grid.view(), 12, 12, Alignment::HalfPixel);
-                let (top, left) = (rng.random_range(0..3), rng.random_range(0..3));
-                let mask = |i: usize, j: usize| large[[top + i, left + j]];
-                let seen = Array3::from_shape_fn(INPUT, |(i, j, c)| x[[i, j, c]] * mask(i, j));
-                let weight = score(pass, &seen);
-                expected.indexed_iter_mut().for_each(|((i, j), m)| *m += weight * mask(i, j) / (0.4 * 33.0));
-            }
+            let masks: Vec<Array2<f64>> = (0..33)
+                .map(|k| {
+                    let mut rng = ChaCha8Rng::seed_from_u64(9);
+                    rng.set_stream(k);
+                    let grid = Array2::from_shape_simple_fn((3, 3), || f64::from(u8::from(rng.random_bool(0.4))));
+                    let large = upsample(grid.view(), 12, 12, Alignment::HalfPixel);
+                    let (top, left) = (rng.random_range(0..3), rng.random_range(0..3));
+                    Array2::from_shape_fn((9, 8), |(i, j)| large[[top + i, left + j]])
+                })
+                .collect();
+            let seen = |mask: &Array2<f64>| Array3::from_shape_fn(INPUT, |(i, j, c)| x[[i, j, c]] * mask[[i, j]]);
+            let scores: Vec<f64> = masks.iter().map(|mask| score(pass, &seen(mask))).collect();
+            let mean = scores.iter().sum::<f64>() / 33.0;
+            let expected = Array2::from_shape_fn((9, 8), |pixel| {
+                let shown: f64 = masks.iter().map(|mask| mask[pixel]).sum();
+                scores.iter().zip(&masks).map(|(score, mask)| (score - mean) * mask[pixel]).sum::<f64>() / shown
+            });
             let found = maps(pass, "pool", &settings);
             near(&found[1].per_cell(), &expected, "RISE");
             assert!(pass.why(1).explain_each(&Rise { cells: 0, ..settings }).is_err());
             assert_ne!(maps(pass, "pool", &Rise { seed: 10, ..settings })[1], found[1]);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{maps, with_pass};
+    use super::*;
+    use crate::Target;
+
+    /// Such a constant changes no probability.
+    #[test]
+    fn a_constant_added_to_all_scores_changes_nothing_but_the_rounding() {
+        let settings = Rise { masks: 40, cells: 3, ..Rise::default() };
+        with_pass(|pass| {
+            for constant in [1e-3, 1.0, -1e3, 1e6] {
+                let moved = Target::function(move |logits| logits.pick(1) + constant);
+                let moved = pass.why(moved).explain_each(&settings).unwrap();
+                for (moved, found) in moved.iter().zip(maps(pass, "pool", &settings)) {
+                    // Each score is rounded once more, by half a unit in the last place, and so is the mean.
+                    let most = 4.0 * f64::EPSILON * constant.abs().max(1.0);
+                    let differs = (&moved.per_cell() - &found.per_cell()).iter().any(|d| d.abs() > most);
+                    assert!(!differs, "{constant}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn masks_that_hide_nothing_and_pixels_that_are_never_shown_tell_nothing() {
+        with_pass(|pass| {
+            let zero = |settings: &Rise, pixel| maps(pass, "pool", settings)[0].per_cell()[pixel] == 0.0;
+            let open = Rise { probability: 1.0, masks: 8, ..Rise::default() };
+            assert!(ndarray::indices((9, 8)).into_iter().all(|pixel| zero(&open, pixel)));
+            // A single mask is its own mean.
+            let single = Rise { masks: 1, ..Rise::default() };
+            assert!(ndarray::indices((9, 8)).into_iter().all(|pixel| zero(&single, pixel)));
         });
     }
 }
