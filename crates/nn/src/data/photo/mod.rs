@@ -1,5 +1,6 @@
 //! Pictures: decoding, cropping and resizing.
 
+mod jpeg;
 mod read;
 
 use image::imageops::FilterType;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
-use super::Photo;
+use super::{Photo, jpeg};
 use crate::FileKind;
 
 /// Limit on the number of pixels: larger pictures are refused before they are decoded.
@@ -33,14 +33,14 @@ pub enum PhotoError {
         cause: io::Error,
     },
     /// The file's content, whatever its name, isn't a picture of a known format.
-    #[error("{}: expected a PNG, JPEG, WebP, GIF or BMP picture, found {found}", path.display())]
+    #[error("{}: expected a PNG, JPEG, WebP, GIF, BMP or TIFF picture, found {found}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// What its first bytes are.
         found: FileKind,
     },
-    /// The picture is damaged or truncated.
+    /// The picture is damaged, cut off, or of a kind of its format that isn't read.
     #[error("{}: a {} picture that can't be decoded: {cause}", path.display(), format!("{format:?}").to_uppercase())]
     Damaged {
         /// The file.
@@ -81,14 +81,14 @@ pub enum PhotoError {
 }
 
 impl Photo {
-    /// Opens a PNG, JPEG, WebP, GIF or BMP file; of an animation, the first frame.
+    /// Opens a PNG, JPEG, WebP, GIF, BMP or TIFF file; of several frames or pages, the first.
     ///
     /// Transparent pixels are blended with white, 16-bit channels are reduced to 8 bits, and the EXIF orientation is applied.
     /// Grey files have one channel, all others three.
     ///
     /// # Errors
     ///
-    /// If the file can't be read, isn't such a picture, is damaged, or is too large.
+    /// If the file can't be read, isn't such a picture, is damaged or cut off, or is too large.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PhotoError> {
         let path = path.as_ref();
         match File::open(path) {
@@ -111,13 +111,10 @@ impl Photo {
         reader.by_ref().take(100).read_to_end(&mut start).map_err(unreadable)?;
         reader.rewind().map_err(unreadable)?;
         let foreign = || PhotoError::Format { path: path.to_owned(), found: FileKind::of(&start) };
-        let reader = ImageReader::new(reader).with_guessed_format().map_err(unreadable)?;
-        let format = reader.format().ok_or_else(foreign)?;
-        let failed = |error| match error {
-            ImageError::Unsupported(_) => foreign(),
-            cause => PhotoError::Damaged { path: path.to_owned(), format, cause },
-        };
-        let mut decoder = reader.into_decoder().map_err(failed)?;
+        let guessed = ImageReader::new(&mut reader).with_guessed_format().map_err(unreadable)?;
+        let format = guessed.format().filter(ImageFormat::reading_enabled).ok_or_else(foreign)?;
+        let failed = |cause| PhotoError::Damaged { path: path.to_owned(), format, cause };
+        let mut decoder = guessed.into_decoder().map_err(failed)?;
         let (width, height) = decoder.dimensions();
         let pixels = u64::from(width) * u64::from(height);
         if !(1..=MAX_PIXELS).contains(&pixels) {
@@ -127,7 +124,15 @@ impl Photo {
             return Err(PhotoError::Announced { path: path.to_owned(), length, height, width });
         }
         let orientation = decoder.orientation().map_err(failed)?;
-        let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+        let mut image = match format {
+            ImageFormat::Jpeg => {
+                drop(decoder);
+                let mut file = Vec::new();
+                reader.rewind().and_then(|()| reader.read_to_end(&mut file)).map_err(unreadable)?;
+                jpeg::decode(&file).map_err(failed)?
+            }
+            _ => DynamicImage::from_decoder(decoder).map_err(failed)?,
+        };
         image.apply_orientation(orientation);
         Ok(Self { image: flatten(image) })
     }
@@ -170,6 +175,9 @@ mod tests {
     use ndarray::array;
     use proptest::prelude::*;
 
+    const FORMATS: [ImageFormat; 6] =
+        [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Tiff];
+
     fn saved(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
         let mut bytes = io::Cursor::new(Vec::new());
         image.into().write_to(&mut bytes, format).unwrap();
@@ -194,7 +202,7 @@ mod tests {
         let grey = GrayImage::from_fn(3, 2, |x, y| Luma([(10 * x + y) as u8]));
         let photo = open(&saved(grey, ImageFormat::Png)).unwrap();
         assert_eq!(photo.pixels(), array![[[0u8], [10], [20]], [[1], [11], [21]]]);
-        for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP] {
+        for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Tiff] {
             let photo = open(&saved(gradient(), format)).unwrap();
             assert_eq!((photo.height(), photo.width(), photo.channels()), (30, 40, 3));
             assert_eq!(photo.to_rgb(), gradient());
@@ -259,18 +267,58 @@ mod tests {
 
     #[test]
     fn sixteen_bits_become_eight() {
-        let deep = ImageBuffer::<Luma<u16>, _>::from_fn(3, 1, |x, _| Luma([[0, 0x8080, 0xFFFF][x as usize]]));
-        assert_eq!(open(&saved(deep, ImageFormat::Png)).unwrap().pixels(), array![[[0u8], [128], [255]]]);
-        let deep = ImageBuffer::<Rgb<u16>, _>::from_pixel(1, 1, Rgb([0, 0x8080, 0xFFFF]));
-        assert_eq!(open(&saved(deep, ImageFormat::Png)).unwrap().pixels(), array![[[0u8, 128, 255]]]);
+        for format in [ImageFormat::Png, ImageFormat::Tiff] {
+            let deep = ImageBuffer::<Luma<u16>, _>::from_fn(3, 1, |x, _| Luma([[0, 0x8080, 0xFFFF][x as usize]]));
+            assert_eq!(open(&saved(deep, format)).unwrap().pixels(), array![[[0u8], [128], [255]]]);
+            let deep = ImageBuffer::<Rgb<u16>, _>::from_pixel(1, 1, Rgb([0, 0x8080, 0xFFFF]));
+            assert_eq!(open(&saved(deep, format)).unwrap().pixels(), array![[[0u8, 128, 255]]]);
+        }
+    }
+
+    /// Wherever a file ends too early, no pixel is invented: the picture is that of the whole file, or there is none.
+    #[test]
+    fn no_pixel_of_a_cut_file_is_invented() {
+        let noise = |x: u32, y: u32, c: u32| ((x * 7919 + y * 10_473 + c * 31) * 2_654 >> 7) as u8;
+        let photo = RgbImage::from_fn(70, 50, |x, y| Rgb([0, 1, 2].map(|c| noise(x, y, c))));
+        for format in FORMATS {
+            let bytes = saved(photo.clone(), format);
+            let whole = open(&bytes).unwrap();
+            let mut refused = 0;
+            for length in (0..bytes.len()).rev().take(300).chain((0..bytes.len()).step_by(97)) {
+                match open(&bytes[..length]) {
+                    Ok(cut) => assert_eq!(cut, whole, "{format:?}, {length} of {} bytes", bytes.len()),
+                    Err(_) => refused += 1,
+                }
+            }
+            assert!(refused > 290, "{format:?}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_jpeg_that_is_cut_or_overwritten_is_damaged() {
+        let bytes = saved(gradient(), ImageFormat::Jpeg);
+        let (start, end) = (bytes.len() - 200, bytes.len() - 2);
+        for length in [start, end, bytes.len() - 1] {
+            assert!(message(&bytes[..length]).contains("a JPEG picture that can't be decoded"), "{length}");
+            assert!(message(&bytes[..length]).ends_with("the file ends before the picture does"), "{length}");
+        }
+        // No code consists of ones alone (0xFF is followed by a 0 that isn't read), and no frame begins within another.
+        for damage in [[0xFF, 0].repeat(20), vec![0xFF, 0xC0]] {
+            let mut damaged = bytes.clone();
+            damaged[start..start + damage.len()].copy_from_slice(&damage);
+            assert!(matches!(open(&damaged), Err(PhotoError::Damaged { .. })), "{damage:?}");
+        }
+        // What follows the end of the picture is no part of it.
+        let longer = [&bytes[..], &saved(gradient(), ImageFormat::Jpeg)[..50]].concat();
+        assert_eq!(open(&longer).unwrap(), open(&bytes).unwrap());
     }
 
     #[test]
     fn foreign_and_damaged_files_are_told_apart() {
-        assert!(message(b"").contains("coat.dat: expected a PNG, JPEG, WebP, GIF or BMP picture, found an empty file"));
+        let expected = "coat.dat: expected a PNG, JPEG, WebP, GIF, BMP or TIFF picture, found an empty file";
+        assert!(message(b"").contains(expected));
         assert!(message(b"\x93NUMPY\x01\x00").ends_with("found a NumPy array"));
-        assert!(message(b"II*\0\x08\0\0\0\0\0\0\0").ends_with("found a TIFF picture"));
-        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP] {
+        for format in FORMATS {
             let bytes = saved(gradient(), format);
             assert!(open(&bytes).is_ok(), "{format:?}");
             for length in [bytes.len() / 2, 20] {
@@ -287,9 +335,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
         fn no_damage_panics(
-            format in prop::sample::select(vec![
-                ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::WebP,
-            ]),
+            format in prop::sample::select(FORMATS.to_vec()),
             damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
             // Half of the cases damage the header only.
             to_header: bool,
