@@ -8,6 +8,7 @@
 //! and [`Loader`] makes mini-batches.
 
 mod augment;
+pub mod boxes;
 mod cifar;
 mod crop;
 mod dataset;
