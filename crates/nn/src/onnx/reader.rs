@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::OnnxOptions;
-use super::activation::Activation;
 use super::context::{Graph, Operator, Reading, Value};
 use super::error::{NodeError, OnnxError};
 use super::external::ExternalData;
@@ -15,7 +13,7 @@ use super::order;
 use super::output;
 use super::registry::OPERATORS;
 use super::schema::{GraphProto, INFO_KEY, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-use crate::model::{Model, ModelInfo, Source};
+use crate::model::{Model, ModelInfo};
 
 /// The oldest version of the operators that is supported.
 const OLDEST_OPSET: i64 = 7;

@@ -105,7 +105,7 @@ pub(super) fn normalization_for(model: &Model<f32>, images: &dyn Dataset) -> Res
             return Err(TrainError::MapSize { expected: [h, w], found: [height, width] });
         }
     }
-    let (expected, found) = (model.classes(), images.class_names().len());
+    let (expected, found) = (model.scores(), images.class_names().len());
     // A model may know classes that these images don't have.
     if found > expected || model.task() != Task::Classes && found != expected {
         return Err(TrainError::Classes { expected, found });

@@ -318,7 +318,7 @@ impl<'a> Trainer<'a> {
 
     /// Checks that weights and mixing suit the images.
     fn check_weights(&self, model: &Model<f32>, images: &dyn Dataset) -> Result<(), TrainError> {
-        let (expected, found) = (model.classes(), images.class_names().len());
+        let (expected, found) = (model.scores(), images.class_names().len());
         let refused = |what, of, found| Err(TrainError::Weights { what, of, found });
         let task = || if images.is_map() { "masks".into() } else { images.task().to_string() };
         if let Some(weights) = &self.class_weights {
