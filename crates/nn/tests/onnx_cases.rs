@@ -98,7 +98,10 @@ fn networks_of_other_shapes_give_the_scores_of_onnx_runtime() {
     let made: BTreeMap<String, Made> = serde_json::from_slice(&fs::read(path("made.json")).unwrap()).unwrap();
     let mut failures = Vec::new();
     for (name, Made { image, size, values }) in made {
-        let model = match Model::load_onnx_with(path(&format!("made/{name}.onnx")), &OnnxOptions { size }) {
+        let model = match Model::load_onnx_with(
+            path(&format!("made/{name}.onnx")),
+            &OnnxOptions { size, ..OnnxOptions::default() },
+        ) {
             Ok(model) => model,
             Err(error) => {
                 failures.push(error.to_string());
@@ -152,7 +155,7 @@ fn a_size_that_the_file_leaves_open_is_asked_for_and_taken() {
     let LoadErrorKind::Onnx(kind) = &error.kind else { panic!("{error}") };
     assert!(matches!(**kind, OnnxError::OpenSize { .. }), "{error}");
     assert!(error.to_string().contains("[batch_size, num_channels, height, width]"), "{error}");
-    let with = |size| Model::load_onnx_with(&file, &OnnxOptions { size: Some(size) });
+    let with = |size| Model::load_onnx_with(&file, &OnnxOptions { size: Some(size), ..OnnxOptions::default() });
     check("dynamic-size.onnx", &cases()["dynamic-size.onnx"], &with([32, 32]).unwrap());
     assert_eq!(with([20, 31]).unwrap().input_shape(), [20, 31, 3]);
     assert!(with([2, 31]).is_err());

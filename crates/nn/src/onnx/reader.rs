@@ -30,7 +30,8 @@ pub(super) fn model(
     let tensors = std::mem::take(&mut graph.initializer);
     let scores = output::choose(&graph, options.output.as_deref())?;
     let outputs = output::names(&graph, &scores);
-    let (graph, Value::Activation(values)) = read(&file, &graph, tensors, scores.value, external, bytes, options)? else {
+    let (graph, Value::Activation(values)) = read(&file, &graph, tensors, scores.value, external, bytes, options)?
+    else {
         return Err(OnnxError::Output(scores.output.into()));
     };
     let mut network = graph.network;
