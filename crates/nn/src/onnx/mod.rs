@@ -13,7 +13,8 @@
 //! - What exporters write as several nodes is one layer: GELU, SiLU, hard swish and hard sigmoid, softplus, the division by a
 //!   vector's length. The nodes of a file may stand in any order.
 //! - A softmax, sigmoid, argmax or top-k at the end is left out: the scores are its input. It says what they mean
-//!   ([`Task`](crate::Task)): one of several classes, or independent labels.
+//!   ([`Task`](crate::Task)): one of several classes, or independent labels. A division by the length at the end makes an
+//!   embedding.
 //! - Of several outputs, the one that alone can be scores is read: a row rather than a map, not one from which another output
 //!   is computed, or the one called `logits`, `scores` or the like.
 //! - Class names and preprocessing are kept in the metadata of files that [`Model::save_onnx`] writes, and are found there.

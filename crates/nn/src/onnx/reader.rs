@@ -13,7 +13,8 @@ use super::order;
 use super::output;
 use super::registry::OPERATORS;
 use super::schema::{GraphProto, INFO_KEY, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-use crate::model::{Model, ModelInfo};
+use crate::layers::layer::Layer;
+use crate::model::{Model, ModelInfo, Task};
 
 /// The oldest version of the operators that is supported.
 const OLDEST_OPSET: i64 = 7;
@@ -37,7 +38,8 @@ pub(super) fn model(
     let mut network = graph.network;
     let last = output::end(&mut network, &values, &scores)?;
     let info = info(&file);
-    let task = info.task.or(scores.task);
+    let is_embedding = matches!(network.planned(last), Some(planned) if matches!(planned.layer, Layer::L2Norm(_)));
+    let task = info.task.or(scores.task).or(is_embedding.then_some(Task::Embedding));
     network.build(last, ModelInfo { task, outputs, ..info })
 }
 
