@@ -201,3 +201,31 @@ fn outputs_are_chosen_and_understood() {
         unknown.ends_with("there is no output `maps`; the network's outputs are map [N, 16, 32, 32], logits [N, 5]")
     );
 }
+
+/// The meaning of the scores stays with the model in both kinds of file, for rows and for maps.
+#[test]
+fn tasks_are_kept_in_files() {
+    use nn::layers::{Conv2d, GlobalAvgPool, Linear};
+    use nn::{ModelInfo, Task};
+    let features = Model::builder([6, 5, 2]).layer("conv", Conv2d::new(3, 3));
+    let info = |task, classes: &[&str], units: &[&str]| {
+        let own = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        ModelInfo { task, classes: own(classes), units: own(units), ..ModelInfo::default() }
+    };
+    let row = features.clone().layer("gap", GlobalAvgPool).layer("fc", Linear::new(1));
+    let map = features.layer("map", Conv2d::new(2, 1));
+    for (builder, info) in [
+        (row.clone(), info(Some(Task::Labels), &["sound", "defect"], &[])),
+        (row.clone(), info(Some(Task::Values), &["age"], &["years"])),
+        (row, info(None, &[], &[])),
+        (map.clone(), info(None, &["road", "sky"], &[])),
+        (map, info(Some(Task::Values), &["depth", "height"], &["m", ""])),
+    ] {
+        let model = builder.info(info).build(1).unwrap();
+        let again = Model::from_onnx(&model.to_onnx()).unwrap();
+        assert_eq!((again.info(), again.output_shape()), (model.info(), model.output_shape()));
+        let images = Tensor::from_fn([2, 6, 5, 2], |i| (i as f32).sin());
+        assert_eq!(again.predict(images.clone()).unwrap(), model.predict(images).unwrap());
+        assert_eq!(Model::from_bytes(&model.to_bytes().unwrap()).unwrap(), model);
+    }
+}

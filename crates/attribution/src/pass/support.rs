@@ -75,7 +75,9 @@ impl<T: Real> Pass<'_, T> {
         let end = self.resolve(target)?.layer;
         match (layer, self.model.layers().len() - 1) {
             (LayerRef::Last, last) if end < last => {
-                self.model.last_spatial_before(end).ok_or_else(|| self.not_spatial(end))
+                let before = self.model.last_spatial_before(end);
+                // What reads only the image is explained itself.
+                before.or_else(|| self.model.last_spatial_before(end + 1)).ok_or_else(|| self.not_spatial(end))
             }
             _ => {
                 let layer = self.spatial(layer)?;

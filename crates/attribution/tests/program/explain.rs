@@ -199,7 +199,7 @@ fn images_that_are_none_are_named() {
     let picture = a_picture();
     for (name, expected) in [
         ("truncated.png", "can't be decoded"),
-        ("text.png", "expected a PNG, JPEG, WebP, GIF or BMP picture"),
+        ("text.png", "expected a PNG, JPEG, WebP, GIF, BMP or TIFF picture"),
         ("absent.png", "can't be read"),
         ("flat.npy", "expected an array [height, width, channels], found [48, 48]"),
         ("large.npy", "expected an array [48, 48, 1], found [49, 48, 1]"),

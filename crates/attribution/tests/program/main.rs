@@ -1,6 +1,7 @@
 //! The `glassbox` program, run as a user runs it: a file for each command.
 #![cfg(feature = "cli")]
 
+mod cases;
 mod certify;
 mod demo;
 mod evaluate;

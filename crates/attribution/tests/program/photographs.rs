@@ -53,7 +53,7 @@ fn classes_take_the_names_of_a_file() {
     assert_eq!(classes(&printed)[0].1, "class 285");
     assert!(printed.contains("why class 282, as requested"), "{printed}");
     let error = fails(folder.path(), &["explain", &cat(), "--labels", "few.txt"]);
-    assert!(error.contains("few.txt: expected 1000 lines, one for each class, found 7"), "{error}");
+    assert!(error.contains("few.txt: expected 1000 lines, one for each score, found 7"), "{error}");
 }
 
 #[test]
@@ -121,7 +121,10 @@ fn files_of_other_kinds_are_called_by_their_name() {
         [("model.jpg", "found text"), ("held.heic", "found a HEIC"), ("onnx.safetensors", "found an ONNX file")]
     {
         let error = fails(folder.path(), &["explain", picture]);
-        assert!(error.contains("expected a PNG, JPEG, WebP, GIF or BMP picture") && error.contains(found), "{error}");
+        assert!(
+            error.contains("expected a PNG, JPEG, WebP, GIF, BMP or TIFF picture") && error.contains(found),
+            "{error}"
+        );
     }
 }
 

@@ -85,7 +85,7 @@ mod tests {
                     Some("method") => Some('m'),
                     Some("out") => Some('o'),
                     Some("layer") => Some('l'),
-                    Some("class") => Some('c'),
+                    Some("target") => Some('t'),
                     Some("limit") => Some('n'),
                     Some("threads") => Some('j'),
                     Some("quiet") => Some('q'),

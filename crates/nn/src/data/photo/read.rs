@@ -278,7 +278,7 @@ mod tests {
     /// Wherever a file ends too early, no pixel is invented: the picture is that of the whole file, or there is none.
     #[test]
     fn no_pixel_of_a_cut_file_is_invented() {
-        let noise = |x: u32, y: u32, c: u32| ((x * 7919 + y * 10_473 + c * 31) * 2_654 >> 7) as u8;
+        let noise = |x: u32, y: u32, c: u32| (((x * 7919 + y * 10_473 + c * 31) * 2_654) >> 7) as u8;
         let photo = RgbImage::from_fn(70, 50, |x, y| Rgb([0, 1, 2].map(|c| noise(x, y, c))));
         for format in FORMATS {
             let bytes = saved(photo.clone(), format);

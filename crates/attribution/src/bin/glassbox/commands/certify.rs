@@ -85,7 +85,7 @@ struct CertifyOutput<'a> {
 
 /// Checks the certificates, prints them, and fails if one doesn't hold.
 pub(crate) fn run(args: &CertifyArgs) -> Result<(), Failure> {
-    let (model, file) = (args.network.open()?, args.network.name());
+    let (model, file) = (args.network.open_to_ask(&args.image, args.target.as_slice())?, args.network.name());
     let picture = Picture::open(&args.image, &model)?;
     let pass = picture.observe(&model).map_err(|error| format!("{}: {error}", args.image.display()))?;
     let asked = match (&args.target, pass.top(1).first()) {

@@ -65,7 +65,9 @@ pub(crate) fn run(mut args: VerifyArgs) -> Result<(), Failure> {
     let picture_file = picture_file.ok_or_else(|| format!("{}: has no picture", args.record.display()))?;
     let model_file = args.network.model.take().or_else(|| recorded(&record.model.file));
     args.network.model = model_file;
-    let model = args.network.open()?;
+    let targets: Vec<String> =
+        record.explanations.iter().filter_map(|explained| explained.target.as_argument()).collect();
+    let model = args.network.open_to_ask(&picture_file, &targets)?;
     let picture = Picture::open(&picture_file, &model)?;
     let mut compared = Vec::new();
     let mut compare = |what: String, same: bool| {

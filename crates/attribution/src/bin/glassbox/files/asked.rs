@@ -139,6 +139,14 @@ impl Asked {
         })
     }
 
+    /// The class as on the command line, if the target is one.
+    pub(crate) fn as_argument(&self) -> Option<String> {
+        match self.aim {
+            Aim::Class { class, .. } => Some(class.to_string()),
+            Aim::Unit { .. } | Aim::Like { .. } => None,
+        }
+    }
+
     /// What distinguishes the target in the names of files.
     pub(crate) fn suffix(&self) -> String {
         match &self.aim {

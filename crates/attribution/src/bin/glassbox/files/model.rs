@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use nn::data::{ChannelOrder, Crop, Normalization};
-use nn::onnx::OnnxOptions;
+use nn::onnx::{LoadError, LoadErrorKind, OnnxError, OnnxOptions};
 use nn::{FileKind, Model, ModelInfo, Task};
 
-use crate::terminal::Failure;
+use crate::files::picture;
 use crate::terminal::words::count;
+use crate::terminal::{Failure, complain};
 
 /// A network, and preprocessing options that its file may lack.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ModelArgs {
     /// The network: a file saved by `glassbox train`, or an ONNX file [default: EfficientNet-Lite0, built in, which
     /// knows the 1000 classes of ImageNet]
@@ -30,7 +31,7 @@ pub(crate) struct ModelArgs {
 }
 
 /// Class names and preprocessing that the network's file may lack.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Preprocessing {
     /// Class names: a text file with a line for each class, label or value, in the order of the scores; two lines for a
     /// network of one score make it a binary classifier. A value's unit follows in brackets: `age [years]`
@@ -46,7 +47,8 @@ pub(crate) struct Preprocessing {
     #[arg(long, value_name = "NAME", help_heading = PREPROCESSING)]
     output: Option<String>,
 
-    /// Height and width of the network's input, if its file leaves them open or its layers allow a different size
+    /// Height and width of the network's input, if its layers allow a different size or its file leaves them open [default:
+    /// the file's, or else those of the first picture]
     #[arg(long, value_name = "N|HxW", value_parser = size, help_heading = PREPROCESSING)]
     size: Option<[usize; 2]>,
 
@@ -96,6 +98,49 @@ impl ModelArgs {
             }
             None => Ok(model),
         }
+    }
+}
+
+impl ModelArgs {
+    /// As [`open`](Self::open). If the file leaves the height and width of the input open, they are those of the picture.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or if the picture can't be read.
+    pub(crate) fn open_for(&self, picture: &Path) -> Result<Model, Failure> {
+        let failure = match self.open() {
+            Ok(model) => return Ok(model),
+            Err(failure) => failure,
+        };
+        let is_open = matches!(
+            failure.downcast_ref(),
+            Some(LoadError { kind: LoadErrorKind::Onnx(error), .. }) if matches!(**error, OnnxError::OpenSize { .. })
+        );
+        if !is_open {
+            return Err(failure);
+        }
+        let [height, width] = picture::size_of(picture)?;
+        let (file, picture) = (self.name(), picture.display());
+        complain!(
+            "{file} leaves its input's size open: it is that of {picture}, {height} × {width} (--size sets another)."
+        );
+        let preprocessing = Preprocessing { size: Some([height, width]), ..self.preprocessing.clone() };
+        Self { preprocessing, ..self.clone() }.open()
+    }
+
+    /// As [`open_for`](Self::open_for), for questions about these targets: a network of one number of which nothing else is
+    /// known is a binary classifier if its class 1 is asked for, or whether something is present or absent.
+    ///
+    /// # Errors
+    /// As [`open_for`](Self::open_for).
+    pub(crate) fn open_to_ask(&self, picture: &Path, targets: &[String]) -> Result<Model, Failure> {
+        let model = self.open_for(picture)?;
+        let is_bare = model.info().task.is_none() && model.output_shape() == [1];
+        let is_of_two = |target: &String| target == "1" || target.ends_with(":present") || target.ends_with(":absent");
+        if is_bare && targets.iter().any(is_of_two) {
+            let info = ModelInfo { task: Some(Task::Labels), ..model.info().clone() };
+            return Ok(model.with_info(info)?);
+        }
+        Ok(model)
     }
 }
 

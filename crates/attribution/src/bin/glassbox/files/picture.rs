@@ -38,8 +38,7 @@ impl Picture {
     /// # Errors
     /// If the file can't become an input of this network. The error names the file.
     pub(crate) fn open(path: &Path, model: &Model) -> Result<Self, Failure> {
-        let array = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"));
-        if array { Self::from_array(path, model) } else { Self::from_photo(&Photo::open(path)?, model, path) }
+        if is_array(path) { Self::from_array(path, model) } else { Self::from_photo(&Photo::open(path)?, model, path) }
     }
 
     /// The pixels `[H, W, C]` of an embedded image.
@@ -145,6 +144,23 @@ impl Picture {
     pub(crate) fn observe<'m>(&self, model: &'m Model) -> Result<Pass<'m>, ExplainError> {
         Pass::new(model, &self.input)
     }
+}
+
+/// Height and width of a picture, or of a preprocessed `.npy` array.
+///
+/// # Errors
+/// If the file can't be read. The error names it.
+pub(crate) fn size_of(path: &Path) -> Result<[usize; 2], Failure> {
+    if is_array(path) {
+        let (height, width, _) = read_npy(path)?.dim();
+        return Ok([height, width]);
+    }
+    let photo = Photo::open(path)?;
+    Ok([photo.height(), photo.width()])
+}
+
+fn is_array(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
 /// A preprocessed array as pixels `[H, W, 1]` or `[H, W, 3]`. The normalization is undone; without one, the range from

@@ -21,7 +21,7 @@ use folders::Folders;
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let mut inputs = inputs::collect(&args.images)?;
     inputs.truncate(args.limit.unwrap_or(usize::MAX));
-    let model = args.network.open()?;
+    let model = args.network.open_to_ask(&inputs[0].path, &args.target)?;
     let mut explainer = Explainer::new(args, &model)?;
     let opened: Vec<Option<Picture>> = (inputs.iter())
         .map(|input| if input.found { Ok(None) } else { Picture::open(&input.path, &model).map(Some) })
