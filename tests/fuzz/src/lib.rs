@@ -1,5 +1,9 @@
 //! What the targets share.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
 use nn::{Model, Source};
 
 /// The limit of a model that is run: its values and its work.
@@ -20,4 +24,24 @@ pub fn is_small(model: &Model) -> bool {
         read.saturating_add(count(&node.output_shape)).saturating_add(work)
     });
     each.fold(count(&image), u64::saturating_add) <= LIMIT
+}
+
+/// A folder of this process alone, in memory where the system has one there.
+static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let folder = parent.join(format!("glassbox-fuzz-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder can be made");
+    folder
+});
+
+/// Calls `read` with a file of this name and content, in a folder that has nothing else but these empty files.
+pub fn in_a_file(content: &[u8], name: &str, beside: &[&str], read: impl FnOnce(&Path)) {
+    let path = FOLDER.join(name);
+    beside.iter().filter(|name| !FOLDER.join(name).exists()).for_each(|name| {
+        fs::write(FOLDER.join(name), []).expect("a file can be written");
+    });
+    fs::write(&path, content).expect("a file can be written");
+    read(&path);
+    fs::remove_file(&path).expect("written above");
 }
