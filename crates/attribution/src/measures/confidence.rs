@@ -63,8 +63,11 @@ impl<T: Real> Pass<'_, T> {
         let images = self.every_image();
         let whole = resolved.scores(self.outputs(), &images)?;
         let kept = resolved.scores(&self.outputs_of(seen)?, &images)?;
-        let pair = |(whole, kept): (T, T)| Confidence { whole: whole.as_f64(), kept: kept.as_f64() };
-        Ok(whole.into_iter().zip(kept).map(pair).collect())
+        let pair = |(image, (whole, kept)): (usize, (T, T))| {
+            let complement = resolved.complement(self.model.task(), image);
+            Confidence { whole: (whole + complement).as_f64(), kept: (kept + complement).as_f64() }
+        };
+        Ok(whole.into_iter().zip(kept).enumerate().map(pair).collect())
     }
 }
 

@@ -111,7 +111,8 @@ impl<T: Real> Pass<'_, T> {
                 }
             };
             let scores = runner.scores(&resolved, &variants, change, |images| self.outputs_of(images))?;
-            Ok(Curve(scores.into_iter().map(|score| score.as_f64()).collect()))
+            let complement = resolved.complement(self.model.task(), image);
+            Ok(Curve(scores.into_iter().map(|score| (score + complement).as_f64()).collect()))
         };
         maps.iter().enumerate().map(curve).collect()
     }
@@ -171,6 +172,8 @@ mod tests {
     use super::*;
     use crate::Pass;
     use crate::testing::{INPUT, images, model};
+    use nn::layers::{Conv2d, GlobalAvgPool, Linear, Relu};
+    use nn::{Model, ModelInfo, Task};
 
     fn waves(phase: f64) -> Array2<f64> {
         Array2::from_shape_fn((INPUT[0], INPUT[1]), |(y, x)| ((y * 8 + x) as f64 * 0.9 + phase).sin())
@@ -208,6 +211,21 @@ mod tests {
                 assert!((inserted[n].probabilities()[step] - picture(true)).abs() < 1e-12);
             }
         }
+    }
+
+    /// The probabilities of a binary classifier's two classes add up to 1.
+    #[test]
+    fn absent_labels_have_the_complement() {
+        let info = ModelInfo { task: Some(Task::Labels), ..ModelInfo::default() };
+        let features = Model::builder(INPUT).layer("conv", Conv2d::new(4, 3)).layer("relu", Relu);
+        let head = features.layer("gap", GlobalAvgPool).layer("fc", Linear::new(1)).info(info);
+        let model: Model<f64> = head.build(3).unwrap().cast();
+        let pass = Pass::new(&model, images(1)).unwrap();
+        let curve =
+            |class| pass.deletion(&[waves(0.0)], &[class], &Perturbation::default(), None).unwrap().swap_remove(0);
+        let (absent, present) = (curve(0), curve(1));
+        let steps = absent.probabilities().iter().zip(present.probabilities());
+        assert!(steps.clone().count() > 2 && steps.clone().all(|(a, p)| (a + p - 1.0).abs() < 1e-12 && *p > 0.0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Targets for certain images, with classes looked up.
 
-use nn::{Model, ModelError, Real};
+use nn::{Model, ModelError, Real, Task};
 use tensor::{Exact, Tape, Tensor, Var, pairwise_sum};
 
 use super::Function;
@@ -34,6 +34,17 @@ impl<T: Real> Resolved<T> {
     /// Whether the target is a sum of outputs.
     pub(crate) fn is_linear(&self) -> bool {
         matches!(self.score, Score::Linear(_))
+    }
+
+    /// What is to be added to the scores of an image, computed from the model's probabilities, so that they are probabilities:
+    /// that of a label's absence is 1 − P.
+    pub(crate) fn complement(&self, task: Task, image: usize) -> T {
+        match (&self.score, task) {
+            (Score::Linear(coefficients), Task::Labels) => {
+                one_of(coefficients, image).iter().map(|&c| (-c).max(T::zero())).sum()
+            }
+            _ => T::zero(),
+        }
     }
 
     /// The layer's outputs for images `[M, H, W, C]`.
