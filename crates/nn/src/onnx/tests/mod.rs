@@ -3,6 +3,7 @@ mod axes;
 mod hostile;
 mod node_cases;
 mod norms;
+mod outputs;
 mod parts;
 
 use tensor::Tensor;
