@@ -1,12 +1,15 @@
 //! Turns the chapters' LaTeX into MathML, which browsers render by themselves: offline, and without JavaScript.
 //!
 //! The chapters are `docs/*.md`. A formula stands between two `$` on one line, or in lines of its own between two lines
-//! `$$`. Code, in blocks and in spans, is left alone. A formula that can't be read stops the build and is named.
+//! `$$`. Code, in blocks and in spans, is left alone. A formula that can't be read stops the build and is named. A picture on a
+//! line of its own, a PNG file beside the chapters, is put into the page.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use pulldown_latex::config::DisplayMode;
 use pulldown_latex::{Parser, RenderConfig, Storage, push_mathml};
 
@@ -51,6 +54,7 @@ fn chapter(path: &Path) -> Result<String> {
                 result += line;
             }
             (None, "$$") => formula = Some(String::new()),
+            (None, line) if line.starts_with("![") => result += &picture(line, path).map_err(named)?,
             (None, _) => result += &text(line).map_err(named)?,
             (Some(latex), "$$") => {
                 // A block element of its own, which Markdown hands on as it is.
@@ -66,6 +70,13 @@ fn chapter(path: &Path) -> Result<String> {
         (None, false) => Ok(result + STYLE),
         _ => Err(format!("{}: a formula or a code block isn't closed", path.display()).into()),
     }
+}
+
+/// A picture `![text](file.png)` with the file's content instead of its name.
+fn picture(line: &str, chapter: &Path) -> Result<String> {
+    let (text, file) = line.strip_suffix(')').and_then(|line| line.split_once("](")).ok_or("a picture isn't closed")?;
+    let content = fs::read(chapter.with_file_name(file)).map_err(|error| format!("{file}: {error}"))?;
+    Ok(format!("{text}](data:image/png;base64,{})", STANDARD.encode(content)))
 }
 
 /// A line of text with its formulas in MathML.
