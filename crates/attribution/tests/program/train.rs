@@ -180,7 +180,7 @@ fn masks_are_learnt_by_a_u_net() {
         mask.save(path("masks").join(name)).unwrap();
     }
     fs::write(path("run.toml"), SQUARES.replace("[training]\n", "[training]\nloss = \"dice\"\n")).unwrap();
-    let masks = ["train", "--folder", "pictures", "--masks", "masks", "--config", "run.toml", "--epochs", "4"];
+    let masks = ["train", "--folder", "pictures", "--masks", "masks", "--config", "run.toml", "--epochs", "16"];
     let printed = succeeds(folder.path(), &[&masks[..], &["--out", "out"]].concat());
     assert!(printed.contains("with masks of background, object"), "{printed}");
     assert!(tested(&printed, "mIoU") > 0.9, "{printed}");

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use tensor::Tensor;
 
 use super::Training;
@@ -49,11 +49,18 @@ pub(super) struct Position {
     pub(super) step: usize,
     /// Of the finished batches of this epoch: number of images, sum of their scores, and sum of the losses.
     images: usize,
+    #[serde(serialize_with = "as_count")]
     right: f64,
     loss: f64,
     /// Learning rate of the last step.
     learning_rate: f64,
     pub(super) history: Vec<Epoch>,
+}
+
+/// Writes a whole number without decimals: the number of correctly classified images.
+fn as_count<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    let whole = number.fract() == 0.0 && number.abs() < f64::from(1 << 30);
+    if whole { serializer.serialize_i64(*number as i64) } else { serializer.serialize_f64(*number) }
 }
 
 /// What must be the same in a training and in the checkpoint that it is resumed from, besides the network.

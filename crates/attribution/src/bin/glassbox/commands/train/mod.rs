@@ -18,7 +18,7 @@ use nn::files::remove_parts;
 use nn::layers::{Apply, Softmax};
 use nn::losses::{cross_entropy, dice_loss, huber_error};
 use nn::train::{
-    BEST, Confusion, Ended, Evaluation, LAST, Results, StepGradients, TrainError, Trainer, evaluate, fitting_loss,
+    BEST, Ended, Evaluation, LAST, Results, StepGradients, TrainError, Trainer, evaluate, fitting_loss,
     positive_weights, range_test,
 };
 use nn::{Model, Task};
@@ -254,29 +254,23 @@ fn truths(images: &dyn Dataset) -> String {
 
 /// Prints the results of the test, and writes the confusion matrix if there is one.
 fn tell(evaluation: &Evaluation, images: usize, out: &Path) -> Result<(), Failure> {
-    match &evaluation.results {
-        Results::Classes { top, confusion } => {
+    let others = match &evaluation.results {
+        Results::Classes { top, .. } => {
             let others = top.iter().enumerate().skip(1).map(|(index, share)| format!("top-{} {share:.4}", index + 1));
-            say!("Test {} on {images} images; {}", evaluation.score(), others.collect::<Vec<_>>().join(", "));
-            tell_confusion(confusion, out)
+            format!("; {}", others.collect::<Vec<_>>().join(", "))
         }
         Results::Map(confusion) => {
-            let pixels = confusion.accuracy().unwrap_or(0.0);
-            say!("Test {} on {images} images; share of the pixels that are right {pixels:.4}", evaluation.score());
-            tell_confusion(confusion, out)
+            format!("; share of the pixels that are right {:.4}", confusion.accuracy().unwrap_or(0.0))
         }
-        Results::Labels(_) | Results::Values(_) => {
-            say!("Test {} on {images} images", evaluation.score());
-            say!("{}", results::lines(&evaluation.results));
-            Ok(())
-        }
+        Results::Labels(_) | Results::Values(_) => String::new(),
+    };
+    say!("Test {} on {images} images{others}", evaluation.score());
+    say!("{}", results::lines(&evaluation.results));
+    if let Some(confusion) = evaluation.confusion() {
+        write(&out.join("confusion.csv"), &confusion.to_csv())?;
+        write(&out.join("confusion.svg"), &chart::confusion(confusion)?)?;
     }
-}
-
-fn tell_confusion(confusion: &Confusion, out: &Path) -> Result<(), Failure> {
-    say!("{confusion}");
-    write(&out.join("confusion.csv"), &confusion.to_csv())?;
-    write(&out.join("confusion.svg"), &chart::confusion(confusion)?)
+    Ok(())
 }
 
 /// Prints a data set on one line, with the number of images of each class.

@@ -50,11 +50,13 @@ pub(super) fn write(
     let pictures = film.images(&(0..model.classes()).map(|class| model.class_name(class)).collect::<Vec<_>>())?;
     let shown = if has_classes { pictures.len() } else { 0 };
     let mut page = Page::new("train", "How did the network learn?", facts, shown);
-    let layers: Vec<LayerRef<'_>> = model.last_spatial_layer().map(LayerRef::Index).into_iter().collect();
-    let methods = methods::usual(model)?;
-    let indices: Vec<usize> = (0..shown).collect();
-    let (images, methods, layers) = (&pictures, &methods[..], &layers[..]);
-    Labelled { model, images, boxes: None, methods, layers, certified: true }.show(&mut page, &indices)?;
+    if has_classes {
+        let layers: Vec<LayerRef<'_>> = model.last_spatial_layer().map(LayerRef::Index).into_iter().collect();
+        let methods = methods::usual(model)?;
+        let indices: Vec<usize> = (0..shown).collect();
+        let (images, methods, layers) = (&pictures, &methods[..], &layers[..]);
+        Labelled { model, images, boxes: None, methods, layers, certified: true }.show(&mut page, &indices)?;
+    }
     page.training(&curves(trained));
     let columns = film.columns(epochs, model, COLUMNS)?;
     if !columns.is_empty() {

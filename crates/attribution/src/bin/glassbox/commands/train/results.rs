@@ -8,28 +8,41 @@ fn shown(value: Option<f64>) -> String {
     value.map_or("-".into(), |value| format!("{value:.3}"))
 }
 
-/// A line for each label or value, and a heading.
+/// A line for each class, label or value, and a heading.
 pub(super) fn lines(results: &Results) -> String {
-    let names: Vec<String> = match results {
-        Results::Labels(labels) => labels.iter().map(|label| label.name.clone()).collect(),
-        Results::Values(values) => values.iter().map(named).collect(),
-        Results::Classes { .. } | Results::Map(_) => Vec::new(),
+    let (subject, heads, rows): (_, &[&str], Vec<(String, Vec<String>)>) = match results {
+        Results::Classes { confusion, .. } => return confusion.to_string(),
+        Results::Map(confusion) => {
+            let row = |(class, name): (usize, &String)| {
+                let shares = [confusion.iou(class), confusion.precision(class), confusion.recall(class)].map(shown);
+                (name.clone(), [&shares[..], &[confusion.support(class).to_string()]].concat())
+            };
+            let rows = confusion.names().iter().enumerate().map(row).collect();
+            ("class", &["IoU", "precision", "recall", "pixels"], rows)
+        }
+        Results::Labels(labels) => {
+            let row = |label: &LabelScores| {
+                let scores = [label.auroc, label.average_precision, label.f1].map(shown);
+                (label.name.clone(), [&scores[..], &[label.present.to_string()]].concat())
+            };
+            ("label", &["AUROC", "average precision", "F1", "images"], labels.iter().map(row).collect())
+        }
+        Results::Values(values) => {
+            let row = |value: &ValueScores| {
+                let error = format!("{:.4}", value.mean_absolute_error);
+                (named(value), vec![error, shown(Some(value.r_squared))])
+            };
+            ("value", &["mean absolute error", "R²"], values.iter().map(row).collect())
+        }
     };
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
-    let mut lines = match results {
-        Results::Labels(_) => vec![format!("{:width$}  AUROC  average precision     F1  images", "label")],
-        _ => vec![format!("{:width$}  mean absolute error     R²", "value")],
+    let width = |text: &str| text.chars().count();
+    let first = rows.iter().map(|(name, _)| width(name)).max().unwrap_or(0).max(width(subject));
+    let line = |name: &str, cells: &mut dyn Iterator<Item = &str>| {
+        let cells = cells.zip(heads).map(|(cell, head)| format!("  {cell:>0$}", width(head).max(6)));
+        format!("{name:first$}{}", cells.collect::<String>())
     };
-    match results {
-        Results::Labels(labels) => lines.extend(labels.iter().zip(&names).map(|(label, name)| {
-            let [auroc, precision, f1] = [label.auroc, label.average_precision, label.f1].map(shown);
-            format!("{name:width$}  {auroc:>5}  {precision:>17}  {f1:>5}  {:>6}", label.present)
-        })),
-        Results::Values(values) => lines.extend(values.iter().zip(&names).map(|(value, name)| {
-            format!("{name:width$}  {:>19.4}  {:>5.3}", value.mean_absolute_error, value.r_squared)
-        })),
-        Results::Classes { .. } | Results::Map(_) => {}
-    }
+    let mut lines = vec![line(subject, &mut heads.iter().copied())];
+    lines.extend(rows.iter().map(|(name, cells)| line(name, &mut cells.iter().map(String::as_str))));
     lines.join("\n")
 }
 
@@ -160,9 +173,9 @@ mod tests {
             accuracy: 0.5,
         };
         let lines = lines(&Results::Labels(vec![dent]));
-        assert_eq!(lines.lines().nth(1).unwrap(), "dent   0.875              0.500      -       3");
+        assert_eq!(lines.lines().nth(1).unwrap(), "dent    0.875              0.500       -       3");
         let age = ValueScores { name: "age".into(), unit: "years".into(), mean_absolute_error: 2.5, r_squared: 0.75 };
         let lines = super::lines(&Results::Values(vec![age]));
-        assert_eq!(lines.lines().nth(1).unwrap(), "age [years]               2.5000  0.750");
+        assert_eq!(lines.lines().nth(1).unwrap(), "age [years]               2.5000   0.750");
     }
 }
