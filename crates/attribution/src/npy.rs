@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, ArrayView, Dimension};
+use ndarray::{Array2, Array3, ArrayView, Dimension};
 use nn::files::write_whole;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -49,11 +49,13 @@ pub enum NpyError {
         /// The header's type and order.
         found: String,
     },
-    /// The array doesn't have exactly three axes, or one of them is empty.
-    #[error("{}: expected an array [height, width, channels], found {found:?}", path.display())]
+    /// The array has another number of axes, or one of them is empty.
+    #[error("{}: expected an array {expected}, found {found:?}", path.display())]
     Shape {
         /// The file.
         path: PathBuf,
+        /// The names of the axes.
+        expected: &'static str,
         /// The header's shape.
         found: Vec<usize>,
     },
@@ -95,11 +97,34 @@ pub fn write_npy<D: Dimension>(path: impl AsRef<Path>, array: ArrayView<'_, f32,
 /// If the file can't be read or isn't such an array.
 pub fn read_npy(path: impl AsRef<Path>) -> Result<Array3<f32>, NpyError> {
     let path = path.as_ref();
-    let bytes = std::fs::read(path).map_err(|error| NpyError::Read { path: path.to_owned(), error })?;
-    parse(path, &bytes)
+    parse(path, &bytes(path)?)
+}
+
+/// Reads a map `[h, w]`; otherwise as [`read_npy`].
+///
+/// # Errors
+/// If the file can't be read or isn't such an array.
+pub fn read_npy_map(path: impl AsRef<Path>) -> Result<Array2<f32>, NpyError> {
+    let path = path.as_ref();
+    let (shape, elements) = elements::<2>(path, &bytes(path)?, "[height, width]")?;
+    Ok(Array2::from_shape_vec(shape, elements).expect("the length was compared with the shape"))
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, NpyError> {
+    std::fs::read(path).map_err(|error| NpyError::Read { path: path.to_owned(), error })
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Array3<f32>, NpyError> {
+    let (shape, elements) = elements::<3>(path, bytes, "[height, width, channels]")?;
+    Ok(Array3::from_shape_vec(shape, elements).expect("the length was compared with the shape"))
+}
+
+/// The shape and the elements of an array with `N` axes, called `expected` in errors.
+fn elements<const N: usize>(
+    path: &Path,
+    bytes: &[u8],
+    expected: &'static str,
+) -> Result<([usize; N], Vec<f32>), NpyError> {
     let (header, data) = split(bytes).map_err(|found| NpyError::Foreign { path: path.to_owned(), found })?;
     let Header { kind, fortran, shape } = header;
     let (size, element): (usize, fn(&[u8]) -> f32) = match (kind, fortran) {
@@ -110,18 +135,15 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Array3<f32>, NpyError> {
             return Err(NpyError::Elements { path: path.to_owned(), found });
         }
     };
-    let &[height, width, channels] = shape.as_slice() else {
-        return Err(NpyError::Shape { path: path.to_owned(), found: shape });
+    let axes = match <[usize; N]>::try_from(shape.as_slice()) {
+        Ok(axes) if !axes.contains(&0) => axes,
+        _ => return Err(NpyError::Shape { path: path.to_owned(), expected, found: shape }),
     };
-    if shape.contains(&0) {
-        return Err(NpyError::Shape { path: path.to_owned(), found: shape });
-    }
     let expected = shape.iter().try_fold(size as u128, |n, &axis| n.checked_mul(axis as u128)).unwrap_or(u128::MAX);
     if expected != data.len() as u128 {
         return Err(NpyError::Length { path: path.to_owned(), shape, expected, found: data.len() });
     }
-    let elements = data.chunks_exact(size).map(element).collect();
-    Ok(Array3::from_shape_vec((height, width, channels), elements).expect("the length was compared with the shape"))
+    Ok((axes, data.chunks_exact(size).map(element).collect()))
 }
 
 /// The dictionary in the header.
@@ -200,6 +222,9 @@ mod tests {
         assert_eq!(head.len() % 64, 0);
         let header = String::from_utf8_lossy(&head[10..]);
         assert!(header.starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2,), }"), "{header}");
+        assert_eq!(read_npy_map(&path).unwrap(), map.t());
+        let error = read_npy(&path).unwrap_err().to_string();
+        assert!(error.ends_with("a.npy: expected an array [height, width, channels], found [3, 2]"), "{error}");
         let wanted: Vec<u8> = [1.0f32, 4.0, 2.0, 5.0, 3.0, 6.0].iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(data, wanted);
     }

@@ -36,6 +36,33 @@ impl Framing {
         (position - start as f64) * input as f64 / length as f64
     }
 
+    /// Converts a position on the input to a position on the picture, along an axis; the reverse of
+    /// [`to_input`](Self::to_input).
+    #[must_use]
+    pub fn to_picture(&self, axis: usize, position: f64) -> f64 {
+        let (start, length, input) = self.along(axis);
+        start as f64 + position * length as f64 / input as f64
+    }
+
+    /// The part of a box that lies on the input, in whole pixels of the input; `None` if there is none. The box's left,
+    /// top, right and bottom edges are in pixels of the picture. A pixel belongs to the box if its centre does; a box
+    /// that contains no centre becomes one pixel.
+    #[must_use]
+    pub fn box_on_input(&self, [left, top, right, bottom]: [f64; 4]) -> Option<Rect> {
+        let along = |axis: usize, start: f64, end: f64| {
+            let extent = [self.input.0, self.input.1][axis];
+            let [start, end] = [start, end].map(|edge| self.to_input(axis, edge).clamp(0.0, extent as f64));
+            if start >= end {
+                return None;
+            }
+            // The centre of pixel i is at i + 0.5.
+            let [first, after] = [start, end].map(|edge| (edge - 0.5).ceil() as usize);
+            Some(if first < after { (first, after - first) } else { (((start + end) / 2.0) as usize, 1) })
+        };
+        let ((top, height), (left, width)) = (along(0, top, bottom)?, along(1, left, right)?);
+        Some(Rect { top, left, height, width })
+    }
+
     /// The pixels that show the input along an axis, in a drawing of the picture with `drawn` pixels.
     pub(super) fn covered(&self, axis: usize, drawn: usize) -> Range<usize> {
         let (start, length, _) = self.along(axis);
@@ -64,6 +91,7 @@ mod tests {
             picture in (1_usize..400, 1_usize..400),
             input in (1_usize..300, 1_usize..300),
             enlargement in 1_usize..5,
+            edges in prop::array::uniform4(0.0..400.0),
         ) {
             let framing = Framing::new(picture, input, Crop::Largest);
             for (axis, extent, side) in [(0, input.0, picture.0), (1, input.1, picture.1)] {
@@ -71,6 +99,21 @@ mod tests {
                 let on_input = |edge: usize| framing.to_input(axis, edge as f64 / enlargement as f64);
                 prop_assert!(on_input(covered.start).abs() < 1e-9);
                 prop_assert!((on_input(covered.end) - extent as f64).abs() < 1e-9 * extent as f64);
+                prop_assert!((framing.to_input(axis, framing.to_picture(axis, edges[0])) - edges[0]).abs() < 1e-9);
+            }
+            // Against every pixel's centre.
+            let [a, b, c, d] = edges;
+            let edges @ [left, top, right, bottom] = [a.min(b), c.min(d), a.max(b), c.max(d)];
+            let inside = |y: usize, x: usize| {
+                let (y, x) = (framing.to_picture(0, y as f64 + 0.5), framing.to_picture(1, x as f64 + 0.5));
+                (top..bottom).contains(&y) && (left..right).contains(&x)
+            };
+            let pixels = (0..input.0).flat_map(|y| (0..input.1).map(move |x| (y, x)));
+            if let Some(expected) = Rect::enclosing(pixels.filter(|&(y, x)| inside(y, x))) {
+                prop_assert_eq!(framing.box_on_input(edges), Some(expected));
+            } else if let Some(found) = framing.box_on_input(edges) {
+                prop_assert!(found.height == 1 || found.width == 1);
+                prop_assert!(found.bottom() <= input.0 && found.right() <= input.1);
             }
         }
     }
@@ -81,5 +124,9 @@ mod tests {
         assert_eq!(framing.part, Rect { top: 0, left: 3, height: 4, width: 4 });
         assert_eq!([framing.to_input(0, 2.0), framing.to_input(1, 4.0)], [1.0, 0.5]);
         assert_eq!([framing.covered(0, 8), framing.covered(1, 20)], [0..8, 6..14]);
+        let place = |top, left, height, width| Some(Rect { top, left, height, width });
+        assert_eq!(framing.box_on_input([0.0, 0.0, 5.0, 4.0]), place(0, 0, 2, 1));
+        assert_eq!(framing.box_on_input([5.4, 1.0, 5.6, 4.0]), place(0, 1, 2, 1));
+        assert_eq!(framing.box_on_input([0.0, 0.0, 3.0, 4.0]), None, "beside the part");
     }
 }

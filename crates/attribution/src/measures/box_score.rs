@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayView2};
 use nn::data::Rect;
 
 use super::measure::{Group, Measure, Needs};
-use super::peak;
+use super::{Region, peak};
 
 /// The fraction of the maximum above which a pixel belongs to the object: 20 % (Zhou et al. 2016, §3.2).
 pub const CAM_THRESHOLD: f32 = 0.20;
@@ -62,14 +62,15 @@ fn visit(unvisited: &mut Array2<bool>, pixel: (usize, usize), component: &mut Ve
     }
 }
 
-/// Intersection over union of the [`estimated_box`] with the true box, in `[0, 1]`; a hit if it is above [`BOX_HIT`]. 0
-/// for a map without a [peak](super).
+/// Intersection over union of the [`estimated_box`] with the true box, in `[0, 1]`; a hit if it is above [`BOX_HIT`].
+/// Of several true boxes, the one that it overlaps most counts. 0 for a map without a [peak](super).
 ///
 /// # Panics
 /// If `threshold` isn't in `[0, 1)`.
 #[must_use]
-pub fn box_score(map: ArrayView2<f32>, truth: &Rect, threshold: f32) -> f64 {
-    estimated_box(map, threshold).map_or(0.0, |found| found.iou(truth))
+pub fn box_score(map: ArrayView2<f32>, truth: &(impl Region + ?Sized), threshold: f32) -> f64 {
+    let Some(found) = estimated_box(map, threshold) else { return 0.0 };
+    truth.boxes().iter().map(|truth| found.iou(truth)).fold(0.0, f64::max)
 }
 
 /// The [box score](box_score) at CAM's threshold.
@@ -79,8 +80,8 @@ pub static IOU_20: Measure = Measure {
     what: "overlap of the box round what is above 20 % of the maximum with the true one",
     group: Group::Localization,
     higher_is_better: true,
-    needs: Needs::Boxes,
-    figures: |trial| Ok(trial.on_boxes(|map, truth| box_score(map.view(), truth, CAM_THRESHOLD))),
+    needs: Needs::Truth,
+    figures: |trial| Ok(trial.on_truths(|map, truth| box_score(map.view(), truth, CAM_THRESHOLD))),
 };
 
 /// The [box score](box_score) at Grad-CAM's threshold.
@@ -90,8 +91,8 @@ pub static IOU_15: Measure = Measure {
     what: "the same at 15 %",
     group: Group::Localization,
     higher_is_better: true,
-    needs: Needs::Boxes,
-    figures: |trial| Ok(trial.on_boxes(|map, truth| box_score(map.view(), truth, GRAD_CAM_THRESHOLD))),
+    needs: Needs::Truth,
+    figures: |trial| Ok(trial.on_truths(|map, truth| box_score(map.view(), truth, GRAD_CAM_THRESHOLD))),
 };
 
 #[cfg(test)]

@@ -4,17 +4,16 @@
 //! §4.3: Σ_{p ∈ box} M_p / Σ_p M_p.
 
 use ndarray::ArrayView2;
-use nn::data::Rect;
 
 use super::measure::{Group, Measure, Needs};
-use super::peak;
+use super::{Region, peak};
 
-/// The fraction of the map's positive part that lies in the box, in `[0, 1]`.
+/// The fraction of the map's positive part that lies in the box, or on the object of any shape, in `[0, 1]`.
 ///
 /// 0 for a map without a [peak](super). A *nearly* constant map scores as chance does: the fraction of the picture that
 /// the box covers.
 #[must_use]
-pub fn energy_in_box(map: ArrayView2<f32>, truth: &Rect) -> f64 {
+pub fn energy_in_box(map: ArrayView2<f32>, truth: &(impl Region + ?Sized)) -> f64 {
     if peak(map).is_none() {
         return 0.0;
     }
@@ -36,8 +35,8 @@ pub static ENERGY: Measure = Measure {
     what: "the share of the map that lies in the box",
     group: Group::Localization,
     higher_is_better: true,
-    needs: Needs::Boxes,
-    figures: |trial| Ok(trial.on_boxes(|map, truth| energy_in_box(map.view(), truth))),
+    needs: Needs::Truth,
+    figures: |trial| Ok(trial.on_truths(|map, truth| energy_in_box(map.view(), truth))),
 };
 
 #[cfg(test)]
@@ -45,6 +44,7 @@ mod tests {
     use super::super::silent_maps;
     use super::*;
     use ndarray::Array2;
+    use nn::data::Rect;
 
     const TRUTH: Rect = Rect { top: 2, left: 3, height: 4, width: 5 };
 

@@ -4,18 +4,19 @@ use ndarray::Array2;
 use nn::data::Rect;
 
 use super::measure::{Group, Measure, Needs, Trial, share};
-use super::{BOX_HIT, CAM_THRESHOLD, estimated_box};
+use super::{BOX_HIT, CAM_THRESHOLD, Region, estimated_box};
 
 /// Whether all guesses are wrong. A guess is a class and the [box](super::estimated_box) of that class's map. It is
-/// right if the class is the image's own and the intersection over union with the true box exceeds one half.
+/// right if the class is the image's own and the intersection over union with a true box exceeds one half.
 ///
 /// With the k likeliest classes as guesses, this is the top-k localization error of an image. (Russakovsky et al.,
 /// *ImageNet Large Scale Visual Recognition Challenge*, 2015, §4.2; Zhou et al. 2016, §3.2, Table 2; Selvaraju et al.
 /// 2017, §4.1.)
 #[must_use]
-pub fn localization_error(guesses: &[(usize, Option<Rect>)], label: usize, truth: &Rect) -> bool {
+pub fn localization_error(guesses: &[(usize, Option<Rect>)], label: usize, truth: &(impl Region + ?Sized)) -> bool {
+    let places = truth.boxes();
     let right = |&(class, found): &(usize, Option<Rect>)| {
-        class == label && found.is_some_and(|found| found.iou(truth) > BOX_HIT)
+        class == label && found.is_some_and(|found| places.iter().any(|place| found.iou(place) > BOX_HIT))
     };
     !guesses.iter().any(right)
 }
@@ -27,7 +28,7 @@ pub static TOP_1_ERROR: Measure = Measure {
     what: "wrong class, or a box that overlaps by no more than half",
     group: Group::Localization,
     higher_is_better: false,
-    needs: Needs::Boxes,
+    needs: Needs::Truth,
     figures: |trial| Ok(errors(trial, 1)),
 };
 
@@ -38,14 +39,15 @@ pub static TOP_5_ERROR: Measure = Measure {
     what: "the same, with the five likeliest classes as guesses",
     group: Group::Localization,
     higher_is_better: false,
-    needs: Needs::Boxes,
+    needs: Needs::Truth,
     figures: |trial| Ok(errors(trial, 5)),
 };
 
 /// Among the `k` likeliest, only the image's own class can be right, so only its map is computed.
 fn errors(trial: &Trial<'_>, k: usize) -> Vec<f64> {
     let error = |(image, map): (usize, &Array2<f32>)| {
-        let (label, truth) = (trial.labels[image], &trial.boxes[image]);
+        let label = trial.labels[image];
+        let Some(truth) = &trial.truths[image] else { return f64::NAN };
         let found = estimated_box(map.view(), CAM_THRESHOLD);
         let guess = |class| (class, found.filter(|_| class == label));
         let guesses: Vec<_> = trial.pass.top_of(image, k).into_iter().map(|best| guess(best.class)).collect();

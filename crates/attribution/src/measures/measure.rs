@@ -4,10 +4,9 @@ use std::cell::OnceCell;
 use std::fmt;
 
 use ndarray::Array2;
-use nn::data::Rect;
 use rayon::prelude::*;
 
-use super::{Confidence, rank_correlation};
+use super::{Confidence, Truth, rank_correlation};
 use crate::baseline::Baseline;
 use crate::error::ExplainError;
 use crate::pass::Pass;
@@ -27,7 +26,7 @@ pub struct Measure {
     pub higher_is_better: bool,
     /// The inputs that it needs besides the maps.
     pub needs: Needs,
-    /// The figures, one for each image.
+    /// The figures, one for each image; NaN for an image without the truth that the measure needs.
     pub figures: fn(&Trial<'_>) -> Result<Vec<f64>, ExplainError>,
 }
 
@@ -45,8 +44,8 @@ pub enum Group {
 /// The inputs that a measure needs besides the maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// The objects' true boxes.
-    Boxes,
+    /// Where the objects are.
+    Truth,
     /// The network, which it runs again.
     Network,
     /// The maps of the likeliest wrong class.
@@ -63,8 +62,8 @@ pub struct Trial<'a> {
     pub labels: &'a [usize],
     /// The strength of each pixel, `[H, W]` for each image ([`Map::over_input`](crate::Map::over_input)).
     pub maps: &'a [Array2<f32>],
-    /// The box of each image's object; for measures that need boxes.
-    pub boxes: &'a [Rect],
+    /// Where the objects of each image are, if that is known; for measures that need truth.
+    pub truths: &'a [Option<Truth>],
     /// The maps of the likeliest wrong class; for measures that need rivals.
     pub rivals: &'a [Array2<f32>],
     /// For each step of a cascade, the similarity to the maps of the randomized network: rank correlation and SSIM of
@@ -92,7 +91,7 @@ impl Group {
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
-            Self::Localization => "Does it say where the object is? Against the true boxes, %",
+            Self::Localization => "Does it say where the object is? Against the truth, %",
             Self::Faithfulness => "Does the network agree? Probability of the class, %",
             Self::Sanity => "Does it depend on the class and on the weights? Likeness to the map without, 1 the same",
         }
@@ -100,9 +99,11 @@ impl Group {
 }
 
 impl Trial<'_> {
-    /// The figures of each map against the true box.
-    pub(super) fn on_boxes(&self, figure: impl Fn(&Array2<f32>, &Rect) -> f64 + Sync) -> Vec<f64> {
-        self.maps.par_iter().zip(self.boxes).map(|(map, truth)| figure(map, truth)).collect()
+    /// The figures of each map against the truth.
+    pub(super) fn on_truths(&self, figure: impl Fn(&Array2<f32>, &Truth) -> f64 + Sync) -> Vec<f64> {
+        let of =
+            |(map, truth): (&Array2<f32>, &Option<Truth>)| truth.as_ref().map_or(f64::NAN, |truth| figure(map, truth));
+        self.maps.par_iter().zip(self.truths).map(of).collect()
     }
 
     /// The network's confidence in the part that each map keeps.

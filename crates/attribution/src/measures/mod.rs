@@ -11,8 +11,9 @@
 //!
 #![doc = include_str!("../../docs/measures.md")]
 //!
-//! Measures against a box take a map `[h, w]` and a box in the *same* pixels, so upsample a layer's map to the picture
-//! first. Only the positive part of the map counts as evidence.
+//! Measures of localization take a map `[h, w]` and a [`Region`] in the *same* pixels, a box or a [`Truth`] of several
+//! boxes or a mask, so upsample a layer's map to the picture first. Only the positive part of the map counts as
+//! evidence.
 //!
 //! A map has no *peak* if it is empty, has the same value everywhere, has no positive value, or has a value that isn't
 //! finite. Such a map misses every box.
@@ -29,6 +30,7 @@ mod pointing_game;
 mod randomization;
 mod rank_correlation;
 mod ssim;
+mod truth;
 
 pub use baselines::{centred_gaussian, noise};
 pub use bootstrap::{Interval, bootstrap};
@@ -42,6 +44,7 @@ pub use pointing_game::{POINTING, pointing_game};
 pub use randomization::{RANDOM, RANDOM_HALF, RANDOM_HEAD, RANDOM_SSIM, WRONG_CLASS, cascade};
 pub use rank_correlation::rank_correlation;
 pub use ssim::ssim;
+pub use truth::{Region, Truth};
 
 use ndarray::ArrayView2;
 

@@ -3,30 +3,23 @@
 //! Zhang, Lin, Brandt, Shen, Sclaroff, "Top-down Neural Attention by Excitation Backprop", ECCV 2016, §4.2.
 
 use ndarray::ArrayView2;
-use nn::data::Rect;
 
 use super::measure::{Group, Measure, Needs, share};
-use super::peak;
+use super::{Region, peak};
 
-/// Whether the map's maximum lies in the box, or within `tolerance` pixels of it (Euclidean distance between the centres
-/// of pixels).
-/// The paper allows 15 pixels, on photographs; use 0 for small pictures. If several pixels share the maximum, all of
-/// them must lie there: a plateau that extends beyond the object doesn't point at it. A map without a [peak](super) is
-/// a miss.
+/// Whether the map's maximum lies in the box, or on the object of any shape, or within `tolerance` pixels of it
+/// (Euclidean distance between the centres of pixels). The paper allows 15 pixels, on photographs; use 0 for small
+/// pictures. If several pixels share the maximum, all of them must lie there: a plateau that extends beyond the object
+/// doesn't point at it. A map without a [peak](super) is a miss.
 #[must_use]
-pub fn pointing_game(map: ArrayView2<f32>, truth: &Rect, tolerance: usize) -> bool {
+pub fn pointing_game(map: ArrayView2<f32>, truth: &(impl Region + ?Sized), tolerance: usize) -> bool {
     let near = |row: usize, column: usize| {
-        let below = distance(row, truth.top, truth.bottom());
-        let beside = distance(column, truth.left, truth.right());
-        below * below + beside * beside <= tolerance * tolerance
+        let around = |i: usize| i.saturating_sub(tolerance)..=i.saturating_add(tolerance);
+        let within = |y: usize, x: usize| y.abs_diff(row).pow(2) + x.abs_diff(column).pow(2) <= tolerance.pow(2);
+        around(row).any(|y| around(column).any(|x| within(y, x) && truth.contains(y, x)))
     };
     let Some(most) = peak(map) else { return false };
-    truth.area() > 0 && map.indexed_iter().all(|((row, column), &value)| value < most || near(row, column))
-}
-
-/// The distance from pixel `i` to the nearest in `first..end`.
-fn distance(i: usize, first: usize, end: usize) -> usize {
-    first.saturating_sub(i).max((i + 1).saturating_sub(end))
+    map.indexed_iter().all(|((row, column), &value)| value < most || near(row, column))
 }
 
 /// The [pointing game](pointing_game), without tolerance.
@@ -36,8 +29,8 @@ pub static POINTING: Measure = Measure {
     what: "does the strongest pixel lie in the object's box?",
     group: Group::Localization,
     higher_is_better: true,
-    needs: Needs::Boxes,
-    figures: |trial| Ok(trial.on_boxes(|map, truth| share(pointing_game(map.view(), truth, 0)))),
+    needs: Needs::Truth,
+    figures: |trial| Ok(trial.on_truths(|map, truth| share(pointing_game(map.view(), truth, 0)))),
 };
 
 #[cfg(test)]
@@ -45,6 +38,7 @@ mod tests {
     use super::super::silent_maps;
     use super::*;
     use ndarray::Array2;
+    use nn::data::Rect;
     use proptest::prelude::*;
 
     const TRUTH: Rect = Rect { top: 2, left: 3, height: 4, width: 5 };

@@ -36,8 +36,8 @@ static ABOUT: About = About {
 ///
 /// The paper's M = 1 / (p N) Σ_k S_k mask_k differs in two ways. It doesn't subtract the mean, since its score is a
 /// probability. Here it is the target's score, usually a logit, whose zero means nothing: a constant added to all
-/// logits leaves the probabilities as they are, but would add the random coverage Σ_k mask_k to the map. And it divides by
-/// the expected coverage p N, not by that of the pixel.
+/// logits leaves the probabilities as they are, but would add the random coverage Σ_k mask_k to the map. And it divides
+/// by the expected coverage p N, not by that of the pixel.
 ///
 /// Maps with different seeds are never exactly the same: compare some.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -131,13 +131,14 @@ impl<T: Real> Method<T> for Rise {
 /// The formulas of the paper, implemented literally.
 #[cfg(test)]
 pub(super) mod literal {
+    use ndarray::{Array2, Array3};
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::super::tests::{image, maps, near, score, with_pass};
     use super::Rise;
     use crate::map::{Alignment, upsample};
     use crate::testing::INPUT;
-    use ndarray::{Array2, Array3};
-    use rand::{RngExt, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
 
     pub(crate) fn check() {
         let settings = Rise { masks: 33, cells: 3, probability: 0.4, seed: 9 };

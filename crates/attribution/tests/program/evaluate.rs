@@ -43,7 +43,7 @@ fn images_without_boxes_are_evaluated_by_the_other_measures() {
     let model = demo_file("model.safetensors");
     let own = ["evaluate", "--model", &model, "--test-images", "test-images", "--test-labels", "test-labels"];
     let error = fails(folder.path(), &[&own[..], &["--measure", "pointing"]].concat());
-    assert!(error.contains("true boxes, which test-images doesn't have"), "{error}");
+    assert!(error.contains("true boxes or masks, which test-images doesn't have"), "{error}");
     let printed = succeeds(folder.path(), &[&own[..], &["--method", "cam", "--measure", "deletion,drop"]].concat());
     assert!(printed.contains("12 images of test-images") && !printed.contains("pointing"), "{printed}");
     let json = [&own[..], &["--method", "cam", "--measure", "drop", "--out", "json", "--json"]].concat();

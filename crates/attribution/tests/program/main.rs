@@ -11,6 +11,7 @@ mod export;
 mod folders;
 mod inspect;
 mod man;
+mod own_pictures;
 #[cfg(feature = "pretrained")]
 mod photographs;
 mod support;

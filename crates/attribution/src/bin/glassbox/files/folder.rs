@@ -1,12 +1,47 @@
-//! Output folders.
+//! Folders.
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nn::files::write_whole;
 
 use crate::terminal::Failure;
+
+/// The sorted entries of a folder, without those whose names begin with a dot.
+///
+/// # Errors
+/// If the folder can't be read. The error names the folder.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failed = |error| format!("{}: can't be read: {error}", folder.display());
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if !path.file_name().unwrap_or_default().to_string_lossy().starts_with('.') {
+            entries.push(path);
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+/// All files in a folder and in the folders within it, sorted in each folder, without those whose names begin with a
+/// dot.
+///
+/// # Errors
+/// If a folder can't be read. The error names the folder.
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in entries(folder)? {
+        // Links to folders aren't followed, since they may form a cycle.
+        if !path.is_dir() {
+            files.push(path);
+        } else if !path.is_symlink() {
+            files.extend(self::files(&path)?);
+        }
+    }
+    Ok(files)
+}
 
 /// Creates the folder if it is missing, and checks that files can be created in it, so that a failure comes before the
 /// work.

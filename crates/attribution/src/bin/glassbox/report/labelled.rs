@@ -15,8 +15,8 @@ use crate::terminal::interrupt::until_asked;
 pub(crate) struct Labelled<'a> {
     pub(crate) model: &'a Model,
     pub(crate) images: &'a LabelledImages,
-    /// The objects' boxes, if they are known.
-    pub(crate) boxes: Option<&'a [Rect]>,
+    /// The box of each image's object, if it is known; empty if none is.
+    pub(crate) places: Vec<Option<Rect>>,
     pub(crate) methods: &'a [Chosen],
     /// The layers for methods that explain a layer; if empty, every ReLU.
     pub(crate) layers: &'a [LayerRef<'a>],
@@ -37,7 +37,7 @@ impl Labelled<'_> {
             let rival = pass.top(2).into_iter().map(|best| best.class).find(|&class| class != label);
             let name = format!("{number:02} {}", self.model.class_name(label));
             let mut entry = Entry::new(name, &picture, &pass, page.budget(2))?
-                .with_truth(self.model.class_name(label), self.boxes.map(|boxes| &boxes[index]));
+                .with_truth(self.model.class_name(label), self.places.get(index).and_then(Option::as_ref));
             if self.certified {
                 entry = entry.with_certificates(&pass.certify(label)?);
             }

@@ -110,6 +110,17 @@ impl Page {
         Ok(())
     }
 
+    /// Adds the pictures of each class that are explained worst, under a sentence about the class.
+    pub(crate) fn worst(&mut self, classes: &[(String, Vec<(String, RgbImage)>)]) -> Result<(), Failure> {
+        let mut rows = Vec::new();
+        for (caption, pictures) in classes {
+            let pictures = pictures.iter().map(|(name, picture)| Ok((name.as_str(), entry::url(picture, false)?)));
+            rows.push((caption.as_str(), pictures.collect::<Result<Vec<_>, Failure>>()?));
+        }
+        self.sections.push(("Object or background", "worst", view::worst(&rows)));
+        Ok(())
+    }
+
     /// Adds a table with the precision and recall of each class.
     pub(crate) fn classes(&mut self, table: &Table) {
         self.sections.push(("Classes", "classes", table.markup()));

@@ -188,6 +188,19 @@ pub(super) fn film(columns: &[(&str, String)]) -> Markup {
     }
 }
 
+/// Rows of pictures, as `data:` URLs, each with its name, under a sentence.
+pub(super) fn worst(rows: &[(&str, Vec<(&str, String)>)]) -> Markup {
+    html! {
+        p.quiet { "The pictures of each class whose map lies least on the object, worst first; the box is the object's." }
+        @for (caption, pictures) in rows {
+            p { (caption) }
+            div.scroll.film role="region" tabindex="0" aria-label=(caption) {
+                @for (name, picture) in pictures { figure { img src=(picture) alt=(name); figcaption { (name) } } }
+            }
+        }
+    }
+}
+
 pub(super) fn lines(name: &str, text: &str) -> Markup {
     html! { div.scroll role="region" tabindex="0" aria-label=(name) { pre { (text) } } }
 }

@@ -129,8 +129,8 @@ fn show(
         ("Test accuracy", format!("{:.1} % of {}", 100.0 * run.accuracy, run.test_images)),
     ];
     let mut page = Page::new("demo", "Which garment, and where did the network look?", facts, indices.len());
-    let (images, boxes, layers) = (&test.images, Some(&*test.boxes), &[]);
-    Labelled { model, images, boxes, methods, layers, certified: true }.show(&mut page, &indices)?;
+    let (images, places, layers) = (&test.images, test.boxes.iter().copied().map(Some).collect(), &[]);
+    Labelled { model, images, places, methods, layers, certified: true }.show(&mut page, &indices)?;
     page.training(&[Curve { name: "Loss", lines: vec![("training", losses)] }]);
     let figure = |share: f64| Some(Figure { shown: format!("{:.1} %", 100.0 * share), value: share });
     let mut rows: Vec<(String, Vec<Option<Figure>>)> = (methods.iter())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use attribution::measures::{ALL, Measure};
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::commands::methods;
 use crate::files::model::Preprocessing;
@@ -12,8 +12,8 @@ use crate::training::data::Embedded;
 
 /// Measure the quality of explanations over many images
 ///
-/// Runs methods over images of known classes and measures their maps. Do the maps show where the object is (on the
-/// scattered task, where the true boxes are known)? Does the network agree? Do the maps depend on the class and on the
+/// Runs methods over images of known classes and measures their maps. Do the maps show where the object is, if its true
+/// box or mask is known? Does the network agree? Do the maps depend on the class and on the
 /// weights? Two trivial maps are measured for comparison: a Gaussian in the middle of the picture, and random pixels.
 /// Prints tables with 95 % intervals, and writes evaluation.csv, evaluation.json, evaluation.svg and a report with the
 /// tables and the first pictures, index.html.
@@ -26,11 +26,15 @@ use crate::training::data::Embedded;
     glassbox evaluate --method grad-cam,guided-backprop --measure pointing,random --limit 1000\n  \
     glassbox evaluate --model digits.safetensors --test-images t10k-images-idx3-ubyte.gz \\\n      \
         --test-labels t10k-labels-idx1-ubyte.gz\n  \
+    glassbox evaluate --model pets.onnx --folder pets --boxes pets.json\n  \
+    glassbox evaluate --model pets.onnx --csv pets.csv --masks masks --maps others/\n  \
     glassbox evaluate --model garments.onnx --data fashion-mnist --mean 0.286 --std 0.353\n  \
     glassbox evaluate --json | jq '.figures[\"grad-cam\"].pointing.mean'\n\n\
     With --json: an object with version, simd, model, data, images, seed, level, accuracy; figures by method and \
     measure, each with mean, low and high (the ends of the interval at that level); cascade, a list of layer, \
-    rank_correlation and ssim by method; agreement, the rank correlation for each pair of methods.")]
+    rank_correlation and ssim by method; agreement, the rank correlation for each pair of methods; classes, if the \
+    objects' places are known: the method and for each class images, energy, share, looks_at and the worst pictures.")]
+#[command(group = ArgGroup::new("files").args(["folder", "csv"]))]
 pub(crate) struct EvaluateArgs {
     /// The network: a file saved by `glassbox train`, or an ONNX file
     #[arg(long, value_name = "FILE", default_value = "glassbox-out/model.safetensors")]
@@ -53,12 +57,41 @@ pub(crate) struct EvaluateArgs {
     pub(crate) layer: Option<Vec<String>>,
 
     /// Embedded images: 1000 test images
-    #[arg(long, value_enum, default_value = "scattered", conflicts_with = "test_images")]
+    #[arg(long, value_enum, default_value = "scattered", conflicts_with_all = ["test_images", "folder", "csv"])]
     pub(crate) data: Embedded,
 
     /// Images from a file: IDX, bytes, [N, H, W], plain or gzip
     #[arg(long, value_name = "FILE", requires = "test_labels")]
     pub(crate) test_images: Option<PathBuf>,
+
+    /// Pictures in a folder for each class, named like it. Of a folder that is divided into train, val and test, the
+    /// part `test` is taken, or else `val`
+    #[arg(long, value_name = "DIR", conflicts_with = "test_images")]
+    pub(crate) folder: Option<PathBuf>,
+
+    /// Pictures in a list: a CSV file with the header file,label, and paths relative to it
+    #[arg(long, value_name = "FILE", conflicts_with = "test_images")]
+    pub(crate) csv: Option<PathBuf>,
+
+    /// True boxes of the objects in these pictures: a CSV file with the header file,x0,y0,x1,y1 or
+    /// file,x0,y0,x1,y1,class, a JSON file of COCO, or a folder of Pascal VOC's XML files. Boxes of classes other than
+    /// the picture's are left out
+    #[arg(long, value_name = "FILE|DIR", requires = "files", conflicts_with = "masks")]
+    pub(crate) boxes: Option<PathBuf>,
+
+    /// True masks of the objects in these pictures: a folder of pictures of the same names and sizes, black where no
+    /// object is
+    #[arg(long, value_name = "DIR", requires = "files")]
+    pub(crate) masks: Option<PathBuf>,
+
+    /// Maps of these pictures that were made elsewhere, to be measured as a method: a folder of NAME.npy or
+    /// NAME.CLASS.npy, f32 or f64, [h, w], each covering the network's input
+    #[arg(long, value_name = "DIR", requires = "files")]
+    pub(crate) maps: Option<PathBuf>,
+
+    /// Leave out pictures that can't be read, and evaluate the others: each is named, and the exit code is 1
+    #[arg(long, requires = "files")]
+    pub(crate) skip_unreadable: bool,
 
     /// Labels of these images: IDX
     #[arg(long, value_name = "FILE", requires = "test_images")]
@@ -68,7 +101,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Evaluate only the first N images
+    /// Evaluate only the first N images; those of a folder are taken from each class in turn
     #[arg(short = 'n', long, alias = "images", value_name = "N", default_value = "200", value_parser = positive)]
     pub(crate) limit: usize,
 

@@ -9,7 +9,8 @@ pub(crate) const LEVEL: f64 = 0.95;
 /// The figures of subjects under measures, with a value for each image so far.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
-    /// By subject, then by measure; empty if the measure doesn't apply.
+    /// By subject, then by measure; empty if the measure doesn't apply, and NaN for an image without the truth that it
+    /// needs.
     pub(crate) values: Vec<Vec<Vec<f64>>>,
     /// Similarity to the maps of a network with more and more re-initialized layers: by subject, then by step; rank
     /// correlations and SSIMs.
@@ -37,9 +38,14 @@ impl Figures {
         self.images += more.images;
     }
 
+    /// The figures of a subject under a measure, of the images to which it applies.
+    pub(crate) fn of(&self, subject: usize, measure: usize) -> Vec<f64> {
+        self.values[subject][measure].iter().copied().filter(|value| !value.is_nan()).collect()
+    }
+
     /// The mean of a measure over the images, with its confidence interval.
     pub(crate) fn interval(&self, subject: usize, measure: usize, seed: u64) -> Option<Interval> {
-        bootstrap(&self.values[subject][measure], LEVEL, seed)
+        bootstrap(&self.of(subject, measure), LEVEL, seed)
     }
 
     /// All intervals, by subject, then by measure.

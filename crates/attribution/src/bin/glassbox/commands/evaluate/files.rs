@@ -6,6 +6,7 @@ use std::fmt::Write;
 use attribution::measures::{Interval, Measure};
 use serde::Serialize;
 
+use super::classes::Classes;
 use super::figures::{Figures, mean};
 use super::subject::Subject;
 
@@ -14,12 +15,13 @@ pub(crate) fn csv(
     subjects: &[Subject<'_>],
     measures: &[&Measure],
     intervals: &[Vec<Option<Interval>>],
-    images: usize,
+    figures: &Figures,
 ) -> String {
     let mut text = String::from("method,measure,mean,low,high,images\n");
-    for (subject, intervals) in subjects.iter().zip(intervals) {
-        for (measure, interval) in measures.iter().zip(intervals) {
+    for (number, (subject, intervals)) in subjects.iter().zip(intervals).enumerate() {
+        for (index, (measure, interval)) in measures.iter().zip(intervals).enumerate() {
             if let Some(Interval { mean, low, high }) = interval {
+                let images = figures.of(number, index).len();
                 writeln!(text, "{},{},{mean},{low},{high},{images}", subject.id(), measure.id).expect("memory");
             }
         }
@@ -46,6 +48,9 @@ pub(crate) struct EvaluationFile<'a> {
     pub(crate) cascade: Vec<Step>,
     /// Rank correlation of the maps of two methods.
     pub(crate) agreement: BTreeMap<String, BTreeMap<String, f64>>,
+    /// What the first method looks at in each class; `None` if nothing is known of where the objects are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) classes: Option<&'a Classes>,
 }
 
 /// The similarity of the maps after all layers down to this one are re-initialized.

@@ -1,8 +1,11 @@
 //! `glassbox evaluate`: the quality of explanations.
 
 mod arguments;
+mod classes;
+mod data;
 mod figures;
 mod files;
+mod given;
 mod plot;
 mod report;
 mod subject;
@@ -13,8 +16,6 @@ use std::time::Instant;
 
 use attribution::measures::{ALL, Measure, Needs, cascade};
 use attribution::{ExplainError, LayerRef};
-use nn::Model;
-use nn::data::{LabelledImages, Rect, fashion_mnist};
 use nn::train::evaluate;
 use tensor::simd::tier;
 
@@ -25,8 +26,10 @@ use crate::files::folder;
 use crate::report::{self as html, Labelled, Page};
 use crate::terminal::progress::{bar, left};
 use crate::terminal::{Failure, interrupt, say, words};
-use crate::training::data::{Embedded, first, scattered_test};
+use crate::training::data::first;
 
+use classes::Classes;
+use data::Data;
 use figures::{Figures, LEVEL};
 use subject::Subject;
 use trial::Trial;
@@ -35,17 +38,11 @@ use trial::Trial;
 const BATCH: usize = 20;
 /// Number of pictures in the report.
 const SHOWN: usize = 20;
-/// The images for the evaluation.
-struct Data {
-    name: String,
-    images: LabelledImages,
-    boxes: Option<Vec<Rect>>,
-}
 
 /// Runs methods over a data set and measures their maps.
 pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let model = args.preprocessing.open(Some(&args.model))?;
-    let data = open(args, &model)?;
+    let data = Data::open(args, &model)?;
     let normalization = model.info().normalization.as_ref();
     let normalization = normalization.ok_or_else(|| {
         let file = args.model.display();
@@ -60,7 +57,14 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         named => methods::chosen(named, &model)?,
     };
     let measures = measures(args, &data)?;
-    let subjects = Subject::all(&methods);
+    let subjects = Subject::all(&methods, data.given.as_ref());
+    for (number, subject) in subjects.iter().enumerate() {
+        if subjects[..number].iter().any(|other| other.id() == subject.id()) {
+            return Err(
+                format!("--maps: a folder called {} takes the place of that method; rename it", subject.id()).into()
+            );
+        }
+    }
     let randomizes = measures.iter().any(|measure| measure.needs == Needs::Randomized);
     let randomized: Vec<_> = if randomizes { cascade(&model, args.seed)?.collect() } else { Vec::new() };
     folder::prepare(&args.out)?;
@@ -72,7 +76,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         normalization,
         randomized: &randomized,
         images: &data.images,
-        boxes: data.boxes.as_deref(),
+        truths: data.truths.as_deref(),
         layers: &layers,
         subjects: &subjects,
         measures: &measures,
@@ -88,6 +92,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let intervals = figures.intervals(&measures, args.seed);
     let randomized_layers: Vec<&str> = randomized.iter().map(|(layer, _)| layer.as_str()).collect();
 
+    let classes = Classes::of(&trial, &figures, &data);
     let record = files::EvaluationFile {
         version: env!("CARGO_PKG_VERSION"),
         simd: tier().to_string(),
@@ -100,6 +105,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         figures: files::named(&subjects, &measures, &intervals),
         cascade: files::steps(&subjects, &figures, &randomized_layers),
         agreement: files::agreement(&subjects, &figures),
+        classes: classes.as_ref(),
     };
     let json = serde_json::to_string_pretty(&record)?;
     if args.json {
@@ -110,10 +116,11 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         say!("Maps of the true class; mean ± half the 95 % interval; ↑ more is better, ↓ less");
         let tables = table::groups(&subjects, &measures, &intervals).into_iter();
         let tables = tables.chain(table::cascade(&subjects, &figures, &randomized_layers));
-        tables.chain(table::agreement(&subjects, &figures)).for_each(|line| say!("{line}"));
+        let tables = tables.chain(table::agreement(&subjects, &figures));
+        tables.chain(classes.iter().flat_map(Classes::lines)).for_each(|line| say!("{line}"));
     }
     folder::write(&args.out.join("evaluation.json"), &(json + "\n"))?;
-    folder::write(&args.out.join("evaluation.csv"), &files::csv(&subjects, &measures, &intervals, figures.images))?;
+    folder::write(&args.out.join("evaluation.csv"), &files::csv(&subjects, &measures, &intervals, &figures))?;
     folder::write(&args.out.join("evaluation.svg"), &plot::svg(&subjects, &measures, &intervals)?)?;
     let facts = vec![
         ("Network", args.model.display().to_string()),
@@ -125,13 +132,16 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     let labelled = Labelled {
         model: &model,
         images: &data.images,
-        boxes: data.boxes.as_deref(),
+        places: data.places(),
         methods: &methods,
         layers: &layers,
         certified: false,
     };
     labelled.show(&mut page, &shown)?;
     page.measures(&report::tables(&subjects, &measures, &intervals, &figures, &randomized_layers), &report::NOTES);
+    if let Some(classes) = &classes {
+        classes.show(&mut page, &data, &model)?;
+    }
     evaluation.confusion().into_iter().for_each(|confusion| page.confusion(confusion));
     page.write(&args.out)?;
     if !args.json {
@@ -140,6 +150,15 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     match figures.images {
         done if done < count => {
             Err(format!("stopped after {done} of {count} images; the figures cover only those").into())
+        }
+        _ if data.skipped > 0 => {
+            let skipped = words::count(data.skipped, "file");
+            Err(format!(
+                "{}: {skipped} can't be read and {} skipped",
+                data.name,
+                if data.skipped == 1 { "was" } else { "were" }
+            )
+            .into())
         }
         _ => Ok(()),
     }
@@ -170,48 +189,18 @@ fn over(trial: &Trial<'_>, count: usize) -> Result<Figures, Failure> {
 
 /// The measures on the command line, or all that the images allow.
 fn measures(args: &EvaluateArgs, data: &Data) -> Result<Vec<&'static Measure>, Failure> {
-    let boxless = |measure: &Measure| measure.needs == Needs::Boxes && data.boxes.is_none();
+    let boxless = |measure: &Measure| measure.needs == Needs::Truth && data.truths.is_none();
     match &args.measure {
         Some(measures) => match measures.iter().find(|measure| boxless(measure)) {
             Some(Measure { id, .. }) => {
-                Err(format!("{id}: compares with true boxes, which {} doesn't have", data.name).into())
+                Err(format!(
+                    "{id}: compares with the truth, true boxes or masks, which {} doesn't have; give it with --boxes or --masks",
+                    data.name
+                )
+                .into())
             }
             None => Ok(measures.clone()),
         },
         None => Ok(ALL.into_iter().filter(|measure| !boxless(measure)).collect()),
     }
-}
-
-/// Opens the images and checks that they fit the model.
-fn open(args: &EvaluateArgs, model: &Model) -> Result<Data, Failure> {
-    let data = match (&args.test_images, &args.test_labels, args.data) {
-        (Some(images), Some(labels), _) => {
-            let names = (0..model.classes()).map(|class| model.class_name(class)).collect();
-            let name = images.display().to_string();
-            Data { images: first(&LabelledImages::open_idx(images, labels, names)?, args.limit), boxes: None, name }
-        }
-        (_, _, Embedded::FashionMnist) => {
-            let images = first(fashion_mnist::test(), args.limit);
-            Data { images, boxes: None, name: "Fashion-MNIST".into() }
-        }
-        (_, _, Embedded::Scattered) => {
-            let scattered = scattered_test(args.limit, args.seed)?;
-            Data { images: scattered.images, boxes: Some(scattered.boxes), name: "the scattered task".into() }
-        }
-    };
-    let [_, height, width, channels] = data.images.shape();
-    let (found, expected) = ([height, width, channels], model.input_shape());
-    if found != expected {
-        return Err(
-            format!("{}: expects images {expected:?}, found {found:?} in {}", args.model.display(), data.name).into()
-        );
-    }
-    let classes = data.images.class_names().len();
-    if classes > model.classes() {
-        let model_classes = model.classes();
-        return Err(
-            format!("{}: has {model_classes} classes, {} has {classes}", args.model.display(), data.name).into()
-        );
-    }
-    Ok(data)
 }

@@ -51,7 +51,7 @@ pub(crate) fn svg(
             mesh.label_style(("sans-serif", 12).into_font().color(&INK)).draw()?;
             for (subject, interval) in of.into_iter().enumerate() {
                 let Some(Interval { mean, low, high }) = interval else { continue };
-                let color = if subjects[subject].is_method() { METHOD } else { BASELINE };
+                let color = if subjects[subject].is_trivial() { BASELINE } else { METHOD };
                 let at = SegmentValue::CenterOf((lines - 1 - subject) as i32);
                 chart
                     .draw_series([PathElement::new([(low, at.clone()), (high, at.clone())], color.stroke_width(2))])?;

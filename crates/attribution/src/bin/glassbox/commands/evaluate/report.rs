@@ -38,7 +38,7 @@ pub(super) fn tables(
         randomized_layers.iter().map(|layer| layer.to_string()).collect(),
         cascade,
     );
-    let methods: Vec<usize> = (0..subjects.len()).filter(|&subject| subjects[subject].is_method()).collect();
+    let methods: Vec<usize> = (0..subjects.len()).filter(|&subject| !subjects[subject].is_trivial()).collect();
     let agreement = methods.iter().map(|&a| {
         let figures = methods.iter().map(|&b| correlation(&figures.agreement[a][b]));
         (subjects[a].title(), figures.collect())

@@ -4,13 +4,15 @@ use attribution::measures::{centred_gaussian, noise};
 use attribution::{ExplainError, LayerRef, Pass};
 use ndarray::Array2;
 
+use super::given::Given;
 use crate::commands::methods::Chosen;
 use crate::terminal::interrupt::until_asked;
 
-/// A method, or a trivial map that any method must beat.
+/// A method, maps that were made elsewhere, or a trivial map that any method must beat.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Subject<'a> {
     Method(&'a Chosen),
+    Given(&'a Given),
     /// A Gaussian in the middle of the picture.
     Centre,
     /// Random pixels.
@@ -18,14 +20,16 @@ pub(crate) enum Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// These methods, then the trivial maps.
-    pub(crate) fn all(methods: &'a [Chosen]) -> Vec<Self> {
-        methods.iter().map(Self::Method).chain([Self::Centre, Self::Chance]).collect()
+    /// These methods, then the given maps and the trivial ones.
+    pub(crate) fn all(methods: &'a [Chosen], given: Option<&'a Given>) -> Vec<Self> {
+        let others = given.map(Self::Given).into_iter().chain([Self::Centre, Self::Chance]);
+        methods.iter().map(Self::Method).chain(others).collect()
     }
 
     pub(crate) fn title(self) -> &'a str {
         match self {
             Self::Method(method) => &method.title,
+            Self::Given(given) => &given.name,
             Self::Centre => "centred Gaussian",
             Self::Chance => "chance",
         }
@@ -34,12 +38,18 @@ impl<'a> Subject<'a> {
     pub(crate) fn id(self) -> &'a str {
         match self {
             Self::Method(method) => &method.id,
+            Self::Given(given) => &given.name,
             Self::Centre => "centre",
             Self::Chance => "chance",
         }
     }
 
-    /// Whether it depends on the network.
+    /// Whether any method must beat it.
+    pub(crate) fn is_trivial(self) -> bool {
+        matches!(self, Self::Centre | Self::Chance)
+    }
+
+    /// Whether it can be asked again, about another class or another network.
     pub(crate) fn is_method(self) -> bool {
         matches!(self, Self::Method(_))
     }
@@ -61,6 +71,7 @@ impl<'a> Subject<'a> {
                 let question = pass.why(classes).at_each(layers.iter().copied()).watched(&until_asked);
                 question.explain_each(&*chosen.method)?.iter().map(|map| map.over_input()).collect()
             }
+            Self::Given(given) => indices.iter().map(|&index| given.of(index)).collect(),
             Self::Centre => vec![centred_gaussian(height, width); indices.len()],
             Self::Chance => indices.iter().map(|&index| noise(height, width, seed, index as u64)).collect(),
         })

@@ -86,7 +86,7 @@ pub(crate) fn cascade(subjects: &[Subject<'_>], figures: &Figures, layers: &[&st
 
 /// The rank correlation of each pair of methods.
 pub(crate) fn agreement(subjects: &[Subject<'_>], figures: &Figures) -> Vec<String> {
-    let methods: Vec<usize> = (0..subjects.len()).filter(|&s| subjects[s].is_method()).collect();
+    let methods: Vec<usize> = (0..subjects.len()).filter(|&s| !subjects[s].is_trivial()).collect();
     if methods.len() < 2 {
         return Vec::new();
     }

@@ -2,11 +2,11 @@
 
 use std::cell::OnceCell;
 
-use attribution::measures::{self, Measure, Needs, rank_correlations, ssim};
+use attribution::measures::{self, Measure, Needs, Truth, rank_correlations, ssim};
 use attribution::{ExplainError, LayerRef, Pass};
 use ndarray::Array2;
 use nn::Model;
-use nn::data::{LabelledImages, Normalization, Rect};
+use nn::data::{LabelledImages, Normalization};
 use rayon::prelude::*;
 use tensor::Tensor;
 
@@ -21,7 +21,7 @@ pub(crate) struct Trial<'a> {
     /// The model with more and more re-initialized layers; empty if no measure needs it.
     pub(crate) randomized: &'a [(String, Model)],
     pub(crate) images: &'a LabelledImages,
-    pub(crate) boxes: Option<&'a [Rect]>,
+    pub(crate) truths: Option<&'a [Option<Truth>]>,
     pub(crate) layers: &'a [LayerRef<'a>],
     pub(crate) subjects: &'a [Subject<'a>],
     pub(crate) measures: &'a [&'static Measure],
@@ -93,20 +93,21 @@ impl Trial<'_> {
         maps: &[Array2<f32>],
         cascade: &[[Vec<f64>; 2]],
     ) -> Result<Vec<Vec<f64>>, ExplainError> {
-        let boxes: Vec<Rect> = self.boxes.map_or_else(Vec::new, |all| batch.indices.iter().map(|&i| all[i]).collect());
+        let truth = |&index: &usize| self.truths.and_then(|truths| truths[index].clone());
+        let truths: Vec<Option<Truth>> = batch.indices.iter().map(truth).collect();
         let needs_rivals = self.measures.iter().any(|measure| measure.needs == Needs::Rivals) && subject.is_method();
         let rivals = if needs_rivals { self.strengths(subject, batch, &batch.rivals())? } else { Vec::new() };
         let trial = measures::Trial {
             pass: &batch.pass,
             labels: &batch.labels,
             maps,
-            boxes: &boxes,
+            truths: &truths,
             rivals: &rivals,
             cascade,
             watch: Some(&until_asked),
             confidence: OnceCell::new(),
         };
-        let applies = |needs| subject.is_method() || matches!(needs, Needs::Boxes | Needs::Network);
+        let applies = |needs| subject.is_method() || matches!(needs, Needs::Truth | Needs::Network);
         let figures =
             |measure: &&Measure| if applies(measure.needs) { (measure.figures)(&trial) } else { Ok(Vec::new()) };
         self.measures.iter().map(figures).collect()

@@ -55,7 +55,7 @@ pub(super) fn write(
         let methods = methods::usual(model)?;
         let indices: Vec<usize> = (0..shown).collect();
         let (images, methods, layers) = (&pictures, &methods[..], &layers[..]);
-        Labelled { model, images, boxes: None, methods, layers, certified: true }.show(&mut page, &indices)?;
+        Labelled { model, images, places: Vec::new(), methods, layers, certified: true }.show(&mut page, &indices)?;
     }
     page.training(&curves(trained));
     let columns = film.columns(epochs, model, COLUMNS)?;
