@@ -140,3 +140,60 @@ fn pictures_of_a_folder_that_cannot_be_read_are_told_and_stop_nothing() {
     assert!(errors.contains("found a HEIC") && errors.contains("1 of 2 pictures can't be explained"), "{errors}");
     assert!(folder.path().join("out/cat.explained.png").is_file());
 }
+
+#[test]
+fn damaged_pictures_on_the_command_line_are_skipped_if_asked_and_folders_within_folders_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let jpeg = image::open(cat()).unwrap().to_rgb8();
+    jpeg.save(at("whole.jpg")).unwrap();
+    let bytes = fs::read(at("whole.jpg")).unwrap();
+    fs::write(at("half.jpg"), &bytes[..bytes.len() / 2]).unwrap();
+    let explain = ["explain", "whole.jpg", "half.jpg", "--method", "cam"];
+    let error = fails(folder.path(), &explain);
+    assert!(error.contains("half.jpg: a JPEG picture that can't be decoded"), "{error}");
+    assert!(
+        error.contains("the file ends before the picture does; have such files skipped with --skip-unreadable"),
+        "{error}"
+    );
+    let output = glassbox(folder.path(), &[&explain[..], &["--skip-unreadable", "--out", "out"]].concat());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors.contains("1 of 2 pictures can't be explained: half.jpg"), "{errors}");
+    assert!(at("out/whole.explained.png").is_file() && !at("out/half.explained.png").exists());
+
+    fs::create_dir_all(at("photos/older")).unwrap();
+    fs::create_dir_all(at("photos/oldest")).unwrap();
+    image::DynamicImage::from(jpeg).to_luma16().save(at("photos/deep.tif")).unwrap();
+    let output = glassbox(folder.path(), &["explain", "photos", "--method", "cam", "--out", "tiff"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && errors.contains("photos: 2 folders inside are not read"), "{errors}");
+    assert!(at("tiff/deep.explained.png").is_file());
+}
+
+#[test]
+fn the_boxes_of_maps_are_printed_drawn_and_written_in_pixels_of_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let cat = cat();
+    let explain = ["explain", &cat, "--method", "grad-cam,cam"];
+    let printed = succeeds(folder.path(), &[&explain[..], &["--boxes", "--out", "boxes"]].concat());
+    succeeds(folder.path(), &[&explain[..], &["--out", "plain"]].concat());
+    let stem = std::path::Path::new(&cat).file_stem().unwrap().to_str().unwrap();
+    let read = |name: String| fs::read(folder.path().join(name)).unwrap();
+    let boxes: serde_json::Value = serde_json::from_slice(&read(format!("boxes/{stem}.boxes.json"))).unwrap();
+    let (width, height) = image::image_dimensions(&cat).unwrap();
+    assert_eq!(boxes.as_array().unwrap().len(), 2);
+    for found in boxes.as_array().unwrap() {
+        let edges: Vec<f64> = found["edges"].as_array().unwrap().iter().map(|edge| edge.as_f64().unwrap()).collect();
+        let [left, top, right, bottom] = edges[..] else { panic!("{found}") };
+        assert!(0.0 <= left && left < right && right <= f64::from(width), "{found}");
+        assert!(0.0 <= top && top < bottom && bottom <= f64::from(height), "{found}");
+        // The cat fills much of the picture.
+        assert!((right - left) * (bottom - top) > 0.1 * f64::from(width * height), "{found}");
+        let words = format!("box: left {}, top {}", left.round(), top.round());
+        assert!(printed.contains(&words), "{words}: {printed}");
+    }
+    assert_ne!(read(format!("boxes/{stem}.explained.png")), read(format!("plain/{stem}.explained.png")));
+    assert_eq!(read(format!("boxes/{stem}.explained.json")), read(format!("plain/{stem}.explained.json")));
+    assert!(!folder.path().join(format!("plain/{stem}.boxes.json")).exists());
+}

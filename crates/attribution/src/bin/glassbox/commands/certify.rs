@@ -55,7 +55,7 @@ table says so.";
     magnitude, ulps and allowed; or inapplicable, with the reason; or unconserved, with arrived and score.")
 )]
 pub(crate) struct CertifyArgs {
-    /// A picture (PNG, JPEG, WebP, GIF, BMP), which is fitted to the network's input; or a preprocessed .npy array
+    /// A picture (PNG, JPEG, WebP, GIF, BMP, TIFF), which is fitted to the network's input; or a preprocessed .npy array
     /// [H, W, C] of f32, which is used unchanged
     #[arg(value_name = "IMAGE")]
     image: PathBuf,

@@ -5,7 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::terminal::Failure;
+use nn::data::PhotoError;
+
+use crate::terminal::words::count;
+use crate::terminal::{Failure, complain};
 
 /// An input file, and the name on which its output files are based.
 pub(crate) struct Input {
@@ -16,11 +19,11 @@ pub(crate) struct Input {
 }
 
 /// Extensions of the pictures that are explained in a folder.
-const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "jpe", "webp", "gif", "bmp", "npy"];
+const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "jpe", "webp", "gif", "bmp", "tif", "tiff", "npy"];
 /// Extensions of unsupported pictures. They are opened too, so that the user gets an error for each.
-const FOREIGN: [&str; 6] = ["heic", "heif", "avif", "jxl", "tif", "tiff"];
+const FOREIGN: [&str; 4] = ["heic", "heif", "avif", "jxl"];
 
-/// The files, and the files of the folders, sorted by name.
+/// The files, and the files of the folders, sorted by name. Folders within folders aren't read, which is said.
 ///
 /// # Errors
 /// If a folder can't be read or has no pictures, or if two files have the same output name.
@@ -58,20 +61,34 @@ pub(crate) fn collect(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
 
 fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let unreadable = |error| format!("{}: can't be read: {error}", folder.display());
-    let mut files = Vec::new();
+    let (mut files, mut folders) = (Vec::new(), 0);
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
+        folders += usize::from(path.is_dir());
         let ending = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
         if path.is_file() && ending.is_some_and(|ending| ENDINGS.iter().chain(&FOREIGN).any(|known| *known == ending)) {
             files.push(path);
         }
     }
-    if files.is_empty() {
-        let endings = ENDINGS.join(", ");
-        return Err(format!("{}: a folder without pictures ({endings})", folder.display()).into());
+    let inside = format!("{} inside {} not read", count(folders, "folder"), if folders == 1 { "is" } else { "are" });
+    match (&files[..], folders) {
+        ([], 0) => {
+            return Err(format!("{}: a folder without pictures ({})", folder.display(), ENDINGS.join(", ")).into());
+        }
+        ([], _) => return Err(format!("{}: a folder without pictures; {inside}", folder.display()).into()),
+        (_, 0) => {}
+        _ => complain!("{}: {inside}", folder.display()),
     }
     files.sort();
     Ok(files)
+}
+
+/// Adds to the failure of a file that isn't a picture how to have it skipped.
+pub(crate) fn or_skipped(failure: Failure) -> Failure {
+    match failure.downcast_ref() {
+        None | Some(PhotoError::Channels { .. }) => failure,
+        Some(error) => format!("{error}; have such files skipped with --skip-unreadable").into(),
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +111,10 @@ mod tests {
         let error = collect(&[at("b.JPG"), at("b.png")]).err().unwrap().to_string();
         assert!(error.contains("would both be written as b.explained.png"), "{error}");
         let error = collect(&[at("d.png")]).err().unwrap().to_string();
-        assert!(error.contains("a folder without pictures"), "{error}");
+        assert!(error.contains("a folder without pictures (png"), "{error}");
+        fs::create_dir(at("d.png/e")).unwrap();
+        let error = collect(&[at("d.png")]).err().unwrap().to_string();
+        assert!(error.ends_with("a folder without pictures; 1 folder inside is not read"), "{error}");
         assert!(collect(&[PathBuf::from("/")]).is_err());
     }
 }

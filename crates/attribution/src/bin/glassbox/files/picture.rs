@@ -22,12 +22,12 @@ const SHOWN: usize = 480;
 pub(crate) struct Picture {
     /// `[1, H, W, C]`, normalised.
     pub(crate) input: Tensor<f32>,
+    /// Height and width of the picture's file.
+    size: (usize, usize),
     /// The picture for display, reduced if it is large.
     pub(crate) display: RgbImage,
     /// How the input lies on the picture for display.
     pub(crate) framing: Framing,
-    /// Height and width of the picture as it was read.
-    size: (usize, usize),
     /// Whether it was read from an array, not from a picture.
     pub(crate) is_array: bool,
 }
@@ -60,7 +60,7 @@ impl Picture {
             if longer > SHOWN { photo.fit(reduced(height), reduced(width), Crop::Squeezed) } else { photo.clone() };
         let [input_height, input_width, _] = model.input_shape();
         let framing = Framing::new((display.height(), display.width()), (input_height, input_width), model.info().crop);
-        Ok(Self { input, display: display.to_rgb(), framing, size: (height, width), is_array: false })
+        Ok(Self { input, size: (height, width), display: display.to_rgb(), framing, is_array: false })
     }
 
     fn from_array(path: &Path, model: &Model) -> Result<Self, Failure> {
@@ -137,6 +137,27 @@ impl Picture {
     pub(crate) fn outlined(&self, mut panel: RgbImage, truth: &Rect) -> RgbImage {
         let factor = panel.width() / self.framing.input.1 as u32;
         outline(&mut panel, truth, factor);
+        panel
+    }
+
+    /// The left, top, right and bottom edges in pixels of the picture of a box in pixels of the input.
+    pub(crate) fn edges(&self, found: &Rect) -> [f64; 4] {
+        let [down, across] =
+            [self.size.0 as f64 / self.framing.picture.0 as f64, self.size.1 as f64 / self.framing.picture.1 as f64];
+        let [left, top, right, bottom] = self.edges_shown(found);
+        [left * across, top * down, right * across, bottom * down]
+    }
+
+    fn edges_shown(&self, found: &Rect) -> [f64; 4] {
+        let at = |axis: usize, edge: usize| self.framing.to_picture(axis, edge as f64);
+        [at(1, found.left), at(0, found.top), at(1, found.right()), at(0, found.bottom())]
+    }
+
+    /// Draws a box, in pixels of the input, on a drawing of the whole picture.
+    pub(crate) fn boxed(&self, mut panel: RgbImage, found: &Rect) -> RgbImage {
+        let [left, top, right, bottom] = self.edges_shown(found).map(|edge| edge.round() as usize);
+        let factor = panel.width() / self.display.width();
+        outline(&mut panel, &Rect { top, left, height: bottom - top, width: right - left }, factor);
         panel
     }
 

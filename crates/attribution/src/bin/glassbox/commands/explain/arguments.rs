@@ -33,13 +33,13 @@ use crate::terminal::values::positive;
     glassbox explain photo.jpg --method 'smooth-grad(samples=200),occlusion(window=32,stride=8)'\n  \
     glassbox explain coat.npy --model garments.safetensors --method cam --raw\n  \
     glassbox explain photo.jpg --json | jq -r '.pictures[].top[0].name'\n\n\
-    With --json: an object with report (the page) and pictures, a list of {picture, top, explanations, sheet, record}. top is \
-    a list of {class, name, probability}, likeliest first; for values, of {class, name, value, unit}; for maps, of {class, \
-    name, share}, the share of the positions. explanations are those of the record, a list of {method, \
-    settings, target, why, layers, rule, verdict, shape, sha256}.")]
+    With --json: an object with report (the page) and pictures, a list of {picture, top, explanations, boxes, sheet, record}. \
+    top is a list of {class, name, probability}, likeliest first; for values, of {class, name, value, unit}; for maps, of \
+    {class, name, share}, the share of the positions. explanations are those of the record, a list of {method, settings, \
+    target, why, layers, rule, verdict, shape, sha256}; boxes are those of --boxes, a list of {method, layers, why, edges}.")]
 pub(crate) struct ExplainArgs {
-    /// Pictures (PNG, JPEG, WebP, GIF, BMP), or folders of pictures; or preprocessed .npy arrays [H, W, C] of f32,
-    /// which are used unchanged
+    /// Pictures (PNG, JPEG, WebP, GIF, BMP, TIFF), or folders of pictures; or preprocessed .npy arrays [H, W, C] of
+    /// f32, which are used unchanged
     #[arg(value_name = "IMAGE|FOLDER", required = true)]
     pub(crate) images: Vec<PathBuf>,
 
@@ -99,6 +99,11 @@ pub(crate) struct ExplainArgs {
     #[arg(short = 'n', long, value_name = "N", value_parser = positive)]
     pub(crate) limit: Option<usize>,
 
+    /// Explain the other pictures if one on the command line can't be read, as for those of a folder: each is named,
+    /// and the exit code is 1
+    #[arg(long)]
+    pub(crate) skip_unreadable: bool,
+
     /// Output folder; created if missing, refused if it contains another command's report
     #[arg(short, long, value_name = "DIR", default_value = "glassbox-explain")]
     pub(crate) out: PathBuf,
@@ -111,6 +116,11 @@ pub(crate) struct ExplainArgs {
     /// Also write each map over the picture at full size, NAME.METHOD.png
     #[arg(long)]
     pub(crate) full_size: bool,
+
+    /// Also print, draw and write to NAME.boxes.json the box of each map: round the largest connected part above 20 %
+    /// of the maximum
+    #[arg(long)]
+    pub(crate) boxes: bool,
 
     /// Print the results as JSON instead of text
     #[arg(long)]

@@ -12,6 +12,7 @@ use nn::{Model, Task};
 use serde::Serialize;
 
 use super::ExplainArgs;
+use super::boxes::{self, Boxed};
 use crate::commands::methods::{self, Chosen};
 use crate::files::asked::{self, Aim, Asked, Scene};
 use crate::files::inputs::Input;
@@ -56,6 +57,8 @@ pub(super) struct Outcome {
     picture: PathBuf,
     top: Vec<Likely>,
     explanations: Vec<Explained>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    boxes: Vec<Boxed>,
     sheet: PathBuf,
     record: PathBuf,
 }
@@ -198,7 +201,7 @@ impl<'a> Explainer<'a> {
         if self.args.certify {
             entry = entry.with_certificates(&pass.certify(questions[0].target(&scene)?)?);
         }
-        let mut first = Vec::new();
+        let (mut first, mut boxed) = (Vec::new(), Vec::new());
         for (rank, (asked, caption)) in questions.iter().zip(&captions).enumerate() {
             let why = asked.words(self.model);
             match (self.named.is_empty(), rank, self.model.classes()) {
@@ -211,6 +214,11 @@ impl<'a> Explainer<'a> {
                 let notes = Some(answer.notes()).filter(|notes| !notes.is_empty());
                 let parts = notes.into_iter().chain([answer.map.verdict().to_string()]).collect::<Vec<_>>();
                 tell!("  {:16}  {}", answer.method.title, parts.join(": "));
+                if self.args.boxes {
+                    let found = Boxed::new(&answer.method.id, &answer.map, &why, picture);
+                    tell!("  {:16}  {}", "", found.words());
+                    boxed.push(found);
+                }
             }
             let opposed = |answer: &Answer| matches!(answer.map.verdict(), Verdict::NonPositive { .. });
             if answers.iter().any(opposed) && !asked.counterfactual {
@@ -236,6 +244,9 @@ impl<'a> Explainer<'a> {
         let (file, record_file) = (self.file(&input.name, ".explained.png"), self.file(&input.name, ".explained.json"));
         save_png(&file, &sheet.draw())?;
         record.write(&record_file)?;
+        if self.args.boxes {
+            boxes::write(&self.file(&input.name, ".boxes.json"), &boxed)?;
+        }
         tell!("  {}", file.display());
         if report.pictures() < REPORTED {
             report.add(entry)?;
@@ -245,6 +256,7 @@ impl<'a> Explainer<'a> {
                 picture: input.path.clone(),
                 top: pass.top(PRINTED).into_iter().map(Likely::from).collect(),
                 explanations: record.explanations,
+                boxes: boxed,
                 sheet: file,
                 record: record_file,
             });
@@ -392,7 +404,12 @@ impl<'a> Explainer<'a> {
         let shown = Panel::new(picture.shown(), caption.to_string());
         let explained = answers.iter().map(|answer| {
             let Answer { method, map, .. } = answer;
-            panel(picture.draw(map, self.scale(answer)), map, &method.title, answer.notes())
+            let drawn = picture.draw(map, self.scale(answer));
+            let drawn = match boxes::of_map(map).filter(|_| self.args.boxes) {
+                Some(found) => picture.boxed(drawn, &found),
+                None => drawn,
+            };
+            panel(drawn, map, &method.title, answer.notes())
         });
         std::iter::once(shown).chain(explained).collect()
     }

@@ -24,7 +24,6 @@ pub(super) struct Folders {
     /// Rows of the next page.
     rows: Vec<Vec<Panel>>,
     pages: usize,
-    explained: usize,
     failed: Vec<String>,
 }
 
@@ -32,12 +31,11 @@ impl Folders {
     pub(super) fn new(inputs: &[Input]) -> Self {
         let found = inputs.iter().filter(|input| input.found).count();
         let bar = if found == 0 { ProgressBar::hidden() } else { bar("explaining", found) };
-        Self { bar, rows: Vec::new(), pages: 0, explained: 0, failed: Vec::new() }
+        Self { bar, rows: Vec::new(), pages: 0, failed: Vec::new() }
     }
 
     pub(super) fn add(&mut self, row: Vec<Panel>, explainer: &Explainer<'_>) -> Result<(), Failure> {
         self.rows.push(row.into_iter().map(|panel| panel.map(small)).collect());
-        self.explained += 1;
         self.bar.inc(1);
         if self.rows.len() == PAGE { self.write(explainer) } else { Ok(()) }
     }
@@ -62,14 +60,14 @@ impl Folders {
         Ok(())
     }
 
-    pub(super) fn finish(mut self, explainer: &Explainer<'_>) -> Result<(), Failure> {
+    /// Writes the last page. Fails if some of `all` pictures couldn't be explained.
+    pub(super) fn finish(mut self, explainer: &Explainer<'_>, all: usize) -> Result<(), Failure> {
         if !self.rows.is_empty() {
             self.write(explainer)?;
         }
         match &self.failed[..] {
             [] => Ok(()),
             failed => {
-                let all = self.explained + failed.len();
                 Err(format!("{} of {all} pictures can't be explained: {}", failed.len(), failed.join(", ")).into())
             }
         }

@@ -1,6 +1,7 @@
 //! `glassbox explain`.
 
 mod arguments;
+mod boxes;
 mod explainer;
 mod folders;
 
@@ -8,6 +9,7 @@ use serde_json::json;
 
 pub(crate) use arguments::ExplainArgs;
 
+use crate::files::inputs::Input;
 use crate::files::picture::Picture;
 use crate::files::{folder, inputs};
 use crate::report;
@@ -23,9 +25,11 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     inputs.truncate(args.limit.unwrap_or(usize::MAX));
     let model = args.network.open_to_ask(&inputs[0].path, &args.target)?;
     let mut explainer = Explainer::new(args, &model)?;
+    let goes_on = |input: &Input| input.found || args.skip_unreadable;
     let opened: Vec<Option<Picture>> = (inputs.iter())
-        .map(|input| if input.found { Ok(None) } else { Picture::open(&input.path, &model).map(Some) })
-        .collect::<Result<_, _>>()?;
+        .map(|input| if goes_on(input) { Ok(None) } else { Picture::open(&input.path, &model).map(Some) })
+        .collect::<Result<_, _>>()
+        .map_err(inputs::or_skipped)?;
     folder::prepare(&args.out)?;
     report::refuse_another(&args.out, "explain")?;
     if args.shared_scale {
@@ -43,7 +47,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
             Err(_) if interrupt::asked() => break,
             Ok(row) if input.found => folders.add(row, &explainer)?,
             Ok(_) => {}
-            Err(failure) if input.found => folders.failed(&input.path, &failure),
+            Err(failure) if goes_on(input) => folders.failed(&input.path, &failure),
             Err(failure) => return Err(failure),
         }
         done += 1;
@@ -61,7 +65,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
             None => say!("The report: {}", report.display()),
         }
     }
-    let finished = folders.finish(&explainer);
+    let finished = folders.finish(&explainer, done);
     match inputs.len() {
         all if done < all => {
             let written = args.out.display();
