@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayView2};
 use nn::data::Rect;
 
 use super::measure::{Group, Measure, Needs};
-use super::{Region, peak};
+use super::{Object, peak};
 
 /// The fraction of the maximum above which a pixel belongs to the object: 20 % (Zhou et al. 2016, §3.2).
 pub const CAM_THRESHOLD: f32 = 0.20;
@@ -68,7 +68,7 @@ fn visit(unvisited: &mut Array2<bool>, pixel: (usize, usize), component: &mut Ve
 /// # Panics
 /// If `threshold` isn't in `[0, 1)`.
 #[must_use]
-pub fn box_score(map: ArrayView2<f32>, truth: &(impl Region + ?Sized), threshold: f32) -> f64 {
+pub fn box_score(map: ArrayView2<f32>, truth: &(impl Object + ?Sized), threshold: f32) -> f64 {
     let Some(found) = estimated_box(map, threshold) else { return 0.0 };
     truth.boxes().iter().map(|truth| found.iou(truth)).fold(0.0, f64::max)
 }

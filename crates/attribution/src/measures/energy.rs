@@ -6,14 +6,14 @@
 use ndarray::ArrayView2;
 
 use super::measure::{Group, Measure, Needs};
-use super::{Region, peak};
+use super::{Object, peak};
 
 /// The fraction of the map's positive part that lies in the box, or on the object of any shape, in `[0, 1]`.
 ///
 /// 0 for a map without a [peak](super). A *nearly* constant map scores as chance does: the fraction of the picture that
 /// the box covers.
 #[must_use]
-pub fn energy_in_box(map: ArrayView2<f32>, truth: &(impl Region + ?Sized)) -> f64 {
+pub fn energy_in_box(map: ArrayView2<f32>, truth: &(impl Object + ?Sized)) -> f64 {
     if peak(map).is_none() {
         return 0.0;
     }

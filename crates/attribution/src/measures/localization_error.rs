@@ -4,7 +4,7 @@ use ndarray::Array2;
 use nn::data::Rect;
 
 use super::measure::{Group, Measure, Needs, Trial, share};
-use super::{BOX_HIT, CAM_THRESHOLD, Region, estimated_box};
+use super::{BOX_HIT, CAM_THRESHOLD, Object, estimated_box};
 
 /// Whether all guesses are wrong. A guess is a class and the [box](super::estimated_box) of that class's map. It is
 /// right if the class is the image's own and the intersection over union with a true box exceeds one half.
@@ -13,7 +13,7 @@ use super::{BOX_HIT, CAM_THRESHOLD, Region, estimated_box};
 /// *ImageNet Large Scale Visual Recognition Challenge*, 2015, §4.2; Zhou et al. 2016, §3.2, Table 2; Selvaraju et al.
 /// 2017, §4.1.)
 #[must_use]
-pub fn localization_error(guesses: &[(usize, Option<Rect>)], label: usize, truth: &(impl Region + ?Sized)) -> bool {
+pub fn localization_error(guesses: &[(usize, Option<Rect>)], label: usize, truth: &(impl Object + ?Sized)) -> bool {
     let places = truth.boxes();
     let right = |&(class, found): &(usize, Option<Rect>)| {
         class == label && found.is_some_and(|found| places.iter().any(|place| found.iou(place) > BOX_HIT))

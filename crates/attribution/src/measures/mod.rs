@@ -11,7 +11,7 @@
 //!
 #![doc = include_str!("../../docs/measures.md")]
 //!
-//! Measures of localization take a map `[h, w]` and a [`Region`] in the *same* pixels, a box or a [`Truth`] of several
+//! Measures of localization take a map `[h, w]` and an [`Object`] in the *same* pixels, a box or a [`Truth`] of several
 //! boxes or a mask, so upsample a layer's map to the picture first. Only the positive part of the map counts as
 //! evidence.
 //!
@@ -44,7 +44,7 @@ pub use pointing_game::{POINTING, pointing_game};
 pub use randomization::{RANDOM, RANDOM_HALF, RANDOM_HEAD, RANDOM_SSIM, WRONG_CLASS, cascade};
 pub use rank_correlation::rank_correlation;
 pub use ssim::ssim;
-pub use truth::{Region, Truth};
+pub use truth::{Object, Truth};
 
 use ndarray::ArrayView2;
 

@@ -5,14 +5,14 @@
 use ndarray::ArrayView2;
 
 use super::measure::{Group, Measure, Needs, share};
-use super::{Region, peak};
+use super::{Object, peak};
 
 /// Whether the map's maximum lies in the box, or on the object of any shape, or within `tolerance` pixels of it
 /// (Euclidean distance between the centres of pixels). The paper allows 15 pixels, on photographs; use 0 for small
 /// pictures. If several pixels share the maximum, all of them must lie there: a plateau that extends beyond the object
 /// doesn't point at it. A map without a [peak](super) is a miss.
 #[must_use]
-pub fn pointing_game(map: ArrayView2<f32>, truth: &(impl Region + ?Sized), tolerance: usize) -> bool {
+pub fn pointing_game(map: ArrayView2<f32>, truth: &(impl Object + ?Sized), tolerance: usize) -> bool {
     let near = |row: usize, column: usize| {
         let around = |i: usize| i.saturating_sub(tolerance)..=i.saturating_add(tolerance);
         let within = |y: usize, x: usize| y.abs_diff(row).pow(2) + x.abs_diff(column).pow(2) <= tolerance.pow(2);

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use nn::data::Rect;
 
 /// The pixels of an object, with which a map is compared.
-pub trait Region {
+pub trait Object {
     /// Whether the pixel belongs to the object.
     fn contains(&self, row: usize, column: usize) -> bool;
 
@@ -14,7 +14,7 @@ pub trait Region {
     fn boxes(&self) -> Vec<Rect>;
 }
 
-impl Region for Rect {
+impl Object for Rect {
     fn contains(&self, row: usize, column: usize) -> bool {
         self.contains(row, column)
     }
@@ -44,7 +44,7 @@ impl Truth {
     }
 }
 
-impl Region for Truth {
+impl Object for Truth {
     fn contains(&self, row: usize, column: usize) -> bool {
         match self {
             Self::Boxes(boxes) => boxes.iter().any(|place| place.contains(row, column)),
@@ -96,7 +96,7 @@ mod tests {
         for (tolerance, row) in [(0, 2), (1, 1), (1, 0), (2, 0), (3, 7)] {
             let mut peak = Array2::<f32>::zeros((8, 10));
             peak[[row, 6]] = 1.0;
-            let hit = |truth: &dyn Region| pointing_game(peak.view(), truth, tolerance);
+            let hit = |truth: &dyn Object| pointing_game(peak.view(), truth, tolerance);
             assert_eq!(hit(&mask), hit(&RIGHT), "{tolerance} {row}");
         }
         let nothing = Truth::Mask(Array2::from_elem((8, 10), false));

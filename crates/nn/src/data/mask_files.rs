@@ -99,8 +99,9 @@ impl MaskFiles {
             Coding::Numbers(classes) => classes,
             Coding::Binary => 2,
         };
-        if let (Coding::Numbers(_), Some(mask)) = (coding, (classes..256).find_map(first_with)) {
-            return Err(coding.refused(&mask, (values - 1) as u8));
+        let beyond = (classes..256).find_map(|value| Some((first_with(value)?, value as u8)));
+        if let (Coding::Numbers(_), Some((mask, value))) = (coding, beyond) {
+            return Err(coding.refused(&mask, value));
         }
         if coding == Coding::Binary && class_names.len() == 1 {
             return Err(DataError::MaskValue {

@@ -164,7 +164,7 @@ impl Place {
             Self::All => Region::All,
             Self::Box([top, left, height, width]) => {
                 let area = Rect { top: *top, left: *left, height: *height, width: *width };
-                Region::Box(picture.on_input(&area))
+                Region::Box(picture.on_input(&area)?)
             }
             Self::Mask(file) => Region::Mask(picture.mask_on_input(file)?),
         })

@@ -22,8 +22,8 @@ const SHOWN: usize = 480;
 pub(crate) struct Picture {
     /// `[1, H, W, C]`, normalised.
     pub(crate) input: Tensor<f32>,
-    /// Height and width of the picture's file.
-    size: (usize, usize),
+    /// How the input lies on the picture's file.
+    of_file: Framing,
     /// The picture for display, reduced if it is large.
     pub(crate) display: RgbImage,
     /// How the input lies on the picture for display.
@@ -60,7 +60,8 @@ impl Picture {
             if longer > SHOWN { photo.fit(reduced(height), reduced(width), Crop::Squeezed) } else { photo.clone() };
         let [input_height, input_width, _] = model.input_shape();
         let framing = Framing::new((display.height(), display.width()), (input_height, input_width), model.info().crop);
-        Ok(Self { input, size: (height, width), display: display.to_rgb(), framing, is_array: false })
+        let of_file = Framing::new((height, width), (input_height, input_width), model.info().crop);
+        Ok(Self { input, of_file, display: display.to_rgb(), framing, is_array: false })
     }
 
     fn from_array(path: &Path, model: &Model) -> Result<Self, Failure> {
@@ -73,22 +74,19 @@ impl Picture {
         let display = Photo::from_pixels(pixels(&array, model).view()).to_rgb();
         let framing = Framing::new((height, width), (height, width), Crop::Largest);
         let input = Tensor::new([1, height, width, channels], array.into_iter().collect());
-        Ok(Self { input, display, framing, size: (height, width), is_array: true })
+        Ok(Self { input, of_file: framing, display, framing, is_array: true })
     }
 
-    /// A box in pixels of the picture, on the input; parts outside the input are cut off.
-    pub(crate) fn on_input(&self, area: &Rect) -> Rect {
-        let along = |axis: usize, start: usize, length: usize| {
-            let (size, shown, input) = match axis {
-                0 => (self.size.0, self.framing.picture.0, self.framing.input.0),
-                _ => (self.size.1, self.framing.picture.1, self.framing.input.1),
-            };
-            let at = |edge: usize| self.framing.to_input(axis, edge as f64 * shown as f64 / size as f64);
-            let first = at(start).round().clamp(0.0, input as f64) as usize;
-            (first, at(start.saturating_add(length)).round().clamp(first as f64, input as f64) as usize - first)
-        };
-        let ((top, height), (left, width)) = (along(0, area.top, area.height), along(1, area.left, area.width));
-        Rect { top, left, height, width }
+    /// A box in pixels of the picture's file, on the input.
+    ///
+    /// # Errors
+    /// If it lies outside the part of the picture that became the input.
+    pub(crate) fn on_input(&self, area: &Rect) -> Result<Rect, Failure> {
+        let edges = [area.left, area.top, area.right(), area.bottom()].map(|edge| edge as f64);
+        self.of_file.box_on_input(edges).ok_or_else(|| {
+            let Rect { top, left, height, width } = area;
+            format!("the box {top},{left},{height},{width} lies outside what the network sees of the picture").into()
+        })
     }
 
     /// The pixels of the input, `[H, W]`, at which a mask of the picture's size isn't black.
@@ -97,23 +95,17 @@ impl Picture {
     /// If the mask can't be read or has another size. The error names its file.
     pub(crate) fn mask_on_input(&self, file: &Path) -> Result<Array2<bool>, Failure> {
         let mask = Photo::open(file)?;
-        if (mask.height(), mask.width()) != self.size {
-            let ((height, width), (rows, columns)) = (self.size, (mask.height(), mask.width()));
+        if (mask.height(), mask.width()) != self.of_file.picture {
+            let ((height, width), (rows, columns)) = (self.of_file.picture, (mask.height(), mask.width()));
             return Err(format!(
                 "{}: expected a mask of the picture's size, {height} × {width} pixels, found {rows} × {columns}",
                 file.display()
             )
             .into());
         }
-        let Framing { picture, part, input } = self.framing;
-        let at = |index: usize, [start, length, input, shown, size]: [usize; 5]| {
-            let position = start as f64 + (index as f64 + 0.5) * length as f64 / input as f64;
-            ((position * size as f64 / shown as f64) as usize).min(size - 1)
-        };
-        let rows = [part.top, part.height, input.0, picture.0, self.size.0];
-        let columns = [part.left, part.width, input.1, picture.1, self.size.1];
-        Ok(Array2::from_shape_fn(input, |(row, column)| {
-            let pixel = mask.pixels().slice_move(ndarray::s![at(row, rows), at(column, columns), ..]);
+        let at = |axis: usize, pixel: usize| self.of_file.to_picture(axis, pixel as f64 + 0.5) as usize;
+        Ok(Array2::from_shape_fn(self.of_file.input, |(row, column)| {
+            let pixel = mask.pixels().slice_move(ndarray::s![at(0, row), at(1, column), ..]);
             pixel.iter().any(|&value| value > 0)
         }))
     }
@@ -140,22 +132,14 @@ impl Picture {
         panel
     }
 
-    /// The left, top, right and bottom edges in pixels of the picture of a box in pixels of the input.
+    /// The left, top, right and bottom edges, in pixels of the picture's file, of a box in pixels of the input.
     pub(crate) fn edges(&self, found: &Rect) -> [f64; 4] {
-        let [down, across] =
-            [self.size.0 as f64 / self.framing.picture.0 as f64, self.size.1 as f64 / self.framing.picture.1 as f64];
-        let [left, top, right, bottom] = self.edges_shown(found);
-        [left * across, top * down, right * across, bottom * down]
-    }
-
-    fn edges_shown(&self, found: &Rect) -> [f64; 4] {
-        let at = |axis: usize, edge: usize| self.framing.to_picture(axis, edge as f64);
-        [at(1, found.left), at(0, found.top), at(1, found.right()), at(0, found.bottom())]
+        edges(&self.of_file, found)
     }
 
     /// Draws a box, in pixels of the input, on a drawing of the whole picture.
     pub(crate) fn boxed(&self, mut panel: RgbImage, found: &Rect) -> RgbImage {
-        let [left, top, right, bottom] = self.edges_shown(found).map(|edge| edge.round() as usize);
+        let [left, top, right, bottom] = edges(&self.framing, found).map(|edge| edge.round() as usize);
         let factor = panel.width() / self.display.width();
         outline(&mut panel, &Rect { top, left, height: bottom - top, width: right - left }, factor);
         panel
@@ -165,6 +149,12 @@ impl Picture {
     pub(crate) fn observe<'m>(&self, model: &'m Model) -> Result<Pass<'m>, ExplainError> {
         Pass::new(model, &self.input)
     }
+}
+
+/// The left, top, right and bottom edges, in pixels of a picture, of a box in pixels of its input.
+fn edges(framing: &Framing, found: &Rect) -> [f64; 4] {
+    let at = |axis: usize, edge: usize| framing.to_picture(axis, edge as f64);
+    [at(1, found.left), at(0, found.top), at(1, found.right()), at(0, found.bottom())]
 }
 
 /// Height and width of a picture, or of a preprocessed `.npy` array.

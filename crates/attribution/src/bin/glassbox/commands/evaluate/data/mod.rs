@@ -8,7 +8,7 @@ mod places;
 
 use std::path::PathBuf;
 
-use attribution::measures::{Region, Truth};
+use attribution::measures::{Object, Truth};
 use nn::Model;
 use nn::data::{LabelledImages, Rect, fashion_mnist};
 
