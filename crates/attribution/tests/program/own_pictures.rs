@@ -151,11 +151,11 @@ fn what_does_not_fit_the_pictures_is_named() {
         write("wrong.csv", text);
         refused(&["--csv", "wrong.csv"])
     };
-    assert!(list("name,class\n").contains("wrong.csv, line 1: expected the header file,label, found name,class"));
-    assert!(list("file,label\n").contains("expected a line for each picture, found the header alone"));
+    assert!(list("class,name\n").contains("wrong.csv, line 1: expected the names of the columns"));
+    assert!(list("file,label\n").contains("wrong.csv: expected a line for each picture, found none"));
     let error = list("file,label\nlist.csv,3\nabsent.png,3\n");
-    assert!(error.contains("wrong.csv, line 3: expected a file, found none at absent.png"), "{error}");
-    assert!(list("file,label\nlist.csv,\n").contains("line 2: expected a file and a label, found \"list.csv,\""));
+    assert!(error.contains("wrong.csv, line 3: there is no file absent.png"), "{error}");
+    assert!(list("file,label\nlist.csv,\n").contains("wrong.csv, line 2: the cell of column `label` is empty"));
     assert!(list("file,label\nlist.csv,zebra\n").contains("wrong.csv, line 2: "));
 
     let mask = format!("masks/{label}/000.png");

@@ -237,9 +237,9 @@ fn tables_and_settings_that_contradict_are_refused() {
         fails(folder.path(), &[&["train", "--csv", "table.csv", "--out", "no"], rest].concat())
     };
     for (table, expected) in [
-        ("file,kind\n000.png,a\nnone.png,b\n", "table.csv: line 3: there is no file none.png"),
-        ("file,a,b\n000.png,1,0\n001.png,,1\n", "table.csv: line 3: the cell of column `a` is empty"),
-        ("file,a,b\n000.png,1,0\n001.png,1\n", "table.csv: line 3: expected 3 columns"),
+        ("file,kind\n000.png,a\nnone.png,b\n", "table.csv, line 3: there is no file none.png"),
+        ("file,a,b\n000.png,1,0\n001.png,,1\n", "table.csv, line 3: the cell of column `a` is empty"),
+        ("file,a,b\n000.png,1,0\n001.png,1\n", "table.csv, line 3: expected 3 columns"),
         ("file,a\n000.png,1\n001.png,1\n", "`a` is 1 for all images: there is nothing to learn"),
         ("file,kind\n000.png,x\n001.png,x\n", "all images are of the class \"x\""),
     ] {

@@ -8,7 +8,7 @@ use crate::model::Task;
 
 /// What is wrong with a [`LabelTable`](super::LabelTable). The text contains that of the cause.
 #[derive(Debug, Error)]
-#[error("{}: {}{problem}", path.display(), line.map_or(String::new(), |line| format!("line {line}: ")))]
+#[error("{}{}: {problem}", path.display(), line.map_or(String::new(), |line| format!(", line {line}")))]
 pub struct TableError {
     /// The CSV file.
     pub path: PathBuf,

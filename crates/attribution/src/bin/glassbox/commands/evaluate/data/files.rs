@@ -1,10 +1,9 @@
 //! The pictures of a folder or a list, with their classes.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use csv::ReaderBuilder;
-use nn::Model;
+use nn::data::LabelTable;
+use nn::{Model, Task};
 
 use super::pictures::Listed;
 use crate::files::folder::{entries, files};
@@ -60,42 +59,15 @@ fn in_classes(folder: &Path, model: &Model) -> Result<Vec<Listed>, Failure> {
     }
 }
 
-/// The files of a list with the header `file,label`; paths are relative to its folder.
+/// The files of a list with a column of classes; paths are relative to its folder.
 pub(super) fn in_csv(file: &Path, model: &Model) -> Result<Vec<Listed>, Failure> {
-    let name = file.display();
-    let failed = |error: csv::Error| format!("{name}: {error}");
-    let text = fs::read_to_string(file).map_err(|error| format!("{name}: can't be read: {error}"))?;
-    // The reader takes a line that ends in two characters for the line before. A byte-order mark is none of its cells.
-    let text = text.trim_start_matches('\u{FEFF}').replace("\r\n", "\n");
-    let mut reader = ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
-    let header: Vec<String> = reader.headers().map_err(failed)?.iter().map(String::from).collect();
-    let column = |title: &str| header.iter().position(|found| found == title);
-    let (Some(path), Some(label), 2) = (column("file"), column("label"), header.len()) else {
-        return Err(format!("{name}, line 1: expected the header file,label, found {}", header.join(",")).into());
-    };
+    let table = LabelTable::open(file, Some(Task::Classes))?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    let mut listed = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(failed)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cells: Vec<&str> = record.iter().collect();
-        let cells = match cells[..] {
-            [a, b] if !a.is_empty() && !b.is_empty() => [a, b],
-            _ => {
-                return Err(
-                    format!("{name}, line {line}: expected a file and a label, found {:?}", cells.join(",")).into()
-                );
-            }
-        };
-        let label = model.class_index(cells[label]).map_err(|error| format!("{name}, line {line}: {error}"))?;
-        let (own, path) = (PathBuf::from(cells[path]), folder.join(cells[path]));
-        if !path.is_file() {
-            return Err(format!("{name}, line {line}: expected a file, found none at {}", path.display()).into());
-        }
-        listed.push(Listed { path, name: own, label });
-    }
-    match listed.len() {
-        0 => Err(format!("{name}: expected a line for each picture, found the header alone").into()),
-        _ => Ok(listed),
-    }
+    let listed = table.rows().iter().map(|row| {
+        let class = &table.names()[row.class.expect("a table of classes")];
+        let label =
+            model.class_index(class).map_err(|error| format!("{}, line {}: {error}", file.display(), row.line))?;
+        Ok(Listed { name: row.file.strip_prefix(folder).unwrap_or(&row.file).into(), path: row.file.clone(), label })
+    });
+    listed.collect()
 }
