@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "target/release/glassbox"
-TEMPLATE = ROOT / "crates/attribution/src/bin/glassbox/train/template.toml"
+TEMPLATE = ROOT / "crates/attribution/src/bin/glassbox/training/template.toml"
 FORMATS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 
 
@@ -26,8 +26,7 @@ def settings(path):
     for section, values in tomllib.loads(Path(path).read_text()).items():
         config[section] |= values
     data, training, augmentation = config["data"], config["training"], config["augmentation"]
-    assert data["source"] == "idx" and data["test_images"] and not data["balanced"] and not data["validation"]
-    assert config["network"]["architecture"] == "plain"
+    assert not data["balanced"] and not data["validation"] and training["loss"] == "fitting"
     assert training["optimizer"] == "sgd" and training["schedule"] == "cosine" and training["floor"] == 0
     assert not training["clip_norm"] and not training["patience"]
     assert not any(value for name, value in augmentation.items() if name not in ("rotation", "scale", "shift", "flip"))
@@ -89,7 +88,7 @@ class PyTorch:
         self.x, self.y, self.tx, self.ty = data
         pixels = self.x.double()
         self.mean, self.std = float(pixels.mean()), float(pixels.std())
-        self.model = network(config, int(self.y.max()) + 1).to(memory_format=memory_format)
+        self.model = self.network().to(memory_format=memory_format)
         t = self.training
         self.optimizer = torch.optim.SGD(
             self.model.parameters(), t["learning_rate"], momentum=t["momentum"], weight_decay=t["weight_decay"],
@@ -99,6 +98,13 @@ class PyTorch:
         self.epochs, self.step = t["epochs"], 0
         self.steps = self.epochs * math.ceil(len(self.x) / t["batch_size"])
 
+    def network(self):
+        assert self.config["network"]["architecture"] == "plain"
+        return network(self.config, int(self.y.max()) + 1)
+
+    def loss(self, scores, truths):
+        return F.cross_entropy(scores, truths, label_smoothing=self.training["label_smoothing"])
+
     def normalized(self, images):
         return images.sub_(self.mean).div_(self.std)[:, None].contiguous(memory_format=self.memory_format)
 
@@ -107,7 +113,7 @@ class PyTorch:
         for group in self.optimizer.param_groups:
             group["lr"] = t["learning_rate"] * factor(self.step, self.steps, t["warmup"])
         images = self.normalized(augment(self.x[places], self.config["augmentation"]))
-        loss = F.cross_entropy(self.model(images), self.y[places], label_smoothing=t["label_smoothing"])
+        loss = self.loss(self.model(images), self.y[places])
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -124,11 +130,14 @@ class PyTorch:
         self.model.train()
         return torch.randperm(len(self.x)).split(self.training["batch_size"])
 
-    def test(self):
+    def scores(self):
+        """Those of the test images."""
         self.average.eval()
         with torch.inference_mode():
-            scores = [self.average(self.normalized(images.float())) for images in self.tx.split(500)]
-        return int((torch.cat(scores).argmax(1) == self.ty).sum()) / len(self.ty)
+            return torch.cat([self.average(self.normalized(images.float())) for images in self.tx.split(500)])
+
+    def test(self):
+        return int((self.scores().argmax(1) == self.ty).sum()) / len(self.ty)
 
 
 def pytorch(config, data, seed):
@@ -194,6 +203,7 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config = settings(arguments.config)
+    assert config["data"]["source"] == "idx" and config["data"]["test_images"]
     data = [idx(config["data"][key]) for key in ("images", "labels", "test_images", "test_labels")]
     data = [values.long() if values.dim() == 1 else values for values in data]
     runs = {engine: [] for engine in arguments.engines}
