@@ -135,6 +135,16 @@ fn embeddings_are_compared_with_another_picture() {
     verified(folder.path());
 }
 
+/// The cosine of two single numbers tells no more than whether their signs agree.
+#[test]
+fn single_numbers_are_not_compared_with_another_picture() {
+    let (folder, _) = folder(&row(1, Some(Task::Values), &["age"], &[]));
+    let message =
+        fails(folder.path(), &["explain", "a.npy", "--model", "model.safetensors", "--like", "b.npy", "--out", "none"]);
+    assert!(message.contains("--like needs a network that gives several numbers for a picture"), "{message}");
+    assert!(!folder.path().join("none").exists());
+}
+
 #[test]
 fn maps_are_asked_in_a_region() {
     let info = ModelInfo { classes: ["road", "sky"].map(String::from).to_vec(), ..ModelInfo::default() };

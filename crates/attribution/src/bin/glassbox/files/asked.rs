@@ -201,10 +201,17 @@ pub(crate) fn place(text: &str) -> Result<Place, String> {
 /// The embedding of a picture.
 ///
 /// # Errors
-/// If the picture can't be read, or the network gives no row of numbers.
+/// If the picture can't be read, or the network gives no row of several numbers.
 pub(crate) fn embedding(path: &Path, model: &Model) -> Result<Vec<f64>, Failure> {
     if model.is_map() {
         return Err("--like needs a network that gives a row of numbers for a picture; this one gives a map".into());
+    }
+    if model.scores() == 1 {
+        return Err(
+            "--like needs a network that gives several numbers for a picture; this one gives a single number, \
+                    and the cosine of two of them is 1 or −1"
+                .into(),
+        );
     }
     let picture = Picture::open(path, model)?;
     let pass = picture.observe(model).map_err(|error| format!("{}: {error}", path.display()))?;
