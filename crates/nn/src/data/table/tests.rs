@@ -20,12 +20,12 @@ fn opened(text: &str, task: Option<Task>) -> Result<LabelTable, TableError> {
     LabelTable::open(path, task)
 }
 
-/// The error after the file's name.
+/// The error after the file's name: `line 3: …`, or what is wrong with the file as a whole.
 fn message(text: &str, task: Option<Task>) -> String {
     let error = opened(text, task).unwrap_err().to_string();
-    let (file, problem) = error.split_once("table.csv: ").unwrap();
+    let (file, problem) = error.split_once("table.csv").unwrap();
     assert!(file.starts_with('/'), "{error}");
-    problem.to_string()
+    problem.strip_prefix(", ").or(problem.strip_prefix(": ")).unwrap().to_string()
 }
 
 fn classes(table: &LabelTable) -> Vec<usize> {
