@@ -79,7 +79,7 @@ fn all_layers() -> ModelBuilder {
         .layer_from("difference", Sub, &["se", "squeeze"])
         .layer("sigmoid", Sigmoid)
         .layer_from("quotient", Div, &["difference", "sigmoid"])
-        .layer_from("both", Concat, &["quotient", "columns", "where", "most"])
+        .layer_from("both", Concat::default(), &["quotient", "columns", "where", "most"])
         .layer("flat", Flatten)
         .layer("bn_flat", BatchNorm::new())
         .layer("row_norm", LayerNorm { epsilon: 1e-5 })
@@ -89,7 +89,7 @@ fn all_layers() -> ModelBuilder {
         .layer("fc1", Linear::new(7))
         .layer_from("fc2", Linear::new(7).without_bias(), &["drop"])
         .layer_from("sum", Add, &["fc1", "fc2"])
-        .layer_from("rows", Concat, &["sum", "fc1"])
+        .layer_from("rows", Concat::default(), &["sum", "fc1"])
         .layer("fc", Linear::new(3))
         .info(ModelInfo { classes, normalization: Some(normalization), ..ModelInfo::default() })
 }

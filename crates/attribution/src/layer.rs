@@ -3,7 +3,7 @@
 /// The layer that a method explains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LayerRef<'a> {
-    /// The last layer whose output has positions.
+    /// The last layer whose output has positions that a later layer mixes ([`Model::last_spatial_layer`](nn::Model::last_spatial_layer)).
     #[default]
     Last,
     /// The layer of this name.

@@ -35,8 +35,8 @@ pub use geometry::{ConvGeometry, Convolution, GeometryError, Padding, Pool2d, Po
 pub use kind::FileKind;
 pub use layers::{BatchStatistics, Layer, LayerError, Mode, ParameterSpec};
 pub use model::{
-    Algorithms, FileError, FileErrorKind, Forward, GapHead, LayerSummary, Model, ModelBuilder, ModelError, ModelInfo,
-    ModelNode, Naming, Parameter, Recorded, Source, Summary, Task, TensorError, WeightError, WeightLayout,
+    Algorithms, FileError, FileErrorKind, Forward, GapHead, Grid, LayerSummary, Model, ModelBuilder, ModelError,
+    ModelInfo, ModelNode, Naming, Parameter, Recorded, Source, Summary, Task, TensorError, WeightError, WeightLayout,
     most_similar,
 };
 pub use real::Real;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
+use tensor::blocks::for_each_part;
 use tensor::{Element, Tensor};
 
 use crate::geometry::ConvGeometry;
@@ -48,6 +49,10 @@ pub trait Real: Element {
     /// ∂w = xᵀ·∂y: `[in, N]·[N, out]` → `[in, out]`.
     fn linear_weight_gradient(x: &Tensor<Self>, dy: &Tensor<Self>, dw: &mut [Self]);
 
+    /// yᵢ = aᵢ·bᵢ for each i: `[M, K]·[K, L]` → `[M, L]`, for as many matrices as `y` has room for.
+    #[doc(hidden)]
+    fn products(a: Operand<'_, Self>, b: Operand<'_, Self>, extents: [usize; 3], y: &mut [Self]);
+
     /// Applies the steps of the layers after it to a layer's outputs.
     #[doc(hidden)]
     fn finish(finish: &Finish<'_, Self>, y: &mut [Self]);
@@ -76,6 +81,34 @@ pub trait Real: Element {
     /// `g[i] ← g[i]·f′`, by the values that the derivative is computed from.
     #[doc(hidden)]
     fn vjp(f: &dyn Slope, g: &mut [Self], values: &[Self]);
+}
+
+/// Matrices of one shape, one behind the other, of which each is used transposed or as it is.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Operand<'a, T> {
+    pub(crate) values: &'a [T],
+    pub(crate) transposed: bool,
+}
+
+impl<'a, T> Operand<'a, T> {
+    /// One of the matrices: its values in memory and their extents there, for those that are used.
+    fn matrix(self, index: usize, [rows, columns]: [usize; 2]) -> (&'a [T], [usize; 2]) {
+        let values = &self.values[index * rows * columns..][..rows * columns];
+        (values, if self.transposed { [columns, rows] } else { [rows, columns] })
+    }
+}
+
+/// Multiply–adds of small products that are one task.
+const TASK: usize = 1 << 18;
+
+/// Calls `product(i, yᵢ)` for each result `[M, L]` of products `[M, K]·[K, L]`, on several threads.
+fn each_product<T: Send>([m, k, l]: [usize; 3], y: &mut [T], product: impl Fn(usize, &mut [T]) + Sync) {
+    let values = (m * l).max(1);
+    let each = TASK.div_ceil((values * k).max(1));
+    for_each_part(y, each * values, |part, y| {
+        y.chunks_exact_mut(values).enumerate().for_each(|(i, y)| product(part * each + i, y));
+    });
 }
 
 impl Real for f64 {
@@ -138,6 +171,16 @@ impl Real for f64 {
 
     fn linear_weight_gradient(x: &Tensor<Self>, dy: &Tensor<Self>, dw: &mut [Self]) {
         product(view(x).reversed_axes(), view(dy), dw);
+    }
+
+    fn products(a: Operand<'_, Self>, b: Operand<'_, Self>, extents: [usize; 3], y: &mut [Self]) {
+        fn view<'a>(of: Operand<'a, f64>, index: usize, extents: [usize; 2]) -> ArrayView2<'a, f64> {
+            let (values, stored) = of.matrix(index, extents);
+            let view = ArrayView2::from_shape(stored, values).expect("a matrix has as many values");
+            if of.transposed { view.reversed_axes() } else { view }
+        }
+        let [m, k, l] = extents;
+        each_product(extents, y, |i, y| product(view(a, i, [m, k]), view(b, i, [k, l]), y));
     }
 }
 
@@ -215,6 +258,16 @@ impl Real for f32 {
 
     fn linear_weight_gradient(x: &Tensor<Self>, dy: &Tensor<Self>, dw: &mut [Self]) {
         gemm(matrix(x).transposed(), matrix(dy), dw);
+    }
+
+    fn products(a: Operand<'_, Self>, b: Operand<'_, Self>, extents: [usize; 3], y: &mut [Self]) {
+        fn matrix<'a>(of: Operand<'a, f32>, index: usize, extents: [usize; 2]) -> Matrix<'a> {
+            let (values, stored) = of.matrix(index, extents);
+            let matrix = Matrix::new(values, stored);
+            if of.transposed { matrix.transposed() } else { matrix }
+        }
+        let [m, k, l] = extents;
+        each_product(extents, y, |i, y| gemm(matrix(a, i, [m, k]), matrix(b, i, [k, l]), y));
     }
 }
 

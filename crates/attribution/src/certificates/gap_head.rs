@@ -1,7 +1,7 @@
 //! Identities for a head of global average pooling and one fully connected layer.
 
 use ndarray::{Array2, Axis};
-use nn::{GapHead, Real, Source};
+use nn::{GapHead, Real};
 
 use super::residual::gamma;
 use super::{Certificate, Finding, Residual};
@@ -63,7 +63,7 @@ impl<T: Real> Pass<'_, T> {
             |kind: &str| self.model().parameter(&format!("{}.{kind}", self.model().layers()[head.linear].name));
         let classes = self.model().scores();
         let weight = parameter("weight").expect("a fully connected layer has weights").as_slice();
-        let features = self.var(Source::Layer(head.features)).value();
+        let features = self.features(head.features);
         // The residuals of the worst image so far.
         let mut worst: Option<[Residual; 3]> = None;
         for image in 0..self.images() {
@@ -75,7 +75,7 @@ impl<T: Real> Pass<'_, T> {
             };
             let weights: Vec<f64> = weight.chunks_exact(classes).map(size).collect();
             let bias = parameter("bias").map_or([0.0; 2], |b| [combined(b.as_slice()), size(b.as_slice())]);
-            let f = of_image(features, image);
+            let f = of_image(&features, image);
             let terms: Array2<f64> =
                 f.map_axis(Axis(2), |f| f.iter().zip(&weights).map(|(f, w)| (f.as_f64() * w).abs()).sum());
             let (positions, channels) = (terms.len(), weights.len());

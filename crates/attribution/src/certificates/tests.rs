@@ -70,7 +70,7 @@ impl Architecture {
                 .layer("conv3", Conv2d::new(5, 3))
                 .layer("relu3", rectifier())
                 .layer_from("sum", Add, &[from, "relu3", "conv3"])
-                .layer_from("both", Concat, &["sum", from]);
+                .layer_from("both", Concat::default(), &["sum", from]);
         }
         builder = builder.layer("pooled", if self.gap { Layer::from(GlobalAvgPool) } else { Flatten.into() });
         let mut model = builder.layer("fc", Linear::new(3)).build(self.phase.to_bits()).unwrap().cast::<T>();

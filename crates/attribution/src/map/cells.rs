@@ -2,7 +2,7 @@
 
 use nn::data::Rect;
 use nn::layers::Reach;
-use nn::{Model, Padding, Real, Source};
+use nn::{Grid, Model, Padding, Real, Source};
 
 /// Where the cells of a feature map lie on the model's input, computed from kernels, strides and paddings. Each pair is
 /// `[down, right]`, in pixels; pixel i covers the interval [i, i + 1].
@@ -102,6 +102,21 @@ impl Cells {
         self.on_pictures().filter(|_| is_even)
     }
 
+    /// The cells of a grid over these, each of which reads the whole picture `[H, W, …]`: those of tokens.
+    fn of_all(self, grid: &Grid, [height, width, _]: [usize; 3]) -> Option<Self> {
+        let stride = [0, 1].map(|axis| self.stride[axis] as f64 * grid.step[axis]);
+        if stride.iter().any(|stride| stride.fract() != 0.0) {
+            return None;
+        }
+        let cells = Self {
+            first: [0, 1].map(|axis| self.first[axis] + self.stride[axis] as f64 * grid.origin[axis]),
+            stride: stride.map(|stride| stride as usize),
+            begin: [height, width].map(|extent| -(extent as i64)),
+            end: [height, width].map(|extent| extent as i64),
+        };
+        cells.on_pictures()
+    }
+
     /// The cells after two branches join. Each cell reads what either branch's cell reads, and lies midway between the
     /// two. `None` if the strides differ.
     fn joined(self, other: Self) -> Option<Self> {
@@ -114,25 +129,35 @@ impl Cells {
     }
 
     /// The cells of each layer. `None` if the output has no positions, branches of different strides join before it, an
-    /// earlier layer enlarges the picture, or a number exceeds [`FAR`].
+    /// earlier layer enlarges the picture, or a number exceeds [`FAR`]. Behind attention each cell reads the whole picture.
     pub(crate) fn of_layers<T: Real>(model: &Model<T>) -> Vec<Option<Self>> {
         let mut cells: Vec<Option<Self>> = Vec::with_capacity(model.layers().len());
-        for node in model.layers() {
+        let grids = model.grids();
+        for (node, grid) in model.layers().iter().zip(grids) {
             // An input without positions, such as the factors of squeeze-and-excitation, is the same at every position.
             let mut inputs = node.inputs.iter().filter_map(|source| match *source {
                 Source::Image => Some(Some(Self::PIXELS)),
-                Source::Layer(index) => (model.layers()[index].output_shape.len() == 3).then_some(cells[index]),
+                Source::Layer(index) => grids[index].is_some().then_some(cells[index]),
             });
             let first = inputs.next().flatten();
             let merged = inputs.fold(first, |a, b| a?.joined(b?));
             let here = merged.and_then(|cells| match node.layer.kind().reach() {
-                Reach::SamePlace => (node.output_shape.len() == 3).then_some(cells),
+                Reach::SamePlace => grid.is_some().then_some(cells),
                 Reach::Window { kernel, stride, dilation, padding } => {
                     cells.windowed(kernel, stride, dilation, &padding)
                 }
                 Reach::Selected { axis, indices } => cells.selected(axis, indices),
                 _ => None,
             });
+            let through = || {
+                let grid = grid.as_ref()?;
+                let base = match grid.base {
+                    Source::Image => Self::PIXELS,
+                    Source::Layer(base) => (*cells.get(base)?)?,
+                };
+                base.of_all(grid, model.input_shape())
+            };
+            let here = here.or_else(through);
             cells.push(here);
         }
         cells

@@ -1,12 +1,13 @@
 //! Ablation-CAM.
 
-use nn::Real;
+use ndarray::{ArrayView2, Axis};
+use nn::{Real, Source};
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
 use super::by_channel::{Channels, by_channel};
 use super::prelude::*;
-use crate::pass::Variants;
+use crate::pass::{Variants, one_of};
 
 static ABOUT: About = About {
     id: "ablation-cam",
@@ -44,12 +45,20 @@ impl<T: Real> Method<T> for AblationCam {
         let pass = question.pass();
         let whole = pass.scores(question.target().clone())?;
         by_channel(question, |runner, target, channels| {
-            let &Channels { layer, image, features } = channels;
+            let &Channels { layer, image, .. } = channels;
+            // All positions of the layer, those that aren't on its grid included.
+            let values = pass.var(Source::Layer(layer)).value();
+            let positions = ArrayView2::from_shape((values.len() / pass.images() / channels.count(), channels.count()), one_of(values, image));
+            let original = positions.expect("a tensor is contiguous").insert_axis(Axis(0));
             let without = |c: usize, values: &mut [T]| {
                 values.iter_mut().skip(c).step_by(channels.count()).for_each(|f| *f = T::zero());
             };
-            let ablated = Variants { image, original: features, count: channels.count() };
-            let run = |batch: Tensor<T>| Ok(pass.model().resume(layer, target.layer, &batch, pass.forward(), image));
+            let ablated = Variants { image, original, count: channels.count() };
+            let shape = &values.shape()[1..];
+            let run = |batch: Tensor<T>| {
+                let batch = batch.reshape(&[&batch.shape()[..1], shape].concat()[..]);
+                Ok(pass.model().resume(layer, target.layer, &batch, pass.forward(), image))
+            };
             let scores = runner.scores(target, &ablated, without, run)?;
             let scale = if whole[image].is_zero() { T::one() } else { whole[image].abs() };
             Ok(scores.into_iter().map(|score| (whole[image] - score) / scale).collect())

@@ -31,12 +31,12 @@ pub(super) fn by_channel<T: Real>(
     mut weights: impl FnMut(&mut Runner<'_>, &Resolved<T>, &Channels<'_, T>) -> Result<Vec<T>, ExplainError>,
 ) -> Result<Vec<Map<T>>, ExplainError> {
     let (pass, resolved) = (question.pass(), question.resolve()?);
-    let features = |layer: usize| pass.var(Source::Layer(layer)).value();
-    let channels = question.spatial_layers()?.into_iter().map(|layer| features(layer).shape()[3]).sum();
-    let mut runner = question.runner(channels);
+    let channels = |layer: usize| pass.var(Source::Layer(layer)).shape().last().copied().unwrap_or(0);
+    let mut runner = question.runner(question.spatial_layers()?.into_iter().map(channels).sum());
     question.over_layers(|layer| {
+        let features = pass.features(layer);
         let mut map = |image: usize| {
-            let channels = Channels { layer, image, features: of_image(features(layer), image) };
+            let channels = Channels { layer, image, features: of_image(&features, image) };
             let weights = weights(&mut runner, &resolved, &channels)?;
             let values = weighted_sum(channels.features, &weights);
             Ok(runner.traced(pass.cell_map(image, Quantity::Evidence, layer, values, false)))

@@ -1,11 +1,12 @@
 //! Class activation mapping.
 
 use ndarray::{Array2, ArrayView3};
-use nn::{GapHead, Model, Real, Source};
+use nn::{GapHead, Model, Real};
 use serde::{Deserialize, Serialize};
 
 use super::prelude::*;
 use super::shared::weighted_sum;
+use crate::layer::LayerRef;
 use crate::pass::{Pass, of_image};
 
 /// M_CAM = Σ_c w_c^class f^K_c, signed, without bias and ReLU. f^K `[h, w, C]`, w^class `[C]` → `[h, w]`.
@@ -57,7 +58,7 @@ impl<T: Real> Method<T> for Cam {
             return Err(ExplainError::NotAScore);
         }
         let classes = model.scores();
-        let features = pass.var(Source::Layer(head.features)).value();
+        let features = pass.features(pass.spatial(LayerRef::Index(head.features))?);
         let map = |image: usize| {
             let coefficients = &seed.gradient.as_slice()[image * classes..][..classes];
             let combined = |row: &[T]| {
@@ -66,7 +67,7 @@ impl<T: Real> Method<T> for Cam {
             };
             let weights: Vec<T> = weight.chunks_exact(classes).map(combined).collect();
             let zero = weights.iter().all(|w| w.is_zero());
-            pass.cell_map(image, ABOUT.quantity, head.features, cam(of_image(features, image), &weights), zero)
+            pass.cell_map(image, ABOUT.quantity, head.features, cam(of_image(&features, image), &weights), zero)
         };
         Ok((0..pass.images()).map(map).collect())
     }

@@ -1,7 +1,7 @@
 //! Eigen-CAM.
 
 use ndarray::{Array1, Array2, ArrayView3};
-use nn::{Real, Source};
+use nn::Real;
 use serde::{Deserialize, Serialize};
 
 use super::prelude::*;
@@ -75,8 +75,8 @@ impl<T: Real> Method<T> for EigenCam {
     fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
         let pass = question.pass();
         question.over_layers(|layer| {
-            let features = pass.var(Source::Layer(layer)).value();
-            let values = |image| eigen_cam(of_image(features, image));
+            let features = pass.features(layer);
+            let values = |image| eigen_cam(of_image(&features, image));
             let map = |image| pass.cell_map(image, ABOUT.quantity, layer, values(image), false);
             Ok((0..pass.images()).map(map).collect())
         })

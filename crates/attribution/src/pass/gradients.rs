@@ -125,7 +125,7 @@ impl<T: Real> Backward<T> {
             }
         };
         let is_map = |source: &Source| match (self.rule, *source) {
-            (Reading::Exact, Source::Layer(layer)) => pass.model.layers()[layer].output_shape.len() == 3,
+            (Reading::Exact, Source::Layer(layer)) => pass.model.grids()[layer].is_some(),
             _ => false,
         };
         let between = (depth(to)..from).map(|depth| depth.checked_sub(1).map_or(Source::Image, Source::Layer));

@@ -137,8 +137,8 @@ impl<'m, T: Real> Pass<'m, T> {
     /// The layers whose outputs have positions, in order. The class-activation methods apply to these layers.
     #[must_use]
     pub fn spatial_layers(&self) -> Vec<&'m str> {
-        let spatial = self.model.layers().iter().filter(|node| node.output_shape.len() == 3);
-        spatial.map(|node| node.name.as_str()).collect()
+        let layers = self.model.layers().iter().zip(self.model.grids());
+        layers.filter(|(_, grid)| grid.is_some()).map(|(node, _)| node.name.as_str()).collect()
     }
 
     /// The number of backward passes whose gradients have been cached: those of the chain rule, of guided

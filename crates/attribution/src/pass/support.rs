@@ -64,9 +64,9 @@ impl<T: Real> Pass<'_, T> {
     /// The index of a layer whose output has positions.
     pub(crate) fn spatial(&self, layer: LayerRef<'_>) -> Result<usize, ExplainError> {
         let layer = self.layer(layer)?;
-        match self.model.layers()[layer].output_shape.len() {
-            3 => Ok(layer),
-            _ => Err(self.not_spatial(layer)),
+        match self.model.grids()[layer] {
+            Some(_) => Ok(layer),
+            None => Err(self.not_spatial(layer)),
         }
     }
 
@@ -111,6 +111,17 @@ impl<T: Real> Pass<'_, T> {
             Source::Image => self.forward.input(),
             Source::Layer(layer) => self.forward.activation(layer),
         }
+    }
+
+    /// The values or gradients `[N, …, C]` of a layer with positions, in their places: `[N, H, W, C]`.
+    pub(crate) fn on_grid(&self, layer: usize, values: &Tensor<T>) -> Tensor<T> {
+        let grid = self.model.grids()[layer].as_ref();
+        grid.expect("a layer with positions").on_grid(values)
+    }
+
+    /// The features of a layer with positions, `[N, H, W, C]`.
+    pub(crate) fn features(&self, layer: usize) -> Tensor<T> {
+        self.on_grid(layer, self.var(Source::Layer(layer)).value())
     }
 
     /// The gradients of a target under a rule, `to` included.

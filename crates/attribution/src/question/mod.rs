@@ -126,12 +126,12 @@ impl<'p, T: Real> Question<'p, T> {
         self.over_layers(|layer| {
             let source = Source::Layer(layer);
             let backward = self.pass.backward(Reading::Exact, source, &seed)?;
-            let gradients = backward.at(source).expect("computed");
-            let features = self.pass.var(source).value();
+            let gradients = self.pass.on_grid(layer, backward.at(source).expect("computed"));
+            let features = self.pass.features(layer);
             let of_image = |image| {
-                let gradients = of_image(gradients, image);
+                let gradients = of_image(&gradients, image);
                 let zero = gradients.iter().all(|g| g.is_zero());
-                let values = map(of_image(features, image), gradients);
+                let values = map(of_image(&features, image), gradients);
                 let map = self.pass.cell_map(image, quantity, layer, values, zero);
                 Map { verdict: self.pass.traced(map.verdict, image, &backward), ..map }
             };

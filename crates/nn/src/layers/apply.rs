@@ -36,6 +36,13 @@ pub trait Apply<T: Real> {
     /// If the layer doesn't fit the input, or the parameters aren't those of the layer.
     #[must_use]
     fn apply_with(&self, layer: impl Into<Layer>, parameters: &[&Var<T>]) -> Var<T>;
+
+    /// The output of a layer without parameters for several inputs, of which this is the first.
+    ///
+    /// # Panics
+    /// If the layer doesn't fit the inputs or has parameters.
+    #[must_use]
+    fn apply_to(&self, layer: impl Into<Layer>, others: &[&Var<T>]) -> Var<T>;
 }
 
 impl<T: Real> Apply<T> for Var<T> {
@@ -44,30 +51,38 @@ impl<T: Real> Apply<T> for Var<T> {
     }
 
     fn apply_with(&self, layer: impl Into<Layer>, parameters: &[&Self]) -> Self {
-        let layer = layer.into();
-        let (_, image) = self.shape().split_first().expect("an input [N, …], found a scalar");
-        if let Err(error) = layer.output_shape(&[image]) {
-            panic!("{layer}: {error}");
-        }
-        let specs = layer.parameters(image);
-        let shapes = |found: &[&Self]| found.iter().map(|var| var.shape().to_vec()).collect::<Vec<_>>();
-        let expected: Vec<_> = specs.iter().map(|spec| spec.shape.clone()).collect();
-        assert_eq!(shapes(parameters), expected, "{layer}: parameters of other shapes");
-        let variables: Vec<_> =
-            specs.iter().zip(parameters).map(|(spec, &var)| spec.trainable.then(|| var.clone())).collect();
-        let stored = specs.iter().zip(parameters).map(|(spec, var)| Parameter {
-            name: spec.name.into(),
-            trainable: spec.trainable,
-            value: var.value().clone(),
-        });
-        layer.record(Run {
-            inputs: vec![self.clone()],
-            parameters: &variables,
-            stored: &stored.collect::<Vec<_>>(),
-            mode: Mode::Evaluation,
-            share: Share::Apart,
-            layer: 0,
-            statistics: &mut Vec::new(),
-        })
+        recorded(&layer.into(), vec![self.clone()], parameters)
     }
+
+    fn apply_to(&self, layer: impl Into<Layer>, others: &[&Self]) -> Self {
+        recorded(&layer.into(), std::iter::once(self).chain(others.iter().copied()).cloned().collect(), &[])
+    }
+}
+
+fn recorded<T: Real>(layer: &Layer, inputs: Vec<Var<T>>, parameters: &[&Var<T>]) -> Var<T> {
+    let of_one = |x: &Var<T>| x.shape().split_first().expect("an input [N, …], found a scalar").1.to_vec();
+    let images: Vec<Vec<usize>> = inputs.iter().map(of_one).collect();
+    if let Err(error) = layer.output_shape(&images.iter().map(Vec::as_slice).collect::<Vec<_>>()) {
+        panic!("{layer}: {error}");
+    }
+    let specs = layer.parameters(&images[0]);
+    let shapes = |found: &[&Var<T>]| found.iter().map(|var| var.shape().to_vec()).collect::<Vec<_>>();
+    let expected: Vec<_> = specs.iter().map(|spec| spec.shape.clone()).collect();
+    assert_eq!(shapes(parameters), expected, "{layer}: parameters of other shapes");
+    let variables: Vec<_> =
+        specs.iter().zip(parameters).map(|(spec, &var)| spec.trainable.then(|| var.clone())).collect();
+    let stored = specs.iter().zip(parameters).map(|(spec, var)| Parameter {
+        name: spec.name.into(),
+        trainable: spec.trainable,
+        value: var.value().clone(),
+    });
+    layer.record(Run {
+        inputs,
+        parameters: &variables,
+        stored: &stored.collect::<Vec<_>>(),
+        mode: Mode::Evaluation,
+        share: Share::Apart,
+        layer: 0,
+        statistics: &mut Vec::new(),
+    })
 }

@@ -28,6 +28,11 @@ pub trait Kind: fmt::Debug + fmt::Display {
     /// Which positions of its input an output position reads.
     fn reach(&self) -> Reach<'_>;
 
+    /// Whether each value of the output is one of the inputs' values, whichever these are.
+    fn moves(&self) -> bool {
+        false
+    }
+
     /// What the layer does in evaluation to an input of this shape.
     fn effect(&self, _input: &[usize]) -> Effect {
         Effect::Computes
@@ -137,6 +142,13 @@ impl Work {
         Self { multiply_adds: geometry.map_or(0, |geometry| geometry.multiply_adds()), ..Self::LITTLE }
     }
 
+    /// That of a product with a matrix that has the output's columns: each value is multiplied by each of a row's.
+    pub(crate) fn of_rows(input: &[usize], output: &[usize]) -> Self {
+        let values = input.iter().fold(1, |values: u64, &extent| values.saturating_mul(extent as u64));
+        let columns = output.last().map_or(0, |&columns| columns as u64);
+        Self { multiply_adds: values.saturating_mul(columns), ..Self::LITTLE }
+    }
+
     /// Multiply–adds and values looked at together.
     #[must_use]
     pub fn total(self) -> u64 {
@@ -168,7 +180,13 @@ pub enum Reach<'a> {
         /// For each output index the input index.
         indices: &'a [usize],
     },
-    /// Positions that don't correspond to the output's: all of them, or those of a picture of another scale.
+    /// Those of a picture of another scale.
+    Scaled,
+    /// All channels of the same position, for each index of the axes before the channels.
+    Channels,
+    /// Of the first of two inputs a row, of the second all of them.
+    Rows,
+    /// Positions that don't correspond to the output's, such as all of them.
     Lost,
 }
 

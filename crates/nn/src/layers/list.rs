@@ -10,6 +10,10 @@ macro_rules! kinds {
             conv_transpose2d::ConvTranspose2d,
             /// Fully connected.
             linear::Linear,
+            /// Products of two inputs' matrices.
+            matmul::MatMul,
+            /// Trained values that don't depend on the image.
+            learned::Learned,
             /// Batch normalization.
             batch_norm::BatchNorm,
             /// Layer normalization.

@@ -1,9 +1,14 @@
 //! The GAP → FC head that CAM needs.
 
-use super::{Model, Source};
+use super::{Grid, Model, Source};
 use crate::layers::kind::Effect;
 use crate::layers::layer::Layer;
 use crate::real::Real;
+
+/// The number of positions of a grid, if there are several.
+fn several(grid: Option<&Grid>) -> Option<usize> {
+    grid.map(|grid| grid.size[0] * grid.size[1]).filter(|&positions| positions > 1)
+}
 
 /// A head of global average pooling and one fully connected layer, the architecture of Zhou et al. 2016.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,33 +40,25 @@ impl<T: Real> Model<T> {
         }
     }
 
-    /// The layer at which the class-activation family looks by default: the last whose output has positions,
-    /// `[N, H, W, C]`. If the scores are a map themselves, it is the last of the coarsest layers before the head, which is
+    /// The layer at which the class-activation family looks by default: the last whose output has several positions that are
+    /// mixed behind it, by a pooling, a fully connected layer or attention. If the scores are a map themselves, it is the last of the coarsest layers before the head, which is
     /// what computes the map from features by convolutions and resizing alone.
     #[must_use]
     pub fn last_spatial_layer(&self) -> Option<usize> {
         if !self.is_map() {
-            return self.last_spatial_before(self.nodes.len());
+            return self.last_before_mixing().or_else(|| self.last_spatial_before(self.nodes.len()));
         }
-        let coarseness = |layer: &usize| {
-            let extent = self.positions(*layer)?;
-            Some((std::cmp::Reverse(extent), *layer))
-        };
-        (0..self.head_start()).max_by_key(coarseness).filter(|layer| self.positions(*layer).is_some())
+        let grids = self.grids();
+        let positions = |layer: usize| several(grids[layer].as_ref());
+        let coarseness = |layer: &usize| Some((std::cmp::Reverse(positions(*layer)?), *layer));
+        (0..self.head_start()).max_by_key(coarseness).filter(|&layer| positions(layer).is_some())
     }
 
     /// The last layer before the one with index `end` whose output has positions.
     #[must_use]
     pub fn last_spatial_before(&self, end: usize) -> Option<usize> {
-        (0..end).rfind(|&layer| self.positions(layer).is_some())
-    }
-
-    /// The number of positions of a layer's output, if there are several.
-    fn positions(&self, layer: usize) -> Option<usize> {
-        match self.nodes[layer].output_shape[..] {
-            [h, w, _] if h * w > 1 => Some(h * w),
-            _ => None,
-        }
+        let grids = self.grids();
+        (0..end).rfind(|&layer| several(grids[layer].as_ref()).is_some())
     }
 
     /// The first of the last layers that only convolve or resize the one before.

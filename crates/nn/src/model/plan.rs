@@ -1,8 +1,10 @@
 //! How passes go through a model: worked out when the model is built, not in every step.
 
+use std::sync::{Arc, OnceLock};
+
 use tensor::Keep;
 
-use super::{ModelNode, Source};
+use super::{Grid, ModelNode, Source};
 use crate::layers::kind::Fuses;
 use crate::layers::run::Mode;
 
@@ -11,6 +13,30 @@ use crate::layers::run::Mode;
 pub(crate) struct Plans {
     evaluation: Plan,
     training: Plan,
+    /// The grids of the layers, once somebody has asked for them.
+    pub(super) grids: Lazy<[Option<Grid>]>,
+}
+
+/// What follows from the layers and is worked out when it is needed first; it doesn't tell two models apart.
+#[derive(Debug)]
+pub(crate) struct Lazy<V: ?Sized>(pub(super) OnceLock<Arc<V>>);
+
+impl<V: ?Sized> Clone for Lazy<V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<V: ?Sized> Default for Lazy<V> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<V: ?Sized> PartialEq for Lazy<V> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// What a pass needs to know of each layer.
@@ -50,7 +76,7 @@ impl Chain {
 
 impl Plans {
     pub(super) fn new(nodes: &[ModelNode]) -> Self {
-        Self { evaluation: Plan::new(nodes, false), training: Plan::new(nodes, true) }
+        Self { evaluation: Plan::new(nodes, false), training: Plan::new(nodes, true), grids: Lazy::default() }
     }
 
     pub(super) fn of(&self, mode: Mode) -> &Plan {

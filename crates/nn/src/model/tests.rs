@@ -19,7 +19,7 @@ fn residual() -> ModelBuilder {
         .layer("conv2", Conv2d::new(4, 3).without_bias())
         .layer("bn2", BatchNorm::new())
         .layer_from("sum", Add, &["relu1", "bn2"])
-        .layer_from("both", Concat, &["sum", "conv1"])
+        .layer_from("both", Concat::default(), &["sum", "conv1"])
         .layer("gap", GlobalAvgPool)
         .layer("drop", Dropout { probability: 0.5 })
         .layer("fc", Linear::new(3))
@@ -155,8 +155,8 @@ fn misfits_are_named() {
     assert!(error(control).to_string().starts_with(r#""a\u{1b}[2J" has control characters"#));
     let wide = empty.layer("a", MaxPool(crate::Pool2d { kernel: [5, 5], stride: [1, 1], padding: Default::default() }));
     assert!(error(wide).to_string().contains("doesn't fit"));
-    let nothing = Layer::from(Concat).output_shape(&[&[]]).unwrap_err();
-    assert_eq!(nothing.to_string(), "expected an input [N, …, C], found []");
+    let nothing = Layer::from(Concat::default()).output_shape(&[&[]]).unwrap_err();
+    assert_eq!(nothing.to_string(), "expected an input [N, …] with the axis joined, found []");
 }
 
 /// What a few bytes of a hostile file could ask for.
@@ -218,7 +218,7 @@ fn models_that_ask_for_memory_without_measure_are_refused() {
     for i in 0..9 {
         let name = format!("a{i}");
         let previous = if i == 0 { "input".into() } else { format!("a{}", i - 1) };
-        doubling = doubling.layer_from(name, Concat, &[&previous, &previous]);
+        doubling = doubling.layer_from(name, Concat::default(), &[&previous, &previous]);
     }
     assert!(error(doubling).starts_with("the layers up to `a8` give more than 536870912 values"));
     let message = error(Model::builder([4, 4, 1]).layer("a", conv(1, Convolution::default().stride(usize::MAX))));

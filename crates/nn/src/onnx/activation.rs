@@ -1,10 +1,10 @@
 //! Values that depend on the image, and how ONNX's dimensions lie over a layer's output.
 //!
 //! ONNX has images as `[N, C, H, W]`, we as `[N, H, W, C]`. Nothing is moved for that: each of ONNX's dimensions is a strided
-//! walk through the layer's output, like a dimension of a NumPy view. Transposing permutes these walks, reshaping joins and
-//! divides them, and what undoes another transpose undoes it here too, so that no layer is needed for either. Only where the
-//! view must become an array does a layer stand: a `Flatten` where a row is multiplied (the matrix has its rows put in our
-//! order once), and a `Select` where channels are shuffled.
+//! walk through the layer's output for the whole batch, like a dimension of a NumPy view. Transposing permutes these walks,
+//! reshaping joins and divides them, and what undoes another transpose undoes it here too, so that no layer is needed for
+//! either. Only where the view must become an array does a layer stand: a `Flatten` where a row is multiplied (the matrix has
+//! its rows put in our order once), a `Select` where channels are shuffled, and otherwise a `Rearrange`.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -17,13 +17,14 @@ use super::network::Weight;
 use crate::layers::Rearrange;
 use crate::model::Source;
 
-/// A value of the graph that depends on the image. All its shapes, and the numbers of ONNX's dimensions, leave out N.
+/// A value of the graph that depends on the image. Its dimensions are ONNX's, N included; its axes are those of the layer's
+/// output, without N.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Activation {
     /// The layer that computes it.
     pub(crate) source: Source,
-    /// The shape of the layer's output, `[H, W, C]` or `[C]`.
-    layer_shape: Vec<usize>,
+    /// The shape of the layer's output for the whole batch, `[N, H, W, C]`, `[N, T, C]`, `[N, C]` or any other.
+    full_shape: Vec<usize>,
     /// ONNX's dimensions. The parts of one that are a single walk are merged, so that equal views are equal here.
     dims: Vec<Vec<Part>>,
 }
@@ -36,37 +37,54 @@ struct Part {
 }
 
 impl Activation {
-    /// An image `[H, W, C]` whose axes ONNX sees in this order.
-    pub(crate) fn permuted(source: Source, layer_shape: [usize; 3], axes: &[usize]) -> Self {
-        Self::new(source, layer_shape.to_vec(), axes.iter().map(|&axis| vec![axis]).collect())
+    /// A batch of images `[H, W, C]`, whose axes ONNX sees in this order after N.
+    pub(crate) fn permuted(source: Source, batch: usize, layer_shape: [usize; 3], axes: &[usize]) -> Self {
+        Self::of_axes(source, batch, &layer_shape, axes.iter().map(|&axis| vec![axis]))
     }
 
-    /// An image `[H, W, C]` that ONNX sees as `[C, H, W]`.
-    pub(crate) fn image(source: Source, layer_shape: [usize; 3]) -> Self {
-        Self::permuted(source, layer_shape, &[2, 0, 1])
+    /// An image `[H, W, C]` that ONNX sees as `[N, C, H, W]`.
+    pub(crate) fn image(source: Source, batch: usize, layer_shape: [usize; 3]) -> Self {
+        Self::permuted(source, batch, layer_shape, &[2, 0, 1])
     }
 
-    /// An image of one row `[1, L, C]` that ONNX sees as `[C, L]`.
-    pub(crate) fn strip(source: Source, layer_shape: [usize; 3]) -> Self {
-        Self::permuted(source, layer_shape, &[2, 1])
+    /// An image of one row `[1, L, C]` that ONNX sees as `[N, C, L]`.
+    fn strip(source: Source, batch: usize, layer_shape: [usize; 3]) -> Self {
+        Self::permuted(source, batch, layer_shape, &[2, 1])
     }
 
-    /// A row `[C]` that ONNX sees as `[C, 1, …, 1]`, in `rank` dimensions.
-    pub(crate) fn row(source: Source, channels: usize, rank: usize) -> Self {
-        let mut axes = vec![Vec::new(); rank];
-        axes[0] = vec![0];
-        Self::new(source, vec![channels], axes)
+    /// A row `[C]` that ONNX sees as `[N, C, 1, …, 1]`, in `rank` dimensions.
+    pub(crate) fn row(source: Source, batch: usize, channels: usize, rank: usize) -> Self {
+        let axes = std::iter::once(vec![0]).chain(std::iter::repeat_n(Vec::new(), rank - 2));
+        Self::of_axes(source, batch, &[channels], axes)
     }
 
-    /// A row `[C]` that ONNX sees as `[1, C]`.
-    pub(crate) fn line(source: Source, channels: usize) -> Self {
-        Self::new(source, vec![channels], vec![vec![], vec![0]])
+    /// A row `[C]` that ONNX sees as `[N, 1, C]`.
+    pub(crate) fn line(source: Source, batch: usize, channels: usize) -> Self {
+        Self::of_axes(source, batch, &[channels], [vec![], vec![0]])
     }
 
-    /// A layer's output, each of ONNX's dimensions running through the axes given for it, the slowest first.
-    fn new(source: Source, layer_shape: Vec<usize>, axes: Vec<Vec<usize>>) -> Self {
-        let dims = axes.iter().map(|axes| parts(&layer_shape, axes)).collect();
-        Self { source, layer_shape, dims }
+    /// A layer's output, whose axes ONNX sees in our order after N.
+    pub(crate) fn plain(source: Source, batch: usize, layer_shape: &[usize]) -> Self {
+        Self::of_axes(source, batch, layer_shape, (0..layer_shape.len()).map(|axis| vec![axis]))
+    }
+
+    /// A layer's output, each of ONNX's dimensions after N running through the axes given for it, the slowest first.
+    fn of_axes(
+        source: Source,
+        batch: usize,
+        layer_shape: &[usize],
+        axes: impl IntoIterator<Item = Vec<usize>>,
+    ) -> Self {
+        let full_shape = [&[batch], layer_shape].concat();
+        let inner = axes.into_iter().map(|axes| axes.into_iter().map(|axis| axis + 1).collect());
+        let axes: Vec<Vec<usize>> = std::iter::once(vec![0]).chain(inner).collect();
+        Self::new(source, full_shape, &axes)
+    }
+
+    /// A layer's output, each of ONNX's dimensions running through the axes given for it, that of the batch included.
+    fn new(source: Source, full_shape: Vec<usize>, axes: &[Vec<usize>]) -> Self {
+        let dims = axes.iter().map(|axes| parts(&full_shape, axes)).collect();
+        Self { source, full_shape, dims }
     }
 
     /// The output of another layer, of the same shape and seen in the same way.
@@ -84,20 +102,30 @@ impl Activation {
         self.dims.iter().map(|dim| dim.iter().map(|part| part.extent).product()).collect()
     }
 
+    /// The number of ONNX's dimensions.
+    pub(crate) fn rank(&self) -> usize {
+        self.dims.len()
+    }
+
     /// The shape of the layer's output.
     pub(crate) fn layer_shape(&self) -> &[usize] {
-        &self.layer_shape
+        &self.full_shape[1..]
+    }
+
+    /// The number of images.
+    fn batch(&self) -> usize {
+        self.full_shape[0]
     }
 
     /// The number of the layer's channels.
     pub(crate) fn channels(&self) -> usize {
-        self.layer_shape[self.layer_shape.len() - 1]
+        self.full_shape[self.full_shape.len() - 1]
     }
 
-    /// For each of ONNX's dimensions the axes of the layer's output that it runs through, the slowest first. `None` if an axis
-    /// is divided. Axes of extent 1 belong to no dimension.
+    /// For each of ONNX's dimensions the axes of the layer's output that it runs through, the slowest first; that of the batch
+    /// is 0, the others count from 1. `None` if an axis is divided. Axes of extent 1 belong to no dimension.
     fn axes(&self) -> Option<Vec<Vec<usize>>> {
-        let shape = &self.layer_shape[..];
+        let shape = &self.full_shape[..];
         let within = |part: &Part| {
             let strides = part.stride..part.stride * part.extent;
             (0..shape.len()).filter(move |&axis| shape[axis] > 1 && strides.contains(&stride(shape, axis)))
@@ -109,68 +137,85 @@ impl Activation {
         self.dims.iter().map(axes_of).collect()
     }
 
-    /// The axes of the layer's output that these dimensions run through. `None` if any axis is divided.
+    /// Whether the first dimension is the images of the batch and nothing else.
+    pub(crate) fn has_batch_first(&self) -> bool {
+        self.dims.first() == Some(&parts(&self.full_shape, &[0]))
+    }
+
+    /// The axes of the layer's output that these dimensions run through. `None` if any axis is divided, or the images of the
+    /// batch are among them.
     pub(crate) fn axes_of(&self, dimensions: &[usize]) -> Option<Vec<usize>> {
         let axes = self.axes()?;
-        Some(dimensions.iter().flat_map(|&dimension| &axes[dimension]).copied().collect())
+        dimensions.iter().flat_map(|&dimension| &axes[dimension]).map(|axis| axis.checked_sub(1)).collect()
     }
 
     /// The axis of the layer's output that is this dimension. `None` if any axis is divided.
     pub(crate) fn axis(&self, dimension: usize) -> Option<usize> {
         match self.axes_of(&[dimension])?[..] {
             [axis] => Some(axis),
-            // A dimension of one value runs through no axis, but in an image it is known all the same.
-            _ if self.as_image().is_some() => Some([2, 0, 1][dimension]),
-            _ if self.as_strip().is_some() => Some([2, 1][dimension]),
-            _ => (self.layer_shape.len() == 1 && self.dims.len() == 1).then_some(0),
+            [_, _, ..] => None,
+            // A dimension of one value runs through no axis, but after N it is often known all the same.
+            [] => {
+                let after = dimension.checked_sub(1)?;
+                let shape = self.layer_shape();
+                if self.as_image().is_some() {
+                    Some([2, 0, 1][after])
+                } else if self.as_strip().is_some() {
+                    Some([2, 1][after])
+                } else {
+                    (*self == Self::plain(self.source, self.batch(), shape)).then_some(after)
+                }
+            }
         }
     }
 
     /// Whether this dimension is the layer's channels.
     pub(crate) fn is_channels(&self, dimension: usize) -> bool {
-        let last = if self.channels() == 1 { Vec::new() } else { vec![self.layer_shape.len() - 1] };
+        let last = if self.channels() == 1 { Vec::new() } else { vec![self.layer_shape().len() - 1] };
         dimension < self.dims.len() && self.axes_of(&[dimension]) == Some(last)
     }
 
-    /// `[H, W, C]` of an image that ONNX sees as `[C, H, W]`.
+    /// `[H, W, C]` of an image that ONNX sees as `[N, C, H, W]`.
     pub(crate) fn as_image(&self) -> Option<[usize; 3]> {
-        let shape: [usize; 3] = self.layer_shape[..].try_into().ok()?;
-        (*self == Self::image(self.source, shape)).then_some(shape)
+        let shape: [usize; 3] = self.layer_shape().try_into().ok()?;
+        (*self == Self::image(self.source, self.batch(), shape)).then_some(shape)
     }
 
-    /// `[1, L, C]` of an image of one row that ONNX sees as `[C, L]`.
+    /// `[1, L, C]` of an image of one row that ONNX sees as `[N, C, L]`.
     pub(crate) fn as_strip(&self) -> Option<[usize; 3]> {
-        let shape: [usize; 3] = self.layer_shape[..].try_into().ok()?;
-        (shape[0] == 1 && *self == Self::strip(self.source, shape)).then_some(shape)
+        let shape: [usize; 3] = self.layer_shape().try_into().ok()?;
+        (shape[0] == 1 && *self == Self::strip(self.source, self.batch(), shape)).then_some(shape)
     }
 
     /// The output of a layer that gives images from this one, as ONNX sees it.
     pub(crate) fn image_of(&self, source: Source, layer_shape: [usize; 3]) -> Self {
-        if self.dims.len() == 2 { Self::strip(source, layer_shape) } else { Self::image(source, layer_shape) }
+        let of = if self.rank() == 3 { Self::strip } else { Self::image };
+        of(source, self.batch(), layer_shape)
     }
 
-    /// The channels of a row that ONNX sees as `[C, 1, …, 1]`.
+    /// The channels of a row that ONNX sees as `[N, C, 1, …, 1]`.
     pub(crate) fn as_row(&self) -> Option<usize> {
-        let &[channels] = &self.layer_shape[..] else { return None };
-        (*self == Self::row(self.source, channels, self.dims.len())).then_some(channels)
+        let &[channels] = self.layer_shape() else { return None };
+        let is_row = self.rank() > 1 && *self == Self::row(self.source, self.batch(), channels, self.rank());
+        is_row.then_some(channels)
     }
 
-    /// The channels of a row that ONNX sees as `[1, C]`.
+    /// The channels of a row that ONNX sees as `[N, 1, C]`.
     pub(crate) fn as_line(&self) -> Option<usize> {
-        let &[channels] = &self.layer_shape[..] else { return None };
-        (*self == Self::line(self.source, channels)).then_some(channels)
+        let &[channels] = self.layer_shape() else { return None };
+        (*self == Self::line(self.source, self.batch(), channels)).then_some(channels)
     }
 
-    /// `[H, W, C]` of a row that ONNX sees as an image `[C, H, W]` of several pixels, its values in our order.
+    /// `[H, W, C]` of a row that ONNX sees as an image `[N, C, H, W]` of several pixels, its values in our order.
     pub(crate) fn as_unflattened(&self) -> Option<[usize; 3]> {
-        let (&[_], &[channels, height, width]) = (&self.layer_shape[..], &self.shape()[..]) else { return None };
-        let pixels_first = self.transposed(&[0, 2, 3, 1]).ok()?;
+        let (&[_], &[_, channels, height, width]) = (self.layer_shape(), &self.shape()[..]) else { return None };
+        let pixels_first = self.transposed(&[0, 2, 3, 1]);
         (height * width > 1 && pixels_first.is_in_our_order()).then_some([height, width, channels])
     }
 
-    /// The number of groups of neighbouring channels into which the first dimension divides the layer's channels.
+    /// The number of groups of neighbouring channels into which the dimension after N divides the layer's channels.
     pub(crate) fn groups_of_channels(&self) -> Option<usize> {
-        match self.dims.first()?[..] {
+        match self.dims.get(1)?[..] {
             [] => Some(1),
             [Part { extent, stride }] if extent * stride == self.channels() => Some(extent),
             _ => None,
@@ -179,9 +224,10 @@ impl Activation {
 
     /// Whether this is an image for ONNX but for the order of its channels.
     pub(crate) fn has_shuffled_channels(&self) -> bool {
-        let Ok(shape) = self.layer_shape[..].try_into() else { return false };
-        let image = Self::image(self.source, shape);
-        self.dims.len() == 3 && self.dims[0] != image.dims[0] && self.dims[1..] == image.dims[1..]
+        let Ok(shape) = self.layer_shape().try_into() else { return false };
+        let image = Self::image(self.source, self.batch(), shape);
+        let are_same = |dimension: usize| self.dims[dimension] == image.dims[dimension];
+        self.rank() == 4 && !are_same(1) && [0, 2, 3].into_iter().all(are_same)
     }
 
     /// Whether ONNX's dimensions are whole axes of the layer's output, or several of them.
@@ -189,20 +235,86 @@ impl Activation {
         self.axes().is_some()
     }
 
-    /// The layer that makes an image `[C, H, W]` for ONNX of any values with these dimensions.
-    pub(crate) fn rearrangement(&self) -> Option<Rearrange> {
-        let [channels, rows, columns] = &self.dims[..] else { return None };
-        let parts: Vec<Part> = [rows, columns, channels].into_iter().flatten().copied().collect();
-        let order = slowest_first(&parts);
-        let extents: Vec<usize> = order.iter().map(|&part| parts[part].extent).collect();
-        let axes = (0..parts.len()).filter_map(|part| order.iter().position(|&other| other == part)).collect();
-        let shape = [rows, columns, channels].map(|dim| dim.iter().map(|part| part.extent).product());
-        (self.layer_shape.len() == 3 && extents.len() < MAX_RANK).then_some(Rearrange { extents, axes, shape })
+    /// The layer that gives the values of these groups of dimensions as its axes, and its output as ONNX sees it: each dimension
+    /// stands in one group or, if it is the batch alone or has one value, perhaps in none.
+    ///
+    /// # Errors
+    /// If a dimension runs through the images of the batch faster than through something else, or there are too many parts.
+    pub(crate) fn arranged(&self, groups: &[Vec<usize>]) -> Result<(Rearrange, Self), NodeError> {
+        let batch = parts(&self.full_shape, &[0]);
+        let mut dims = vec![Vec::new(); self.rank()];
+        let mut all: Vec<Part> = Vec::new();
+        let mut ends = Vec::with_capacity(self.rank());
+        for &dimension in groups.iter().flatten() {
+            let inner = self.without_batch(dimension).ok_or(NodeError::Batch)?;
+            ends.push((dimension, inner.iter().map(|part| part.extent).product::<usize>()));
+            all.extend(inner);
+        }
+        let mut distance = 1;
+        for &(dimension, extent) in ends.iter().rev() {
+            dims[dimension] = vec![Part { extent, stride: distance }];
+            dims[dimension].retain(|part| part.extent > 1);
+            distance *= extent;
+        }
+        for (dimension, dim) in dims.iter_mut().enumerate() {
+            if self.runs_through_batch(dimension) {
+                *dim = merged([&batch[..], dim].concat());
+            }
+        }
+        let all = merged(all);
+        let order = slowest_first(&all);
+        let extents: Vec<usize> = order.iter().map(|&part| all[part].extent).collect();
+        let axes = (0..all.len()).filter_map(|part| order.iter().position(|&other| other == part)).collect();
+        let extent_of = |group: &Vec<usize>| {
+            let of = |wanted: usize| {
+                ends.iter().find(|&&(dimension, _)| dimension == wanted).map_or(1, |&(_, extent)| extent)
+            };
+            group.iter().map(|&dimension| of(dimension)).product()
+        };
+        let shape: Vec<usize> = groups.iter().map(extent_of).collect();
+        if shape.iter().product::<usize>() != self.layer_shape().iter().product::<usize>() || extents.len() >= MAX_RANK
+        {
+            return Err(self.misfit("fewer divided dimensions"));
+        }
+        let full_shape = [&[self.batch()], &shape[..]].concat();
+        Ok((Rearrange { extents, axes, shape }, Self { source: self.source, full_shape, dims }))
+    }
+
+    /// Each dimension by itself, without leading ones of one value and without the batch: the groups of values in ONNX's order.
+    pub(crate) fn each_dimension(&self) -> Vec<Vec<usize>> {
+        let has_inner = |dimension: usize| self.without_batch(dimension).is_none_or(|parts| !parts.is_empty());
+        let first = (0..self.rank()).find(|&dimension| has_inner(dimension)).unwrap_or(self.rank() - 1);
+        let is_batch = |dimension: usize| self.runs_through_batch(dimension) && !has_inner(dimension);
+        (first..self.rank()).filter(|&dimension| !is_batch(dimension)).map(|dimension| vec![dimension]).collect()
+    }
+
+    /// Whether a dimension runs through the images of a batch of several.
+    pub(crate) fn runs_through_batch(&self, dimension: usize) -> bool {
+        let stride = stride(&self.full_shape, 0);
+        self.batch() > 1 && self.dims[dimension].iter().any(|part| part.stride * part.extent > stride)
+    }
+
+    /// The parts of a dimension without the images of the batch; `None` if these aren't the slowest of it.
+    fn without_batch(&self, dimension: usize) -> Option<Vec<Part>> {
+        let dim = &self.dims[dimension];
+        if !self.runs_through_batch(dimension) {
+            return Some(dim.clone());
+        }
+        let image = stride(&self.full_shape, 0);
+        let (first, rest) = dim.split_first()?;
+        let is_whole = first.stride * first.extent == image * self.batch() && image.is_multiple_of(first.stride);
+        if !is_whole || rest.iter().any(|part| part.stride >= image) {
+            return None;
+        }
+        // The rest of a single walk through all images and what they begin with.
+        let inner = (first.extent / self.batch() > 1)
+            .then_some(Part { extent: first.extent / self.batch(), stride: first.stride });
+        Some(inner.into_iter().chain(rest.iter().copied()).collect())
     }
 
     /// The layer's channel behind each of ONNX's, where channels are shuffled.
     pub(crate) fn channel_order(&self) -> Vec<usize> {
-        offsets(&self.dims[0])
+        offsets(&self.dims[1])
     }
 
     /// Whether the values have the same order for ONNX as in the layer's output.
@@ -218,23 +330,25 @@ impl Activation {
     /// Whether our layers broadcast `other` over this as ONNX does.
     pub(crate) fn broadcasts(&self, other: &Self) -> bool {
         let (Some(ours), Some(theirs)) = (self.axes(), other.axes()) else { return self.same_axes(other) };
-        // Layers align axes at the last one.
+        let Some(missing) = ours.len().checked_sub(theirs.len()) else { return false };
+        // Layers align axes at the last one, and the batch with the batch.
         let aligned = |shape: &[usize], axes: &[usize]| -> Vec<[usize; 2]> {
-            axes.iter().map(|&axis| [shape.len() - axis, shape[axis]]).collect()
+            let from_end = |axis: usize| if axis == 0 { 0 } else { shape.len() - axis };
+            axes.iter().map(|&axis| [from_end(axis), shape[axis]]).collect()
         };
         let repeats = |(ours, theirs): (&Vec<usize>, &Vec<usize>)| {
-            theirs.is_empty() || aligned(&self.layer_shape, ours) == aligned(&other.layer_shape, theirs)
+            theirs.is_empty() || aligned(&self.full_shape, ours) == aligned(&other.full_shape, theirs)
         };
-        let is_larger = self.layer_shape.len() >= other.layer_shape.len();
-        is_larger && ours.len() == theirs.len() && ours.iter().zip(&theirs).all(repeats)
+        let is_larger = self.full_shape.len() >= other.full_shape.len();
+        is_larger && ours[missing..].iter().zip(&theirs).all(repeats)
     }
 
     /// The output of a layer that gives another extent to one axis, which is this dimension. `None` if any axis is divided.
     pub(crate) fn resized(&self, dimension: usize, axis: usize, extent: usize) -> Option<Self> {
-        let (mut shape, mut axes) = (self.layer_shape.clone(), self.axes()?);
-        shape[axis] = extent;
-        axes[dimension] = vec![axis];
-        Some(Self::new(self.source, shape, axes))
+        let (mut shape, mut axes) = (self.full_shape.clone(), self.axes()?);
+        shape[axis + 1] = extent;
+        axes[dimension] = vec![axis + 1];
+        Some(Self::new(self.source, shape, &axes))
     }
 
     /// The output of a layer with another number of channels, which are this dimension. `None` if they aren't.
@@ -242,35 +356,33 @@ impl Activation {
         if !self.is_channels(dimension) {
             return None;
         }
-        self.resized(dimension, self.layer_shape.len() - 1, channels)
+        self.resized(dimension, self.layer_shape().len() - 1, channels)
     }
 
     /// The output of a layer that gives extent 1 to these axes, or of one that also leaves only a row of channels. `None` if any
     /// axis is divided.
     pub(crate) fn reduced(&self, over: &[usize], is_row: bool) -> Option<Self> {
-        let (mut shape, mut axes) = (self.layer_shape.clone(), self.axes()?);
-        over.iter().for_each(|&axis| shape[axis] = 1);
+        let (mut shape, mut axes) = (self.full_shape.clone(), self.axes()?);
+        over.iter().for_each(|&axis| shape[axis + 1] = 1);
         if is_row {
             let last = shape.len() - 1;
-            axes.iter_mut().for_each(|group| group.retain(|&axis| axis == last));
-            axes.iter_mut().flatten().for_each(|axis| *axis = 0);
-            shape.drain(..last);
+            axes.iter_mut().for_each(|group| group.retain(|&axis| axis == last || axis == 0));
+            axes.iter_mut().flatten().filter(|axis| **axis == last).for_each(|axis| *axis = 1);
+            shape.drain(1..last);
         }
-        Some(Self::new(self.source, shape, axes))
+        Some(Self::new(self.source, shape, &axes))
     }
 
     /// The output of a layer that flattens this.
     pub(crate) fn flattened(&self, source: Source) -> Self {
-        Self { source, layer_shape: vec![self.layer_shape.iter().product()], dims: self.dims.clone() }
+        let full_shape = vec![self.batch(), self.layer_shape().iter().product()];
+        Self { source, full_shape, dims: self.dims.clone() }
     }
 
-    /// The same values under a permutation of ONNX's dimensions, N included.
-    pub(crate) fn transposed(&self, permutation: &[usize]) -> Result<Self, NodeError> {
-        if permutation.first() != Some(&0) {
-            return Err(NodeError::Batch);
-        }
-        let dims = permutation[1..].iter().map(|&dimension| self.dims[dimension - 1].clone()).collect();
-        Ok(Self { dims, ..self.clone() })
+    /// The same values under a permutation of ONNX's dimensions.
+    pub(crate) fn transposed(&self, permutation: &[usize]) -> Self {
+        let dims = permutation.iter().map(|&dimension| self.dims[dimension].clone()).collect();
+        Self { dims, ..self.clone() }
     }
 
     /// The same values under another of ONNX's shapes.
@@ -300,14 +412,14 @@ impl Activation {
             dims.push(merged(dim));
         }
         let result = Self { dims, ..self.clone() };
-        let fits = rest.is_empty() && !shape.is_empty() && result.shape() == shape;
+        let fits = rest.is_empty() && result.shape() == shape;
         if fits { Ok(result) } else { Err(misfit()) }
     }
 
     /// The matrix `[in, outputs]` that multiplies this value, a row for ONNX, with its rows in our order; it is `[outputs, in]`
     /// if it is transposed.
     pub(crate) fn rows_to_our_layout(&self, matrix: &Values, outputs: usize, is_transposed: bool) -> Vec<f32> {
-        let row = self.dims.concat();
+        let row = self.dims[1..].concat();
         let mut extents: Vec<usize> = row.iter().map(|part| part.extent).collect();
         let mut order = slowest_first(&row);
         if is_transposed {
@@ -327,26 +439,27 @@ impl Activation {
         if let Some(value) = constant.scalar() {
             return Ok(Weight::new(&[1], vec![value]));
         }
-        let rank = self.dims.len();
-        let extents = match constant.shape.len().checked_sub(rank) {
-            None | Some(0) => &constant.shape[..],
-            Some(1) if constant.shape[0] == 1 => &constant.shape[1..],
-            Some(_) => return Err(misfit()),
-        };
+        let (shape, rank) = (self.shape(), self.rank());
+        let (leading, extents) = constant.shape.split_at(constant.shape.len().saturating_sub(rank));
+        if leading.iter().any(|&extent| extent != 1) {
+            return Err(misfit());
+        }
         let first = rank - extents.len();
         let (covered, repeated): (Vec<usize>, Vec<usize>) =
-            (first..rank).partition(|&dimension| extents[dimension - first] == self.shape()[dimension]);
-        if repeated.iter().any(|&dimension| extents[dimension - first] != 1) {
+            (first..rank).partition(|&dimension| extents[dimension - first] == shape[dimension]);
+        let is_broadcast = repeated.iter().all(|&dimension| extents[dimension - first] == 1);
+        if !is_broadcast || covered.iter().any(|&dimension| self.runs_through_batch(dimension)) {
             return Err(misfit());
         }
         let covered_parts: Vec<Part> = covered.iter().flat_map(|&dimension| &self.dims[dimension]).copied().collect();
-        let is_whole = covered_parts.len() == self.dims.iter().flatten().count();
+        let values: usize = covered_parts.iter().map(|part| part.extent).product();
+        let is_whole = values == self.layer_shape().iter().product::<usize>();
         let shape = if is_whole {
-            self.layer_shape.clone()
+            self.layer_shape().to_vec()
         } else {
-            let mut shape = vec![1; self.layer_shape.len()];
+            let mut shape = vec![1; self.layer_shape().len()];
             let axes = self.axes_of(&covered).ok_or_else(misfit)?;
-            axes.into_iter().for_each(|axis| shape[axis] = self.layer_shape[axis]);
+            axes.into_iter().for_each(|axis| shape[axis] = self.layer_shape()[axis]);
             shape
         };
         let extents: Vec<usize> = covered_parts.iter().map(|part| part.extent).collect();
@@ -366,8 +479,7 @@ impl Activation {
         }
     }
 
-    /// Values of the layer's output, in ONNX's order.
-    #[cfg(test)]
+    /// Values of the layer's output for the whole batch, in ONNX's order.
     pub(super) fn in_onnx_order<T: Copy>(&self, values: &[T]) -> Vec<T> {
         offsets(&self.dims.concat()).into_iter().map(|offset| values[offset]).collect()
     }
@@ -376,14 +488,13 @@ impl Activation {
 impl fmt::Display for Activation {
     /// ONNX's shape.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&with_batch(&self.shape()))
+        let shape = self.shape();
+        if !self.has_batch_first() {
+            return write!(f, "{shape:?}");
+        }
+        let extents: String = shape[1..].iter().map(|extent| format!(", {extent}")).collect();
+        write!(f, "[N{extents}]")
     }
-}
-
-/// A shape without N as `[N, …]`.
-fn with_batch(shape: &[usize]) -> String {
-    let extents: String = shape.iter().map(|extent| format!(", {extent}")).collect();
-    format!("[N{extents}]")
 }
 
 /// The distance between neighbours along an axis of an array of this shape, row by row.

@@ -138,16 +138,7 @@ impl Constant {
 
     /// The shape that the two broadcast to.
     pub(crate) fn broadcast(&self, other: &Self) -> Result<Vec<usize>, NodeError> {
-        let rank = self.shape.len().max(other.shape.len());
-        let extent =
-            |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis]);
-        let extents = (0..rank).map(|axis| match (extent(&self.shape, axis), extent(&other.shape, axis)) {
-            (a, b) if a == b || b == 1 => Some(a),
-            (1, b) => Some(b),
-            _ => None,
-        });
-        let misfit = || NodeError::shape(format!("a constant that is broadcast with {:?}", self.shape), &other.shape);
-        extents.collect::<Option<_>>().ok_or_else(misfit)
+        broadcast(&self.shape, &other.shape)
     }
 
     /// f(a, b) for each element of the two, broadcast, computed in integers if both hold integers; `None` is an overflow.
@@ -213,6 +204,12 @@ impl Constant {
 /// The numbers that these bytes are.
 fn stored(bytes: &[u8]) -> &[[u8; 4]] {
     bytes.as_chunks().0
+}
+
+/// The shape that two shapes broadcast to.
+pub(crate) fn broadcast(ours: &[usize], theirs: &[usize]) -> Result<Vec<usize>, NodeError> {
+    let misfit = || NodeError::shape(format!("a constant that is broadcast with {ours:?}"), theirs);
+    tensor::broadcast(ours, theirs).ok_or_else(misfit)
 }
 
 /// The number of elements in an array of this shape, empty dimensions counted as one: a bound for every product of its

@@ -192,7 +192,7 @@ impl<'a> Reading<'a> {
     pub(crate) fn full_shape(&self, x: &Value) -> Vec<usize> {
         match x {
             Value::Constant(constant) => constant.shape.clone(),
-            Value::Activation(activation) => [&[self.graph.batch], &activation.shape()[..]].concat(),
+            Value::Activation(activation) => activation.shape(),
         }
     }
 
@@ -274,7 +274,22 @@ impl<'a> Reading<'a> {
 
     /// The output of a layer that gives images, as ONNX sees it.
     pub(crate) fn image(&self, source: Source) -> Activation {
-        Activation::image(source, self.graph.network.image(source))
+        Activation::image(source, self.graph.batch, self.graph.network.image(source))
+    }
+
+    /// A row of channels that ONNX sees as `[N, C, 1, …, 1]`, in `rank` dimensions.
+    pub(crate) fn row(&self, source: Source, rank: usize) -> Activation {
+        Activation::row(source, self.graph.batch, self.channels(source), rank)
+    }
+
+    /// A row of channels that ONNX sees as `[N, 1, C]`.
+    pub(crate) fn line(&self, source: Source) -> Activation {
+        Activation::line(source, self.graph.batch, self.channels(source))
+    }
+
+    /// The output of a layer, whose axes ONNX sees in our order after N.
+    pub(crate) fn in_our_order(&self, source: Source) -> Activation {
+        Activation::plain(source, self.graph.batch, self.graph.network.shape(source))
     }
 
     /// The output of a layer that makes images of this one, as ONNX sees it.
@@ -296,6 +311,11 @@ impl<'a> Reading<'a> {
     /// A layer; the image is none.
     pub(crate) fn planned(&self, source: Source) -> Option<&Planned> {
         self.graph.network.planned(source)
+    }
+
+    /// The number of images in a batch.
+    pub(crate) fn images(&self) -> usize {
+        self.graph.batch
     }
 
     /// The number of channels of a layer's output, or of the image.

@@ -137,6 +137,9 @@ pub enum NodeError {
     /// An output that another node computes.
     #[error("computes `{0}`, which is computed already")]
     ValueTaken(String),
+    /// Constants from which nothing can be computed.
+    #[error("can't be computed from constants: {0}")]
+    Folding(String),
     /// A missing input.
     #[error("its {0} is missing")]
     MissingInput(&'static str),

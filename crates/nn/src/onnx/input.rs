@@ -82,7 +82,7 @@ pub(super) fn image(
     let (batch, shape) = (extents[0].unwrap_or(1), [h, w, c]);
     match count(&shape) {
         Some(values @ 1..) if values.max(batch) <= MAX_VALUES => {
-            Ok((batch, Activation::permuted(Source::Image, shape, axes)))
+            Ok((batch, Activation::permuted(Source::Image, batch, shape, axes)))
         }
         _ => Err(misfit()),
     }

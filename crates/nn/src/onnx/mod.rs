@@ -27,6 +27,7 @@ pub(crate) mod context;
 pub(crate) mod error;
 mod external;
 mod file;
+mod fold;
 mod input;
 pub(crate) mod layer;
 pub(crate) mod network;

@@ -138,7 +138,7 @@ pub(super) fn end(network: &mut Network, values: &Activation, scores: &Scores<'_
     let shape = values.shape();
     if let &[height, width, _] = values.layer_shape()
         && height * width > 1
-        && shape.len() > 1
+        && shape.len() > 2
     {
         let channels_first = values.as_image().is_some();
         // Of `[C, H, W]`, classes are the first axis after N; of `[H, W, C]`, the last.
@@ -154,7 +154,8 @@ pub(super) fn end(network: &mut Network, values: &Activation, scores: &Scores<'_
         };
         return if fits { Ok(values.source) } else { Err(misfit()) };
     }
-    if shape.iter().filter(|&&extent| extent != 1).count() > 1 || !values.is_in_our_order() {
+    let is_row = shape.iter().skip(1).filter(|&&extent| extent != 1).count() <= 1;
+    if !is_row || !values.has_batch_first() || !values.is_in_our_order() {
         return Err(misfit());
     }
     if values.layer_shape().len() == 1 {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::context::{Graph, Operator, Reading, Value};
 use super::error::{NodeError, OnnxError};
 use super::external::ExternalData;
+use super::fold;
 use super::input;
 use super::network::Network;
 use super::node::Node;
@@ -105,7 +106,10 @@ fn read_node(r: &mut Reading<'_>) -> Result<(), NodeError> {
     }
     let operator = find(&proto.op_type)?;
     let layers = r.graph.network.len();
-    let value = operator(r)?;
+    let value = match operator(r) {
+        Err(error @ NodeError::Constant { .. }) => fold::folded(r, operator)?.ok_or(error)?,
+        result => result?,
+    };
     let name = proto.output.first().map_or("", |name| name);
     if matches!(value, Value::Activation(_)) && r.graph.network.len() > layers {
         r.graph.own.insert(name);

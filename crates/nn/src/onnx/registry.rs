@@ -1,7 +1,7 @@
 //! What is read and written: the operators that layers bring, and the others.
 
 use super::layer::{Onnx, Reads};
-use super::operators::{constant, gather, logic, pointwise, reduce, reshape};
+use super::operators::{constant, einsum, gather, logic, pointwise, reduce, reshape, scatter};
 use super::writing::Writing;
 use crate::layers::layer::Layer;
 use crate::layers::list::kinds;
@@ -11,11 +11,13 @@ macro_rules! registry {
         /// The operators that are read, by name.
         pub(super) const OPERATORS: &[Reads] = &[
             constant::READS,
+            einsum::READS,
             gather::READS,
             logic::READS,
             pointwise::READS,
             reduce::READS,
             reshape::READS,
+            scatter::READS,
             $(<crate::layers::$Kind as Onnx>::READS,)+
         ];
 

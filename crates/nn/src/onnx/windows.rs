@@ -87,7 +87,7 @@ pub(crate) fn to_oihw(parameter: &Tensor<f32>) -> Tensor<f32> {
 /// The image, the windows, and the part of their padding that only the last windows reach (`ceil_mode`).
 pub(crate) fn pooled(r: &mut Reading<'_>) -> Result<(Activation, Pool2d, Padding), NodeError> {
     let (x, [height, width, _]) = r.picture_input()?;
-    let dimensions = x.shape().len() - 1;
+    let dimensions = x.rank() - 2;
     if r.node.integers("kernel_shape")?.is_none_or(<[i64]>::is_empty) {
         return Err(NodeError::MissingInput("kernel_shape"));
     }

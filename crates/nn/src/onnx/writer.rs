@@ -59,6 +59,7 @@ fn writing<'a>(model: &'a Model, node: &'a ModelNode, graph: &'a mut GraphProto)
         name: &node.name,
         inputs: node.inputs.iter().map(|&source| model.source_name(source)).collect(),
         input_shapes: node.inputs.iter().map(|&source| model.shape_of(source)).collect(),
+        output_shape: &node.output_shape,
         parameters: parameters.iter().map(|parameter| (&parameter.name[..], &parameter.value)).collect(),
         graph,
     }

@@ -2,16 +2,17 @@
 
 use tensor::Tensor;
 
-use super::proto::{floats, list};
+use super::proto::{floats, integers, list};
 use super::schema::{AttributeProto as Attribute, GraphProto, NodeProto};
 
-/// A layer that is written. Its output is the value of its name, an image `[N, C, H, W]` or a row `[N, C]`; what else it needs
-/// is named after it and a part: `layer/part`.
+/// A layer that is written. Its output is the value of its name: `[N, C, H, W]` for our `[N, H, W, C]`, anything else in our
+/// order. What else it needs is named after it and a part: `layer/part`.
 #[derive(Debug)]
 pub(crate) struct Writing<'a> {
     pub(super) name: &'a str,
     pub(super) inputs: Vec<&'a str>,
     pub(super) input_shapes: Vec<&'a [usize]>,
+    pub(super) output_shape: &'a [usize],
     pub(super) parameters: Vec<(&'a str, &'a Tensor<f32>)>,
     pub(super) graph: &'a mut GraphProto,
 }
@@ -22,7 +23,7 @@ impl<'a> Writing<'a> {
         self.inputs.clone()
     }
 
-    /// Our shape of an input: `[H, W, C]` or `[C]`.
+    /// Our shape of an input, without N.
     pub(crate) fn input_shape(&self, index: usize) -> &'a [usize] {
         self.input_shapes[index]
     }
@@ -85,11 +86,36 @@ impl<'a> Writing<'a> {
 
     /// Writes a node behind an inner one, which computes the layer's output from that part.
     pub(crate) fn outer_node(&mut self, part: &str, operator: &str, input: &str, attributes: &[Attribute]) {
-        let name = self.part_name(part);
-        self.named(&name, self.name, operator, &[input], attributes);
+        self.outer_node_of(part, operator, &[input], attributes);
     }
 
-    /// Writes nodes of two inputs that join all inputs from the first to the last. Rows beside images become `[N, C, 1, 1]`.
+    /// As [`outer_node`](Self::outer_node), of several inputs.
+    pub(crate) fn outer_node_of(&mut self, part: &str, operator: &str, inputs: &[&str], attributes: &[Attribute]) {
+        let name = self.part_name(part);
+        self.named(&name, self.name, operator, inputs, attributes);
+    }
+
+    /// An input with its channels last, as our layers have it; its name.
+    pub(crate) fn channels_last(&mut self, index: usize) -> String {
+        let input = self.inputs[index];
+        if self.input_shapes[index].len() != 3 {
+            return input.into();
+        }
+        let part = if index == 0 { "channels_last".into() } else { format!("channels_last.{index}") };
+        self.part(&part, "Transpose", &[input], &[integers("perm", &[0, 2, 3, 1])])
+    }
+
+    /// Writes the node that a reader takes for the layer, which computes its output with the channels last.
+    pub(crate) fn from_channels_last(&mut self, operator: &str, inputs: &[&str], attributes: &[Attribute]) {
+        if self.output_shape.len() != 3 {
+            return self.node(operator, inputs, attributes);
+        }
+        let output = self.inner_node("result", operator, inputs, attributes);
+        self.outer_node("channels_first", "Transpose", &output, &[integers("perm", &[0, 3, 1, 2])]);
+    }
+
+    /// Writes nodes of two inputs that join all inputs from the first to the last. Rows beside images become `[N, C, 1, 1]`,
+    /// other values of fewer axes `[N, 1, …]`.
     pub(crate) fn fold(&mut self, operator: &str) {
         let rank = self.input_shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
         let mut aligned: Vec<String> = Vec::with_capacity(self.inputs.len());
@@ -98,7 +124,14 @@ impl<'a> Writing<'a> {
                 aligned.push(input.into());
                 continue;
             }
-            let axes = self.list(&format!("{index}.axes"), &[2, 3]);
+            let missing = rank - self.input_shapes[index].len();
+            let axes = match (rank, missing) {
+                (3, 2) => vec![2, 3],
+                // The tokens [N, T, C] beside [N, C, H, W]: rows, the same for all columns.
+                (3, 1) => vec![1],
+                _ => (1..=missing as i64).collect(),
+            };
+            let axes = self.list(&format!("{index}.axes"), &axes);
             aligned.push(self.part(&index.to_string(), "Unsqueeze", &[input, &axes], &[]));
         }
         let [first, inner @ .., last] = &aligned[..] else {

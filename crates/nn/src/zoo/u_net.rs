@@ -30,7 +30,7 @@ pub fn u_net(input: [usize; 3], classes: usize) -> ModelBuilder {
         let interpolation = Interpolation::Bilinear { align_corners: false };
         builder = builder.layer(at("resize"), Resize { size: sizes[level - 1], interpolation }).layer_from(
             at("concat"),
-            Concat,
+            Concat::default(),
             &[&at("resize"), &format!("down{level}.conv2.relu")],
         );
         builder = twice(builder, &format!("up{level}"), CHANNELS[level - 1]);

@@ -1,5 +1,6 @@
 //! Permuted dimensions.
 
+use crate::blocks::for_each_row;
 use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// Permuted dimensions. The gradient is the upstream under the inverse permutation.
@@ -31,6 +32,9 @@ impl<T: Element> Op<T> for Permute {
     }
 }
 
+/// Neighbouring elements that are worth a copy of their own.
+const WORTHWHILE: usize = 8;
+
 impl<T: Element> Tensor<T> {
     /// The array with permuted dimensions: dimension `d` of the result is dimension `axes[d]` of this one.
     ///
@@ -38,7 +42,28 @@ impl<T: Element> Tensor<T> {
     /// If `axes` isn't a permutation of the dimensions.
     #[must_use]
     pub fn permute(&self, axes: &[usize]) -> Self {
-        Self::from(self.view().permuted_axes(axes))
+        let rank = axes.len();
+        // The last dimensions that stay where they are: their elements are copied together.
+        let kept = (0..rank).rev().take_while(|&axis| axes[axis] == axis).count();
+        let width: usize = self.shape().iter().skip(rank - kept).product();
+        let is_permutation = rank == self.shape().len() && (0..rank).all(|axis| axes.contains(&axis));
+        if !is_permutation || width < WORTHWHILE {
+            return Self::from(self.view().permuted_axes(axes));
+        }
+        let (moved, outer) = (&axes[..rank - kept], &self.shape()[..rank - kept]);
+        let extents: Vec<usize> = moved.iter().map(|&axis| outer[axis]).collect();
+        let steps: Vec<usize> = moved.iter().map(|&axis| outer[axis + 1..].iter().product::<usize>() * width).collect();
+        let mut result = Self::scratch([&extents[..], &self.shape()[rank - kept..]].concat());
+        let x = self.as_slice();
+        for_each_row(result.make_mut(), width, |row, y| {
+            let (mut rest, mut start) = (row, 0);
+            for (extent, step) in extents.iter().zip(&steps).rev() {
+                start += rest % extent * step;
+                rest /= extent;
+            }
+            y.copy_from_slice(&x[start..][..width]);
+        });
+        result
     }
 }
 
@@ -70,6 +95,15 @@ mod tests {
     fn gradients_agree_with_differences() {
         let x = Tensor::from_fn([2, 3, 4], |i| (i as f64).cos());
         gradcheck(&[x], |v| v[0].permute(&[2, 0, 1]).tanh()).within(1e-8).unwrap();
+    }
+
+    #[test]
+    fn it_is_what_ndarray_permutes() {
+        let x = Tensor::from_fn([2, 3, 4, 9], |i| i as f64);
+        for axes in [[0, 1, 2, 3], [2, 0, 1, 3], [1, 0, 2, 3], [3, 2, 1, 0]] {
+            let literal = Tensor::from(x.view().permuted_axes(&axes[..]));
+            assert_eq!(x.permute(&axes), literal, "{axes:?}");
+        }
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl Onnx for Tanh {
 }
 
 impl Onnx for Erf {
-    const READS: Reads = &[("Erf", |r| of_one(r, Erf, |x| libm::erf(x.into()) as f32))];
+    const READS: Reads = &[("Erf", |r| r.in_place(Erf))];
 }
 
 impl Onnx for Abs {
@@ -202,11 +202,11 @@ fn abs(r: &mut Reading<'_>) -> Result<Value, NodeError> {
 }
 
 impl Onnx for Exp {
-    const READS: Reads = &[("Exp", |r| of_one(r, Exp, f32::exp))];
+    const READS: Reads = &[("Exp", |r| r.in_place(Exp))];
 }
 
 impl Onnx for Log {
-    const READS: Reads = &[("Log", |r| of_one(r, Log, f32::ln))];
+    const READS: Reads = &[("Log", |r| r.in_place(Log))];
 }
 
 impl Onnx for Step {
@@ -220,8 +220,8 @@ impl Onnx for Step {
 impl Onnx for Power {
     const READS: Reads = &[
         ("Pow", pow),
-        ("Reciprocal", |r| of_one(r, Power { exponent: -1.0 }, f32::recip)),
-        ("Sqrt", |r| of_one(r, Power { exponent: 0.5 }, f32::sqrt)),
+        ("Reciprocal", |r| r.in_place(Power { exponent: -1.0 })),
+        ("Sqrt", |r| r.in_place(Power { exponent: 0.5 })),
     ];
 
     fn write(&self, w: &mut Writing<'_>) {
@@ -245,36 +245,35 @@ fn pow(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     }
 }
 
-/// A function of a value that depends on the image, or of a constant.
-fn of_one(r: &mut Reading<'_>, layer: impl Into<Layer>, f: fn(f32) -> f32) -> Result<Value, NodeError> {
-    match r.input(0, "input")? {
-        Value::Constant(_) => r.of_constant(f),
-        Value::Activation(_) => r.in_place(layer),
-    }
-}
-
 impl Onnx for Softmax {
     const READS: Reads = &[("Softmax", softmax)];
 
     fn write(&self, w: &mut Writing<'_>) {
-        w.one_node("Softmax", &[integer("axis", 1)]);
+        let is_image = w.input_shape(0).len() == 3;
+        w.one_node("Softmax", &[integer("axis", if is_image { 1 } else { -1 })]);
     }
 }
 
-/// Softmax over channels, as in attention; one that computes the scores is left out before.
+/// Softmax over one dimension, as in attention, which becomes the channels; one that computes the scores is left out before.
 fn softmax(r: &mut Reading<'_>) -> Result<Value, NodeError> {
-    let x = r.activation(0, "input")?;
+    let mut x = r.activation(0, "input")?;
     let shape = x.shape();
     // Before version 13 it is over all dimensions from the axis on.
     let is_joint = r.opset() < 13;
     let axis = r.node.integer("axis", if is_joint { 1 } else { -1 })?;
-    let dimension = resolve(axis, shape.len() + 1).and_then(|dimension| dimension.checked_sub(1));
-    let is_over_channels = dimension.is_some_and(|dimension| {
-        x.is_channels(dimension) && !(is_joint && shape[dimension + 1..].iter().any(|&extent| extent != 1))
-    });
-    if !is_over_channels {
-        let supported = "the channels, or the classes in the last node, which is left out";
-        return Err(NodeError::unsupported("axis", axis, supported));
+    let dimension =
+        resolve(axis, shape.len()).ok_or_else(|| NodeError::unsupported("axis", axis, "a dimension of the input"))?;
+    if is_joint && shape[dimension + 1..].iter().any(|&extent| extent != 1) {
+        return Err(NodeError::unsupported("axis", axis, "the last dimension of several values, before version 13"));
     }
-    r.in_place(Softmax)
+    if x.runs_through_batch(dimension) {
+        return Err(NodeError::Batch);
+    }
+    if !x.is_channels(dimension) {
+        let mut groups = x.each_dimension();
+        groups.retain(|group| group[0] != dimension);
+        groups.push(vec![dimension]);
+        x = r.arranged_as("plain", &x, &groups)?;
+    }
+    Ok(x.of(r.layer(Softmax, &[x.source])?).into())
 }

@@ -1,5 +1,6 @@
 //! Softmax.
 
+use tensor::blocks::{for_each_part, grain};
 use tensor::pairwise_sum;
 
 use crate::layers::pointwise::{AsCurve, curve};
@@ -26,10 +27,14 @@ impl<T: Real> Op<T> for Softmax {
         let p = node.output();
         let classes = p.shape().last().map_or(1, |&k| k.max(1));
         let mut dx = upstream.zip(p, |g, p| g * p);
-        for (dx, p) in dx.make_mut().chunks_exact_mut(classes).zip(p.as_slice().chunks_exact(classes)) {
-            let total = pairwise_sum(dx);
-            dx.iter_mut().zip(p).for_each(|(dx, &p)| *dx -= p * total);
-        }
+        let rows = grain(classes) * classes;
+        for_each_part(dx.make_mut(), rows, |part, dx| {
+            let p = &p.as_slice()[part * rows..][..dx.len()];
+            for (dx, p) in dx.chunks_exact_mut(classes).zip(p.chunks_exact(classes)) {
+                let total = pairwise_sum(dx);
+                dx.iter_mut().zip(p).for_each(|(dx, &p)| *dx -= p * total);
+            }
+        });
         Grads::one(dx)
     }
 
@@ -62,10 +67,12 @@ impl Function for Exponential {
 
 /// The probabilities of each row of `classes` scores.
 fn probabilities<T: Real>(mut x: Tensor<T>, classes: usize) -> Tensor<T> {
-    for row in x.make_mut().chunks_exact_mut(classes) {
-        let (_, sum) = exponentials(row);
-        row.iter_mut().for_each(|p| *p /= sum);
-    }
+    for_each_part(x.make_mut(), grain(classes) * classes, |_, rows| {
+        for row in rows.chunks_exact_mut(classes) {
+            let (_, sum) = exponentials(row);
+            row.iter_mut().for_each(|p| *p /= sum);
+        }
+    });
     x
 }
 

@@ -8,6 +8,7 @@ use super::{Add, Div, Mul, Scale, Shift, Sub};
 use crate::layers::activations::{Erf, Gelu, Power, Sigmoid, Silu};
 use crate::layers::layer::Layer;
 use crate::model::Source;
+use crate::onnx::constant::broadcast;
 use crate::onnx::prelude::*;
 
 impl Onnx for Add {
@@ -94,14 +95,42 @@ fn of_two(r: &mut Reading<'_>, layer: Layer, a: &Activation, b: &Activation) -> 
     // A row of channels and an image of one channel are each repeated over the other.
     let is_image = |x: &Activation| x.as_image().is_some() || x.as_row().is_some() && x.shape().len() == 3;
     if whole.is_none() && !(is_image(a) && is_image(b)) {
-        let arranged = [r.arranged("a", a)?, r.arranged("b", b)?];
-        if arranged != [a.clone(), b.clone()] {
-            return of_two(r, layer, &arranged[0], &arranged[1]);
-        }
-        return Err(b.misfit(format!("an input B that our layers broadcast over A, {a}")));
+        return in_onnx_order(r, layer, a, b);
     }
     let source = r.layer(layer, &[a.source, b.source])?;
     Ok(whole.map_or_else(|| r.image(source), |whole| whole.of(source)))
+}
+
+/// Two values in ONNX's order, in which our layers broadcast them as ONNX does; images become images for us.
+fn in_onnx_order(r: &mut Reading<'_>, layer: Layer, a: &Activation, b: &Activation) -> Result<Activation, NodeError> {
+    let shape =
+        broadcast(&a.shape(), &b.shape()).map_err(|_| b.misfit(format!("an input B that is broadcast over A, {a}")))?;
+    let rank = shape.len();
+    let mut both = Vec::with_capacity(2);
+    for (part, x) in [("a", a), ("b", b)] {
+        let leading = vec![1; rank - x.rank()];
+        let Value::Activation(x) = r.reshaped(x.clone().into(), &[&leading[..], &x.shape()].concat())? else {
+            unreachable!("an activation stays one")
+        };
+        both.push((part, x));
+    }
+    let first = usize::from(both.iter().all(|(_, x)| x.has_batch_first()));
+    let is_image = rank == 4 && first == 1 && both.iter().any(|(_, x)| x.as_image().is_some());
+    let groups: Vec<Vec<usize>> = if is_image {
+        vec![vec![2], vec![3], vec![1]]
+    } else {
+        (first..rank).map(|dimension| vec![dimension]).collect()
+    };
+    let mut sources = Vec::with_capacity(2);
+    for (part, x) in &both {
+        sources.push(r.arranged_as(part, x, &groups)?.source);
+    }
+    let source = r.layer(layer, &sources)?;
+    if is_image {
+        return Ok(r.image(source));
+    }
+    let result = r.in_our_order(source);
+    if first == 1 { Ok(result) } else { result.reshaped(&shape) }
 }
 
 fn mul(r: &mut Reading<'_>) -> Result<Value, NodeError> {
@@ -130,7 +159,8 @@ fn mul_constant(r: &mut Reading<'_>, index: usize, x: &Activation, c: &Constant)
         r.forget_last(4);
         return Ok(x.of(r.layer(Gelu { tanh: false }, &[argument])?));
     }
-    scale(r, x, x.to_our_layout(c)?)
+    let (x, c) = r.fitted(x, c)?;
+    scale(r, &x, c)
 }
 
 /// x, if this input is x·(1 + erf(x/√2)), written out as exporters do, by the last four layers, which nothing else reads.
@@ -165,25 +195,26 @@ fn sum(r: &mut Reading<'_>) -> Result<Value, NodeError> {
 }
 
 fn add_constant(r: &mut Reading<'_>, index: usize, x: &Activation, c: &Constant) -> Result<Activation, NodeError> {
-    shift_or_bias(r, index, x, x.to_our_layout(c)?)
+    let (x, c) = r.fitted(x, c)?;
+    shift_or_bias(r, index, &x, c)
 }
 
 fn sub_constant(r: &mut Reading<'_>, index: usize, x: &Activation, c: &Constant) -> Result<Activation, NodeError> {
-    let mut c = x.to_our_layout(c)?;
+    let (x, mut c) = r.fitted(x, c)?;
     if index == 0 {
         c.values.iter_mut().for_each(|value| *value = -*value);
-        return shift_or_bias(r, index, x, c);
+        return shift_or_bias(r, index, &x, c);
     }
     // c − x = −1·x + c.
-    let negated = r.scaled("negated", x, -1.0)?;
+    let negated = r.scaled("negated", &x, -1.0)?;
     shift(r, &negated, c)
 }
 
 fn div_constant(r: &mut Reading<'_>, index: usize, x: &Activation, c: &Constant) -> Result<Activation, NodeError> {
-    let mut c = x.to_our_layout(c)?;
+    let (x, mut c) = r.fitted(x, c)?;
     if index == 0 {
         c.values.iter_mut().for_each(|value| *value = value.recip());
-        return scale(r, x, c);
+        return scale(r, &x, c);
     }
     // c / x = x⁻¹·c.
     let reciprocal = r.add("reciprocal", Power { exponent: -1.0 }, &[x.source], [])?;

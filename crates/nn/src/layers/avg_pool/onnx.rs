@@ -35,7 +35,7 @@ fn average(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     }
     if x.layer_shape()[..2] == pool.kernel && pool.padding == Padding::default() {
         let source = r.layer(GlobalAvgPool, &[x.source])?;
-        return Ok(Activation::row(source, x.channels(), x.shape().len()).into());
+        return Ok(r.row(source, x.rank()).into());
     }
     let source = r.layer(AvgPool { pool, count_padding }, &[x.source])?;
     Ok(r.image_of(&x, source).into())

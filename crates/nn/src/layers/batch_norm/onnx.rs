@@ -18,13 +18,19 @@ fn batch_norm(r: &mut Reading<'_>) -> Result<Value, NodeError> {
         return Ok(of_constant(r, &x)?.into());
     }
     r.node.only("training_mode", 0, "0 (a model is trained here)")?;
-    let x = r.activation(0, "input")?;
+    let mut x = r.activation(0, "input")?;
+    if !x.is_channels(1) {
+        let mut groups = x.each_dimension();
+        groups.retain(|group| group[0] != 1);
+        groups.push(vec![1]);
+        x = r.arranged_as("channels_last", &x, &groups)?;
+    }
     let mut weights = Vec::with_capacity(4);
     for (index, what) in (1..).zip(["scale", "bias", "mean", "variance"]) {
         let constant = r.constant(index, what)?;
         // Along ONNX's first dimension behind N.
-        let mut shape = vec![1; x.shape().len()];
-        shape[0] = constant.values.len();
+        let mut shape = vec![1; x.rank() - 1];
+        *shape.first_mut().ok_or_else(|| x.misfit("[N, C, …]"))? = constant.values.len();
         let weight = x.to_our_layout(&Constant { shape, values: constant.values.clone() })?;
         if weight.shape != [x.channels()] {
             return Err(NodeError::shape(format!("a {what} [{}]", x.channels()), &constant.shape));

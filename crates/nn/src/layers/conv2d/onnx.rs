@@ -21,15 +21,15 @@ impl Onnx for Conv2d {
 /// A convolution of an image; of a row `[N, C, 1, 1]`, as in squeeze-and-excitation, a fully connected layer.
 fn conv(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let x = r.activation(0, "input")?;
-    let x = if x.layer_shape().len() == 3 { r.arranged("arranged", &x)? } else { x };
+    let x = if x.as_row().is_none() { r.arranged("arranged", &x)? } else { x };
     let weight = r.constant(1, "weight")?;
     let bias = r.optional_weight(2, "bias")?;
     if let (&[1, 1, taps], Some(channels)) = (&weight.shape[..], x.as_line()) {
         return over_channels(r, &x, channels, &weight, bias, taps);
     }
-    let (outputs, group_in, kernel) = match (&weight.shape[..], x.shape().len()) {
-        (&[outputs, inputs, height, width], 3) => (outputs, inputs, [height, width]),
-        (&[outputs, inputs, taps], 2) => (outputs, inputs, [1, taps]),
+    let (outputs, group_in, kernel) = match (&weight.shape[..], x.rank()) {
+        (&[outputs, inputs, height, width], 4) => (outputs, inputs, [height, width]),
+        (&[outputs, inputs, taps], 3) => (outputs, inputs, [1, taps]),
         _ => {
             let expected =
                 "a weight [Cout, Cin/groups, Kh, Kw], or [Cout, Cin/groups, K] for a row of pixels [N, C, L]";
@@ -40,7 +40,7 @@ fn conv(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let groups = usize::try_from(r.node.integer("group", 1)?).unwrap_or(0);
     let picture = x.as_image().or_else(|| x.as_strip());
     let extents = picture.map_or([1, 1], |[height, width, _]| [height, width]);
-    let Windows { stride, dilation, padding } = Windows::read(&r.node, extents, kernel, x.shape().len() - 1)?;
+    let Windows { stride, dilation, padding } = Windows::read(&r.node, extents, kernel, x.rank() - 2)?;
     if picture.is_some() {
         let conv = Convolution { stride, padding, dilation, groups };
         let layer = Conv2d { out_channels: outputs, kernel, conv, bias: bias.is_some() };
@@ -54,7 +54,7 @@ fn conv(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let layer = Linear { out_features: outputs, bias: bias.is_some() };
     let values = weight.values.permuted(&[outputs, group_in], &[1, 0]);
     let source = r.layer_with(layer, &x, once(Weight::new(&[group_in, outputs], values)).chain(bias))?;
-    Ok(Activation::row(source, outputs, x.shape().len()).into())
+    Ok(r.row(source, x.rank()).into())
 }
 
 /// A convolution along the channels of a row `[N, 1, C]`, as in efficient channel attention (Wang et al. 2020): the row
@@ -83,9 +83,8 @@ fn over_channels(
     let layer = Conv2d { out_channels: 1, kernel: [1, taps], conv, bias: bias.is_some() };
     let weight = Weight::new(&[1, taps, 1, 1], weight.to_floats());
     let line = r.layer_with(layer, &line, once(weight).chain(bias))?;
-    let length = r.image(line).layer_shape()[1];
     let row = r.add("row", Flatten, &[line], [])?;
-    Ok(Activation::line(row, length).into())
+    Ok(r.line(row).into())
 }
 
 /// A list of one number, 1 by default.

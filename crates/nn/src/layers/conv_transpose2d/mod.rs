@@ -77,7 +77,7 @@ impl Kind for ConvTranspose2d {
     }
 
     fn reach(&self) -> Reach<'_> {
-        Reach::Lost
+        Reach::Scaled
     }
 
     fn parameters(&self, input: &[usize]) -> Vec<ParameterSpec> {

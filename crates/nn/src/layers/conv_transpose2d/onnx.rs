@@ -23,7 +23,7 @@ fn conv_transpose(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let (x, [height, width, _]) = r.picture_input()?;
     let weight = r.constant(1, "weight")?;
     let bias = r.optional_weight(2, "bias")?;
-    let dimensions = x.shape().len() - 1;
+    let dimensions = x.rank() - 2;
     let (inputs, group_out, kernel) = match (&weight.shape[..], dimensions) {
         (&[inputs, outputs, rows, columns], 2) => (inputs, outputs, [rows, columns]),
         (&[inputs, outputs, taps], 1) => (inputs, outputs, [1, taps]),

@@ -16,5 +16,5 @@ impl Onnx for GlobalAvgPool {
 fn global_average(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let (x, _) = r.picture_input()?;
     let source = r.layer(GlobalAvgPool, &[x.source])?;
-    Ok(Activation::row(source, x.channels(), x.shape().len()).into())
+    Ok(r.row(source, x.rank()).into())
 }

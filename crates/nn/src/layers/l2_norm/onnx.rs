@@ -21,7 +21,7 @@ fn lp_normalization(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let x = r.activation(0, "input")?;
     r.node.only("p", 2, "2")?;
     let axis = r.node.integer("axis", -1)?;
-    let dimension = resolve(axis, x.shape().len() + 1).and_then(|dimension| dimension.checked_sub(1));
+    let dimension = resolve(axis, x.rank());
     if !dimension.is_some_and(|dimension| x.is_channels(dimension)) {
         return Err(NodeError::unsupported("axis", axis, "the channels"));
     }

@@ -12,26 +12,47 @@ impl Onnx for LayerNorm {
 
     fn write(&self, w: &mut Writing<'_>) {
         let settings = [integer("axis", -1), float("epsilon", self.epsilon)];
-        if w.input_shape(0).len() == 1 {
-            return w.one_node("LayerNormalization", &settings);
-        }
         // Over ONNX's last dimension, which the channels become for that.
         let inputs = w.with_parameters(Tensor::clone);
-        let channels_last = w.part("channels_last", "Transpose", &inputs[..1], &[integers("perm", &[0, 2, 3, 1])]);
-        let normalized =
-            w.inner_node("normalized", "LayerNormalization", &[&channels_last, inputs[1], inputs[2]], &settings);
-        w.outer_node("channels_first", "Transpose", &normalized, &[integers("perm", &[0, 3, 1, 2])]);
+        let x = w.channels_last(0);
+        w.from_channels_last("LayerNormalization", &[&x, inputs[1], inputs[2]], &settings);
     }
 }
 
-/// LayerNormalization over channels, or over a whole image.
+/// Over the dimensions from `first` on, which become the channels.
+fn over_last(
+    r: &mut Reading<'_>,
+    x: &Activation,
+    first: usize,
+    scale: &Constant,
+    bias: Option<&Constant>,
+    epsilon: f64,
+) -> Result<Value, NodeError> {
+    if (first..x.rank()).any(|dimension| x.runs_through_batch(dimension)) {
+        return Err(NodeError::Batch);
+    }
+    let mut groups = x.each_dimension();
+    groups.retain(|group| group.iter().all(|&dimension| dimension < first));
+    groups.push((first..x.rank()).collect());
+    let x = r.arranged_as("plain", x, &groups)?;
+    let channels = x.channels();
+    let parameter = |constant: Option<&Constant>, missing| match constant.map_or_else(Vec::new, Constant::to_floats) {
+        values if values.len() == channels => Ok(Weight::new(&[channels], values)),
+        values if values.is_empty() => Ok(Weight::new(&[channels], vec![missing; channels])),
+        values => Err(NodeError::shape(format!("a scale and a bias of {channels} values"), &[values.len()])),
+    };
+    let weights = [parameter(Some(scale), 1.0)?, parameter(bias, 0.0)?];
+    Ok(x.of(r.layer_with(LayerNorm { epsilon }, &x, weights)?).into())
+}
+
+/// LayerNormalization over channels, over a whole image, or over any last dimensions.
 fn layer_norm(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let x = r.activation(0, "input")?;
     let epsilon = r.node.decimal("epsilon", 1e-5)?;
     let (shape, channels) = (x.shape(), x.channels());
     let axis = r.node.integer("axis", -1)?;
     let unsupported = || NodeError::unsupported("axis", axis, "the channels of pixels or rows, or the whole image");
-    let first = resolve(axis, shape.len() + 1).ok_or_else(unsupported)?.checked_sub(1).ok_or(NodeError::Batch)?;
+    let first = resolve(axis, shape.len()).ok_or_else(unsupported)?;
     let scale = r.constant(1, "scale")?;
     let bias = r.optional_constant(2, "bias")?;
     let are_channels = (first..shape.len()).all(|dimension| x.is_channels(dimension) || shape[dimension] == 1);
@@ -40,8 +61,8 @@ fn layer_norm(r: &mut Reading<'_>) -> Result<Value, NodeError> {
         let weights = [x.for_each_channel(&scale, "scale")?, x.for_each_channel(&bias, "bias")?];
         return Ok(x.of(r.layer_with(LayerNorm { epsilon }, &x, weights)?).into());
     }
-    if shape[..first].iter().any(|&extent| extent != 1) {
-        return Err(unsupported());
+    if !x.has_batch_first() || shape.iter().take(first).skip(1).any(|&extent| extent != 1) {
+        return over_last(r, &x, first, &scale, bias.as_deref(), epsilon);
     }
     // One group of all channels; the scale and the bias have a number for each value.
     let ones = [1.0, 0.0].map(|value| Weight::new(&[channels], vec![value; channels]));

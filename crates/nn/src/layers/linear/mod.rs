@@ -8,7 +8,8 @@ use super::inputs::one;
 use super::parameter::channels;
 use crate::layers::prelude::*;
 
-/// Fully connected, `[N, in]` → `[N, out]`; parameters `weight` `[in, out]` and `bias` `[out]`.
+/// Fully connected, `[N, in]` → `[N, out]`, or the same for each token, `[N, T, in]` → `[N, T, out]`; parameters `weight`
+/// `[in, out]` and `bias` `[out]`. For each position of an image `[N, H, W, in]` it is a convolution of one pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Display)]
 #[serde(deny_unknown_fields)]
 #[display("linear, {}", self.out_features)]
@@ -35,15 +36,18 @@ impl Linear {
 
 impl Kind for Linear {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, LayerError> {
-        match *one(inputs)? {
-            [_] => LayerError::unless(self.out_features > 0, "the number of outputs", 0, "at least one")?,
-            ref found => return Err(LayerError::shape("[N, C] (after flatten or global average pooling)", found)),
+        let input = one(inputs)?;
+        match *input {
+            [] | [_, _, _] => Err(LayerError::shape("[N, C] (after flatten or global average pooling)", input)),
+            [ref leading @ .., _] => {
+                LayerError::unless(self.out_features > 0, "the number of outputs", 0, "at least one")?;
+                Ok([leading, &[self.out_features]].concat())
+            }
         }
-        Ok(vec![self.out_features])
     }
 
     fn reach(&self) -> Reach<'_> {
-        Reach::Lost
+        Reach::Channels
     }
 
     fn parameters(&self, input: &[usize]) -> Vec<ParameterSpec> {
@@ -53,8 +57,7 @@ impl Kind for Linear {
     }
 
     fn work(&self, input: &[usize], output: &[usize]) -> Work {
-        let [inputs, outputs] = [input, output].map(|shape| shape.iter().product::<usize>() as u64);
-        Work { multiply_adds: inputs.saturating_mul(outputs), ..Work::LITTLE }
+        Work::of_rows(input, output)
     }
 
     fn fuses(&self) -> Fuses {
@@ -68,7 +71,7 @@ impl Kind for Linear {
     }
 }
 
-/// Y = X·W + b: `[N, in]·[in, out] + [out]` → `[N, out]`.
+/// Y = X·W + b: `[R, in]·[in, out] + [out]` → `[R, out]`, where the R rows are the images, or the tokens of all images.
 ///
 /// As for any matrix product, ∂X = ∂Y·Wᵀ and ∂W = Xᵀ·∂Y; the bias is added to every row, so ∂b = Σₙ ∂Yₙ.
 impl<T: Real> Op<T> for Linear {
@@ -77,9 +80,10 @@ impl<T: Real> Op<T> for Linear {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
-        let (x, w) = (node.input(0), node.input(1));
-        let input = |dx: &mut [T]| T::linear_input_gradient(&upstream, w, dx);
-        gradients(node, &upstream, wanted, input, |dw| T::linear_weight_gradient(x, &upstream, dw))
+        let (x, w) = (rows(node.input(0)), node.input(1));
+        let of_rows = rows(&upstream);
+        let input = |dx: &mut [T]| T::linear_input_gradient(&of_rows, w, dx);
+        gradients(node, &upstream, wanted, input, |dw| T::linear_weight_gradient(&x, &of_rows, dw))
     }
 
     fn needs(&self) -> Needs {
@@ -91,17 +95,23 @@ impl<T: Real> Op<T> for Linear {
     }
 }
 
+/// A tensor `[…, C]` as a matrix `[R, C]`.
+fn rows<T: Real>(x: &Tensor<T>) -> Tensor<T> {
+    let channels = x.shape().last().copied().unwrap_or(0);
+    x.reshape([x.len() / channels.max(1), channels])
+}
+
 impl Record for Linear {
     fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
         let (x, w, bias) = (run.input(), run.parameter(0), run.optional_parameter(1));
-        let shape = [x.shape()[0], self.out_features];
+        let shape = x.shape().with(x.shape().len() - 1, self.out_features);
         let inputs: Vec<&Var<T>> = [&x, w].into_iter().chain(bias).collect();
         let [x, w] = [&x, w].map(Var::to_value);
         let bias = bias.map(Var::to_value);
         run.share.record(*self, &inputs, shape, move |finish| {
             let bias = bias.as_ref().map(|bias| bias.get().as_slice());
             written(shape, |y| {
-                T::linear(x.get(), w.get(), bias, y);
+                T::linear(&rows(x.get()), w.get(), bias, y);
                 T::finish(finish, y);
             })
         })
@@ -119,5 +129,16 @@ mod tests {
         let [x, w, b] = [random([3, 4], 1), random([4, 5], 2), random([5], 3)].map(|t| tape.leaf(t));
         let literal = x.matmul(&w).add(&b);
         approx::assert_abs_diff_eq!(x.apply_with(Linear::new(5), &[&w, &b]).value(), literal.value(), epsilon = 1e-14);
+    }
+
+    #[test]
+    fn each_token_is_a_row() {
+        let tape = Tape::new();
+        let [x, w, b] = [random([2, 3, 4], 1), random([4, 5], 2), random([5], 3)].map(|t| tape.leaf(t));
+        let rows = x.reshape([6, 4]).apply_with(Linear::new(5), &[&w, &b]);
+        let tokens = x.apply_with(Linear::new(5), &[&w, &b]);
+        assert_eq!(tokens.value(), &rows.value().reshape([2, 3, 5]));
+        let vars = [random([2, 3, 4], 1), random([4, 5], 2), random([5], 3)];
+        gradcheck(&vars, |v| v[0].apply_with(Linear::new(5), &[&v[1], &v[2]]).tanh()).within(1e-7).unwrap();
     }
 }

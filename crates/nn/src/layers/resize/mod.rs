@@ -45,7 +45,7 @@ impl Kind for Resize {
     }
 
     fn reach(&self) -> Reach<'_> {
-        Reach::Lost
+        Reach::Scaled
     }
 }
 

@@ -1,4 +1,6 @@
-//! Inputs joined along their channels.
+//! Inputs joined along an axis.
+
+use std::fmt;
 
 use tensor::{Value, ops};
 
@@ -6,23 +8,50 @@ use crate::layers::affine::written;
 use crate::layers::inputs::several;
 use crate::layers::prelude::*;
 
-/// The inputs joined along their channels, `[N, …, C₁]`, `[N, …, C₂]`, … → `[N, …, C₁ + C₂ + …]`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display)]
-#[display("concat")]
-pub struct Concat;
+/// The inputs joined along their channels, `[N, …, C₁]`, `[N, …, C₂]`, … → `[N, …, C₁ + C₂ + …]`, or along another axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Concat {
+    /// The axis, N not counted; the last one, the channels, if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub axis: Option<usize>,
+}
+
+impl Concat {
+    /// Along an axis, N not counted.
+    #[must_use]
+    pub fn along(axis: usize) -> Self {
+        Self { axis: Some(axis) }
+    }
+
+    /// The axis for inputs of this rank, N not counted.
+    fn axis(self, rank: usize) -> Option<usize> {
+        self.axis.or_else(|| rank.checked_sub(1)).filter(|&axis| axis < rank)
+    }
+}
+
+impl fmt::Display for Concat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.axis {
+            None => f.write_str("concat"),
+            Some(axis) => write!(f, "concat along axis {axis}"),
+        }
+    }
+}
 
 impl Kind for Concat {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, LayerError> {
         let (first, others) = several(inputs)?;
-        let (channels, positions) = first.split_last().ok_or_else(|| LayerError::shape("[N, …, C]", first))?;
-        let mut total = *channels;
+        let axis = self.axis(first.len()).ok_or_else(|| LayerError::shape("[N, …] with the axis joined", first))?;
+        let mut output = first.to_vec();
         for other in others {
-            match other.split_last() {
-                Some((channels, rest)) if rest == positions => total = total.saturating_add(*channels),
-                _ => return Err(LayerError::shape("of the first one's shape except for the channels", other)),
+            let is_alike = |(at, (a, b)): (usize, (&usize, &usize))| at == axis || a == b;
+            if other.len() != first.len() || !first.iter().zip(*other).enumerate().all(is_alike) {
+                return Err(LayerError::shape("of the first one's shape except for the axis joined", other));
             }
+            output[axis] = output[axis].saturating_add(other[axis]);
         }
-        Ok([positions, &[total]].concat())
+        Ok(output)
     }
 
     fn work(&self, _: &[usize], _: &[usize]) -> Work {
@@ -30,16 +59,23 @@ impl Kind for Concat {
     }
 
     fn reach(&self) -> Reach<'_> {
-        Reach::SamePlace
+        if self.axis.is_some() { Reach::Lost } else { Reach::SamePlace }
+    }
+
+    fn moves(&self) -> bool {
+        true
     }
 
     fn fuses(&self) -> Fuses {
-        Fuses::Begins
+        if self.axis.is_some() { Fuses::Never } else { Fuses::Begins }
     }
 }
 
 impl Record for Concat {
     fn record<T: Real>(&self, run: Run<'_, T>) -> Var<T> {
+        if let Some(axis) = self.axis {
+            return tensor::ops::concat(&run.inputs.iter().collect::<Vec<_>>(), axis + 1);
+        }
         let shape = *run.inputs[0].shape();
         let axis = shape.len() - 1;
         let shape = shape.with(axis, run.inputs.iter().map(|input| input.shape()[axis]).sum());

@@ -23,6 +23,10 @@ impl Kind for Flatten {
         Reach::Lost
     }
 
+    fn moves(&self) -> bool {
+        true
+    }
+
     fn effect(&self, input: &[usize]) -> Effect {
         match *input {
             [_] | [1, 1, _] => Effect::PassesOn,

@@ -13,5 +13,6 @@ pub use concat::Concat;
 pub use flatten::Flatten;
 pub use pad::Pad;
 pub use rearrange::Rearrange;
+pub(crate) use rearrange::by_times;
 pub use select::Select;
 pub use unflatten::Unflatten;

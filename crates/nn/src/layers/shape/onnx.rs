@@ -6,7 +6,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, concatenate};
 
 use super::{Concat, Flatten, Pad, Rearrange, Select, Unflatten};
 use crate::geometry::{MAX_PIXELS, Padding};
-use crate::layers::arithmetic::Add;
+use crate::onnx::constant::size;
 use crate::onnx::prelude::*;
 
 impl Onnx for Flatten {
@@ -15,7 +15,7 @@ impl Onnx for Flatten {
             return w.one_node("Flatten", &[]);
         }
         // The row has our order, [H, W, C]: the layers that read it keep their weights.
-        let channels_last = w.part("channels_last", "Transpose", &w.inputs(), &[integers("perm", &[0, 2, 3, 1])]);
+        let channels_last = w.channels_last(0);
         w.node("Flatten", &[&channels_last], &[]);
     }
 }
@@ -31,7 +31,7 @@ impl Onnx for Unflatten {
 
 impl Onnx for Rearrange {
     fn write(&self, w: &mut Writing<'_>) {
-        let channels_last = w.part("channels_last", "Transpose", &w.inputs(), &[integers("perm", &[0, 2, 3, 1])]);
+        let channels_last = w.channels_last(0);
         let list = |extents: &[usize]| {
             std::iter::once(0).chain(extents.iter().map(|&extent| extent as i64)).collect::<Vec<_>>()
         };
@@ -39,6 +39,9 @@ impl Onnx for Rearrange {
         let divided = w.part("divided", "Reshape", &[&channels_last, &extents], &[]);
         let axes: Vec<usize> = std::iter::once(0).chain(self.axes.iter().map(|axis| axis + 1)).collect();
         let permuted = w.part("permuted", "Transpose", &[&divided], &[integers("perm", &axes)]);
+        if self.shape.len() != 3 {
+            return w.node("Reshape", &[&permuted, &shape], &[]);
+        }
         let joined = w.part("joined", "Reshape", &[&permuted, &shape], &[]);
         w.node("Transpose", &[&joined], &[integers("perm", &[0, 3, 1, 2])]);
     }
@@ -47,17 +50,22 @@ impl Onnx for Rearrange {
 impl Onnx for Select {
     fn write(&self, w: &mut Writing<'_>) {
         let indices = w.list("places", &self.indices.iter().map(|&place| place as i64).collect::<Vec<_>>());
-        // [N, C, H, W] for our [H, W, C].
-        let dimension = if w.input_shape(0).len() == 3 { [2, 3, 1][self.axis] } else { self.axis + 1 };
-        w.node("Gather", &[w.inputs()[0], &indices], &[integer("axis", dimension as i64)]);
+        let dimension = dimension_of(self.axis, w.input_shape(0).len());
+        w.node("Gather", &[w.inputs()[0], &indices], &[integer("axis", dimension)]);
     }
+}
+
+/// ONNX's dimension that is an axis of values of this rank: [N, C, H, W] for our [H, W, C].
+fn dimension_of(axis: usize, rank: usize) -> i64 {
+    if rank == 3 { [2, 3, 1][axis] } else { axis as i64 + 1 }
 }
 
 impl Onnx for Concat {
     const READS: Reads = &[("Concat", concat)];
 
     fn write(&self, w: &mut Writing<'_>) {
-        w.one_node("Concat", &[integer("axis", 1)]);
+        let rank = w.input_shape(0).len();
+        w.one_node("Concat", &[integer("axis", dimension_of(self.axis.unwrap_or(rank - 1), rank))]);
     }
 }
 
@@ -70,39 +78,57 @@ fn concat(r: &mut Reading<'_>) -> Result<Value, NodeError> {
         let rank = constants.first().ok_or(NodeError::MissingInput("input"))?.shape.len();
         return Ok(joined(r, &constants, resolve(axis, rank).ok_or_else(no_dimension)?)?.into());
     }
-    let inputs = r.activations()?;
-    let dimension = resolve(axis, inputs[0].shape().len() + 1).ok_or_else(no_dimension)?;
-    let dimension = dimension.checked_sub(1).ok_or(NodeError::Batch)?;
+    let inputs = beside_constants(r)?;
+    let dimension = resolve(axis, inputs[0].rank()).ok_or_else(no_dimension)?;
     let channels = inputs.iter().map(Activation::channels).sum();
     let outputs: Option<Vec<Activation>> = inputs.iter().map(|x| x.with_channels(dimension, channels)).collect();
     if let Some(outputs) = outputs.filter(|outputs| outputs.iter().all(|x| x.same_axes(&outputs[0]))) {
         let sources: Vec<_> = inputs.iter().map(|x| x.source).collect();
-        return Ok(outputs[0].of(r.layer(Concat, &sources)?).into());
+        return Ok(outputs[0].of(r.layer(Concat::default(), &sources)?).into());
     }
-    if inputs.iter().all(|x| x.as_image().is_some()) && dimension > 0 {
-        return Ok(side_by_side(r, &inputs, dimension - 1)?.into());
+    if inputs.iter().all(|x| x.as_image().is_some()) && dimension > 1 {
+        let sources: Vec<_> = inputs.iter().map(|x| x.source).collect();
+        let source = r.layer(Concat::along(dimension - 2), &sources)?;
+        return Ok(r.image(source).into());
     }
-    Err(unsupported("the channels of inputs with the same axes, or height or width of images"))
+    if inputs.iter().any(|x| x.rank() != inputs[0].rank()) {
+        return Err(unsupported("inputs with as many dimensions as one another"));
+    }
+    along(r, &inputs, dimension)
 }
 
-/// Images joined along their height (axis 0) or width: each with zeros where the others are, and their sum.
-fn side_by_side(r: &mut Reading<'_>, images: &[Activation], axis: usize) -> Result<Activation, NodeError> {
-    let extents: Vec<usize> = images.iter().map(|image| image.layer_shape()[axis]).collect();
-    let total: usize = extents.iter().sum();
-    let mut before = 0;
-    let mut padded = Vec::with_capacity(images.len());
-    for (index, (image, extent)) in images.iter().zip(extents).enumerate() {
-        let behind = total - before - extent;
-        let padding = match axis {
-            0 => Padding { top: before, bottom: behind, ..Padding::default() },
-            _ => Padding { left: before, right: behind, ..Padding::default() },
-        };
-        let layer = Pad { padding, channels: [0, 0], value: 0.0 };
-        padded.push(r.add(&format!("{index}"), layer, &[image.source], [])?);
-        before += extent;
+/// The inputs, of which those that don't depend on the image become layers.
+fn beside_constants(r: &mut Reading<'_>) -> Result<Vec<Activation>, NodeError> {
+    let inputs = r.inputs()?;
+    let first = inputs.iter().find_map(|input| match input {
+        Value::Activation(x) => Some(x.clone()),
+        Value::Constant(_) => None,
+    });
+    let beside = first.ok_or(NodeError::MissingInput("input"))?;
+    let each = inputs.into_iter().enumerate().map(|(index, input)| match input {
+        Value::Activation(x) => Ok(x),
+        Value::Constant(constant) => r.learned(&format!("{index}"), &constant, &beside),
+    });
+    each.collect()
+}
+
+/// Inputs joined along a dimension, each in ONNX's order.
+fn along(r: &mut Reading<'_>, inputs: &[Activation], dimension: usize) -> Result<Value, NodeError> {
+    // Of a single image, values may be joined along the first dimension, too.
+    let is_first = dimension == 0 && r.images() == 1;
+    let first = usize::from(inputs.iter().all(Activation::has_batch_first) && !is_first);
+    let axis = dimension.checked_sub(first).ok_or(NodeError::Batch)?;
+    let groups: Vec<Vec<usize>> = (first..inputs[0].rank()).map(|dimension| vec![dimension]).collect();
+    let mut arranged = Vec::with_capacity(inputs.len());
+    for (index, input) in inputs.iter().enumerate() {
+        arranged.push(r.arranged_as(&format!("{index}.plain"), input, &groups)?);
     }
-    let sum = r.layer(Add, &padded)?;
-    Ok(r.image(sum))
+    let sources: Vec<_> = arranged.iter().map(|x| x.source).collect();
+    let concat = if axis + 1 == groups.len() { Concat::default() } else { Concat::along(axis) };
+    let extent = arranged.iter().map(|x| x.layer_shape()[axis]).sum();
+    let joined = arranged[0].resized(dimension, axis, extent).ok_or(NodeError::Batch)?;
+    let source = r.layer(concat, &sources)?;
+    Ok(joined.of(source).into())
 }
 
 fn joined(r: &mut Reading<'_>, constants: &[Rc<Constant>], axis: usize) -> Result<Constant, NodeError> {
@@ -147,6 +173,10 @@ impl Onnx for Pad {
 
 /// Pads with a constant, or with pixels of the image, whose edges are repeated or mirrored or which is repeated whole.
 fn pad(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let x = r.activation(0, "input")?;
+    if !(x.rank() == 4 && x.has_batch_first() && x.layer_shape().len() == 3) {
+        return padded_anyhow(r, x);
+    }
     let (x, [height, width, channels]) = r.image_input()?;
     let pads = r.integers(1, "pads")?.ok_or(NodeError::MissingInput("pads"))?;
     let axes = r.integers(3, "axes")?.unwrap_or_else(|| vec![0, 1, 2, 3]);
@@ -171,7 +201,9 @@ fn pad(r: &mut Reading<'_>) -> Result<Value, NodeError> {
                 Some(value) => value.scalar(),
                 None => r.node.float("value")?,
             };
-            let (padding, value) = (Padding { top, bottom, left, right }, decimal(value.unwrap_or(0.0)));
+            // Minus infinity, before a maximum, is the least finite number.
+            let value = value.map_or(0.0, |value| decimal(value.max(f32::MIN)));
+            let padding = Padding { top, bottom, left, right };
             let source = r.layer(Pad { padding, channels: of_channels, value }, &[x.source])?;
             return Ok(r.image(source).into());
         }
@@ -190,4 +222,43 @@ fn pad(r: &mut Reading<'_>) -> Result<Value, NodeError> {
         result = r.select(result, dimension, indices)?;
     }
     Ok(result)
+}
+
+/// Pads any dimensions with a constant, by joining it to what is padded.
+fn padded_anyhow(r: &mut Reading<'_>, x: Activation) -> Result<Value, NodeError> {
+    let rank = x.rank();
+    let pads = r.integers(1, "pads")?.ok_or(NodeError::MissingInput("pads"))?;
+    let axes = r.integers(3, "axes")?.unwrap_or_else(|| (0..rank as i64).collect());
+    let unsupported = || NodeError::unsupported("pads", &pads, "numbers from 0, two for each dimension");
+    if pads.len() != 2 * axes.len() {
+        return Err(unsupported());
+    }
+    if let Some(found) = r.node.text("mode")?.filter(|mode| mode != "constant") {
+        return Err(NodeError::unsupported("mode", found, "constant, unless an image [N, C, H, W] is padded"));
+    }
+    let value = match r.optional_constant(2, "value")? {
+        Some(value) => value.scalar(),
+        None => r.node.float("value")?,
+    };
+    let mut result = x;
+    for (index, &axis) in axes.iter().enumerate() {
+        let dimension = resolve(axis, rank).ok_or_else(unsupported)?;
+        for (side, &pad) in [pads[index], pads[axes.len() + index]].iter().enumerate() {
+            let pad = usize::try_from(pad).ok().filter(|&pad| pad <= MAX_PIXELS).ok_or_else(unsupported)?;
+            if pad == 0 {
+                continue;
+            }
+            let mut shape = result.shape();
+            shape[dimension] = pad;
+            r.charge(size(&shape))?;
+            let margin = Constant::floats(&shape, vec![value.unwrap_or(0.0); shape.iter().product()]);
+            let margin = r.learned(&format!("margin.{dimension}.{side}"), &margin, &result)?;
+            let both = if side == 0 { [margin, result] } else { [result, margin] };
+            match along(r, &both, dimension)? {
+                Value::Activation(padded) => result = padded,
+                Value::Constant(_) => unreachable!("an activation stays one"),
+            }
+        }
+    }
+    Ok(result.into())
 }

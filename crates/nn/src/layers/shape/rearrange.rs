@@ -2,39 +2,53 @@
 
 use tensor::MAX_RANK;
 
-use crate::layers::inputs::image;
+use crate::layers::inputs::one;
 use crate::layers::limits::count;
 use crate::layers::prelude::*;
 
-/// The values of a picture in another order, `[N, H, W, C]` → `[N, H′, W′, C′]`: pixels that become channels, or channels that
-/// become pixels, as where a picture is made larger by a convolution (Shi et al., *Real-time single image and video
-/// super-resolution using an efficient sub-pixel convolutional neural network*, 2016).
+/// The values of each image in another order and shape: pixels that become channels, or channels that become pixels, as where a
+/// picture is made larger by a convolution (Shi et al., *Real-time single image and video super-resolution using an efficient
+/// sub-pixel convolutional neural network*, 2016); channels that are divided between the heads of attention; windows of a
+/// picture.
 ///
 /// The values are read as an array of the shape `extents`, whose axes are put into the order `axes`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Display)]
 #[serde(deny_unknown_fields)]
-#[display("rearrange to {}×{}×{}", self.shape[0], self.shape[1], self.shape[2])]
+#[display("rearrange to {}", by_times(&self.shape))]
 pub struct Rearrange {
     /// The extents into which the input is divided, seven at most.
     pub extents: Vec<usize>,
     /// A permutation of these: for each axis of the result the axis that it was.
     pub axes: Vec<usize>,
-    /// `[H′, W′, C′]`.
-    pub shape: [usize; 3],
+    /// The shape of the output, without N.
+    pub shape: Vec<usize>,
+}
+
+impl Rearrange {
+    /// Whether the values stay in their order.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn moves_nothing(&self) -> bool {
+        self.axes.is_sorted()
+    }
+}
+
+/// `14×14×192`.
+pub(crate) fn by_times(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
 }
 
 impl Kind for Rearrange {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, LayerError> {
-        let input = image(inputs)?;
+        let input = one(inputs)?;
         let mut sorted = self.axes.clone();
         sorted.sort_unstable();
         let is_permutation = sorted.iter().copied().eq(0..self.extents.len()) && self.extents.len() < MAX_RANK;
         LayerError::unless(is_permutation, "the order of axes", &self.axes, "a permutation of the extents' numbers")?;
-        let values = count(&input);
+        let values = count(input);
         if values.is_none() || count(&self.extents) != values || count(&self.shape) != values {
-            return Err(LayerError::shape("of as many values as the extents, and the result", &input));
+            return Err(LayerError::shape("of as many values as the extents, and the result", input));
         }
-        Ok(self.shape.into())
+        Ok(self.shape.clone())
     }
 
     fn work(&self, _: &[usize], _: &[usize]) -> Work {
@@ -44,6 +58,10 @@ impl Kind for Rearrange {
     fn reach(&self) -> Reach<'_> {
         Reach::Lost
     }
+
+    fn moves(&self) -> bool {
+        true
+    }
 }
 
 impl Record for Rearrange {
@@ -52,8 +70,8 @@ impl Record for Rearrange {
         let images = x.shape()[0];
         let divided = x.reshape(&[&[images], &self.extents[..]].concat()[..]);
         let axes: Vec<usize> = std::iter::once(0).chain(self.axes.iter().map(|axis| axis + 1)).collect();
-        let [h, w, c] = self.shape;
-        divided.permute(&axes).reshape([images, h, w, c])
+        let permuted = if self.axes.is_sorted() { divided } else { divided.permute(&axes) };
+        permuted.reshape(&[&[images], &self.shape[..]].concat()[..])
     }
 }
 
@@ -65,7 +83,7 @@ mod tests {
     #[test]
     fn blocks_of_pixels_become_channels() {
         let x = random([2, 4, 6, 3], 1);
-        let layer = Rearrange { extents: vec![2, 2, 3, 2, 3], axes: vec![0, 2, 1, 3, 4], shape: [2, 3, 12] };
+        let layer = Rearrange { extents: vec![2, 2, 3, 2, 3], axes: vec![0, 2, 1, 3, 4], shape: vec![2, 3, 12] };
         let y = Tape::new().leaf(x.clone()).apply(layer).value().clone();
         for (place, value) in y.as_slice().iter().enumerate() {
             let [n, i, j, k] = [place / 72, place / 36 % 2, place / 12 % 3, place % 12];

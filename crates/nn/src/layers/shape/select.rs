@@ -38,6 +38,10 @@ impl Kind for Select {
             _ => Reach::SamePlace,
         }
     }
+
+    fn moves(&self) -> bool {
+        true
+    }
 }
 
 impl Record for Select {

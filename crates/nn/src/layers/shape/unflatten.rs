@@ -28,6 +28,10 @@ impl Kind for Unflatten {
     fn reach(&self) -> Reach<'_> {
         Reach::Lost
     }
+
+    fn moves(&self) -> bool {
+        true
+    }
 }
 
 impl Record for Unflatten {

@@ -20,7 +20,7 @@ fn chained() -> ModelBuilder {
         .layer_from("narrow", Conv2d::new(20, 1).stride(2), &["relu1"])
         .layer("scale", Scale { shape: vec![20] })
         .layer("gelu", Gelu { tanh: false })
-        .layer_from("joined", Concat, &["clip", "gelu"])
+        .layer_from("joined", Concat::default(), &["clip", "gelu"])
         .layer("norm", BatchNorm::new())
         .layer("relu2", Relu)
         .layer("norm2", BatchNorm::new())

@@ -114,25 +114,10 @@ fn dimension(r: &Reading<'_>, data: &Value) -> Result<(Vec<usize>, usize), NodeE
 
 /// Repeats dimensions of extent 1, so that the input and the given shape broadcast to the result's.
 fn expand(r: &mut Reading<'_>) -> Result<Value, NodeError> {
-    let mut result = r.input(0, "input")?;
+    let x = r.input(0, "input")?;
     let target = r.integers(1, "shape")?.ok_or(NodeError::MissingInput("shape"))?;
-    let misfit = || NodeError::unsupported("shape", &target, "one that the input is broadcast to");
-    let mut dims = r.full_shape(&result);
-    if target.len() > dims.len() {
-        dims.splice(0..0, vec![1; target.len() - dims.len()]);
-        result = r.reshaped(result, &dims)?;
-    }
-    for (index, &extent) in target.iter().enumerate() {
-        let dimension = index + dims.len() - target.len();
-        match usize::try_from(extent).map_err(|_| misfit())? {
-            extent if extent == dims[dimension] || extent == 1 => {}
-            extent if dims[dimension] == 1 => {
-                result = r.select(result, dimension, std::iter::repeat_n(0, extent))?;
-            }
-            _ => return Err(misfit()),
-        }
-    }
-    Ok(result)
+    let shape: Option<Vec<usize>> = target.iter().map(|&extent| usize::try_from(extent).ok()).collect();
+    r.expanded(x, &shape.ok_or_else(|| NodeError::unsupported("shape", &target, "extents from 0"))?)
 }
 
 /// Repeats the whole of each dimension.

@@ -5,6 +5,7 @@ use crate::onnx::prelude::*;
 
 pub(crate) const READS: Reads = &[
     ("Ceil", |r| r.of_constant(f32::ceil)),
+    ("Cos", |r| r.of_constant(f32::cos)),
     ("Celu", celu),
     ("Floor", |r| r.of_constant(f32::floor)),
     ("LogSoftmax", log_softmax),
@@ -13,6 +14,8 @@ pub(crate) const READS: Reads = &[
     ("Neg", neg),
     ("Round", |r| r.of_constant(f32::round_ties_even)),
     ("Selu", selu),
+    ("Sign", |r| r.of_constant(|x| if x == 0.0 { 0.0 } else { x.signum() })),
+    ("Sin", |r| r.of_constant(f32::sin)),
 ];
 
 /// alpha times the Elu of x / alpha.

@@ -58,12 +58,12 @@ fn reduce(r: &mut Reading<'_>, reduction: Reduction) -> Result<Value, NodeError>
             let name = r.node.input(0).unwrap_or_default().into();
             Err(NodeError::NotConstant { input: "input", name })
         }
+        Value::Activation(x) if over.iter().any(|&dimension| x.runs_through_batch(dimension)) => Err(NodeError::Batch),
         Value::Activation(x) => {
-            let over: Option<Vec<usize>> = over.into_iter().map(|dimension| dimension.checked_sub(1)).collect();
-            let over = over.ok_or(NodeError::Batch)?;
-            let result = of_activation(r, &x, &over, reduction)?;
-            let result =
-                result.ok_or_else(|| unsupported("height, width and channels of an image, or a row's elements"))?;
+            let result = match of_activation(r, &x, &over, reduction)? {
+                Some(result) => result,
+                None => of_arranged(r, &x, &over, reduction)?,
+            };
             let mut shape = result.shape();
             if !kept {
                 let mut dimension = 0..;
@@ -74,15 +74,38 @@ fn reduce(r: &mut Reading<'_>, reduction: Reduction) -> Result<Value, NodeError>
     }
 }
 
+/// The values over which a reduction goes as the rows of an image of one column.
+fn of_arranged(
+    r: &mut Reading<'_>,
+    x: &Activation,
+    over: &[usize],
+    reduction: Reduction,
+) -> Result<Activation, NodeError> {
+    let shape = x.shape();
+    let first = usize::from(x.has_batch_first());
+    let over: Vec<usize> = over.iter().copied().filter(|&dimension| dimension >= first).collect();
+    let kept: Vec<usize> = (first..x.rank()).filter(|dimension| !over.contains(dimension)).collect();
+    let batch: Vec<usize> = (0..first).collect();
+    let extent = |of: &[usize]| of.iter().map(|&dimension| shape[dimension]).product::<usize>();
+    let grouped = [extent(&batch), extent(&over), extent(&kept)];
+    let x = r.permuted(x.clone().into(), &[&batch[..], &over, &kept].concat())?;
+    let Value::Activation(x) = r.reshaped(x, &grouped[1 - first..])? else { unreachable!("an activation stays one") };
+    let image = r.arranged_as("rows", &x, &[vec![first], Vec::new(), vec![first + 1]])?;
+    let result = of_activation(r, &image, &[first], reduction)?.ok_or(NodeError::Batch)?;
+    let mut reduced = shape;
+    over.iter().for_each(|&dimension| reduced[dimension] = 1);
+    result.reshaped(&reduced)
+}
+
 /// The mean or the maximum over positions and then over channels; a sum is a mean times the number of terms. `None` if the
-/// dimensions divide an axis of the layer's output.
+/// dimensions divide an axis of the layer's output, or if that is no image and no row.
 fn of_activation(
     r: &mut Reading<'_>,
     x: &Activation,
     over: &[usize],
     reduction: Reduction,
 ) -> Result<Option<Activation>, NodeError> {
-    let Some(axes) = x.axes_of(over) else { return Ok(None) };
+    let Some(axes) = x.axes_of(over).filter(|_| matches!(x.layer_shape().len(), 1 | 3)) else { return Ok(None) };
     let terms: usize = over.iter().map(|&dimension| x.shape()[dimension]).product();
     let is_sum = !matches!(reduction, Reduction::Mean | Reduction::Max);
     let mut source = x.source;

@@ -30,26 +30,27 @@ fn blocks(r: &mut Reading<'_>) -> Result<(Activation, [usize; 3], usize), NodeEr
 /// DepthToSpace: channels become blocks of pixels.
 fn depth_to_space(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let (x, [rows, columns, channels], side) = blocks(r)?;
-    let channels = channels / (side * side);
+    let (n, channels) = (x.shape()[0], channels / (side * side));
     let divided = match r.node.text("mode")?.as_deref() {
-        None | Some("DCR") => x.reshaped(&[side, side, channels, rows, columns])?.transposed(&[0, 3, 4, 1, 5, 2])?,
-        Some("CRD") => x.reshaped(&[channels, side, side, rows, columns])?.transposed(&[0, 1, 4, 2, 5, 3])?,
+        None | Some("DCR") => x.reshaped(&[n, side, side, channels, rows, columns])?.transposed(&[0, 3, 4, 1, 5, 2]),
+        Some("CRD") => x.reshaped(&[n, channels, side, side, rows, columns])?.transposed(&[0, 1, 4, 2, 5, 3]),
         Some(found) => return Err(NodeError::unsupported("mode", found, "DCR, CRD")),
     };
-    Ok(r.arranged("", &divided.reshaped(&[channels, rows * side, columns * side])?)?.into())
+    Ok(r.arranged("", &divided.reshaped(&[n, channels, rows * side, columns * side])?)?.into())
 }
 
 /// SpaceToDepth: blocks of pixels become channels.
 fn space_to_depth(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let (x, [rows, columns, channels], side) = blocks(r)?;
     let (rows, columns) = (rows / side, columns / side);
-    let divided = x.reshaped(&[channels, rows, side, columns, side])?;
+    let n = x.shape()[0];
+    let divided = x.reshaped(&[n, channels, rows, side, columns, side])?;
     let divided = match r.node.text("mode")?.as_deref() {
-        None | Some("DCR") => divided.transposed(&[0, 3, 5, 1, 2, 4])?,
-        Some("CRD") => divided.transposed(&[0, 1, 3, 5, 2, 4])?,
+        None | Some("DCR") => divided.transposed(&[0, 3, 5, 1, 2, 4]),
+        Some("CRD") => divided.transposed(&[0, 1, 3, 5, 2, 4]),
         Some(found) => return Err(NodeError::unsupported("mode", found, "DCR, CRD")),
     };
-    Ok(r.arranged("", &divided.reshaped(&[side * side * channels, rows, columns])?)?.into())
+    Ok(r.arranged("", &divided.reshaped(&[n, side * side * channels, rows, columns])?)?.into())
 }
 
 /// Flatten: two dimensions, those before the axis and those from it on. The images of a batch stay apart.
@@ -92,7 +93,6 @@ fn reshape(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     r.reshaped(x, &shape)
 }
 
-/// Transpose; the images of a batch stay the first dimension.
 fn transpose(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let x = r.input(0, "input")?;
     let rank = r.full_shape(&x).len();
@@ -108,20 +108,7 @@ fn transpose(r: &mut Reading<'_>) -> Result<Value, NodeError> {
             permutation
         }
     };
-    match x {
-        Value::Activation(x) => {
-            let mut x = r.materialized(x.transposed(&permutation)?)?;
-            if !x.has_whole_axes() {
-                x = r.arranged("", &x)?;
-            }
-            let Some(shape) = x.as_unflattened() else { return Ok(x.into()) };
-            Ok(r.unflattened("", &x, shape)?.into())
-        }
-        Value::Constant(constant) => {
-            r.charge(constant.values.len())?;
-            Ok(constant.transposed(&permutation).into())
-        }
-    }
+    r.permuted(x, &permutation)
 }
 
 /// Squeeze: without these dimensions, or without all of extent 1.

@@ -9,19 +9,19 @@ use crate::onnx::activation::Activation;
 #[derive(Clone, Debug)]
 enum Step {
     /// The dimensions in the order of these keys.
-    Transpose([u8; 5]),
+    Transpose([u8; 6]),
     /// The prime factors of the number of values, each given to the dimension of its key.
     Reshape([u8; 12], usize),
     /// Each dimension joined to the one before it where the key is odd.
-    Join([u8; 5]),
+    Join([u8; 6]),
 }
 
 impl Step {
     fn any() -> impl Strategy<Value = Self> {
         prop_oneof![
-            any::<[u8; 5]>().prop_map(Self::Transpose),
-            (any::<[u8; 12]>(), 1..=5_usize).prop_map(|(keys, rank)| Self::Reshape(keys, rank)),
-            any::<[u8; 5]>().prop_map(Self::Join),
+            any::<[u8; 6]>().prop_map(Self::Transpose),
+            (any::<[u8; 12]>(), 1..=6_usize).prop_map(|(keys, rank)| Self::Reshape(keys, rank)),
+            any::<[u8; 6]>().prop_map(Self::Join),
         ]
     }
 }
@@ -61,19 +61,18 @@ proptest! {
         let values: usize = dims.iter().product();
         let layer: Vec<usize> = (0..values).collect();
         let (mut view, mut array) = if is_row {
-            let array = ArrayD::from_shape_vec(vec![values, 1, 1], layer.clone()).unwrap();
-            (Activation::row(Source::Image, values, 3), array)
+            let array = ArrayD::from_shape_vec(vec![1, values, 1, 1], layer.clone()).unwrap();
+            (Activation::row(Source::Image, 1, values, 4), array)
         } else {
-            let array = ArrayD::from_shape_vec(&dims[..], layer.clone()).unwrap();
-            (Activation::image(Source::Image, dims), array.permuted_axes(&[2, 0, 1][..]))
+            let array = ArrayD::from_shape_vec(&[&[1], &dims[..]].concat()[..], layer.clone()).unwrap();
+            (Activation::image(Source::Image, 1, dims), array.permuted_axes(&[0, 3, 1, 2][..]))
         };
         for step in steps {
             let shape = match step {
                 Step::Transpose(keys) => {
                     let mut order: Vec<usize> = (0..array.ndim()).collect();
                     order.sort_by_key(|&dimension| keys[dimension]);
-                    let with_batch: Vec<usize> = [0].into_iter().chain(order.iter().map(|i| i + 1)).collect();
-                    view = view.transposed(&with_batch).unwrap();
+                    view = view.transposed(&order);
                     array = array.permuted_axes(order);
                     array.shape().to_vec()
                 }

@@ -344,10 +344,10 @@ fn rich() -> Vec<u8> {
         .layer("mean", GlobalAvgPool)
         .layer("gate", HardSigmoid { slope: 0.2, offset: 0.5 })
         .layer_from("se", Mul, &["scale", "gate"])
-        .layer_from("both", Concat, &["se", "pool"])
+        .layer_from("both", Concat::default(), &["se", "pool"])
         .layer("swish", HardSwish)
         .layer("unit", L2Norm { epsilon: 1e-12 })
-        .layer("pixels", Rearrange { extents: vec![3, 3, 4, 2], axes: vec![0, 1, 3, 2], shape: [3, 3, 8] })
+        .layer("pixels", Rearrange { extents: vec![3, 3, 4, 2], axes: vec![0, 1, 3, 2], shape: vec![3, 3, 8] })
         .layer("flat", Flatten)
         .layer("drop", Dropout { probability: 0.5 })
         .layer("fc", Linear::new(3));

@@ -41,7 +41,7 @@ fn on_images(model: &ModelProto, graph: &GraphProto, input: &Constant) -> Comput
     let (_, image) = read(&graph.input[0].name, 0)?;
     let scores = output::scores(graph, output).value;
     let (mut network, mut result) = read(scores, 1 << 20)?;
-    let is_left_out = scores != output && result.shape().len() == 1;
+    let is_left_out = scores != output && result.rank() == 2;
     if scores != output && !is_left_out {
         (network, result) = read(output, 1 << 20)?;
     }
@@ -63,9 +63,7 @@ fn on_images(model: &ModelProto, graph: &GraphProto, input: &Constant) -> Comput
         "LogSoftmax" if is_left_out => log_softmax(&tensor::Tape::new().leaf(scores)).value().clone(),
         _ => scores,
     };
-    let rows = scores.as_slice().chunks_exact(scores.len() / batch);
-    let values = rows.flat_map(|row| result.in_onnx_order(row)).collect();
-    Ok(([&[batch], &result.shape()[..]].concat(), values))
+    Ok((result.shape(), result.in_onnx_order(scores.as_slice())))
 }
 
 pub(super) fn input(extents: &[i64]) -> ValueInfoProto {

@@ -127,8 +127,8 @@ impl<'a> Explainer<'a> {
         let refused = refused.into_iter().map(|(title, _)| title).collect();
         let mut layers: Vec<&str> = args.layer.iter().flatten().map(String::as_str).collect();
         if layers == ["all"] && model.layer_index("all").is_err() {
-            let spatial = model.layers().iter().filter(|node| node.output_shape.len() == 3);
-            layers = spatial.map(|node| node.name.as_str()).collect();
+            let placed = model.layers().iter().zip(model.grids()).filter(|(_, grid)| grid.is_some());
+            layers = placed.map(|(node, _)| node.name.as_str()).collect();
         }
         for layer in &layers {
             model.layer_index(layer).map_err(|error| in_model(error.into()))?;
@@ -238,7 +238,7 @@ impl<'a> Explainer<'a> {
         if let Some(last) = self.model.last_spatial_layer().filter(|_| defaulted) {
             let last = &self.model.layers()[last].name;
             tell!(
-                "  Grad-CAM looks at `{last}`, the last layer with positions (--layer selects another; `--layer all` shows each)"
+                "  Grad-CAM looks at `{last}`, the last layer with positions that a later layer mixes (--layer selects another; `--layer all` shows each)"
             );
         }
         let (file, record_file) = (self.file(&input.name, ".explained.png"), self.file(&input.name, ".explained.json"));

@@ -184,15 +184,33 @@ fn print(model: &Model, name: &str) {
         }
         None => say!("Head           not global average pooling and one fully connected layer: no CAM; use grad-cam"),
     }
-    let spatial = layers.iter().filter_map(|node| match node.output_shape[..] {
-        [height, width, _] => Some(format!("{} {height}×{width}", node.name)),
-        _ => None,
-    });
-    say!("Grad-CAM at    {}", spatial.collect::<Vec<_>>().join(", "));
+    let placed =
+        layers.iter().zip(model.grids()).filter_map(|(node, grid)| Some((&node.name[..], grid.as_ref()?.size)));
+    let placed: Vec<(&str, [usize; 2])> = placed.collect();
+    for (index, alike) in placed.chunk_by(|a, b| a.1 == b.1).enumerate() {
+        let label = if index == 0 { "Grad-CAM at" } else { "" };
+        say!("{label:<14} {}", of_one_size(alike));
+    }
     if let Some(last) = model.last_spatial_layer() {
-        say!("               (default: the last layer with positions, `{}`)", layers[last].name);
+        say!(
+            "               (default: the last layer with positions that a later layer mixes, `{}`)",
+            layers[last].name
+        );
     }
     print_algorithms(model);
+}
+
+/// Layers of one size that follow one another: `14×14: conv5, relu5`, or the first and the last of many.
+fn of_one_size(layers: &[(&str, [usize; 2])]) -> String {
+    const LISTED: usize = 4;
+    let [height, width] = layers[0].1;
+    let names: Vec<&str> = layers.iter().map(|(name, _)| *name).collect();
+    match &names[..] {
+        [first, .., last] if names.len() > LISTED => {
+            format!("{height}×{width}: {} layers, {first} … {last}", names.len())
+        }
+        names => format!("{height}×{width}: {}", names.join(", ")),
+    }
 }
 
 /// The meaning of the scores, in words.

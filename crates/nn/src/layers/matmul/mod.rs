@@ -1,0 +1,134 @@
+//! Products of two activations.
+
+#[cfg(feature = "onnx")]
+mod onnx;
+
+use super::inputs::two;
+use crate::layers::prelude::*;
+use crate::real::Operand;
+
+/// Products of matrices, one for each leading index: `[N, …, M, K]` times `[N, …, K, L]` is `[N, …, M, L]`. If the second is
+/// `transposed`, it is `[N, …, L, K]`. The two products of attention (Vaswani et al. 2017, eq. 1) are Q·Kᵀ and A·V.
+///
+/// As for any matrix product Y = A·B, ∂A = ∂Y·Bᵀ and ∂B = Aᵀ·∂Y; of Y = A·Bᵀ, ∂A = ∂Y·B and ∂B = ∂Yᵀ·A.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display)]
+#[serde(deny_unknown_fields)]
+#[display("product{}", if self.transposed { ", transposed" } else { "" })]
+pub struct MatMul {
+    /// Whether the rows of the second input are multiplied, rather than its columns.
+    #[serde(default)]
+    pub transposed: bool,
+}
+
+impl MatMul {
+    /// The shape of the product of two matrices for each leading index, if they fit.
+    fn shape_of(self, a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+        let (&[ref leading @ .., rows, k], &[ref others @ .., b_rows, b_columns]) = (a, b) else { return None };
+        let (inner, columns) = if self.transposed { (b_columns, b_rows) } else { (b_rows, b_columns) };
+        (leading == others && inner == k).then(|| [leading, &[rows, columns]].concat())
+    }
+}
+
+impl Kind for MatMul {
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, LayerError> {
+        let (a, others) = two(inputs)?;
+        let expected = if self.transposed {
+            "[N, …, L, K], if the first is [N, …, M, K]"
+        } else {
+            "[N, …, K, L], if the first is [N, …, M, K]"
+        };
+        self.shape_of(a, others[0]).ok_or_else(|| LayerError::shape(expected, others[0]))
+    }
+
+    fn work(&self, input: &[usize], output: &[usize]) -> Work {
+        Work::of_rows(input, output)
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        Reach::Rows
+    }
+}
+
+impl<T: Real> Op<T> for MatMul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, wanted: Wanted<'_>) -> Grads<T> {
+        let (a, b) = (node.input(0), node.input(1));
+        let of_a = || product(&upstream, false, b, !self.transposed);
+        let of_b =
+            || if self.transposed { product(&upstream, true, a, false) } else { product(a, true, &upstream, false) };
+        Grads::new([wanted.then(0, of_a), wanted.then(1, of_b)])
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::INPUTS
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::Multilinear
+    }
+}
+
+/// The products of the matrices of two tensors, either of which may be transposed.
+fn product<T: Real>(a: &Tensor<T>, a_transposed: bool, b: &Tensor<T>, b_transposed: bool) -> Tensor<T> {
+    let operand = |x: &Tensor<T>, transposed| {
+        let [.., rows, columns] = x.shape()[..] else { unreachable!("at least two axes") };
+        if transposed { [columns, rows] } else { [rows, columns] }
+    };
+    let ([m, k], [_, l]) = (operand(a, a_transposed), operand(b, b_transposed));
+    let rank = a.shape().len();
+    let mut y = Tensor::scratch([&a.shape()[..rank - 2], &[m, l]].concat());
+    let [a, b] =
+        [(a, a_transposed), (b, b_transposed)].map(|(x, transposed)| Operand { values: x.as_slice(), transposed });
+    T::products(a, b, [m, k, l], y.make_mut());
+    y
+}
+
+impl Record for MatMul {
+    fn record<T: Real>(&self, run: Run<'_, T>) -> Var<T> {
+        let [a, b] = &run.inputs[..] else { unreachable!("it has two inputs") };
+        let y = product(a.value(), false, b.value(), self.transposed);
+        a.tape().record(*self, &[a, b], y)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MatMul;
+    use crate::layers::testing::*;
+
+    #[test]
+    fn it_is_a_product_of_each_pair_of_matrices() {
+        for transposed in [false, true] {
+            let tape = Tape::new();
+            let a = random([2, 3, 4, 5], 1);
+            let b = random(if transposed { [2, 3, 6, 5] } else { [2, 3, 5, 6] }, 2);
+            let y = tape.leaf(a.clone()).apply_to(MatMul { transposed }, &[&tape.leaf(b.clone())]);
+            for pair in 0..6 {
+                let [a, b] = [&a, &b].map(|x| {
+                    let [rows, columns] = [x.shape()[2], x.shape()[3]];
+                    tape.leaf(Tensor::new(
+                        [rows, columns],
+                        x.as_slice()[pair * rows * columns..][..rows * columns].to_vec(),
+                    ))
+                });
+                let literal = a.matmul(&if transposed { b.transpose() } else { b });
+                let found = Tensor::new([4, 6], y.value().as_slice()[pair * 24..][..24].to_vec());
+                approx::assert_abs_diff_eq!(&found, literal.value(), epsilon = 1e-14);
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_differences() {
+        for (transposed, b) in [(false, [2, 2, 4, 3]), (true, [2, 2, 3, 4])] {
+            gradcheck(&[random([2, 2, 3, 4], 1), random(b, 2)], |v| {
+                v[0].apply_to(MatMul { transposed }, &[&v[1]]).tanh()
+            })
+            .within(1e-7)
+            .unwrap();
+        }
+    }
+}
