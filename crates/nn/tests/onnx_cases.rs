@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nn::Model;
 use nn::onnx::{LoadErrorKind, OnnxError, OnnxOptions};
+use nn::{Layer, Model};
 use serde::Deserialize;
 use tensor::Tensor;
 
@@ -228,4 +228,66 @@ fn tasks_are_kept_in_files() {
         assert_eq!(again.predict(images.clone()).unwrap(), model.predict(images).unwrap());
         assert_eq!(Model::from_bytes(&model.to_bytes().unwrap()).unwrap(), model);
     }
+}
+
+/// Where a gradient of one position's values isn't zero in the image: first and last row and column.
+fn reads(model: &Model, layer: usize, position: usize) -> Option<[[usize; 2]; 2]> {
+    let [h, w, c] = model.input_shape();
+    let forward = model.record(Tensor::from_fn([1, h, w, c], |i| (0.37 * i as f64).sin() as f32)).unwrap();
+    let output = forward.activation(layer);
+    let channels = *output.shape().last().unwrap();
+    let mut seed = Tensor::zeros(output.shape());
+    seed.make_mut()[position * channels..][..channels].iter_mut().zip(1..).for_each(|(g, i)| *g = i as f32);
+    let mut gradients = forward.tape().backward_from(output, seed, &tensor::Exact, [forward.input()]).unwrap();
+    let gradient = gradients.take(forward.input()).unwrap();
+    let touched = gradient.as_slice().iter().enumerate().filter(|(_, g)| **g != 0.0);
+    let pixels: Vec<[usize; 2]> = touched.map(|(value, _)| [value / c / w, value / c % w]).collect();
+    let ends = |axis: usize| {
+        let along = pixels.iter().map(|pixel| pixel[axis]);
+        Some([along.clone().min()?, along.max()?])
+    };
+    Some([ends(0)?, ends(1)?])
+}
+
+/// Before the first attention each token reads the pixels of its own patch, which tells where it stands.
+#[test]
+fn tokens_stand_where_their_patches_are() {
+    let (with_class_token, without) = (["vit-class-token", "vit-encoder", "vit-new-exporter"], ["vit-einsum"]);
+    for (name, patch) in with_class_token.into_iter().chain(without).map(|name| (name, 4)).chain([("swin-windows", 2)])
+    {
+        let model = Model::load_onnx(path(&format!("made/{name}.onnx"))).unwrap();
+        let end = model.layers().iter().position(|node| matches!(node.layer, Layer::MatMul(_))).unwrap();
+        let mut are_all_in_order = true;
+        for (layer, grid) in model.grids()[..end].iter().enumerate() {
+            let Some(grid) = grid else { continue };
+            assert_eq!(grid.step, [1.0; 2], "{name}");
+            let positions = grid.positions.clone().unwrap_or_else(|| (0..grid.size[0] * grid.size[1]).collect());
+            for (cell, position) in positions.into_iter().enumerate() {
+                let at = [cell / grid.size[1], cell % grid.size[1]];
+                let expected = [0, 1].map(|axis| {
+                    let first = (grid.origin[axis] as usize + at[axis]) * patch;
+                    [first, first + patch - 1]
+                });
+                assert_eq!(reads(&model, layer, position), Some(expected), "{name}, {}", model.layers()[layer].name);
+            }
+            are_all_in_order &= grid.positions.is_none();
+        }
+        // A class token stands before the others, and windows divide the picture.
+        assert_eq!(are_all_in_order, without.contains(&name), "{name}");
+    }
+}
+
+/// Tokens before the last attention, which alone the class token reads; pictures before their pooling.
+#[test]
+fn the_default_layer_is_the_last_whose_positions_are_mixed() {
+    let default = |name: &str| {
+        let model = Model::load_onnx(path(&format!("made/{name}.onnx"))).unwrap();
+        let layer = model.last_spatial_layer().unwrap();
+        (model.layers()[layer].name.clone(), model.grids()[layer].as_ref().unwrap().size)
+    };
+    assert_eq!(default("vit-class-token"), ("/blocks/blocks.1/norm1/LayerNormalization".into(), [3, 4]));
+    assert_eq!(default("vit-einsum"), ("/norm/LayerNormalization".into(), [3, 4]));
+    assert_eq!(default("swin-windows"), ("/norm/LayerNormalization".into(), [6, 8]));
+    assert_eq!(default("norm-behind-pool"), ("/Relu".into(), [4, 3]));
+    assert_eq!(default("pooled-twice").1, [6, 7]);
 }

@@ -97,6 +97,37 @@ pub(crate) fn copy<T: Element>(to: &mut [T], from: &[T]) {
     for_each_part(to, BLOCK, |block, to| to.copy_from_slice(&from[block * BLOCK..][..to.len()]));
 }
 
+/// Writes the elements of an array of the shape `extents` to `y` with permuted dimensions: dimension `d` of the result is
+/// dimension `axes[d]` of the array. There may be any number of dimensions.
+///
+/// # Panics
+/// If `axes` isn't a permutation, or `x` or `y` is shorter than the array.
+pub fn permute<T: Element>(x: &[T], extents: &[usize], axes: &[usize], y: &mut [T]) {
+    let size: usize = extents.iter().product();
+    let (x, y) = (&x[..size], &mut y[..size]);
+    // The last dimensions that stay where they are: their elements are copied together.
+    let kept = (0..axes.len()).rev().take_while(|&axis| axes[axis] == axis).count();
+    let (moved, width) = (&axes[..axes.len() - kept], extents[axes.len() - kept..].iter().product::<usize>());
+    let step = |axis: usize| extents[axis + 1..].iter().product::<usize>();
+    let mut walks: Vec<[usize; 2]> = moved.iter().map(|&axis| [extents[axis], step(axis)]).collect();
+    let start = |walks: &[[usize; 2]], mut row: usize| {
+        let along = |start, [extent, step]: &[usize; 2]| {
+            let at = row % extent;
+            row /= extent;
+            start + at * step
+        };
+        walks.iter().rev().fold(0, along)
+    };
+    if width > 1 || walks.is_empty() {
+        return for_each_row(y, width.max(1), |row, y| y.copy_from_slice(&x[start(&walks, row)..][..width]));
+    }
+    let [extent, step] = walks.pop().expect("dimensions that move");
+    for_each_row(y, extent.max(1), |row, y| {
+        let first = start(&walks, row);
+        y.iter_mut().enumerate().for_each(|(at, y)| *y = x[first + at * step]);
+    });
+}
+
 /// The elements of a loop that is long enough to be vectorized well.
 pub(crate) const LOOP: usize = 512;
 

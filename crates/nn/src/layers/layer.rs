@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tensor::Var;
+use tensor::{MAX_RANK, Var};
 
 use super::error::LayerError;
 use super::kind::Kind;
@@ -79,7 +79,7 @@ impl Layer {
     pub fn output_shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, LayerError> {
         let output = self.kind().output_shape(inputs)?;
         match count(&output) {
-            Some(values) if values <= MAX_VALUES => Ok(output),
+            Some(values) if values <= MAX_VALUES && output.len() < MAX_RANK => Ok(output),
             _ => Err(LayerError::TooLarge(output)),
         }
     }

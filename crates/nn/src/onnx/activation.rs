@@ -9,8 +9,6 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use tensor::MAX_RANK;
-
 use super::constant::{Constant, Values};
 use super::error::NodeError;
 use super::network::Weight;
@@ -272,7 +270,8 @@ impl Activation {
             group.iter().map(|&dimension| of(dimension)).product()
         };
         let shape: Vec<usize> = groups.iter().map(extent_of).collect();
-        if shape.iter().product::<usize>() != self.layer_shape().iter().product::<usize>() || extents.len() >= MAX_RANK
+        if shape.iter().product::<usize>() != self.layer_shape().iter().product::<usize>()
+            || extents.len() > Rearrange::MOST_EXTENTS
         {
             return Err(self.misfit("fewer divided dimensions"));
         }

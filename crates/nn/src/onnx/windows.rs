@@ -91,13 +91,20 @@ pub(crate) fn pooled(r: &mut Reading<'_>) -> Result<(Activation, Pool2d, Padding
     if r.node.integers("kernel_shape")?.is_none_or(<[i64]>::is_empty) {
         return Err(NodeError::MissingInput("kernel_shape"));
     }
-    let kernel = r.node.pair("kernel_shape", dimensions)?;
+    let mut kernel = r.node.pair("kernel_shape", dimensions)?;
     let Windows { stride, dilation, mut padding } = Windows::read(&r.node, [height, width], kernel, dimensions)?;
     if dilation != [1, 1] {
         return Err(NodeError::unsupported("dilations", dilation, "1 in each dimension"));
     }
     let mut reached = Padding::default();
     if r.node.integer("ceil_mode", 0)? != 0 {
+        for (axis, (extent, padding)) in [height, width].into_iter().zip(padding.total()).enumerate() {
+            // The only window, which is larger than the image, ends where that does.
+            let whole = extent.saturating_add(padding);
+            if (whole..whole.saturating_add(stride[axis])).contains(&kernel[axis]) {
+                kernel[axis] = whole;
+            }
+        }
         reached.bottom = beyond(height, padding.top, padding.bottom, kernel[0], stride[0]);
         reached.right = beyond(width, padding.left, padding.right, kernel[1], stride[1]);
         padding.bottom = padding.bottom.saturating_add(reached.bottom);

@@ -316,4 +316,152 @@ export("pooled-context", Function(
     conv=conv(6, 4), pool=nn.Sequential(nn.AdaptiveAvgPool2d(1), conv(3, 3, 1)), end=ends(4),
 ), (7, 6, 3))
 
+# Tokens and attention.
+class Attention(nn.Module):
+    """Self-attention with a bias between positions, as vision transformers write it."""
+
+    def __init__(self, channels, heads, written="fused", bias=None):
+        super().__init__()
+        self.heads, self.written, self.bias = heads, written, bias
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+
+    def forward(self, x):
+        n, t, c = x.shape
+        d = c // self.heads
+        if self.written == "fused":
+            q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, d).permute(2, 0, 3, 1, 4).unbind(0)
+        else:
+            q, k, v = (part.view(n, t, self.heads, d).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=-1))
+        if self.written == "einsum":
+            scores = torch.einsum("bhid,bhjd->bhij", q, k) * d**-0.5
+        else:
+            scores = (q * d**-0.5) @ k.transpose(-2, -1)
+        if self.bias is not None:
+            scores = scores + self.bias
+        scores = scores.softmax(-1)
+        y = torch.einsum("bhij,bhjd->bhid", scores, v) if self.written == "einsum" else scores @ v
+        return self.out(y.transpose(1, 2).reshape(n, t, c))
+
+
+class Block(nn.Module):
+    def __init__(self, channels, attention):
+        super().__init__()
+        self.norm1, self.attention, self.norm2 = nn.LayerNorm(channels), attention, nn.LayerNorm(channels)
+        self.mlp = nn.Sequential(nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class Vit(nn.Module):
+    """Patches of 4×4, a class token or a mean over the tokens."""
+
+    def __init__(self, blocks, channels=8, tokens=12, class_token=True):
+        super().__init__()
+        self.patches = conv(3, channels, 4, stride=4)
+        self.token = nn.Parameter(torch.zeros(1, 1, channels)) if class_token else None
+        self.places = nn.Parameter(torch.zeros(1, tokens + class_token, channels))
+        self.blocks, self.norm, self.head = nn.Sequential(*blocks), nn.LayerNorm(channels), nn.Linear(channels, 3)
+
+    def forward(self, x):
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        if self.token is not None:
+            x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1)
+        x = self.norm(self.blocks(x + self.places))
+        return self.head(x[:, 0] if self.token is not None else x.mean(1))
+
+
+def blocks(channels=8, **settings):
+    return [Block(channels, Attention(channels, 2, **settings)) for _ in range(2)]
+
+
+DYNAMIC = {"x": {0: "N"}, "y": {0: "N"}}
+export("vit-class-token", Vit(blocks()), (12, 16, 3))
+export("vit-dynamic", Vit(blocks(written="split")), (12, 16, 3), dynamic=DYNAMIC)
+export("vit-einsum", Vit(blocks(written="einsum"), class_token=False), (12, 16, 3))
+export("vit-relative", Vit(blocks(bias=torch.sin(torch.arange(2.0 * 12 * 12)).view(1, 2, 12, 12)), class_token=False), (12, 16, 3), dynamic=DYNAMIC)
+export("vit-new-exporter", Vit(blocks()), (12, 16, 3), dynamo=True)
+export("vit-encoder", Vit([nn.TransformerEncoderLayer(8, 2, 16, activation="gelu", batch_first=True, norm_first=True)]), (12, 16, 3))
+export("vit-encoder-sequence-first", Function(
+    lambda m, x: m.head(m.layer(m.patches(x).flatten(2).permute(2, 0, 1)).mean(0)),
+    patches=conv(3, 8, 4, stride=4), layer=nn.TransformerEncoderLayer(8, 2, 16), head=nn.Linear(8, 3),
+), (12, 16, 3))
+
+
+class Windows(nn.Module):
+    """Attention within windows of 2×2 that are shifted by a pixel, as in Swin transformers."""
+
+    def __init__(self, channels, size):
+        super().__init__()
+        self.attention, self.norm = Attention(channels, 2), nn.LayerNorm(channels)
+        height, width = size
+        image = torch.zeros(1, height, width, 1)
+        for i, rows in enumerate((slice(0, -2), slice(-2, -1), slice(-1, None))):
+            for j, columns in enumerate((slice(0, -2), slice(-2, -1), slice(-1, None))):
+                image[:, rows, columns] = 3 * i + j
+        windows = self.divided(image).squeeze(-1)
+        mask = windows[:, None, :] != windows[:, :, None]
+        self.register_buffer("mask", mask.float()[:, None] * -100.0)
+
+    def divided(self, x):
+        n, h, w, c = x.shape
+        return x.view(n, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, 4, c)
+
+    def forward(self, x):
+        n, h, w, c = x.shape
+        windows = self.divided(torch.roll(self.norm(x), (-1, -1), (1, 2)))
+        self.attention.bias = self.mask
+        y = self.attention(windows).view(n, h // 2, w // 2, 2, 2, c).permute(0, 1, 3, 2, 4, 5).reshape(n, h, w, c)
+        return x + torch.roll(y, (1, 1), (1, 2))
+
+
+export("swin-windows", Function(
+    lambda m, x: m.head(m.norm(m.windows(m.patches(x).permute(0, 2, 3, 1))).mean((1, 2))),
+    patches=conv(3, 8, 2, stride=2), windows=Windows(8, (6, 8)), norm=nn.LayerNorm(8), head=nn.Linear(8, 3),
+), (12, 16, 3))
+export("swin-merged", Function(
+    lambda m, x: m.head(m.merge(torch.cat([m.patches(x).permute(0, 2, 3, 1)[:, i::2, j::2] for j in (0, 1) for i in (0, 1)], -1)).mean((1, 2))),
+    patches=conv(3, 3, 2, stride=2), merge=nn.Sequential(nn.LayerNorm(12), nn.Linear(12, 8)), head=nn.Linear(8, 3),
+), (12, 16, 3))
+
+
+class Mixer(nn.Module):
+    def __init__(self, tokens, channels):
+        super().__init__()
+        self.norm, self.mix = nn.LayerNorm(channels), nn.Sequential(nn.Linear(tokens, 5), nn.GELU(), nn.Linear(5, tokens))
+
+    def forward(self, x):
+        return x + self.mix(self.norm(x).transpose(1, 2)).transpose(1, 2)
+
+
+export("mixer", Vit([Mixer(12, 8), Mixer(12, 8)], class_token=False), (12, 16, 3))
+export("channel-attention", Function(
+    lambda m, x: m.end(x + (F.normalize(x.flatten(2), dim=-1) @ F.normalize(x.flatten(2), dim=-1).transpose(1, 2)).softmax(-1).matmul(x.flatten(2)).view_as(x)),
+    end=ends(3),
+), (6, 5, 3))
+export("global-context", Function(
+    lambda m, x: m.end(x + m.transform(torch.bmm(x.flatten(2), m.key(x).flatten(2).softmax(-1).transpose(1, 2)).unsqueeze(-1))),
+    key=conv(3, 1, 1), transform=conv(3, 3, 1), end=ends(3),
+), (6, 5, 3))
+
+# Heads.
+export("pooled-twice", Function(
+    lambda m, x: m.fc(torch.cat([F.adaptive_max_pool2d(m.conv(x), 1), F.adaptive_avg_pool2d(m.conv(x), 1)], 1).flatten(1)),
+    conv=conv(3, 5), fc=nn.Linear(10, 3),
+), (8, 9, 3))
+export("one-number", Function(lambda m, x: m.end(m.conv(x)).squeeze(-1), conv=conv(3, 4), end=ends(4, 1)), (6, 5, 3))
+export("channels-last-memory", nn.Sequential(conv(3, 4), nn.ReLU(), ends(4)).to(memory_format=torch.channels_last), (6, 5, 3), dynamo=True)
+export("norm-behind-pool", Function(
+    lambda m, x: m.fc(m.norm(F.relu(m.conv(x)).mean((2, 3), keepdim=True).permute(0, 2, 3, 1)).permute(0, 3, 1, 2).flatten(1)),
+    conv=conv(3, 4), norm=nn.LayerNorm(4), fc=nn.Linear(4, 3),
+), (6, 5, 3))
+export("padded-maximum", nn.Sequential(conv(3, 4), nn.ConstantPad2d((0, 1, 0, 1), float("-inf")), nn.MaxPool2d(3, 2), ends(4)), (8, 8, 3))
+export("wide-average", nn.Sequential(conv(3, 4), nn.AvgPool2d(20, ceil_mode=True), nn.Flatten(), nn.Linear(4, 3)), (6, 6, 3))
+export("split-attention", Function(
+    lambda m, x: (lambda both: m.end((both * m.gate(both.sum(1).mean((2, 3))).view(-1, 2, 4, 1, 1).softmax(1)).sum(1)))(torch.stack([m.a(x), m.b(x)], 1)),
+    a=conv(3, 4), b=conv(3, 4), gate=nn.Linear(4, 8), end=ends(4),
+), (6, 5, 3))
+
 (HERE.parent / "made.json").write_text(json.dumps(networks, indent=1, sort_keys=True) + "\n")

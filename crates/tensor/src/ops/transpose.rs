@@ -1,6 +1,6 @@
 //! Permuted dimensions.
 
-use crate::blocks::for_each_row;
+use crate::blocks::permute;
 use crate::{Element, Grads, Nature, Needs, Node, Op, Tensor, Var, Wanted};
 
 /// Permuted dimensions. The gradient is the upstream under the inverse permutation.
@@ -32,9 +32,6 @@ impl<T: Element> Op<T> for Permute {
     }
 }
 
-/// Neighbouring elements that are worth a copy of their own.
-const WORTHWHILE: usize = 8;
-
 impl<T: Element> Tensor<T> {
     /// The array with permuted dimensions: dimension `d` of the result is dimension `axes[d]` of this one.
     ///
@@ -42,27 +39,11 @@ impl<T: Element> Tensor<T> {
     /// If `axes` isn't a permutation of the dimensions.
     #[must_use]
     pub fn permute(&self, axes: &[usize]) -> Self {
-        let rank = axes.len();
-        // The last dimensions that stay where they are: their elements are copied together.
-        let kept = (0..rank).rev().take_while(|&axis| axes[axis] == axis).count();
-        let width: usize = self.shape().iter().skip(rank - kept).product();
-        let is_permutation = rank == self.shape().len() && (0..rank).all(|axis| axes.contains(&axis));
-        if !is_permutation || width < WORTHWHILE {
-            return Self::from(self.view().permuted_axes(axes));
-        }
-        let (moved, outer) = (&axes[..rank - kept], &self.shape()[..rank - kept]);
-        let extents: Vec<usize> = moved.iter().map(|&axis| outer[axis]).collect();
-        let steps: Vec<usize> = moved.iter().map(|&axis| outer[axis + 1..].iter().product::<usize>() * width).collect();
-        let mut result = Self::scratch([&extents[..], &self.shape()[rank - kept..]].concat());
-        let x = self.as_slice();
-        for_each_row(result.make_mut(), width, |row, y| {
-            let (mut rest, mut start) = (row, 0);
-            for (extent, step) in extents.iter().zip(&steps).rev() {
-                start += rest % extent * step;
-                rest /= extent;
-            }
-            y.copy_from_slice(&x[start..][..width]);
-        });
+        let rank = self.shape().len();
+        let is_permutation = axes.len() == rank && (0..rank).all(|axis| axes.contains(&axis));
+        assert!(is_permutation, "{axes:?} is no permutation of the dimensions of {}", self.shape());
+        let mut result = Self::scratch(axes.iter().map(|&axis| self.shape()[axis]).collect::<Vec<_>>());
+        permute(self.as_slice(), self.shape(), axes, result.make_mut());
         result
     }
 }

@@ -1,7 +1,9 @@
 //! Values in another order.
 
-use tensor::MAX_RANK;
+use tensor::Shape;
+use tensor::blocks::permute;
 
+use crate::layers::affine::written;
 use crate::layers::inputs::one;
 use crate::layers::limits::count;
 use crate::layers::prelude::*;
@@ -16,7 +18,7 @@ use crate::layers::prelude::*;
 #[serde(deny_unknown_fields)]
 #[display("rearrange to {}", by_times(&self.shape))]
 pub struct Rearrange {
-    /// The extents into which the input is divided, seven at most.
+    /// The extents into which the input is divided, at most [`MOST_EXTENTS`](Self::MOST_EXTENTS).
     pub extents: Vec<usize>,
     /// A permutation of these: for each axis of the result the axis that it was.
     pub axes: Vec<usize>,
@@ -25,6 +27,9 @@ pub struct Rearrange {
 }
 
 impl Rearrange {
+    /// The most extents that an input is divided into.
+    pub const MOST_EXTENTS: usize = 32;
+
     /// Whether the values stay in their order.
     #[cfg(feature = "onnx")]
     pub(crate) fn moves_nothing(&self) -> bool {
@@ -42,7 +47,8 @@ impl Kind for Rearrange {
         let input = one(inputs)?;
         let mut sorted = self.axes.clone();
         sorted.sort_unstable();
-        let is_permutation = sorted.iter().copied().eq(0..self.extents.len()) && self.extents.len() < MAX_RANK;
+        let is_permutation =
+            sorted.iter().copied().eq(0..self.extents.len()) && self.extents.len() <= Self::MOST_EXTENTS;
         LayerError::unless(is_permutation, "the order of axes", &self.axes, "a permutation of the extents' numbers")?;
         let values = count(input);
         if values.is_none() || count(&self.extents) != values || count(&self.shape) != values {
@@ -64,14 +70,44 @@ impl Kind for Rearrange {
     }
 }
 
+/// The gradient is the upstream in the inverse order.
+impl<T: Real> Op<T> for Rearrange {
+    fn name(&self) -> &'static str {
+        "rearrange"
+    }
+
+    fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
+        let mut inverse = vec![0; self.axes.len()];
+        self.axes.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
+        let extents: Vec<usize> = self.axes.iter().map(|&axis| self.extents[axis]).collect();
+        Grads::one(rearranged(&upstream, &extents, &inverse, *node.input_shape(0)))
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NONE
+    }
+
+    fn nature(&self) -> Nature {
+        Nature::Moves
+    }
+}
+
+/// The values of each image, an array of the shape `extents`, with permuted axes.
+fn rearranged<T: Real>(x: &Tensor<T>, extents: &[usize], axes: &[usize], shape: impl Into<Shape>) -> Tensor<T> {
+    let shape = shape.into();
+    if axes.is_sorted() {
+        return x.reshape(shape);
+    }
+    let with_batch: Vec<usize> = std::iter::once(0).chain(axes.iter().map(|axis| axis + 1)).collect();
+    written(shape, |y| permute(x.as_slice(), &[&[x.shape()[0]], extents].concat(), &with_batch, y))
+}
+
 impl Record for Rearrange {
     fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
         let x = run.input();
-        let images = x.shape()[0];
-        let divided = x.reshape(&[&[images], &self.extents[..]].concat()[..]);
-        let axes: Vec<usize> = std::iter::once(0).chain(self.axes.iter().map(|axis| axis + 1)).collect();
-        let permuted = if self.axes.is_sorted() { divided } else { divided.permute(&axes) };
-        permuted.reshape(&[&[images], &self.shape[..]].concat()[..])
+        let shape = [&x.shape()[..1], &self.shape].concat();
+        let y = rearranged(x.value(), &self.extents, &self.axes, shape);
+        x.tape().record(self.clone(), &[&x], y)
     }
 }
 
