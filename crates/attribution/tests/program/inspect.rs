@@ -8,7 +8,7 @@ use crate::support::{DEMO, a_picture, demo_file, fails, succeeds};
 #[test]
 fn inspect_shows_the_network() {
     let printed = succeeds(DEMO.0.path(), &["inspect", &demo_file("model.safetensors")]);
-    for text in ["conv4", "[N, 12, 12, 48]", "9 Ankle boot", "CAM looks at `relu4`", "Grad-CAM at    conv1 48×48"] {
+    for text in ["conv4", "[N, 12, 12, 48]", "9 Ankle boot", "CAM looks at `relu4`", "Grad-CAM at    48×48: conv1"] {
         assert!(printed.contains(text), "{text}: {printed}");
     }
 }

@@ -273,7 +273,7 @@ impl Activation {
         if shape.iter().product::<usize>() != self.layer_shape().iter().product::<usize>()
             || extents.len() > Rearrange::MOST_EXTENTS
         {
-            return Err(self.misfit("fewer divided dimensions"));
+            return Err(self.misfit("dimensions that are divided into fewer parts"));
         }
         let full_shape = [&[self.batch()], &shape[..]].concat();
         Ok((Rearrange { extents, axes, shape }, Self { source: self.source, full_shape, dims }))

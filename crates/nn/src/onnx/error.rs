@@ -97,6 +97,9 @@ pub enum OnnxError {
     /// The output doesn't depend on the image.
     #[error("the output `{0}` doesn't depend on the image")]
     Output(String),
+    /// Operators that aren't read: all of them, with the number of their nodes.
+    #[error("the network has operators that aren't read: {0}")]
+    Operators(String),
     /// A node that isn't supported or is wrong.
     #[error("node `{node}` ({operator}): {error}")]
     Node {
@@ -117,11 +120,8 @@ pub enum OnnxError {
 #[non_exhaustive]
 pub enum NodeError {
     /// An unknown operator.
-    #[error("the operator isn't supported; these are: {}", .supported.join(", "))]
-    Operator {
-        /// The names of the supported ones, sorted.
-        supported: Vec<&'static str>,
-    },
+    #[error("the operator isn't read")]
+    Operator,
     /// An operator of another set than ONNX's own.
     #[error("operators of the domain `{0}` aren't supported, only ONNX's own")]
     Domain(String),

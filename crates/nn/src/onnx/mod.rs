@@ -22,6 +22,7 @@
 //!   supported.
 
 pub(crate) mod activation;
+mod capability;
 pub(crate) mod constant;
 pub(crate) mod context;
 pub(crate) mod error;

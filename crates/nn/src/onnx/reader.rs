@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::capability;
 use super::context::{Graph, Operator, Reading, Value};
 use super::error::{NodeError, OnnxError};
 use super::external::ExternalData;
@@ -57,6 +58,9 @@ pub(super) fn read<'a>(
     let found = file.opset_import.iter().find(|set| is_onnx(&set.domain)).map(|set| set.version);
     let opset = found.filter(|&version| version >= OLDEST_OPSET).ok_or(OnnxError::Opset { found })?;
     let nodes = needed(graph, output);
+    if let Some(unread) = capability::unread(&nodes) {
+        return Err(OnnxError::Operators(unread));
+    }
     let tensors: HashMap<String, TensorProto> =
         tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
     let inputs: Vec<&ValueInfoProto> =
@@ -104,7 +108,7 @@ fn read_node(r: &mut Reading<'_>) -> Result<(), NodeError> {
     if !is_onnx(&proto.domain) {
         return Err(NodeError::Domain(proto.domain.clone()));
     }
-    let operator = find(&proto.op_type)?;
+    let operator = find(&proto.op_type).ok_or(NodeError::Operator)?;
     let layers = r.graph.network.len();
     let value = match operator(r) {
         Err(error @ NodeError::Constant { .. }) => fold::folded(r, operator)?.ok_or(error)?,
@@ -117,18 +121,17 @@ fn read_node(r: &mut Reading<'_>) -> Result<(), NodeError> {
     r.define(name, value)
 }
 
-fn find(name: &str) -> Result<Operator, NodeError> {
-    let operators = || OPERATORS.iter().copied().flatten();
-    if let Some(&(_, operator)) = operators().find(|(known, _)| *known == name) {
-        return Ok(operator);
-    }
-    let mut supported: Vec<&'static str> = operators().map(|&(name, _)| name).collect();
-    supported.sort_unstable();
-    Err(NodeError::Operator { supported })
+fn find(name: &str) -> Option<Operator> {
+    OPERATORS.iter().copied().flatten().find(|(known, _)| *known == name).map(|&(_, operator)| operator)
+}
+
+/// Whether an operator is read.
+pub(super) fn is_read(name: &str) -> bool {
+    find(name).is_some()
 }
 
 /// Whether an operator, ONNX's own or another's, computes with numbers of a few bits.
-fn is_quantised(operator: &str) -> bool {
+pub(super) fn is_quantised(operator: &str) -> bool {
     const OTHERS: [&str; 7] = [
         "QuantizeLinear",
         "DequantizeLinear",

@@ -9,6 +9,7 @@ use crate::layers::{
     BatchNorm, Concat, Conv2d, Dropout, Flatten, GlobalAvgPool, HardSigmoid, HardSwish, L2Norm, Linear, MaxPool, Mul,
     Rearrange, Scale, Silu,
 };
+use crate::onnx::proto::text;
 use crate::onnx::schema::{
     AttributeProto, AttributeType, DataType, DimensionProto, EntryProto, GraphProto, ModelProto, OperatorSetProto,
     ShapeProto, TensorProto, TensorTypeProto, TypeProto, ValueInfoProto,
@@ -50,7 +51,10 @@ fn the_file_that_is_damaged_below_is_whole() {
 
 #[test]
 fn foreign_files_say_what_is_supported() {
-    says(&error(|graph| graph.node[1].op_type = "LSTM".into()), &["node `r` (LSTM)", "isn't supported", "Conv, "]);
+    let recurrent = error(|graph| {
+        ["If", "LSTM"].into_iter().zip(&mut graph.node).for_each(|(operator, node)| node.op_type = operator.into())
+    });
+    says(&recurrent, &["aren't read: If (1), LSTM (1)", "recurrent layers", "export the network by tracing"]);
     says(&error(|graph| graph.node[1].domain = "com.microsoft".into()), &["node `r`", "`com.microsoft`"]);
     says(&error(|graph| graph.input.push(input(&[1]))), &["expected one input", "x, x"]);
     says(&error(|graph| graph.input.clear()), &["expected one input", "found none"]);
@@ -126,6 +130,68 @@ fn list(name: &str, values: &[i64]) -> TensorProto {
 
 fn number(name: &str, value: i64) -> TensorProto {
     TensorProto { dims: Vec::new(), ..list(name, &[value]) }
+}
+
+/// Indices, equations, ranks and matrices that don't fit, of what attention is written with.
+#[test]
+fn parts_of_attention_that_do_not_fit_are_named() {
+    let constant = |operator: &str, inputs: &[&str], tensors: Vec<TensorProto>| {
+        error(|graph| {
+            graph.initializer.extend(tensors);
+            graph.node.insert(0, node(operator, "k", inputs, "k"));
+            graph.node[1].input[1] = "k".into();
+        })
+    };
+    let floats = |dims: &[i64]| tensor("u", dims, &vec![0.5; dims.iter().product::<i64>() as usize]);
+    for (index, dims) in [(vec![3, 0], vec![1]), (vec![-4, 0], vec![1]), (vec![i64::MIN, i64::MAX], vec![1])] {
+        let indices = TensorProto { dims: vec![1, 2], ..list("i", &index) };
+        let scattered =
+            constant("ScatterND", &["v", "i", "u"], vec![tensor("v", &[2, 3], &[0.0; 6]), indices, floats(&dims)]);
+        says(&scattered, &["node `k` (ScatterND)", "indices"]);
+    }
+    let scattered = constant("ScatterND", &["w", "i", "u"], vec![list("i", &[0]), floats(&[7])]);
+    says(&scattered, &["node `k` (ScatterND)", "updates"]);
+    says(&constant("CumSum", &["w", "i"], vec![number("i", 9)]), &["node `k` (CumSum)", "axis is 9"]);
+    let product = |dims: &[i64]| constant("MatMul", &["u", "w"], vec![floats(dims)]);
+    says(&product(&[2, 3]), &["node `k` (MatMul)"]);
+    says(&product(&[5]), &["node `k` (MatMul)", "matrices"]);
+    // A million by one times one by a million.
+    let outer = constant(
+        "MatMul",
+        &["u", "v"],
+        vec![floats(&[1 << 16, 1]), TensorProto { name: "v".into(), ..floats(&[1, 1 << 16]) }],
+    );
+    says(&outer, &["node `k` (MatMul)", "far larger than the file"]);
+    let einsum = |equation: &str| {
+        error(|graph| {
+            let mut sum = node("Einsum", "k", &["x", "x"], "k");
+            sum.attribute.push(text("equation", equation));
+            graph.node.insert(0, sum);
+            graph.node[1].input[0] = "k".into();
+        })
+    };
+    for equation in [
+        "",
+        "->",
+        "ab,bc",
+        "nchw,nchw->q",
+        "nnhw,nchw->nchw",
+        "n,c->nc",
+        "nchw,...->n",
+        "nchw,nchw,x->n",
+    ] {
+        says(&einsum(equation), &["node `k` (Einsum)"]);
+    }
+    let deep = |shape: &[i64]| {
+        error(|graph| {
+            graph.initializer.push(list("s", shape));
+            graph.node.insert(0, node("Reshape", "deep", &["x", "s"], "d"));
+            graph.node.insert(1, node("Softmax", "k", &["d"], "k"));
+            graph.node[2].input[0] = "k".into();
+        })
+    };
+    says(&deep(&[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3, 3]), &["node"]);
+    says(&deep(&[3, 3, 2]), &["node"]);
 }
 
 #[test]
