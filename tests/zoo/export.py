@@ -1,0 +1,116 @@
+"""Writes networks and PyTorch's own scores into the cache: a folder for each network, with
+
+    FORM.onnx       the network as exported: old, old-dyn, new, new-dyn
+    x0.npy, x1.npy  two pictures [H, W, 3]
+    double.npy      PyTorch's scores of both in double precision, [2, 5]
+    single.npy      the same in single precision
+    FORM.failed     instead of the file: why PyTorch doesn't export it
+
+    python export.py CACHE FORMS GROUP/NAME…
+"""
+
+import json
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import networks
+from pictures import enliven, pictures, seed_of
+
+FORMS = ("old", "old-dyn", "new", "new-dyn")
+
+
+def write(network, form, x, path):
+    batch = torch.export.Dim("batch", min=1, max=64)
+    if form.startswith("old"):
+        extra = dict(dynamo=False, opset_version=17, input_names=["input"], output_names=["scores"])
+        if form.endswith("dyn"):
+            extra["dynamic_axes"] = {"input": {0: "batch"}, "scores": {0: "batch"}}
+    else:
+        extra = dict(dynamo=True, external_data=False, verbose=False)
+        if form.endswith("dyn"):
+            extra["dynamic_shapes"] = ({0: batch},)
+    example = x if form.endswith("dyn") else x[:1]
+    try:
+        torch.onnx.export(network, (example,), path, **extra)
+    except Exception:
+        # The old exporter fails on some calls of PyTorch's fused attention; timm's networks have the plain products too.
+        fused = [module for module in network.modules() if getattr(module, "fused_attn", False) is True]
+        if not fused:
+            raise
+        for module in fused:
+            module.fused_attn = False
+        try:
+            torch.onnx.export(network, (example,), path, **extra)
+        finally:
+            for module in fused:
+                module.fused_attn = True
+
+
+def export(network, forms, cache):
+    """Adds what is missing of a network's folder."""
+    folder = cache / network.group / network.name
+    if not missing(folder, forms):
+        return
+    torch.manual_seed(seed_of(network.name))
+    generator = torch.Generator().manual_seed(seed_of(network.name))
+    module, side = networks.build(network)
+    enliven(module, side, generator)
+    module.eval()
+    x = pictures(2, side, generator)
+    with torch.no_grad():
+        single = module(x).numpy()
+    stored = folder / "single.npy"
+    if stored.exists() and not np.allclose(np.load(stored), single, rtol=1e-3, atol=1e-3 * np.abs(single).max()):
+        # Those of another version of this script or of a library.
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for form in missing(folder, forms):
+        part = folder / f"{form}.part"
+        try:
+            write(module, form, x, part)
+            part.rename(folder / f"{form}.onnx")
+        except Exception as error:
+            part.unlink(missing_ok=True)
+            (folder / f"{form}.failed").write_text(f"{type(error).__name__}: {error}")
+    if stored.exists():
+        return
+    for number, picture in enumerate(x):
+        np.save(folder / f"x{number}.npy", picture.permute(1, 2, 0).contiguous().numpy())
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad():
+            double = module.double()(x.double()).numpy()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.save(folder / "double.npy", double)
+    np.save(stored, single)
+
+
+def missing(folder, forms):
+    """The forms that were not tried yet."""
+    if not (folder / "single.npy").exists():
+        return list(forms)
+    return [form for form in forms if not any((folder / f"{form}.{end}").exists() for end in ("onnx", "failed"))]
+
+
+def main(cache, forms, asked):
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    named = {f"{each.group}/{each.name}": each for group in networks.GROUPS.values() for each in group}
+    for name in asked:
+        print(json.dumps({"begun": name}), flush=True)
+        try:
+            export(named[name], forms, cache)
+            error = None
+        except Exception as failure:
+            error = f"{type(failure).__name__}: {failure}"
+        print(json.dumps({"done": name, "error": error}), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3:])
