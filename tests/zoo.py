@@ -7,7 +7,9 @@ For each file the program's scores of two pictures are compared with PyTorch's i
 score. A score is wrong if it differs by more than 2e-5 and 20 times what PyTorch differs in single precision. Fails if one
 is wrong, or if the program ends without a reason. Downloads nothing.
 
-The exported files and PyTorch's scores are kept in the cache. Needs the packages of tests/zoo/requirements.txt.
+The exported files and PyTorch's scores are kept in the cache, some 20 GB for all forms. Needs the packages of
+tests/zoo/requirements.txt; for the group keras, another Python with those of tests/zoo/requirements-keras.txt, named by
+--keras. Its old exporter is tf2onnx, its new one model.export, and its batch is always dynamic.
 """
 
 import argparse
@@ -33,11 +35,12 @@ def main():
     chosen = [each for group in args.group for each in networks.GROUPS[group] if fnmatch.fnmatch(each.name, args.only)]
     if not chosen:
         sys.exit(f"no network of {', '.join(args.group)} is named {args.only}")
-    forms = [exporter + ending for exporter in args.exporter for ending in args.batch]
     if not args.no_export:
-        export(chosen, forms, args)
-    folders = {each: args.cache.resolve() / each.group / each.name for each in chosen}
-    asked = [(each, form) for each in chosen for form in forms if tried(folders[each], form)]
+        torch_chosen = [each for each in chosen if each.group != "keras"]
+        export(torch_chosen, [sys.executable, HERE / "zoo/export.py"], args)
+        if args.keras:
+            export([each for each in chosen if each.group == "keras"], [args.keras, HERE / "zoo/keras_export.py"], args)
+    asked = [(each, form) for each in chosen for form in forms(each.group, args) if tried(folder(each, args), form)]
     with ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(lambda pair: report(*pair, args), asked))
     summarize(results)
@@ -57,6 +60,7 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=1, help="networks at a time, one thread each [default: 1]")
     parser.add_argument("--glassbox", type=Path, default=ROOT / "target/release/glassbox", help="the program")
     parser.add_argument("--cache", type=Path, default=ROOT / "target/zoo", help="folder of the files [default: target/zoo]")
+    parser.add_argument("--keras", metavar="PYTHON", help="a Python with TensorFlow; without it, keras isn't exported")
     parser.add_argument("--no-export", action="store_true", help="only what is in the cache")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results into this file")
     args = parser.parse_args()
@@ -66,28 +70,48 @@ def arguments():
     return args
 
 
-def export(chosen, forms, args):
-    """Fills the cache in processes of their own, since an exporter may end the process or keep memory."""
-    def run(waiting):
-        while waiting:
-            ask = [sys.executable, HERE / "zoo/export.py", args.cache.resolve(), ",".join(forms), *waiting]
-            process = subprocess.Popen(ask, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            begun = None
-            for line in process.stdout:
-                if not line.startswith('{"'):
-                    continue
-                said = json.loads(line)
-                begun = said.get("begun", begun)
-                if "done" in said:
-                    waiting = [name for name in waiting if name != said["done"]]
-                    if said["error"]:
-                        print(f"{said['done']}: {said['error']}", file=sys.stderr)
-            if process.wait():
-                print(f"{begun}: the exporter ended with {process.returncode}", file=sys.stderr)
-                waiting = [name for name in waiting if name != begun]
+def forms(group, args):
+    if group == "keras":
+        return [{"old": "tf2onnx", "new": "keras"}[exporter] for exporter in args.exporter]
+    return [exporter + ending for exporter in args.exporter for ending in args.batch]
 
-    folders = {f"{each.group}/{each.name}": args.cache / each.group / each.name for each in chosen}
-    names = [name for name, folder in folders.items() if not all(tried(folder, form) for form in forms)]
+
+def folder(network, args):
+    return args.cache.resolve() / network.group / network.name
+
+
+def export(chosen, program, args):
+    """Fills the cache in processes of their own, since an exporter may end the process or keep memory."""
+    waiting = [each for each in chosen if not all(tried(folder(each, args), form) for form in forms(each.group, args))]
+    if not waiting:
+        return
+    wanted = ",".join(forms(waiting[0].group, args))
+
+    args.cache.mkdir(parents=True, exist_ok=True)
+
+    def run(names):
+        while names:
+            ask = [*program, args.cache.resolve(), wanted, *names]
+            with open(args.cache / "export.log", "a") as log:
+                process = subprocess.Popen(ask, stdout=subprocess.PIPE, stderr=log, text=True)
+                begun = None
+                for line in process.stdout:
+                    if not line.startswith('{"'):
+                        continue
+                    said = json.loads(line)
+                    begun = said.get("begun", begun)
+                    if "done" in said:
+                        names = [name for name in names if name != said["done"]]
+                        print(f"exported {said['done']} {said['error'] or ''}", file=sys.stderr)
+                ended = process.wait()
+            if ended and begun is None:
+                sys.exit(f"the exporter doesn't start: see {args.cache / 'export.log'}")
+            if ended:
+                names = [name for name in names if name != begun]
+                for form in wanted.split(","):
+                    (args.cache / begun / f"{form}.failed").write_text(f"the exporter ended with {ended}")
+
+    names = [f"{each.group}/{each.name}" for each in waiting]
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(run, [names[start::args.jobs] for start in range(args.jobs)]))
 
@@ -98,7 +122,7 @@ def tried(folder, form):
 
 
 def report(network, form, args):
-    result = read(args.glassbox.resolve(), args.cache.resolve() / network.group / network.name, form, network.group, network.name)
+    result = read(args.glassbox.resolve(), folder(network, args), form, network.group, network.name)
     numbers = "" if result.error is None else f"error {result.error:.1e}, PyTorch's {result.own:.1e}, {result.seconds:.1f} s"
     print(f"{network.group:15} {network.name:34} {form:8} {result.outcome:12} {numbers}{result.reason or ''}", flush=True)
     return result

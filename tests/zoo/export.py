@@ -25,27 +25,29 @@ FORMS = ("old", "old-dyn", "new", "new-dyn")
 
 
 def write(network, form, x, path):
-    batch = torch.export.Dim("batch", min=1, max=64)
-    if form.startswith("old"):
-        extra = dict(dynamo=False, opset_version=17, input_names=["input"], output_names=["scores"])
-        if form.endswith("dyn"):
-            extra["dynamic_axes"] = {"input": {0: "batch"}, "scores": {0: "batch"}}
-    else:
+    example = (x if form.endswith("dyn") else x[:1],)
+    if form.startswith("new"):
         extra = dict(dynamo=True, external_data=False, verbose=False)
         if form.endswith("dyn"):
-            extra["dynamic_shapes"] = ({0: batch},)
-    example = x if form.endswith("dyn") else x[:1]
-    try:
-        torch.onnx.export(network, (example,), path, **extra)
-    except Exception:
-        # The old exporter fails on some calls of PyTorch's fused attention; timm's networks have the plain products too.
-        fused = [module for module in network.modules() if getattr(module, "fused_attn", False) is True]
-        if not fused:
-            raise
+            extra["dynamic_shapes"] = ({0: torch.export.Dim("batch", min=1, max=64)},)
+        torch.onnx.export(network, example, path, **extra)
+        return
+    extra = dict(dynamo=False, input_names=["input"], output_names=["scores"])
+    if form.endswith("dyn"):
+        extra["dynamic_axes"] = {"input": {0: "batch"}, "scores": {0: "batch"}}
+    # The old exporter fails on some calls of PyTorch's fused attention; timm's networks can do without it. Some operators
+    # came with opset 18.
+    fused = [module for module in network.modules() if getattr(module, "fused_attn", False) is True]
+    attempts = [(True, 17), (False, 17), (True, 18)] if fused else [(True, 17), (True, 18)]
+    for attempt, opset in attempts:
         for module in fused:
-            module.fused_attn = False
+            module.fused_attn = attempt
         try:
-            torch.onnx.export(network, (example,), path, **extra)
+            torch.onnx.export(network, example, path, opset_version=opset, **extra)
+            return
+        except Exception:
+            if (attempt, opset) == attempts[-1]:
+                raise
         finally:
             for module in fused:
                 module.fused_attn = True
@@ -104,11 +106,14 @@ def main(cache, forms, asked):
     named = {f"{each.group}/{each.name}": each for group in networks.GROUPS.values() for each in group}
     for name in asked:
         print(json.dumps({"begun": name}), flush=True)
+        (cache / name).mkdir(parents=True, exist_ok=True)
         try:
             export(named[name], forms, cache)
             error = None
         except Exception as failure:
             error = f"{type(failure).__name__}: {failure}"
+            for form in forms:
+                (cache / name / f"{form}.failed").write_text(error)
         print(json.dumps({"done": name, "error": error}), flush=True)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-CLASSES = 5
+from keras_networks import CLASSES, KERAS
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ GROUPS = {
         "timm-attention": TIMM_ATTENTION,
         "transformers": TRANSFORMERS,
         "ultralytics": ULTRALYTICS,
+        "keras": KERAS,
     }.items()
 }
 
@@ -144,7 +145,8 @@ def build(network):
 def torchvision_network(network):
     import torchvision
 
-    extra = {"init_weights": True} if network.name in ("googlenet", "inception_v3") else {}
+    # Without the second heads, which only training uses.
+    extra = dict(init_weights=True, aux_logits=False) if network.name in ("googlenet", "inception_v3") else {}
     return torchvision.models.get_model(network.name, weights=None, num_classes=CLASSES, **extra, **network.changed)
 
 
