@@ -61,11 +61,8 @@ def export(network, forms, cache):
     torch.manual_seed(seed_of(network.name))
     generator = torch.Generator().manual_seed(seed_of(network.name))
     module, side = networks.build(network)
-    enliven(module, side, generator)
-    module.eval()
     x = pictures(2, side, generator)
-    with torch.no_grad():
-        single = module(x).numpy()
+    single, double = enliven(module, x, side, generator)
     stored = folder / "single.npy"
     if stored.exists() and not np.allclose(np.load(stored), single, rtol=1e-3, atol=1e-3 * np.abs(single).max()):
         # Those of another version of this script or of a library.
@@ -83,12 +80,6 @@ def export(network, forms, cache):
         return
     for number, picture in enumerate(x):
         np.save(folder / f"x{number}.npy", picture.permute(1, 2, 0).contiguous().numpy())
-    torch.set_default_dtype(torch.float64)
-    try:
-        with torch.no_grad():
-            double = module.double()(x.double()).numpy()
-    finally:
-        torch.set_default_dtype(torch.float32)
     np.save(folder / "double.npy", double)
     np.save(stored, single)
 

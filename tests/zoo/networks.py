@@ -24,7 +24,7 @@ SMALL = dict(embed_dim=192, num_heads=3, depth=6)
 
 # The transformers are the smallest of their families, or made smaller.
 TORCHVISION = [
-    ("alexnet", 96), ("vgg11", 64), ("vgg11_bn", 64), ("squeezenet1_0", 96), ("squeezenet1_1", 96), ("resnet18", 96),
+    ("alexnet", 224), ("vgg11", 224), ("vgg11_bn", 224), ("squeezenet1_0", 96), ("squeezenet1_1", 96), ("resnet18", 96),
     ("resnet50", 96), ("resnext50_32x4d", 96), ("wide_resnet50_2", 96), ("densenet121", 96), ("googlenet", 96),
     ("inception_v3", 160), ("mobilenet_v2", 96), ("mobilenet_v3_small", 96), ("mobilenet_v3_large", 96), ("mnasnet0_5", 96),
     ("shufflenet_v2_x0_5", 96), ("regnet_x_400mf", 96), ("regnet_y_400mf", 96), ("efficientnet_b0", 96),
@@ -147,7 +147,14 @@ def torchvision_network(network):
 
     # Without the second heads, which only training uses.
     extra = dict(init_weights=True, aux_logits=False) if network.name in ("googlenet", "inception_v3") else {}
-    return torchvision.models.get_model(network.name, weights=None, num_classes=CLASSES, **extra, **network.changed)
+    made = torchvision.models.get_model(network.name, weights=None, num_classes=CLASSES, **extra, **network.changed)
+    if network.name.startswith(("alexnet", "vgg")):
+        # Nine tenths of the weights are those of two fully connected layers.
+        linear = [index for index, layer in enumerate(made.classifier) if isinstance(layer, nn.Linear)]
+        widths = [made.classifier[linear[0]].in_features, 256, 256, CLASSES]
+        for index, inputs, outputs in zip(linear, widths, widths[1:]):
+            made.classifier[index] = nn.Linear(inputs, outputs)
+    return made
 
 
 def timm_network(network):
