@@ -1,5 +1,6 @@
 //! Mini-batches, prepared in the background.
 
+use std::ops::Range;
 use std::sync::mpsc::sync_channel;
 use std::{fmt, thread};
 
@@ -13,7 +14,7 @@ use super::{Augmentation, DataError, Dataset, Normalization, Purpose, Targets, T
 use crate::model::Task;
 
 /// Number of finished batches that wait to be used; one more is being made.
-const AHEAD: usize = 2;
+pub(crate) const AHEAD: usize = 2;
 
 /// A mini-batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -248,15 +249,30 @@ impl<'a> Loader<'a> {
         first: usize,
         body: impl FnOnce(&mut dyn Iterator<Item = Result<Batch, DataError>>) -> R,
     ) -> R {
+        let places = (first..self.batches()).map(|batch| batch * self.batch_size);
+        let last = self.dataset.len();
+        let places = places.map(|from| from..(from + self.batch_size).min(last)).collect();
+        self.parts(epoch, places, AHEAD, body)
+    }
+
+    /// As [`epoch`](Self::epoch), but with one batch for each of these ranges of places in the epoch's [order](Self::order), of
+    /// which up to `ahead` wait to be used.
+    pub(crate) fn parts<R>(
+        &self,
+        epoch: u64,
+        places: Vec<Range<usize>>,
+        ahead: usize,
+        body: impl FnOnce(&mut dyn Iterator<Item = Result<Batch, DataError>>) -> R,
+    ) -> R {
         let order = self.order(epoch);
         // A separate pool: steps that wait for a batch may occupy all threads of the caller's.
         let pool = ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build();
         let pool = pool.expect("the system starts threads");
-        let (sender, receiver) = sync_channel(AHEAD);
+        let (sender, receiver) = sync_channel(ahead);
         thread::scope(|scope| {
             scope.spawn(move || {
-                for indices in order.chunks(self.batch_size).skip(first) {
-                    let batch = pool.install(|| self.assemble(epoch, indices));
+                for places in places {
+                    let batch = pool.install(|| self.assemble(epoch, &order[places]));
                     let failed = batch.is_err();
                     if sender.send(batch).is_err() || failed {
                         return;

@@ -39,6 +39,7 @@ pub use error::DataError;
 pub use folder::{FolderSettings, ImageFolder, Unreadable};
 pub use idx::Idx;
 pub use images::LabelledImages;
+pub(crate) use loader::AHEAD;
 pub use loader::{Batch, Loader};
 pub use mask::{Mask, MaskError};
 pub use normalization::{ChannelOrder, Normalization};

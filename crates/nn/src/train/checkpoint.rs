@@ -16,9 +16,9 @@ use super::Training;
 use super::course::{Epoch, best};
 use super::error::{CheckpointError, CheckpointErrorKind, Difference, TrainError};
 use super::evaluation::Scores;
+use super::lesson::Lesson;
 use super::score::Score;
 use super::standard::Standard;
-use super::step::StepGradients;
 use crate::data::Augmentation;
 use crate::files::write_whole;
 use crate::model::{Model, ModelError, entry, floats, format_of, serialize};
@@ -123,7 +123,8 @@ impl<'m> Run<'m> {
         (self.score)(sum / images.max(1) as f64)
     }
 
-    fn batches(&self) -> usize {
+    /// The number of batches in an epoch.
+    pub(super) fn batches(&self) -> usize {
         self.kind.images.div_ceil(self.kind.training.batch_size.max(1))
     }
 
@@ -151,8 +152,9 @@ impl<'m> Run<'m> {
     }
 
     /// Updates the model and the average.
-    pub(super) fn update(&mut self, gradients: &StepGradients<f32>, optimizer: &mut dyn Optimizer<f32>) {
-        gradients.apply(self.model, optimizer);
+    pub(super) fn update(&mut self, lesson: &Lesson, optimizer: &mut dyn Optimizer<f32>) {
+        self.model.update_statistics(&lesson.statistics);
+        optimizer.step(self.model.parameters_mut(), &lesson.gradients);
         if let Some(average) = &mut self.average {
             average.update(self.model);
         }

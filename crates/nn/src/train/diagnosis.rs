@@ -4,7 +4,6 @@ use std::fmt;
 
 use tensor::Tensor;
 
-use super::step::StepGradients;
 use crate::layers::run::Mode;
 use crate::model::{Model, Source};
 
@@ -94,8 +93,8 @@ pub(super) fn of_loss(model: &Model<f32>, trunk: Source, values: &Tensor<f32>, s
 }
 
 /// Why the norm of the gradients isn't finite: the backward pass computes them from the last parameter to the first.
-pub(super) fn of_gradients(model: &Model<f32>, step: &StepGradients<f32>) -> Origin {
-    match step.gradients.iter().rev().find(|(_, gradient)| !finite(gradient)) {
+pub(super) fn of_gradients(model: &Model<f32>, gradients: &[(usize, Tensor<f32>)]) -> Origin {
+    match gradients.iter().rev().find(|(_, gradient)| !finite(gradient)) {
         Some((index, _)) => Origin::Gradient(model.parameters()[*index].name.clone()),
         None => Origin::GradientNorm,
     }

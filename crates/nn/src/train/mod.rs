@@ -92,6 +92,23 @@
 //! an [`Evaluation`], and the [`Score`] that chooses the best epoch. It must be what the
 //! [model's scores mean](crate::ModelInfo::task).
 //!
+//! # Slots
+//!
+//! With a [`slot_size`](Training::slot_size), each step cuts its batch into slots of so many images, computes the gradient of
+//! one slot after the other, each on its own tape, and adds them along a binary tree. Activations of one slot are kept at a
+//! time: that takes less memory, and they stay in the processor's cache. A slot as large as the batch changes no bit. What
+//! depends on several images sees a slot instead of the batch:
+//!
+//! - batch norm normalises by the statistics of the slot (*ghost batch norm*: Hoffer et al., *Train longer, generalize better*,
+//!   2017), and its running statistics move towards the mean of the slots' statistics, weighted by their numbers of images
+//! - mixup mixes an image with the next one of its slot, the last with the first
+//! - a [custom loss](Trainer::loss) is computed for each slot; the loss of the batch is their mean, weighted by their numbers of
+//!   images
+//! - dropout draws other masks for each slot
+//!
+//! Everything else is as with whole batches, up to rounding: losses, class weights, clipping (of the whole batch's gradient),
+//! the average of the weights.
+//!
 //! # Custom losses
 //!
 //! A loss is computed on the tape, so its gradient needs no code:
@@ -114,9 +131,12 @@ mod evaluation;
 mod features;
 mod fitting_loss;
 mod label_scores;
+mod learning;
+mod lesson;
 mod positive_weights;
 mod range_test;
 mod score;
+mod slots;
 mod standard;
 mod step;
 #[cfg(test)]
@@ -154,6 +174,9 @@ pub struct Training {
     pub epochs: usize,
     /// Number of images in a step.
     pub batch_size: usize,
+    /// Number of images in a [slot](self#slots) of a batch; `None` for whole batches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot_size: Option<usize>,
     /// Learning rate at the peak of the schedule.
     pub learning_rate: f64,
     /// The learning-rate schedule.
@@ -178,6 +201,9 @@ impl Training {
             if fits(found) { Ok(()) } else { Err(TrainError::Setting { setting, expected, found }) }
         };
         number("batch_size", self.batch_size as f64, |size| size > 0.0, "at least 1")?;
+        if let Some(size) = self.slot_size {
+            number("slot_size", size as f64, |size| size > 0.0, "at least 1")?;
+        }
         number("learning_rate", self.learning_rate, |rate| (0.0..=f64::MAX).contains(&rate), "a number of at least 0")?;
         number("label_smoothing", self.label_smoothing, |share| (0.0..=1.0).contains(&share), "a share from 0 to 1")?;
         if let Some(norm) = self.clip_norm {
@@ -191,12 +217,13 @@ impl Training {
 }
 
 /// Ten epochs with batches of 64 images and a learning rate that rises to 0.1 during the first tenth of the steps and falls
-/// along a cosine; no label smoothing, clipping, averaging or early end.
+/// along a cosine; no slots, label smoothing, clipping, averaging or early end.
 impl Default for Training {
     fn default() -> Self {
         Self {
             epochs: 10,
             batch_size: 64,
+            slot_size: None,
             learning_rate: 0.1,
             schedule: Schedule { warmup: 0.1, decay: Decay::Cosine { floor: 0.0 } },
             label_smoothing: 0.0,

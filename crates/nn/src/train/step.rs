@@ -33,15 +33,16 @@ impl<T: Real> StepGradients<T> {
         loss: impl FnOnce(&Var<T>) -> Var<T> + Send,
     ) -> Result<Self, ModelError> {
         let trunk = model.trunk();
-        Ok(Self::compute_after(model, trunk, model.outputs(trunk, images)?, seed, loss))
+        Ok(Self::compute_after(model, trunk, model.outputs(trunk, images)?, seed, 1.0, loss))
     }
 
-    /// As [`compute`](Self::compute), given the outputs `[N, …]` of the trunk.
+    /// As [`compute`](Self::compute), given the outputs `[N, …]` of the trunk. The gradients are those of `share` times the loss.
     pub(super) fn compute_after(
         model: &Model<T>,
         trunk: Source,
         outputs: Tensor<T>,
         seed: u64,
+        share: f64,
         loss: impl FnOnce(&Var<T>) -> Var<T> + Send,
     ) -> Self {
         on_pool(|| {
@@ -50,12 +51,18 @@ impl<T: Real> StepGradients<T> {
             let loss = loss(&forward.logits);
             let (indices, wanted): (Vec<usize>, Vec<_>) =
                 forward.trained(model).map(|(index, var)| (index, var.clone())).unzip();
-            let mut found = tape.backward(&loss, &Exact, &wanted).expect("the exact rule refuses nothing");
+            let counted = if share < 1.0 { loss.mul_scalar(share) } else { loss.clone() };
+            let mut found = tape.backward(&counted, &Exact, &wanted).expect("the exact rule refuses nothing");
             let gradients = wanted.iter().map(|var| found.take(var).expect("a gradient for each wanted variable"));
             let gradients = indices.into_iter().zip(gradients).collect();
             let (loss, logits) = (loss.value().item(), forward.logits.value().clone());
             Self { loss, logits, gradients, statistics: forward.into_statistics() }
         })
+    }
+
+    /// The gradients, and the statistics of the images for each batch norm.
+    pub(super) fn into_parts(self) -> (Vec<(usize, Tensor<T>)>, Vec<BatchStatistics<T>>) {
+        (self.gradients, self.statistics)
     }
 
     /// Updates the model: the optimiser changes the trained weights, and batch norms mix the batch's statistics into their

@@ -109,6 +109,7 @@ fn mapped(bars: &Bars) -> Model<f32> {
 const TRAINING: Training = Training {
     epochs: 12,
     batch_size: 16,
+    slot_size: None,
     learning_rate: 0.01,
     schedule: Schedule { warmup: 0.0, decay: Decay::Constant },
     label_smoothing: 0.0,

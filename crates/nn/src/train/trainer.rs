@@ -7,19 +7,18 @@ use std::time::{Duration, Instant};
 
 use tensor::Var;
 
+use super::Training;
 use super::checkpoint::{BEST, Kind, Run};
 use super::course::{Ended, Epoch, Progress, Trained, best};
 use super::error::TrainError;
-use super::evaluation::{evaluate_with, normalization_for, rightness};
+use super::evaluation::{evaluate_with, normalization_for};
 use super::features::Features;
-use super::fitting_loss::fitting_loss;
 use super::score::Score;
+use super::slots::Slots;
 use super::standard::Standard;
-use super::step::StepGradients;
-use super::{Training, diagnosis};
-use crate::data::{Augmentation, Batch, DataError, Dataset, Loader, Targets};
+use crate::data::{AHEAD, Augmentation, Batch, DataError, Dataset, Loader};
 use crate::model::{Model, Source, Task};
-use crate::optim::{Optimizer, WeightAverage, clip_norm, global_norm};
+use crate::optim::{Optimizer, WeightAverage};
 
 /// Default interval between checkpoints within an epoch.
 const EVERY: Duration = Duration::from_secs(60);
@@ -33,13 +32,13 @@ type OnEpoch<'a> = Box<dyn FnMut(&Epoch, &Model<f32>) -> ControlFlow<()> + 'a>;
 /// The same settings, model and images give the same weights, bit for bit, on any number of threads, whether the training
 /// runs without a break or is resumed from [checkpoints](Self::checkpoints).
 pub struct Trainer<'a> {
-    training: Training,
-    optimizer: Box<dyn Optimizer<f32> + 'a>,
+    pub(super) training: Training,
+    pub(super) optimizer: Box<dyn Optimizer<f32> + 'a>,
     /// The loss, if it isn't [`fitting_loss`].
-    loss: Option<Loss<'a>>,
+    pub(super) loss: Option<Loss<'a>>,
     augmentation: Augmentation,
     class_weights: Option<Vec<f64>>,
-    positive_weights: Option<Vec<f64>>,
+    pub(super) positive_weights: Option<Vec<f64>>,
     validation: Option<&'a dyn Dataset>,
     checkpoints: Option<PathBuf>,
     every: Duration,
@@ -283,10 +282,15 @@ impl<'a> Trainer<'a> {
         let cached = |index| features.has(index);
         let loader = loader.without(&cached);
         let (mut saved, order) = (Instant::now(), loader.order(run.at.epoch as u64));
-        let indices = order.chunks(self.training.batch_size).skip(run.at.batch);
-        let flow = loader.epoch(run.at.epoch as u64, run.at.batch, |batches| {
-            for (batch, indices) in batches.zip(indices) {
-                let progress = self.step(run, batch?, indices, features)?;
+        let (batch_size, slot_size) = (self.training.batch_size, self.training.slot_size);
+        let places = (run.at.batch * batch_size..order.len()).step_by(batch_size).flat_map(|from| {
+            let slots = Slots::new(batch_size.min(order.len() - from), slot_size);
+            (0..slots.count()).map(move |slot| from + slots.places(slot).start..from + slots.places(slot).end)
+        });
+        let ahead = AHEAD * Slots::new(batch_size, slot_size).count();
+        let flow = loader.parts(run.at.epoch as u64, places.collect(), ahead, |parts| {
+            for indices in order.chunks(batch_size).skip(run.at.batch) {
+                let progress = self.step(run, parts, indices, features)?;
                 if (self.on_step)(&progress, run.model).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -342,48 +346,6 @@ impl<'a> Trainer<'a> {
             return Err(TrainError::Classes { expected, found });
         }
         Ok(())
-    }
-
-    fn step(
-        &mut self,
-        run: &mut Run<'_>,
-        mut batch: Batch,
-        indices: &[usize],
-        features: &Features,
-    ) -> Result<Progress, TrainError> {
-        if let (Targets::Values(values), Some(standard)) = (&mut batch.targets, run.standard()) {
-            *values = standard.standardized(values);
-        }
-        let (step, steps) = (run.at.step, run.steps());
-        let learning_rate = self.training.learning_rate * self.training.schedule.factor(step, steps);
-        let seed = self.training.seed.wrapping_add(step as u64);
-        let (trunk, values) = (features.trunk(), features.of(run.model, indices, &batch.images)?);
-        let (smoothing, positive) = (self.training.label_smoothing, self.positive_weights.as_deref());
-        let loss = |logits: &Var<f32>| match &self.loss {
-            Some(loss) => loss(logits, &batch),
-            None => fitting_loss(logits, &batch.targets, smoothing, positive),
-        };
-        let mut gradients = StepGradients::compute_after(run.model, trunk, values.clone(), seed, loss);
-        let loss = f64::from(gradients.loss);
-        let epoch = run.at.epoch;
-        let not_finite =
-            |value, origin| TrainError::NotFinite { value, step: step + 1, epoch: epoch + 1, origin, learning_rate };
-        if !loss.is_finite() {
-            return Err(not_finite(loss, diagnosis::of_loss(run.model, trunk, &values, seed)));
-        }
-        let gradient_norm = match self.training.clip_norm {
-            Some(limit) => clip_norm(&mut gradients.gradients, limit),
-            None => global_norm(&gradients.gradients),
-        };
-        if !gradient_norm.is_finite() {
-            return Err(not_finite(gradient_norm, diagnosis::of_gradients(run.model, &gradients)));
-        }
-        self.optimizer.set_learning_rate(learning_rate);
-        run.update(&gradients, &mut *self.optimizer);
-        let (images, right) = (indices.len(), rightness(&gradients.logits, &batch.targets));
-        run.count(images, right, loss, learning_rate);
-        let score = run.score(right, images);
-        Ok(Progress { epoch, step: step + 1, steps, images, score, loss, gradient_norm, learning_rate })
     }
 
     fn save(&self, run: &Run<'_>) -> Result<(), TrainError> {

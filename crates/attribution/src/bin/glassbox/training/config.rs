@@ -88,6 +88,7 @@ pub(crate) struct Network {
 pub(crate) struct Settings {
     pub(crate) epochs: usize,
     pub(crate) batch_size: usize,
+    pub(crate) slot_size: usize,
     pub(crate) optimizer: OptimizerKind,
     pub(crate) learning_rate: f64,
     pub(crate) momentum: f64,
@@ -290,6 +291,7 @@ impl Config {
         Training {
             epochs: s.epochs,
             batch_size: s.batch_size,
+            slot_size: (s.slot_size > 0).then_some(s.slot_size),
             learning_rate: s.learning_rate,
             schedule: Schedule { warmup: s.warmup, decay },
             label_smoothing: s.label_smoothing,

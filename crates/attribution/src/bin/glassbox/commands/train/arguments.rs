@@ -40,7 +40,7 @@ pub(crate) struct TrainArgs {
     config: Option<PathBuf>,
 
     /// Resume the training in this folder, with the settings in its run.toml
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "data", "images", "folder", "csv", "start", "epochs", "batch", "rate", "seed", "out"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "data", "images", "folder", "csv", "start", "epochs", "batch", "slot", "rate", "seed", "out"])]
     resume: Option<PathBuf>,
 
     /// Print a commented file of settings, and exit
@@ -111,6 +111,11 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = positive)]
     batch: Option<usize>,
 
+    /// Number of images in a slot, a part of a batch that is learnt from by itself: less memory, and several ranks can share a
+    /// batch; batch norm sees a slot instead of the batch [default: whole batches]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    slot: Option<usize>,
+
     /// Learning rate at its peak
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<f64>,
@@ -166,6 +171,7 @@ impl TrainArgs {
         set(&mut config.network.start, &self.start);
         set(&mut config.training.epochs, &self.epochs);
         set(&mut config.training.batch_size, &self.batch);
+        set(&mut config.training.slot_size, &self.slot);
         set(&mut config.training.learning_rate, &self.rate);
         set(&mut config.training.seed, &self.seed);
         set(&mut config.output.folder, &self.out);
