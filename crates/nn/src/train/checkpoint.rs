@@ -17,6 +17,7 @@ use super::course::{Epoch, best};
 use super::error::{CheckpointError, CheckpointErrorKind, Difference, TrainError};
 use super::evaluation::Scores;
 use super::lesson::Lesson;
+use super::ranks::{Exchange, hash};
 use super::score::Score;
 use super::standard::Standard;
 use crate::data::Augmentation;
@@ -133,6 +134,29 @@ impl<'m> Run<'m> {
         self.kind.training.epochs.saturating_mul(self.batches())
     }
 
+    /// What must be the same on all ranks, with hashes of it.
+    pub(super) fn facts(&self, optimizer: &dyn Optimizer<f32>) -> [(&'static str, u64); 6] {
+        let json = |value: serde_json::Result<String>| hash(value.unwrap_or_else(|error| error.to_string()).bytes());
+        let mut probe = Lesson::of_probe(self.model, self.model.trunk());
+        let values = probe.values();
+        let probe = values.iter().flat_map(|values| values.iter().map(|value| value.to_bits()));
+        [
+            ("versions", hash(env!("CARGO_PKG_VERSION").bytes())),
+            ("settings", json(serde_json::to_string(&self.kind))),
+            ("layers", json(self.model.architecture_json())),
+            ("optimisers", hash(optimizer.state().moments.iter().map(|moments| moments.name))),
+            ("weights", self.weights()),
+            // Instructions, or algorithms, that round otherwise.
+            ("arithmetic", hash(probe)),
+        ]
+    }
+
+    /// A hash of the weights and running statistics.
+    pub(super) fn weights(&self) -> u64 {
+        let values = self.model.parameters().iter().flat_map(|parameter| parameter.value.as_slice());
+        hash(values.map(|value| value.to_bits()))
+    }
+
     /// The model that is validated and saved: the averaged one, if there is an average, with values in their units.
     pub(super) fn validated(&self) -> Result<Cow<'_, Model<f32>>, TrainError> {
         let model = self.average.as_ref().map_or(&*self.model, WeightAverage::model);
@@ -207,12 +231,21 @@ impl<'m> Run<'m> {
         serialize(weights.chain(moments), Some((KEY, header))).map_err(CheckpointErrorKind::Safetensors)
     }
 
-    /// Restores the checkpoint in `folder`, if there is one.
-    pub(super) fn resume(&mut self, folder: &Path, optimizer: &mut dyn Optimizer<f32>) -> Result<(), CheckpointError> {
-        CheckpointError::within(&folder.join(LAST), |path| match fs::read(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            file => self.restore(&file?, optimizer),
-        })
+    /// Restores the checkpoint in `folder`, if there is one; the first rank reads it for all.
+    pub(super) fn resume(
+        &mut self,
+        folder: &Path,
+        optimizer: &mut dyn Optimizer<f32>,
+        exchange: &Exchange<'_>,
+    ) -> Result<(), TrainError> {
+        let file =
+            CheckpointError::within(&folder.join(LAST), |path| match exchange.leads().then(|| fs::read(path)) {
+                None => Ok(None),
+                Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Some(file) => Ok(Some(file?)),
+            })?;
+        let Some(file) = exchange.from_first(file)? else { return Ok(()) };
+        Ok(CheckpointError::within(&folder.join(LAST), |_| self.restore(&file, optimizer))?)
     }
 
     /// Restores a checkpoint. After an error nothing has changed.

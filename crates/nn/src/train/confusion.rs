@@ -28,6 +28,14 @@ impl Confusion {
         self.counts[truth * self.names.len() + predicted] += 1;
     }
 
+    pub(super) fn counts(&self) -> &[usize] {
+        &self.counts
+    }
+
+    pub(super) fn counts_mut(&mut self) -> &mut [usize] {
+        &mut self.counts
+    }
+
     /// The classes' names.
     #[must_use]
     pub fn names(&self) -> &[String] {

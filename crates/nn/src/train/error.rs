@@ -6,6 +6,7 @@ use safetensors::SafeTensorError;
 use thiserror::Error;
 
 use super::diagnosis::Origin;
+use super::ranks::RanksError;
 use crate::data::DataError;
 use crate::model::{FileError, ModelError, TensorError};
 
@@ -122,6 +123,9 @@ pub enum TrainError {
     /// A checkpoint can't be written, or not be resumed from.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The ranks can't go on together.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     /// The best model can't be written.
     #[error(transparent)]
     Best(#[from] FileError),

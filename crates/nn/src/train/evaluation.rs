@@ -1,5 +1,7 @@
 //! Evaluation of a model on a set of images.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use tensor::{Keep, Tape, Tensor};
 
@@ -8,10 +10,12 @@ use super::error::TrainError;
 use super::features::Features;
 use super::fitting_loss::fitting_loss;
 use super::label_scores::{LabelScores, mean};
+use super::ranks::{Alone, Exchange};
 use super::score::Score;
 use super::standard::Standard;
+use super::tally::Tally;
 use super::value_scores::{ValueScores, mean_absolute_error, r_squared};
-use crate::data::{Batch, Dataset, Loader, Normalization, Targets};
+use crate::data::{AHEAD, Batch, Dataset, Loader, Normalization, Targets};
 use crate::layers::Mode;
 use crate::losses::mean_squared_error;
 use crate::model::{Model, Task};
@@ -132,7 +136,7 @@ pub(super) fn rank(scores: &[f32], label: usize) -> usize {
 }
 
 /// The class with the highest score; of equal ones, the first.
-fn likeliest(scores: &[f32]) -> usize {
+pub(super) fn likeliest(scores: &[f32]) -> usize {
     let larger = |best: usize, next: usize| if scores[next].total_cmp(&scores[best]).is_gt() { next } else { best };
     (0..scores.len()).reduce(larger).expect("a model has classes")
 }
@@ -162,49 +166,33 @@ pub(super) fn rightness(scores: &Tensor<f32>, targets: &Targets) -> f64 {
 /// # Errors
 /// If the images don't fit the model, or one of them can't be read.
 pub fn evaluate(model: &Model<f32>, images: &dyn Dataset) -> Result<Evaluation, TrainError> {
-    evaluate_with(model, images, &Features::new(model, images.len(), 0), None)
+    evaluate_with(model, images, &Features::new(model, images.len(), 0), None, &Exchange::new(&Alone))
 }
 
-/// As [`evaluate`], with a cache of the trunk's outputs for these images. The loss of values is in units of their standard
-/// deviation, if it is known.
+/// As [`evaluate`], with a cache of the trunk's outputs for these images, and shared with other ranks. The loss of values is in
+/// units of their standard deviation, if it is known.
 pub(super) fn evaluate_with(
     model: &Model<f32>,
     images: &dyn Dataset,
     features: &Features,
     standard: Option<&Standard>,
+    exchange: &Exchange<'_>,
 ) -> Result<Evaluation, TrainError> {
     let normalization = normalization_for(model, images)?;
     let classes = model.scores();
-    let mut confusion = Confusion::new((0..classes).map(|class| model.class_name(class)).collect());
-    let (mut within, mut loss) = (vec![0; classes.min(LARGEST_K)], 0.0);
-    // Of labels and values: the scores and the truths of all images.
-    let (mut scores, mut truths) = (Vec::new(), Vec::new());
+    let new = || Tally::new((0..classes).map(|class| model.class_name(class)).collect(), LARGEST_K);
+    let mut own = new();
     let cached = |index| features.has(index);
     let loader = Loader::new(images, &normalization, EVALUATION_BATCH).without(&cached);
+    let batch = |batch: usize| batch * EVALUATION_BATCH..((batch + 1) * EVALUATION_BATCH).min(images.len());
+    let places: Vec<Range<usize>> = exchange.own(loader.batches()).map(batch).collect();
     let order = loader.order(0);
-    loader.epoch(0, 0, |batches| {
-        for (batch, indices) in batches.zip(order.chunks(EVALUATION_BATCH)) {
-            let Batch { images, targets } = batch?;
+    loader.parts(0, places.clone(), AHEAD, |batches| {
+        for (batch, places) in batches.zip(places) {
+            let (Batch { images, targets }, indices) = (batch?, &order[places]);
             let (tape, values) = (Tape::keeping(Keep::Nothing), features.of(model, indices, &images)?);
             let forward = model.forward_from(&tape, features.trunk(), values, Mode::Evaluation);
             let logits = forward.logits.value();
-            match &targets {
-                Targets::Classes { labels, .. } => {
-                    for (scores, &label) in logits.as_slice().chunks_exact(classes).zip(labels) {
-                        let rank = rank(scores, label);
-                        within.iter_mut().skip(rank).for_each(|count| *count += 1);
-                        confusion.add(label, likeliest(scores));
-                    }
-                }
-                Targets::Map(pixels) => {
-                    let rows = logits.as_slice().chunks_exact(classes).zip(pixels);
-                    rows.for_each(|(scores, &class)| confusion.add(class, likeliest(scores)));
-                }
-                Targets::Labels(rows) | Targets::Values(rows) => {
-                    scores.extend_from_slice(logits.as_slice());
-                    truths.extend_from_slice(rows.as_slice());
-                }
-            }
             let mean = match (&targets, standard) {
                 (Targets::Values(values), Some(standard)) => {
                     let found = tape.leaf(standard.standardized(logits));
@@ -212,10 +200,20 @@ pub(super) fn evaluate_with(
                 }
                 _ => fitting_loss(&forward.logits, &targets, 0.0, None),
             };
-            loss += f64::from(mean.value().item()) * indices.len() as f64;
+            own.count(logits, &targets, f64::from(mean.value().item()) * indices.len() as f64);
         }
         Ok::<(), TrainError>(())
     })?;
+    let tally = match exchange.is_alone() {
+        true => own,
+        false => {
+            let mut all = new();
+            exchange.gather(&own.to_bytes())?.iter().for_each(|part| all.append(part));
+            all
+        }
+    };
+    let Tally { losses, within, confusion, scores, truths } = tally;
+    let loss = losses.iter().sum::<f64>();
     let share = |count: usize| count as f64 / images.len() as f64;
     let column = |of: &[f32], k: usize| of.iter().skip(k).step_by(classes).copied().collect::<Vec<f32>>();
     let columns = (0..classes).map(|k| (model.class_name(k), column(&scores, k), column(&truths, k)));

@@ -10,45 +10,43 @@ use super::evaluation::rightness;
 use super::features::Features;
 use super::fitting_loss::fitting_loss;
 use super::lesson::Lesson;
-use super::slots::{Slots, add_up, dropout_seed};
+use super::ranks::Exchange;
+use super::slots::{Slots, add_up, dropout_seed, subtrees};
 use super::step::StepGradients;
 use super::trainer::Trainer;
 use crate::data::{Batch, DataError, Targets};
 use crate::optim::{clip_norm, global_norm};
 
-/// What is counted of a slot.
-#[derive(Clone, Copy, Debug)]
-struct Counted {
-    /// The mean loss.
-    loss: f64,
-    /// The sum of the images' scores.
-    right: f64,
-}
-
 impl Trainer<'_> {
-    /// Takes a step on the batch of the images with these indices, of which `parts` are the slots.
+    /// Takes a step on the batch of the images with these indices, of which `parts` are this rank's slots. Tells other ranks
+    /// whether this one has the wish to stop, and returns whether any has.
     pub(super) fn step(
         &mut self,
         run: &mut Run<'_>,
         parts: &mut dyn Iterator<Item = Result<Batch, DataError>>,
         indices: &[usize],
         features: &Features,
-    ) -> Result<Progress, TrainError> {
+        exchange: &Exchange<'_>,
+        wish: bool,
+    ) -> Result<(Progress, bool), TrainError> {
         let (epoch, step, steps) = (run.at.epoch, run.at.step, run.steps());
         let learning_rate = self.training.learning_rate * self.training.schedule.factor(step, steps);
         let slots = Slots::new(indices.len(), self.training.slot_size);
-        let mut counted = Vec::with_capacity(slots.count());
-        let mut learn = |slot| {
-            let batch = parts.next().expect("a part for each slot")?;
-            let (lesson, facts) =
-                self.learn(run, batch, &indices[slots.places(slot)], features, slots, slot, learning_rate)?;
-            counted.push(facts);
-            Ok::<_, TrainError>(lesson)
-        };
-        let mut lesson = add_up(0..slots.count(), &mut learn, &|sum, lesson| sum.add(lesson))?;
-        let mean = |(slot, counted): (usize, &Counted)| slots.share(slot) * counted.loss;
-        let loss = counted.iter().enumerate().map(mean).sum::<f64>();
-        let right = counted.iter().map(|counted| counted.right).sum::<f64>();
+        let (own, mut counted, mut lessons) = (exchange.own(slots.count()), Vec::new(), Vec::new());
+        for node in subtrees(slots.count(), &own) {
+            let mut learn = |slot| {
+                let batch = parts.next().expect("a part for each slot")?;
+                let (lesson, facts) =
+                    self.learn(run, batch, &indices[slots.places(slot)], features, slots, slot, learning_rate)?;
+                counted.push(facts);
+                Ok::<_, TrainError>(lesson)
+            };
+            lessons.push(add_up(node, &mut learn, &Lesson::add)?);
+        }
+        let (counted, wished) = exchange.counts(slots.count(), &counted, wish)?;
+        let mut lesson = exchange.add_up(slots.count(), lessons, || Lesson::of_probe(run.model, features.trunk()))?;
+        let loss = counted.iter().enumerate().map(|(slot, [loss, _])| slots.share(slot) * loss).sum::<f64>();
+        let right = counted.iter().map(|[_, right]| right).sum::<f64>();
 
         let gradient_norm = match self.training.clip_norm {
             Some(limit) => clip_norm(&mut lesson.gradients, limit),
@@ -62,10 +60,12 @@ impl Trainer<'_> {
         run.update(&lesson, &mut *self.optimizer);
         run.count(indices.len(), right, loss, learning_rate);
         let score = run.score(right, indices.len());
-        Ok(Progress { epoch, step: step + 1, steps, images: indices.len(), score, loss, gradient_norm, learning_rate })
+        let images = indices.len();
+        let progress = Progress { epoch, step: step + 1, steps, images, score, loss, gradient_norm, learning_rate };
+        Ok((progress, wished))
     }
 
-    /// Learns from a slot, the images with these indices.
+    /// Learns from a slot, the images with these indices. Returns their mean loss and the sum of their scores, too.
     fn learn(
         &self,
         run: &Run<'_>,
@@ -75,7 +75,7 @@ impl Trainer<'_> {
         slots: Slots,
         slot: usize,
         learning_rate: f64,
-    ) -> Result<(Lesson, Counted), TrainError> {
+    ) -> Result<(Lesson, [f64; 2]), TrainError> {
         if let (Targets::Values(values), Some(standard)) = (&mut batch.targets, run.standard()) {
             *values = standard.standardized(values);
         }
@@ -93,7 +93,7 @@ impl Trainer<'_> {
             return Err(not_finite(run, loss, diagnosis::of_loss(run.model, trunk, &values, seed), learning_rate));
         }
         let right = rightness(&step.logits, &batch.targets);
-        Ok((Lesson::of_slot(step, share), Counted { loss, right }))
+        Ok((Lesson::of_slot(step, share), [loss, right]))
     }
 }
 

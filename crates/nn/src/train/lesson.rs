@@ -1,10 +1,11 @@
 //! What slots add up to.
 
-use tensor::Tensor;
 use tensor::blocks::update;
+use tensor::{Tensor, Var};
 
 use super::step::StepGradients;
 use crate::layers::BatchStatistics;
+use crate::model::{Model, Source};
 
 /// What a step learns from a slot, a part of the slots, or all: sums that are weighted by the slots' shares of the batch.
 pub(super) struct Lesson {
@@ -24,6 +25,14 @@ impl Lesson {
             statistics.for_each(|values| update(values, [], |value, []| value * share as f32));
         }
         lesson
+    }
+
+    /// The lesson of an image whose values count up, in outputs of the trunk.
+    pub(super) fn of_probe(model: &Model<f32>, trunk: Source) -> Self {
+        let shape = [&[1], model.shape_of(trunk)].concat();
+        let images = Tensor::from_fn(&shape[..], |i| (i % 251) as f32 / 125.0 - 1.0);
+        let squares = |logits: &Var<f32>| logits.mul(logits).mean();
+        Self::of_slot(StepGradients::compute_after(model, trunk, images, 0, 1.0, squares), 1.0)
     }
 
     /// Adds another lesson.

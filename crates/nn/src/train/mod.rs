@@ -109,6 +109,12 @@
 //! Everything else is as with whole batches, up to rounding: losses, class weights, clipping (of the whole batch's gradient),
 //! the average of the weights.
 //!
+//! # Ranks
+//!
+//! Several [`Ranks`], processes on one machine or many, share a training ([`Trainer::among`]): each computes the subtrees of the
+//! slots that it owns, and what is left of the tree is added from messages. The weights are bit for bit those of one process
+//! with the same slots, whatever the number of ranks and of their threads.
+//!
 //! # Custom losses
 //!
 //! A loss is computed on the tape, so its gradient needs no code:
@@ -135,10 +141,12 @@ mod learning;
 mod lesson;
 mod positive_weights;
 mod range_test;
+mod ranks;
 mod score;
 mod slots;
 mod standard;
 mod step;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod trainer;
@@ -158,6 +166,7 @@ pub use fitting_loss::fitting_loss;
 pub use label_scores::{LabelScores, f1};
 pub use positive_weights::positive_weights;
 pub use range_test::{RangeTest, range_test};
+pub use ranks::{Alone, Ranks, RanksError, Together, agree, share};
 pub use score::Score;
 pub use standard::Standard;
 pub use step::{StepGradients, train_step};

@@ -13,6 +13,7 @@ use super::course::{Ended, Epoch, Progress, Trained, best};
 use super::error::TrainError;
 use super::evaluation::{evaluate_with, normalization_for};
 use super::features::Features;
+use super::ranks::{Alone, Exchange, Ranks, RanksError, agree_on_hashes};
 use super::score::Score;
 use super::slots::Slots;
 use super::standard::Standard;
@@ -30,7 +31,7 @@ type OnEpoch<'a> = Box<dyn FnMut(&Epoch, &Model<f32>) -> ControlFlow<()> + 'a>;
 /// A training loop: settings, an optimiser, and optionally augmentation, validation, checkpoints and callbacks.
 ///
 /// The same settings, model and images give the same weights, bit for bit, on any number of threads, whether the training
-/// runs without a break or is resumed from [checkpoints](Self::checkpoints).
+/// runs without a break or is resumed from [checkpoints](Self::checkpoints), alone or [among ranks](Self::among).
 pub struct Trainer<'a> {
     pub(super) training: Training,
     pub(super) optimizer: Box<dyn Optimizer<f32> + 'a>,
@@ -45,6 +46,7 @@ pub struct Trainer<'a> {
     resume: bool,
     /// Bytes for the outputs of the trunk.
     memory: Option<usize>,
+    pub(super) ranks: &'a dyn Ranks,
     on_step: OnStep<'a>,
     on_epoch: OnEpoch<'a>,
 }
@@ -77,6 +79,7 @@ impl<'a> Trainer<'a> {
             every: EVERY,
             resume: false,
             memory: None,
+            ranks: &Alone,
             on_step: Box::new(|_, _| ControlFlow::Continue(())),
             on_epoch: Box::new(|_, _| ControlFlow::Continue(())),
         }
@@ -146,6 +149,17 @@ impl<'a> Trainer<'a> {
         Self { memory: Some(memory), ..self }
     }
 
+    /// Shares the [slots](super#slots) of each batch among ranks, each of which trains with the same settings, model and images
+    /// and returns the same result. The weights are the same bits as without other ranks. Rank 0 alone reads and writes
+    /// [checkpoints](Self::checkpoints); callbacks are called on each rank. The wish of one rank to stop after a step is known to
+    /// the others after the next one, and all stop after that.
+    ///
+    /// After an error the rank [aborts](Ranks::abort) all.
+    #[must_use]
+    pub fn among(self, ranks: &'a dyn Ranks) -> Self {
+        Self { ranks, ..self }
+    }
+
     /// Calls `act` after each step with the current model; `Break` stops the training. The scores of a model of values are
     /// then still in standard deviations from their mean. A checkpoint is written only after
     /// `act` ran for its last step, so a resumed training may repeat a step together with its callback.
@@ -166,8 +180,8 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// If a setting is outside its range, the images don't fit the model, an image can't be read, the loss or a gradient
-    /// isn't finite, a checkpoint can't be written or resumed from, or features are to be kept and the model has no frozen
-    /// trunk.
+    /// isn't finite, a checkpoint can't be written or resumed from, features are to be kept and the model has no frozen
+    /// trunk, or ranks have something else each or are more than slots.
     pub fn fit(self, model: &mut Model<f32>, images: &dyn Dataset) -> Result<Trained, TrainError> {
         let memory = self.memory.filter(|_| self.augmentation == Augmentation::default());
         self.fit_keeping(model, |_| Ok(Box::new(images)), memory)
@@ -188,6 +202,19 @@ impl<'a> Trainer<'a> {
 
     /// Trains, with a cache of at most `memory` bytes for the trunk's outputs for the training images.
     fn fit_keeping<'d>(
+        self,
+        model: &mut Model<f32>,
+        images: impl FnMut(usize) -> Result<Box<dyn Dataset + 'd>, DataError>,
+        memory: Option<usize>,
+    ) -> Result<Trained, TrainError> {
+        let ranks = self.ranks;
+        self.fit_checked(model, images, memory).inspect_err(|error| match error {
+            TrainError::Ranks(RanksError::Ended { .. }) => (),
+            error => ranks.abort(&error.to_string()),
+        })
+    }
+
+    fn fit_checked<'d>(
         self,
         model: &mut Model<f32>,
         mut images: impl FnMut(usize) -> Result<Box<dyn Dataset + 'd>, DataError>,
@@ -236,8 +263,10 @@ impl<'a> Trainer<'a> {
             standard,
         };
         let mut run = Run::new(kind, model, average, score);
+        let exchange = Exchange::new(self.ranks);
+        self.check_ranks(&run, &exchange, count)?;
         if let Some(folder) = self.checkpoints.as_ref().filter(|_| self.resume) {
-            run.resume(folder, &mut *self.optimizer)?;
+            run.resume(folder, &mut *self.optimizer, &exchange)?;
         }
         let ended = loop {
             if run.at.epoch == self.training.epochs {
@@ -250,7 +279,7 @@ impl<'a> Trainer<'a> {
                 Some(images) => images,
                 None => images(run.at.epoch)?,
             };
-            let flow = self.epoch(&mut run, &*images, [&features, &validated])?;
+            let flow = self.epoch(&mut run, &*images, [&features, &validated], &exchange)?;
             if flow.is_break() {
                 self.save(&run)?;
                 break Ended::Stopped;
@@ -269,6 +298,7 @@ impl<'a> Trainer<'a> {
         run: &mut Run<'_>,
         images: &dyn Dataset,
         [features, validated]: [&Features; 2],
+        exchange: &Exchange<'_>,
     ) -> Result<ControlFlow<()>, TrainError> {
         let normalization = normalization_for(run.model, images)?;
         self.check_weights(run.model, images)?;
@@ -285,13 +315,16 @@ impl<'a> Trainer<'a> {
         let (batch_size, slot_size) = (self.training.batch_size, self.training.slot_size);
         let places = (run.at.batch * batch_size..order.len()).step_by(batch_size).flat_map(|from| {
             let slots = Slots::new(batch_size.min(order.len() - from), slot_size);
-            (0..slots.count()).map(move |slot| from + slots.places(slot).start..from + slots.places(slot).end)
+            let own = exchange.own(slots.count());
+            own.map(move |slot| from + slots.places(slot).start..from + slots.places(slot).end)
         });
-        let ahead = AHEAD * Slots::new(batch_size, slot_size).count();
+        let ahead = AHEAD * exchange.own(Slots::new(batch_size, slot_size).count()).len();
+        let mut wish = false;
         let flow = loader.parts(run.at.epoch as u64, places.collect(), ahead, |parts| {
             for indices in order.chunks(batch_size).skip(run.at.batch) {
-                let progress = self.step(run, parts, indices, features)?;
-                if (self.on_step)(&progress, run.model).is_break() {
+                let (progress, wished) = self.step(run, parts, indices, features, exchange, wish)?;
+                wish |= (self.on_step)(&progress, run.model).is_break();
+                if wished || wish && exchange.is_alone() {
                     return Ok(ControlFlow::Break(()));
                 }
                 if saved.elapsed() >= self.every {
@@ -301,23 +334,36 @@ impl<'a> Trainer<'a> {
             }
             Ok::<_, TrainError>(ControlFlow::Continue(()))
         })?;
-        if flow.is_break() {
-            return Ok(flow);
+        if flow.is_break() || exchange.any(wish)? {
+            return Ok(ControlFlow::Break(()));
         }
         let model = run.validated()?;
-        let validation = self.validation.map(|images| evaluate_with(&model, images, validated, run.standard()));
+        let validation =
+            self.validation.map(|images| evaluate_with(&model, images, validated, run.standard(), exchange));
         let validation = validation.transpose()?.map(|evaluation| evaluation.scores());
         drop(model);
         let report = run.end_epoch(validation);
         let model = run.validated()?;
-        let flow = (self.on_epoch)(&report, &model);
-        if let Some(folder) = &self.checkpoints {
+        let stops = exchange.any((self.on_epoch)(&report, &model).is_break())?;
+        if let Some((rank, _)) = exchange.differing(&[run.weights()])? {
+            return Err(RanksError::Weights { rank, epoch: report.epoch + 1 }.into());
+        }
+        if let Some(folder) = self.checkpoints.as_ref().filter(|_| exchange.leads()) {
             if best(&run.at.history) == Some(report.epoch) {
                 model.save(folder.join(BEST))?;
             }
             run.save(folder, &*self.optimizer)?;
         }
-        Ok(flow)
+        Ok(if stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Checks that each rank has a slot, and that all have the same settings, network and images.
+    fn check_ranks(&self, run: &Run<'_>, exchange: &Exchange<'_>, images: usize) -> Result<(), TrainError> {
+        if exchange.is_alone() {
+            return Ok(());
+        }
+        self.training.check_ranks(self.ranks.count(), images)?;
+        Ok(agree_on_hashes(self.ranks, &run.facts(&*self.optimizer))?)
     }
 
     /// Checks that weights and mixing suit the images.
@@ -349,7 +395,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn save(&self, run: &Run<'_>) -> Result<(), TrainError> {
-        match &self.checkpoints {
+        match self.checkpoints.as_ref().filter(|_| self.ranks.rank() == 0) {
             Some(folder) => Ok(run.save(folder, &*self.optimizer)?),
             None => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! The ranks that share a training.
 
 mod alone;
+mod check;
 mod error;
 mod exchange;
 mod together;
@@ -8,6 +9,8 @@ mod together;
 use std::ops::Range;
 
 pub use alone::Alone;
+pub use check::agree;
+pub(super) use check::{agree_on_hashes, hash};
 pub use error::RanksError;
 pub(super) use exchange::Exchange;
 pub use together::Together;
