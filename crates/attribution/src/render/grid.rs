@@ -49,6 +49,12 @@ impl Panel {
         Self { detail: detail.into(), ..self }
     }
 
+    /// The picture, the name, and the detail, empty if there is none.
+    #[must_use]
+    pub fn parts(&self) -> (&RgbImage, &str, &str) {
+        (&self.picture, &self.name, &self.detail)
+    }
+
     /// The same panel with its picture changed.
     #[must_use]
     pub fn map(self, change: impl FnOnce(RgbImage) -> RgbImage) -> Self {

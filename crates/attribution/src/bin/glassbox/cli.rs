@@ -10,6 +10,8 @@ use crate::commands::explain::ExplainArgs;
 use crate::commands::export::ExportArgs;
 use crate::commands::inspect::InspectArgs;
 use crate::commands::man::ManArgs;
+use crate::commands::merge::MergeArgs;
+use crate::commands::sweep::SweepArgs;
 use crate::commands::train::TrainArgs;
 use crate::commands::verify::VerifyArgs;
 use crate::terminal::values::threads;
@@ -54,12 +56,27 @@ pub(crate) enum Command {
     Train(TrainArgs),
     Explain(ExplainArgs),
     Evaluate(EvaluateArgs),
+    Merge(MergeArgs),
+    Sweep(SweepArgs),
     Verify(VerifyArgs),
     Certify(CertifyArgs),
     Inspect(InspectArgs),
     Export(ExportArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
+}
+
+impl Command {
+    /// Whether the processes that a launcher has started share the command.
+    pub(crate) fn is_shared(&self) -> bool {
+        match self {
+            Self::Train(_) => true,
+            Self::Sweep(args) => args.is_shared(),
+            Self::Evaluate(args) => args.shard.is_none(),
+            Self::Explain(args) => args.shard.is_none(),
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

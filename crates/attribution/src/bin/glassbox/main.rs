@@ -6,17 +6,19 @@ mod files;
 mod report;
 mod terminal;
 mod training;
+mod world;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use nn::kernels::use_winograd;
+use nn::train::{Alone, Ranks};
 use tensor::simd::{Tier, use_tier};
 
 use cli::{Cli, Command};
 use commands::demo::DemoArgs;
-use commands::{certify, completions, demo, evaluate, explain, export, inspect, man, train, verify};
-use terminal::{Failure, Refuted, complain, interrupt, progress};
+use commands::{certify, completions, demo, evaluate, explain, export, inspect, man, merge, sweep, train, verify};
+use terminal::{Failure, Refuted, Stopped, complain, interrupt, print, progress};
 
 fn main() -> ExitCode {
     let Cli { threads, quiet, command } = Cli::parse();
@@ -25,21 +27,42 @@ fn main() -> ExitCode {
     }
     let command = command.unwrap_or_else(|| Command::Demo(DemoArgs::parse_from(["glassbox"])));
     let checks = matches!(command, Command::Verify(_) | Command::Certify(_));
-    match run(threads, command) {
-        Ok(()) => ExitCode::SUCCESS,
+    let ranks = if command.is_shared() { world::join() } else { Ok(Box::new(Alone) as Box<dyn Ranks>) };
+    let failed = |failure: &Failure| {
+        // Errors of libraries and of the system may have several lines.
+        let line = failure.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(ranks) = ranks.as_ref().ok().filter(|ranks| ranks.count() > 1 && !failure.is::<Stopped>()) {
+            ranks.abort(&line);
+        }
+        complain!("glassbox: {line}");
+        ExitCode::from(exit_code(failure, checks))
+    };
+    match &ranks {
+        Ok(ranks) => {
+            if ranks.rank() > 0 {
+                hush();
+            }
+            run(threads, command, &**ranks).map_or_else(|failure| failed(&failure), |()| ExitCode::SUCCESS)
+        }
         Err(failure) => {
-            // Errors of libraries and of the system may have several lines.
-            let line = failure.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-            complain!("glassbox: {line}");
-            ExitCode::from(exit_code(&failure, checks))
+            if !world::speaks() {
+                hush();
+            }
+            failed(failure)
         }
     }
+}
+
+/// From now on, this process says nothing, since another one does.
+fn hush() {
+    progress::silence();
+    print::silence();
 }
 
 /// The exit code; for commands that check something, that of `diff`: 1 if something does not hold, 2 if the check
 /// itself failed.
 fn exit_code(failure: &Failure, checks: bool) -> u8 {
-    if interrupt::asked() {
+    if interrupt::asked() || failure.is::<Stopped>() {
         interrupt::EXIT_CODE
     } else if checks && !failure.is::<Refuted>() {
         2
@@ -48,15 +71,17 @@ fn exit_code(failure: &Failure, checks: bool) -> u8 {
     }
 }
 
-fn run(threads: Option<usize>, command: Command) -> Result<(), Failure> {
+fn run(threads: Option<usize>, command: Command, ranks: &dyn Ranks) -> Result<(), Failure> {
     choose_tier()?;
     choose_winograd()?;
     rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build_global()?;
     match command {
         Command::Demo(args) => demo::run(&args),
-        Command::Train(args) => train::run(&args),
-        Command::Explain(args) => explain::run(&args),
-        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Train(args) => train::run(&args, ranks),
+        Command::Explain(args) => explain::run(&args, ranks),
+        Command::Evaluate(args) => evaluate::run(&args, ranks),
+        Command::Merge(args) => merge::run(args),
+        Command::Sweep(args) => sweep::run(&args, ranks),
         Command::Verify(args) => verify::run(args),
         Command::Certify(args) => certify::run(&args),
         Command::Inspect(args) => inspect::run(&args),

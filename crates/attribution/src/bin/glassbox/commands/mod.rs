@@ -8,7 +8,9 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod man;
+pub(crate) mod merge;
 pub(crate) mod methods;
+pub(crate) mod sweep;
 pub(crate) mod train;
 pub(crate) mod verify;
 

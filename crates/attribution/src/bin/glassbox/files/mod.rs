@@ -8,3 +8,4 @@ pub(crate) mod picture;
 #[cfg(feature = "pretrained")]
 mod pretrained;
 pub(crate) mod record;
+pub(crate) mod shards;

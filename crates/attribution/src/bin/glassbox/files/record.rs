@@ -40,7 +40,7 @@ pub(crate) struct Hashed {
 }
 
 /// A map.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Explained {
     /// The method's name on the command line.

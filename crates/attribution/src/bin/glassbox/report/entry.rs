@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, RgbImage};
 use nn::data::Rect;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Shown;
 use super::encode::{Encoded, Values, block, means};
@@ -35,8 +35,10 @@ pub(crate) struct Explanation<'a> {
     pub(crate) scale: f32,
 }
 
-/// A picture of the page.
-pub(crate) struct Entry {
+/// A picture of the page, finished.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Choice {
     pub(super) name: String,
     /// The picture as a `data:` URL.
     pub(super) picture: String,
@@ -45,9 +47,20 @@ pub(crate) struct Entry {
     /// The likeliest class, and whether it is the true one.
     pub(super) answer: String,
     pub(super) right: Option<bool>,
-    pub(super) methods: Vec<Shown>,
+    /// The data for the page's script: JSON that is safe inside HTML, because it contains no `<`.
+    pub(super) data: String,
+}
+
+/// A picture of the page.
+pub(crate) struct Entry {
+    name: String,
+    picture: String,
+    size: (u32, u32),
+    answer: String,
+    right: Option<bool>,
+    methods: Vec<Shown>,
     /// The data for the page's script.
-    pub(super) data: Data,
+    data: Data,
     values: Values,
     /// Limit in bytes on the pixel maps of one class.
     budget: usize,
@@ -55,7 +68,7 @@ pub(crate) struct Entry {
 
 /// The data for the page's script. Lengths are in pixels of the input, except in `part`.
 #[derive(Serialize)]
-pub(super) struct Data {
+struct Data {
     name: String,
     /// Height and width of the input.
     input: [usize; 2],
@@ -206,10 +219,12 @@ impl Entry {
         self.data.classes.push(Explained { why: why.into(), maps });
     }
 
-    /// The data as JSON that is safe inside HTML, because it contains no `<`.
-    pub(super) fn json(&mut self) -> Result<String, Failure> {
+    /// The finished picture, and its methods.
+    pub(crate) fn finish(mut self) -> Result<(Choice, Vec<Shown>), Failure> {
         self.data.values = self.values.text();
-        Ok(serde_json::to_string(&self.data)?.replace('<', "\\u003c"))
+        let Self { name, picture, size, answer, right, methods, data, .. } = self;
+        let data = serde_json::to_string(&data)?.replace('<', "\\u003c");
+        Ok((Choice { name, picture, size, answer, right, data }, methods))
     }
 }
 

@@ -19,7 +19,7 @@ use maud::Markup;
 use nn::train::Confusion;
 
 pub(crate) use curve::Curve;
-pub(crate) use entry::{Entry, Explanation};
+pub(crate) use entry::{Choice, Entry, Explanation};
 pub(crate) use labelled::Labelled;
 pub(crate) use sheet::{panel, sheet};
 pub(crate) use table::{Figure, Table};
@@ -37,9 +37,9 @@ const START: u64 = 1024;
 
 /// A method on the page.
 pub(crate) struct Shown {
-    id: String,
-    title: String,
-    about: &'static About,
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) about: &'static About,
 }
 
 /// A page under construction.
@@ -85,15 +85,21 @@ impl Page {
         self.gallery.is_empty() && self.sections.is_empty()
     }
 
-    pub(crate) fn add(&mut self, mut entry: Entry) -> Result<(), Failure> {
-        self.data.push(entry.json()?);
-        self.gallery.push(view::choice(&entry, self.gallery.len()));
-        for method in entry.methods {
+    pub(crate) fn add(&mut self, entry: Entry) -> Result<(), Failure> {
+        let (choice, methods) = entry.finish()?;
+        self.push(choice, methods);
+        Ok(())
+    }
+
+    /// Adds a picture, and what is said of its methods.
+    pub(crate) fn push(&mut self, choice: Choice, methods: impl IntoIterator<Item = Shown>) {
+        self.gallery.push(view::choice(&choice, self.gallery.len()));
+        self.data.push(choice.data);
+        for method in methods {
             if self.methods.iter().all(|known| known.id != method.id) {
                 self.methods.push(method);
             }
         }
-        Ok(())
     }
 
     /// Adds the training curves.

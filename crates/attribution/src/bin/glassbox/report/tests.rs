@@ -114,7 +114,8 @@ fn two_hundred_pictures_stay_below_40_mb() {
     for methods in [&signed[..1], &signed, &signed.repeat(2)] {
         let mut entry = Entry::new("picture".into(), &picture, &pass, page.budget(1)).unwrap();
         explain(&mut entry, &pass, methods);
-        let bytes = entry.json().unwrap().len() + entry.picture.len();
+        let (choice, _) = entry.finish().unwrap();
+        let bytes = choice.data.len() + choice.picture.len();
         assert!(200 * bytes < 40_000_000, "{} maps: {bytes} bytes a picture", methods.len());
     }
 }
@@ -163,7 +164,7 @@ fn the_scripts_fixture_is_what_is_computed_here() {
             scale: map.scale(),
         }),
     );
-    let data: Value = serde_json::from_str(&entry.json().unwrap()).unwrap();
+    let data: Value = serde_json::from_str(&entry.finish().unwrap().0.data).unwrap();
     let strength = |(_, map): &(_, Map)| map.strength().iter().copied().collect::<Vec<f32>>();
     let fixture = json!({
         "input": data["input"],

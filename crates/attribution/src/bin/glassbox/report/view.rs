@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::entry::Entry;
+use super::entry::Choice;
 use super::{Page, Shown};
 
 const STYLE: &str = include_str!("page.css");
@@ -114,7 +114,7 @@ fn pictures(page: &Page) -> Markup {
 }
 
 /// A picture in the gallery.
-pub(super) fn choice(entry: &Entry, index: usize) -> Markup {
+pub(super) fn choice(entry: &Choice, index: usize) -> Markup {
     let (mark, judged) = match entry.right {
         Some(true) => ("✓ ", ", right"),
         Some(false) => ("✗ ", ", wrong"),

@@ -7,3 +7,8 @@ pub(crate) type Failure = Box<dyn std::error::Error>;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Refuted(pub(crate) String);
+
+/// The user's wish to stop, after which everything that was done is saved.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Stopped(pub(crate) String);

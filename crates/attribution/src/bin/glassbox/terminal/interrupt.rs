@@ -12,9 +12,13 @@ use super::Failure;
 pub(crate) const EXIT_CODE: u8 = 130;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+static LISTENS: AtomicBool = AtomicBool::new(false);
 
 /// From now on, a first Ctrl-C is only a request to stop. A second one ends the program immediately.
 pub(crate) fn listen() -> Result<(), Failure> {
+    if LISTENS.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
     Ok(ctrlc::set_handler(|| {
         if ASKED.swap(true, Ordering::Relaxed) {
             process::exit(EXIT_CODE.into());

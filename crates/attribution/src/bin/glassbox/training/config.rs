@@ -235,6 +235,17 @@ impl Config {
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let mut table: Table = TEMPLATE.parse()?;
         merge(&mut table, text.parse()?, "")?;
+        Self::of(table)
+    }
+
+    /// These settings, but for those in a table.
+    pub(crate) fn with(&self, over: Table) -> Result<Self, Failure> {
+        let mut table = Table::try_from(self)?;
+        merge(&mut table, over, "")?;
+        Self::of(table)
+    }
+
+    fn of(table: Table) -> Result<Self, Failure> {
         let config: Self = Value::Table(table).try_into()?;
         config.check()?;
         Ok(config)

@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args};
 
 use crate::commands::methods;
 use crate::files::model::Preprocessing;
+use crate::files::shards::Shard;
 use crate::terminal::values::positive;
 use crate::training::data::Embedded;
 
@@ -20,7 +21,7 @@ use crate::training::data::Embedded;
 ///
 /// The same seed gives the same figures. Ctrl-C stops after the current batch, then the figures so far are printed and
 /// written.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(after_long_help = "Examples:\n  \
     glassbox evaluate                                    the network of `glassbox demo`\n  \
     glassbox evaluate --method grad-cam,guided-backprop --measure pointing,random --limit 1000\n  \
@@ -29,6 +30,7 @@ use crate::training::data::Embedded;
     glassbox evaluate --model pets.onnx --folder pets --boxes pets.json\n  \
     glassbox evaluate --model pets.onnx --csv pets.csv --masks masks --maps others/\n  \
     glassbox evaluate --model garments.onnx --data fashion-mnist --mean 0.286 --std 0.353\n  \
+    glassbox evaluate --shard 3/8; glassbox merge glassbox-evaluate    the third of eight parts; when all are there, the result\n  \
     glassbox evaluate --json | jq '.figures[\"grad-cam\"].pointing.mean'\n\n\
     With --json: an object with version, simd, model, data, images, seed, level, accuracy; figures by method and \
     measure, each with mean, low and high (the ends of the interval at that level); cascade, a list of layer, \
@@ -109,9 +111,21 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) seed: u64,
 
+    /// Measure only the K-th of N parts of the images, and write it to DIR/shards, for `glassbox merge DIR`: `K/N`, or
+    /// `slurm` for the part of a task of a Slurm array. A part that is there already is left as it is
+    #[arg(long, value_name = "K/N|slurm")]
+    pub(crate) shard: Option<Shard>,
+
     /// Output folder; created if missing, refused if it contains another command's report
     #[arg(short, long, value_name = "DIR", default_value = "glassbox-evaluate")]
     pub(crate) out: PathBuf,
+}
+
+impl EvaluateArgs {
+    /// All settings that all shards share.
+    pub(super) fn settings(&self) -> String {
+        format!("{:?}", Self { shard: None, out: PathBuf::new(), ..self.clone() })
+    }
 }
 
 /// Parses the name of a measure.

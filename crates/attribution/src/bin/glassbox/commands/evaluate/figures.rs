@@ -1,6 +1,7 @@
 //! The measured values, image by image.
 
 use attribution::measures::{Interval, Measure, bootstrap};
+use serde::{Deserialize, Serialize};
 
 /// The confidence level of the intervals: 95 % of all samples of images give an interval that contains the population
 /// mean.
@@ -38,6 +39,19 @@ impl Figures {
         self.images += more.images;
     }
 
+    /// Whether there is a value, or none, for each image, and as many lists as for these subjects and measures.
+    fn is_whole(&self, subjects: usize, measures: usize) -> bool {
+        let each = |values: &Vec<f64>| values.is_empty() || values.len() == self.images;
+        let rows = |rows: &[Vec<Vec<f64>>], length: usize| {
+            rows.len() == subjects && rows.iter().all(|row| row.len() == length && row.iter().all(each))
+        };
+        let steps = |steps: &Vec<[Vec<f64>; 2]>| steps.iter().flatten().all(each);
+        rows(&self.values, measures)
+            && rows(&self.agreement, subjects)
+            && self.cascade.len() == subjects
+            && self.cascade.iter().all(steps)
+    }
+
     /// The figures of a subject under a measure, of the images to which it applies.
     pub(crate) fn of(&self, subject: usize, measure: usize) -> Vec<f64> {
         self.values[subject][measure].iter().copied().filter(|value| !value.is_nan()).collect()
@@ -55,7 +69,70 @@ impl Figures {
     }
 }
 
+/// Figures in a shard's file: the bits of the numbers, since JSON has no NaN.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bits {
+    values: Vec<Vec<Vec<u64>>>,
+    cascade: Vec<Vec<[Vec<u64>; 2]>>,
+    agreement: Vec<Vec<Vec<u64>>>,
+    images: usize,
+}
+
+/// Converts each number of lists.
+fn each<A: Copy, B>(rows: &[Vec<Vec<A>>], convert: fn(A) -> B) -> Vec<Vec<Vec<B>>> {
+    let list = |list: &Vec<A>| list.iter().map(|&number| convert(number)).collect();
+    rows.iter().map(|row| row.iter().map(list).collect()).collect()
+}
+
+/// As [`each`], in pairs of lists.
+fn each_pair<A: Copy, B>(rows: &[Vec<[Vec<A>; 2]>], convert: fn(A) -> B) -> Vec<Vec<[Vec<B>; 2]>> {
+    let list = |list: &Vec<A>| list.iter().map(|&number| convert(number)).collect();
+    rows.iter().map(|row| row.iter().map(|pair| pair.each_ref().map(list)).collect()).collect()
+}
+
+impl From<&Figures> for Bits {
+    fn from(figures: &Figures) -> Self {
+        let Figures { values, cascade, agreement, images } = figures;
+        let [values, agreement] = [values, agreement].map(|rows| each(rows, f64::to_bits));
+        Self { values, cascade: each_pair(cascade, f64::to_bits), agreement, images: *images }
+    }
+}
+
+impl Bits {
+    /// The figures, if they are whole: those of so many images, subjects and measures.
+    pub(super) fn figures(&self, images: usize, subjects: usize, measures: usize) -> Option<Figures> {
+        let [values, agreement] = [&self.values, &self.agreement].map(|rows| each(rows, f64::from_bits));
+        let cascade = each_pair(&self.cascade, f64::from_bits);
+        let figures = Figures { values, cascade, agreement, images: self.images };
+        (self.images == images && (images == 0 || figures.is_whole(subjects, measures))).then_some(figures)
+    }
+}
+
 /// The mean; `None` without values.
 pub(crate) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_come_back_to_the_bit_and_damaged_ones_do_not() {
+        let values = vec![vec![vec![0.1, f64::NAN], Vec::new()]];
+        let figures = || Figures {
+            values: values.clone(),
+            cascade: vec![vec![[vec![1.0, -0.0], vec![f64::INFINITY, 2.0]]]],
+            agreement: vec![vec![vec![1.0, 1.0]]],
+            images: 2,
+        };
+        let json = serde_json::to_string(&Bits::from(&figures())).unwrap();
+        let read: Bits = serde_json::from_str(&json).unwrap();
+        let found = read.figures(2, 1, 2).unwrap();
+        assert_eq!(serde_json::to_string(&Bits::from(&found)).unwrap(), json);
+        assert!(read.figures(3, 1, 2).is_none() && read.figures(2, 2, 2).is_none() && read.figures(2, 1, 1).is_none());
+        let short = Figures { agreement: vec![vec![vec![1.0]]], ..figures() };
+        assert!(Bits::from(&short).figures(2, 1, 2).is_none());
+    }
 }

@@ -8,21 +8,24 @@ mod files;
 mod given;
 mod plot;
 mod report;
+mod sharded;
 mod subject;
 mod table;
 mod trial;
 
+use std::ops::Range;
 use std::time::Instant;
 
 use attribution::measures::{ALL, Measure, Needs, cascade};
 use attribution::{ExplainError, LayerRef};
-use nn::train::evaluate;
+use nn::train::{Ranks, evaluate};
 use tensor::simd::tier;
 
 pub(crate) use arguments::EvaluateArgs;
 
 use crate::commands::methods;
 use crate::files::folder;
+use crate::files::shards::Facts;
 use crate::report::{self as html, Labelled, Page};
 use crate::terminal::progress::{bar, left};
 use crate::terminal::{Failure, interrupt, say, words};
@@ -39,8 +42,25 @@ const BATCH: usize = 20;
 /// Number of pictures in the report.
 const SHOWN: usize = 20;
 
-/// Runs methods over a data set and measures their maps.
-pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
+/// Runs methods over a data set and measures their maps: all of it, a part of it, or a part on each rank.
+pub(crate) fn run(args: &EvaluateArgs, ranks: &dyn Ranks) -> Result<(), Failure> {
+    measured(args, |trial, facts| match args.shard {
+        Some(shard) => sharded::measure(trial, facts, args, shard).map(|()| None),
+        None if ranks.count() > 1 => sharded::among(trial, facts, args, ranks),
+        None => over(trial, 0..trial.images.len()).map(Some),
+    })
+}
+
+/// Puts the parts in this folder together.
+pub(crate) fn merge(args: &EvaluateArgs) -> Result<(), Failure> {
+    measured(args, |trial, facts| sharded::gather(trial, facts, &args.out).map(Some))
+}
+
+/// Prints and writes the results, unless `figures`, given what is to be measured and what identifies it, has none.
+fn measured(
+    args: &EvaluateArgs,
+    figures: impl FnOnce(&Trial<'_>, &Facts) -> Result<Option<Figures>, Failure>,
+) -> Result<(), Failure> {
     let model = args.preprocessing.open(Some(&args.model))?;
     let data = Data::open(args, &model)?;
     let normalization = model.info().normalization.as_ref();
@@ -83,7 +103,8 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         seed: args.seed,
     };
     let count = data.images.len();
-    let figures = over(&trial, count)?;
+    let facts = sharded::facts(args, &data, &model)?;
+    let Some(figures) = figures(&trial, &facts)? else { return Ok(()) };
     if figures.images == 0 {
         return Err("stopped before any image was measured".into());
     }
@@ -164,13 +185,14 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<(), Failure> {
     }
 }
 
-/// Measures batch by batch until all images are done or the user presses Ctrl-C. Returns the figures of the completed
-/// batches.
-fn over(trial: &Trial<'_>, count: usize) -> Result<Figures, Failure> {
+/// Measures the images at these places batch by batch, until all are done or the user presses Ctrl-C. Returns the figures
+/// of the completed batches.
+fn over(trial: &Trial<'_>, places: Range<usize>) -> Result<Figures, Failure> {
+    let count = places.len();
     let (bar, started) = (bar("evaluating", count), Instant::now());
     bar.set_message(format!("0 of {count} images"));
     let mut figures = Figures::default();
-    for batch in (0..count).collect::<Vec<_>>().chunks(BATCH) {
+    for batch in places.collect::<Vec<_>>().chunks(BATCH) {
         match trial.run(batch) {
             Ok(more) => figures.append(more),
             Err(ExplainError::Cancelled { .. }) => break,

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::commands::methods;
 use crate::files::asked;
 use crate::files::model::ModelArgs;
+use crate::files::shards::Shard;
 use crate::terminal::values::positive;
 
 /// Explain what a network sees in pictures
@@ -17,7 +18,7 @@ use crate::terminal::values::positive;
 /// EfficientNet-Lite0, is built in and knows the 1000 classes of ImageNet. A record beside each sheet,
 /// NAME.explained.json, contains hashes of the network, the input and the maps; `glassbox verify` repeats the
 /// explanations and compares them.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(after_long_help = "Examples:\n  \
     glassbox explain photo.jpg\n  \
     glassbox explain photo.jpg --top 3\n  \
@@ -104,6 +105,12 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     pub(crate) skip_unreadable: bool,
 
+    /// Explain only the K-th of N parts of the pictures, without report and summaries, which `glassbox merge DIR` writes when
+    /// all parts are there: `K/N`, or `slurm` for the part of a task of a Slurm array. A part that is there already is left
+    /// as it is
+    #[arg(long, value_name = "K/N|slurm", conflicts_with = "shared_scale")]
+    pub(crate) shard: Option<Shard>,
+
     /// Output folder; created if missing, refused if it contains another command's report
     #[arg(short, long, value_name = "DIR", default_value = "glassbox-explain")]
     pub(crate) out: PathBuf,
@@ -130,4 +137,11 @@ pub(crate) struct ExplainArgs {
     /// the usual methods together
     #[arg(long)]
     pub(crate) certify: bool,
+}
+
+impl ExplainArgs {
+    /// All settings that all shards share.
+    pub(super) fn settings(&self) -> String {
+        format!("{:?}", Self { shard: None, out: PathBuf::new(), ..self.clone() })
+    }
 }

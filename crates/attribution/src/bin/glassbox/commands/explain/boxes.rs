@@ -5,14 +5,14 @@ use std::path::Path;
 use attribution::Map;
 use attribution::measures::{CAM_THRESHOLD, estimated_box};
 use nn::data::Rect;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::files::folder;
 use crate::files::picture::Picture;
 use crate::terminal::Failure;
 
 /// The box round the strong part of a map.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Boxed {
     /// The method's name on the command line.
     pub(super) method: String,

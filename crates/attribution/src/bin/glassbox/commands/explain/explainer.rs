@@ -9,16 +9,17 @@ use attribution::render::{Panel, save_png};
 use attribution::{ExplainError, LayerRef, Map, Pass, Photo, Prediction, Says, Target, Verdict};
 use ndarray::{Array3, Axis};
 use nn::{Model, Task};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ExplainArgs;
 use super::boxes::{self, Boxed};
+use super::kept::Kept;
 use crate::commands::methods::{self, Chosen};
 use crate::files::asked::{self, Aim, Asked, Scene};
 use crate::files::inputs::Input;
 use crate::files::picture::Picture;
 use crate::files::record::{self, Explained, Hashed, Record};
-use crate::report::{Entry, Explanation, Page, panel, sheet};
+use crate::report::{self, Entry, Explanation, Page, panel, sheet};
 use crate::terminal::{Failure, complain, progress, say};
 
 /// Number of classes printed for each picture, likeliest first.
@@ -33,12 +34,12 @@ const REPORTED: usize = 500;
 /// Explains pictures as the command line asks.
 pub(super) struct Explainer<'a> {
     pub(super) args: &'a ExplainArgs,
-    model: &'a Model,
+    pub(super) model: &'a Model,
     pub(super) methods: Vec<Chosen>,
     /// Layers for methods that explain a layer.
     layers: Vec<&'a str>,
     /// The network's SHA-256.
-    sha256: String,
+    pub(super) sha256: String,
     /// If all maps of a method at a layer share a scale: the value with the full colour.
     pub(super) scales: Option<Scales>,
     /// With `--json`: the results to print at the end.
@@ -52,19 +53,19 @@ pub(super) struct Explainer<'a> {
 }
 
 /// The result for a picture, as JSON.
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Outcome {
     picture: PathBuf,
     top: Vec<Likely>,
     explanations: Vec<Explained>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     boxes: Vec<Boxed>,
     sheet: PathBuf,
     record: PathBuf,
 }
 
 /// What the network says of a class, label or value, as JSON.
-#[derive(Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Likely {
     class: usize,
     name: String,
@@ -170,14 +171,8 @@ impl<'a> Explainer<'a> {
         Page::new("explain", "What the network looked at", facts, pictures.min(REPORTED))
     }
 
-    /// Explains one picture, prints the results, and writes them to files and to the report. Returns the panels of the
-    /// first class.
-    pub(super) fn answer(
-        &mut self,
-        input: &Input,
-        picture: &Picture,
-        report: &mut Page,
-    ) -> Result<Vec<Panel>, Failure> {
+    /// Explains one picture, prints the results, and writes them to files. Returns what the report and the summaries show.
+    pub(super) fn answer(&self, input: &Input, picture: &Picture, report: &Page) -> Result<Kept, Failure> {
         let as_text = self.outcomes.is_none();
         /// Prints a line, unless the results are printed as JSON at the end.
         macro_rules! tell {
@@ -248,20 +243,30 @@ impl<'a> Explainer<'a> {
             boxes::write(&self.file(&input.name, ".boxes.json"), &boxed)?;
         }
         tell!("  {}", file.display());
+        let outcome = self.outcomes.is_some().then(|| Outcome {
+            picture: input.path.clone(),
+            top: pass.top(PRINTED).into_iter().map(Likely::from).collect(),
+            explanations: record.explanations,
+            boxes: boxed,
+            sheet: file,
+            record: record_file,
+        });
+        Kept::new(entry, first, input.found, outcome)
+    }
+
+    /// Adds a picture to the report, if it has room, and to what is printed as JSON.
+    pub(super) fn show(&mut self, kept: Kept, report: &mut Page) -> Result<Vec<Panel>, Failure> {
+        let about = |id: &String| {
+            let method = self.methods.iter().find(|method| method.id == *id);
+            let method = method.ok_or_else(|| format!("there is no method {id} among those asked for"))?;
+            Ok(report::Shown { id: id.clone(), title: method.title.clone(), about: method.about() })
+        };
+        let methods = kept.methods.iter().map(about).collect::<Result<Vec<_>, Failure>>()?;
         if report.pictures() < REPORTED {
-            report.add(entry)?;
+            report.push(kept.choice, methods);
         }
-        if let Some(outcomes) = &mut self.outcomes {
-            outcomes.push(Outcome {
-                picture: input.path.clone(),
-                top: pass.top(PRINTED).into_iter().map(Likely::from).collect(),
-                explanations: record.explanations,
-                boxes: boxed,
-                sheet: file,
-                record: record_file,
-            });
-        }
-        Ok(first)
+        self.outcomes.iter_mut().for_each(|outcomes| outcomes.extend(kept.outcome.clone()));
+        Ok(kept.row)
     }
 
     /// The lines about what the network says of the picture.

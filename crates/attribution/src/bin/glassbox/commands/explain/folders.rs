@@ -34,8 +34,9 @@ impl Folders {
         Self { bar, rows: Vec::new(), pages: 0, failed: Vec::new() }
     }
 
+    /// Adds a row of small pictures.
     pub(super) fn add(&mut self, row: Vec<Panel>, explainer: &Explainer<'_>) -> Result<(), Failure> {
-        self.rows.push(row.into_iter().map(|panel| panel.map(small)).collect());
+        self.rows.push(row);
         self.bar.inc(1);
         if self.rows.len() == PAGE { self.write(explainer) } else { Ok(()) }
     }
@@ -75,7 +76,7 @@ impl Folders {
 }
 
 /// Reduces a picture so that its longer side fits on a summary page.
-fn small(picture: RgbImage) -> RgbImage {
+pub(super) fn small(picture: RgbImage) -> RgbImage {
     let longer = picture.width().max(picture.height());
     let reduced = |side: u32| (side * SMALL / longer).max(1);
     if longer > SMALL { thumbnail(&picture, reduced(picture.width()), reduced(picture.height())) } else { picture }

@@ -3,7 +3,8 @@
 mod arguments;
 mod chart;
 mod film;
-mod log;
+pub(crate) mod log;
+mod records;
 mod report;
 mod results;
 
@@ -18,45 +19,77 @@ use nn::files::remove_parts;
 use nn::layers::{Apply, Softmax};
 use nn::losses::{cross_entropy, dice_loss, huber_error};
 use nn::train::{
-    BEST, Ended, Evaluation, LAST, Results, StepGradients, TrainError, Trainer, evaluate, fitting_loss,
+    Alone, BEST, Ended, Evaluation, LAST, Ranks, Results, StepGradients, TrainError, Trainer, evaluate, fitting_loss,
     positive_weights, range_test,
 };
 use nn::{Model, Task};
+use tensor::simd::{Tier, tier};
 use tensor::{Tensor, Var};
 
 pub(crate) use arguments::TrainArgs;
-use film::Film;
-use log::{Event, Log};
+use records::Records;
 
 use crate::files::folder::{self, write};
 use crate::report::{self as html, PAGE};
 use crate::terminal::progress::{TrainingBar, minutes};
-use crate::terminal::{Failure, interrupt, say};
-use crate::training::config::{self, Config, Loss, Output};
+use crate::terminal::{Failure, Stopped, interrupt, say};
+use crate::training::config::{self, Config, Loss};
 use crate::training::data::{self, Opened, Sets};
 use crate::training::{network, transfer};
 
 /// The file with the settings, in the folder of the training.
-const RUN: &str = "run.toml";
+pub(crate) const RUN: &str = "run.toml";
 /// The folder for the film strip.
 const FILM: &str = "film";
 /// The trained network.
-const MODEL: &str = "model.safetensors";
+pub(crate) const MODEL: &str = "model.safetensors";
 /// The range test's smallest and largest rate, and its number of steps.
 const RANGE: ([f64; 2], usize) = ([1e-5, 10.0], 150);
 /// Number of steps that are timed for the estimate, after one for warm-up.
 const TIMED: usize = 4;
 
+/// What a command does with the network and the data of its settings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Describes them.
+    DryRun,
+    /// Looks for a learning rate.
+    FindRate,
+    Train {
+        resume: bool,
+    },
+}
+
 /// Trains, tests and saves a network.
-pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &TrainArgs, ranks: &dyn Ranks) -> Result<(), Failure> {
     if args.template {
         say!("{}", config::TEMPLATE.trim_end());
         return Ok(());
     }
-    let (mut config, resume) = args.config()?;
+    let (config, resume) = args.config()?;
+    let purpose = match (args.dry_run, args.find_rate) {
+        (true, _) => Purpose::DryRun,
+        (_, true) => Purpose::FindRate,
+        _ => Purpose::Train { resume },
+    };
+    run_for(purpose, config, |is_divided| args.held_out(is_divided), ranks)
+}
+
+/// Trains, tests and saves a network with these settings, or goes on with it.
+pub(crate) fn run_with(config: Config, resume: bool) -> Result<(), Failure> {
+    run_for(Purpose::Train { resume }, config, |_| None, &Alone)
+}
+
+/// `held_out` is the share of pictures for the test, if the settings don't say it and, as it is told, the data isn't divided.
+fn run_for(
+    purpose: Purpose,
+    mut config: Config,
+    held_out: impl FnOnce(bool) -> Option<f64>,
+    ranks: &dyn Ranks,
+) -> Result<(), Failure> {
     let start = transfer::start(&config.network)?;
     let opened = data::open(&config, start.as_ref())?;
-    if let Some(share) = args.held_out(opened.is_divided()) {
+    if let Some(share) = held_out(opened.is_divided()) {
         config.data.test = share;
     }
     check_loss(&config, &opened)?;
@@ -68,7 +101,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
     };
     let (count, [height, width, _]) = (images.len(), images.image_shape());
     let (parameters, truths) = (model.summary().parameters, truths(&*images));
-    if args.dry_run {
+    if purpose == Purpose::DryRun {
         say!("{}\n", model.summary());
         describe("for training", &*images);
         sets.validation.iter().for_each(|images| describe("for validation", &**images));
@@ -76,12 +109,19 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
         return estimate(&config, &model, &*images, sets.chosen_by());
     }
     let out = &config.output.folder;
-    folder::prepare(out)?;
-    if args.find_rate {
+    let Purpose::Train { resume } = purpose else {
+        folder::prepare(out)?;
         return find_rate(&config, &model, &*images);
-    }
-    html::refuse_another(out, "train")?;
+    };
+    let settings = toml::to_string(&config)?;
+    agree(ranks, &config, &settings, &*images)?;
     interrupt::listen()?;
+    if ranks.rank() > 0 {
+        drop(images);
+        return train(&config, model, &sets, resume, ranks);
+    }
+    folder::prepare(out)?;
+    html::refuse_another(out, "train")?;
     let trained = (model.parameters().iter().enumerate()).filter(|&(index, _)| model.is_trained(index));
     let trained: usize = trained.map(|(_, parameter)| parameter.value.len()).sum();
     let frozen =
@@ -92,6 +132,12 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
         let (validation, test) = (size(&sets.validation), size(&sets.test));
         say!("The data is divided: {count} images for training, {validation} for validation, {test} for the test");
     }
+    if ranks.count() > 1 {
+        let (ranks, size) = (ranks.count(), config.training.slot_size);
+        say!(
+            "{ranks} ranks share slots of {size} images; the weights are those of one process with such slots, bit for bit"
+        );
+    }
     drop(images);
     if !resume {
         // Removes an earlier training's results, so that none of them is mistaken for this one's.
@@ -100,18 +146,28 @@ pub(crate) fn run(args: &TrainArgs) -> Result<(), Failure> {
     for folder in [out.clone(), out.join(FILM)].into_iter().filter(|folder| folder.is_dir()) {
         remove_parts(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
-    write(&out.join(RUN), &toml::to_string(&config)?)?;
-    train(&config, model, &sets, resume)
+    write(&out.join(RUN), &settings)?;
+    train(&config, model, &sets, resume, ranks)
 }
 
-fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Result<(), Failure> {
+/// Checks that all ranks have the same settings and data, and a slot each, before anything is written.
+fn agree(ranks: &dyn Ranks, config: &Config, settings: &str, images: &dyn Dataset) -> Result<(), Failure> {
+    if ranks.count() == 1 {
+        return Ok(());
+    }
+    let data = format!("{} {:?} {:?}", images.len(), images.image_shape(), images.class_names());
+    let instructions = format!("{} {:?}", tier() == Tier::Portable, std::env::var_os("GLASSBOX_WINOGRAD"));
+    let version = env!("CARGO_PKG_VERSION");
+    nn::train::agree(
+        ranks,
+        &[("version", version), ("settings", settings), ("data", &data), ("class of instructions", &instructions)],
+    )?;
+    Ok(config.training().check_ranks(ranks.count(), images.len())?)
+}
+
+fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool, ranks: &dyn Ranks) -> Result<(), Failure> {
     let out = &config.output.folder;
-    let Output { film_every, film_pictures, .. } = config.output;
-    let watched = match sets.chosen_by() {
-        Some(images) => Film::new(images, film_pictures, out.join(FILM), film_every)?,
-        None => Film::new(&*sets.training.epoch(0)?, film_pictures, out.join(FILM), film_every)?,
-    };
-    let mut log = Log::open(&out.join("log.jsonl"), resume)?;
+    let mut records = (ranks.rank() == 0).then(|| Records::open(config, sets, resume)).transpose()?;
     let mut bar = TrainingBar::new(config.training.epochs);
     let (began, mut failed) = (Instant::now(), None);
     let keep = |result: Result<(), Failure>, failed: &mut Option<Failure>| match result {
@@ -121,27 +177,25 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
             ControlFlow::Break(())
         }
     };
-    let shared = std::cell::RefCell::new((&mut log, &mut bar, &mut failed));
+    let shared = std::cell::RefCell::new((&mut records, &mut bar, &mut failed));
     let mut trainer = Trainer::new(config.training(), config.optimizer())
         .augmentation(config.augmentation.clone())
         .checkpoints(out)
         .checkpoint_every(Duration::from_secs(config.output.checkpoint_seconds))
+        .among(ranks)
         .on_step(|progress, _| {
-            let (log, bar, failed) = &mut *shared.borrow_mut();
+            let (records, bar, failed) = &mut *shared.borrow_mut();
             bar.show(progress);
-            let written = log.add(Event::step(progress));
+            let written = records.as_mut().map_or(Ok(()), |records| records.step(progress));
             if interrupt::asked() && progress.step < progress.steps {
                 return ControlFlow::Break(());
             }
             keep(written, failed)
         })
         .on_epoch(|epoch, model| {
-            let (log, bar, failed) = &mut *shared.borrow_mut();
+            let (records, bar, failed) = &mut *shared.borrow_mut();
             bar.epoch(epoch);
-            let written = log
-                .add(Event::Epoch(*epoch))
-                .and_then(|()| write(&out.join("curves.svg"), &chart::curves(log.events())?))
-                .and_then(|()| watched.add(epoch.epoch + 1, model));
+            let written = records.as_mut().map_or(Ok(()), |records| records.epoch(epoch, model));
             keep(written, failed)
         });
     if config.data.balanced {
@@ -180,11 +234,12 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
     }
     if trained.ended == Ended::Stopped {
         let (step, steps, folder) = (trained.step, trained.steps, out.display());
-        return Err(format!(
+        let line = format!(
             "stopped after step {step} of {steps}; everything is saved; resume with `glassbox train --resume {folder}`"
-        )
-        .into());
+        );
+        return Err(Stopped(line).into());
     }
+    let Some(records) = records else { return Ok(()) };
     model.save(out.join(MODEL))?;
     if let (Ended::Patience, Some(best)) = (trained.ended, trained.best()) {
         say!("No improvement for {} epochs: the best epoch was {}", config.training.patience, best.epoch + 1);
@@ -198,7 +253,7 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool) -> Re
         tell(evaluation, *images, out)?;
     }
     let tested = tested.as_ref().map(|(evaluation, images)| (evaluation, *images));
-    let page = report::write(config, &model, &trained, sets.training.epoch(0)?.len(), tested, &watched)?;
+    let page = report::write(config, &model, &trained, sets.training.epoch(0)?.len(), tested, records.film())?;
     say!("The network is in {}; open {} for its training", out.join(MODEL).display(), page.display());
     Ok(())
 }
