@@ -27,4 +27,5 @@ chapters! {
     chapter_14_own_operation,
     chapter_15_own_rule,
     chapter_16_measures,
+    chapter_17_many_machines,
 }

@@ -239,13 +239,13 @@ fn ranks_that_do_not_fit_together_are_refused() {
     assert!(whole.contains("2 ranks share a batch of 1 slots of 24 images"), "{whole}");
     let other = |ranks: &Together| u64::from(ranks.rank() == 2);
     let settings = refused(3, |ranks| (Training { seed: other(ranks), ..training() }, model()));
-    assert!(settings.contains("rank 2 has other settings than rank 0"), "{settings}");
+    assert!(settings.contains("rank 2 differs from rank 0 in its settings"), "{settings}");
     let weights = refused(3, |ranks| {
         let mut model = model();
         model.set_parameter("fc.bias", Tensor::full([10], other(ranks) as f32)).unwrap();
         (training(), model)
     });
-    assert!(weights.contains("rank 2 has other weights"), "{weights}");
+    assert!(weights.contains("rank 2 differs from rank 0 in its weights"), "{weights}");
 }
 
 #[test]

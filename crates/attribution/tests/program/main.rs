@@ -14,6 +14,8 @@ mod man;
 mod own_pictures;
 #[cfg(feature = "pretrained")]
 mod photographs;
+mod ranks;
+mod shards;
 mod support;
 mod tasks;
 mod train;

@@ -141,10 +141,10 @@ impl<'m> Run<'m> {
         let values = probe.values();
         let probe = values.iter().flat_map(|values| values.iter().map(|value| value.to_bits()));
         [
-            ("versions", hash(env!("CARGO_PKG_VERSION").bytes())),
+            ("version", hash(env!("CARGO_PKG_VERSION").bytes())),
             ("settings", json(serde_json::to_string(&self.kind))),
             ("layers", json(self.model.architecture_json())),
-            ("optimisers", hash(optimizer.state().moments.iter().map(|moments| moments.name))),
+            ("optimiser", hash(optimizer.state().moments.iter().map(|moments| moments.name))),
             ("weights", self.weights()),
             // Instructions, or algorithms, that round otherwise.
             ("arithmetic", hash(probe)),

@@ -28,7 +28,7 @@ pub enum RanksError {
         size: usize,
     },
     /// A rank was started with something else.
-    #[error("rank {rank} has other {what} than rank 0: start all ranks with the same program, settings and files")]
+    #[error("rank {rank} differs from rank 0 in its {what}: start all ranks with the same program, settings and files")]
     Differs {
         /// Its number.
         rank: usize,

@@ -6,8 +6,8 @@ use super::{Ranks, RanksError, share};
 use crate::train::lesson::Lesson;
 use crate::train::slots::{middle, subtrees};
 
-/// Number of floats that are added at once: few enough to stay in a cache, enough for a message.
-const PIECE: usize = 1 << 16;
+/// Number of floats that a rank adds at once: few enough to stay in a cache, enough for a message.
+const PART: usize = 1 << 15;
 
 /// The exchange of one rank with the others.
 pub(in crate::train) struct Exchange<'a> {
@@ -122,8 +122,8 @@ impl<'a> Exchange<'a> {
         let mut lessons: Vec<Vec<&mut [f32]>> = own.iter_mut().map(Lesson::values).collect();
         let total: usize = lessons[0].iter().map(|part| part.len()).sum();
         let (mut sent, mut received, mut sum, mut scratch) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for start in (0..total).step_by(PIECE) {
-            let length = PIECE.min(total - start);
+        for start in (0..total).step_by(PART * count) {
+            let length = (PART * count).min(total - start);
             let part = |rank: usize| {
                 let part = share(length, count, rank);
                 start + part.start..start + part.end
@@ -253,7 +253,7 @@ mod tests {
 
         #[test]
         fn the_sum_is_that_of_one_rank(ranks in 1..9usize, slots in 1..20usize, short in 0..9usize, long in 0..2usize) {
-            let lengths = [short, long * (2 * PIECE + 7) + short];
+            let lengths = [short, long * (4 * PART + 7) + short];
             let whole = node(0..slots, lengths);
             let sums = Together::run(ranks, |ranks| {
                 let exchange = Exchange::new(ranks);

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &SweepArgs, ranks: &dyn Ranks) -> Result<(), Failure> {
     let count = grid.trainings.len();
     let own = match args.task {
         Some(task) if task.of != count => {
-            return Err(format!("--task: {task}, though {} in the sweep", words::count(count, "training")).into());
+            return Err(format!("--task: {task}, though the sweep has {}", words::count(count, "training")).into());
         }
         Some(task) => task.number - 1..task.number,
         None => 0..count,
@@ -69,7 +69,12 @@ fn run_one(config: &Config) -> Result<(), Failure> {
     let out = &config.output.folder;
     let settings = out.join(train::RUN);
     let begun = settings.exists();
-    if begun && Config::open(&settings)? != *config {
+    let found = begun.then(|| Config::open(&settings)).transpose()?.map(|mut found| {
+        // The folder may have been moved.
+        found.output.folder.clone_from(out);
+        found
+    });
+    if found.is_some_and(|found| found != *config) {
         return Err(format!("{}: other settings than the sweep's; choose another --out", settings.display()).into());
     }
     if interrupt::asked() {
