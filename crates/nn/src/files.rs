@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use tempfile::Builder;
+use tempfile::{Builder, NamedTempFile};
 
 /// The names of temporary files begin and end with these.
 const PREFIX: &str = ".glassbox-";
@@ -19,13 +19,25 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (Some(folder), Some(_)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"));
     };
-    // Created like any other file: one by `tempfile` itself could be read by its owner alone.
-    let mut part = Builder::new().prefix(PREFIX).suffix(SUFFIX).make_in(folder, |path| File::create_new(path))?;
+    let mut part = part(folder)?;
     part.as_file_mut().write_all(bytes)?;
     // The file system may not keep the order of writing and renaming.
     part.as_file().sync_all()?;
     part.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// Checks that files can be created in a folder, which other processes and machines may be doing too.
+///
+/// # Errors
+/// If one can't be created or removed.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    part(folder)?.close()
+}
+
+/// A temporary file, created like any other file: one by `tempfile` itself could be read by its owner alone.
+fn part(folder: &Path) -> io::Result<NamedTempFile<File>> {
+    Builder::new().prefix(PREFIX).suffix(SUFFIX).make_in(folder, |path| File::create_new(path))
 }
 
 /// Removes from a folder the temporary files that [`write_whole`] left there when its process was killed. No other process may
@@ -82,6 +94,14 @@ mod tests {
         left.sort();
         assert_eq!(left, others);
         assert!(remove_parts(&folder.path().join("absent")).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_can_be_written_to_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        check_writable(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        assert!(check_writable(&folder.path().join("absent")).is_err());
     }
 
     #[test]

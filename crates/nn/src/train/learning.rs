@@ -1,5 +1,7 @@
 //! A training step, slot by slot.
 
+use std::ops::Range;
+
 use tensor::Var;
 
 use super::checkpoint::Run;
@@ -10,14 +12,35 @@ use super::evaluation::rightness;
 use super::features::Features;
 use super::fitting_loss::fitting_loss;
 use super::lesson::Lesson;
-use super::ranks::Exchange;
+use super::ranks::{Exchange, agree_on_hashes};
 use super::slots::{Slots, add_up, dropout_seed, subtrees};
 use super::step::StepGradients;
 use super::trainer::Trainer;
-use crate::data::{Batch, DataError, Targets};
+use crate::data::{AHEAD, Batch, DataError, Targets};
 use crate::optim::{clip_norm, global_norm};
 
 impl Trainer<'_> {
+    /// Checks that each rank has a slot, and that all have the same settings, network and images.
+    pub(super) fn check_ranks(&self, run: &Run<'_>, exchange: &Exchange<'_>, images: usize) -> Result<(), TrainError> {
+        if exchange.is_alone() {
+            return Ok(());
+        }
+        self.training.check_ranks(self.ranks.count(), images)?;
+        Ok(agree_on_hashes(self.ranks, &run.facts(&*self.optimizer))?)
+    }
+
+    /// The places in an epoch of this many images of the slots that this rank learns from, from a batch on, and how many of
+    /// them are to be ready in advance.
+    pub(super) fn places(&self, batch: usize, images: usize, exchange: &Exchange<'_>) -> (Vec<Range<usize>>, usize) {
+        let (batch_size, slot_size) = (self.training.batch_size, self.training.slot_size);
+        let slots = |images: usize| Slots::new(images.min(batch_size), slot_size);
+        let places = (batch * batch_size..images).step_by(batch_size).flat_map(|from| {
+            let slots = slots(images - from);
+            exchange.own(slots.count()).map(move |slot| from + slots.places(slot).start..from + slots.places(slot).end)
+        });
+        (places.collect(), AHEAD * exchange.own(slots(images).count()).len())
+    }
+
     /// Takes a step on the batch of the images with these indices, of which `parts` are this rank's slots. Tells other ranks
     /// whether this one has the wish to stop, and returns whether any has.
     pub(super) fn step(

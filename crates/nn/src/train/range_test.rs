@@ -35,7 +35,8 @@ impl RangeTest {
 }
 
 /// Trains a copy of the model with a learning rate that grows exponentially from `rates[0]` to `rates[1]` over `steps` steps,
-/// and records the loss (Smith, *Cyclical learning rates*, 2017, §3.3). It ends early if the loss diverges.
+/// and records the loss (Smith, *Cyclical learning rates*, 2017, §3.3). It ends early if the loss diverges. Batches are whole,
+/// whatever the size of a slot.
 ///
 /// # Errors
 /// If a setting is outside its range, the images don't fit the model, or one of them can't be read.

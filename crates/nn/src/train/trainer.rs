@@ -13,11 +13,10 @@ use super::course::{Ended, Epoch, Progress, Trained, best};
 use super::error::TrainError;
 use super::evaluation::{evaluate_with, normalization_for};
 use super::features::Features;
-use super::ranks::{Alone, Exchange, Ranks, RanksError, agree_on_hashes};
+use super::ranks::{Alone, Exchange, Ranks, RanksError};
 use super::score::Score;
-use super::slots::Slots;
 use super::standard::Standard;
-use crate::data::{AHEAD, Augmentation, Batch, DataError, Dataset, Loader};
+use crate::data::{Augmentation, Batch, DataError, Dataset, Loader};
 use crate::model::{Model, Source, Task};
 use crate::optim::{Optimizer, WeightAverage};
 
@@ -86,8 +85,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Replaces the loss. `loss` computes it, of shape `[]`, on the tape from the scores `[N, K]` or `[N, H, W, K]` and their
-    /// batch; scores and targets of values are in standard deviations from their mean. The label smoothing of the settings
-    /// and the weights of labels don't apply to it.
+    /// batch, or those of a [slot](super#slots); scores and targets of values are in standard deviations from their mean. The
+    /// label smoothing of the settings and the weights of labels don't apply to it.
     #[must_use]
     pub fn loss(self, loss: impl Fn(&Var<f32>, &Batch) -> Var<f32> + Send + Sync + 'a) -> Self {
         Self { loss: Some(Box::new(loss)), ..self }
@@ -312,15 +311,10 @@ impl<'a> Trainer<'a> {
         let cached = |index| features.has(index);
         let loader = loader.without(&cached);
         let (mut saved, order) = (Instant::now(), loader.order(run.at.epoch as u64));
-        let (batch_size, slot_size) = (self.training.batch_size, self.training.slot_size);
-        let places = (run.at.batch * batch_size..order.len()).step_by(batch_size).flat_map(|from| {
-            let slots = Slots::new(batch_size.min(order.len() - from), slot_size);
-            let own = exchange.own(slots.count());
-            own.map(move |slot| from + slots.places(slot).start..from + slots.places(slot).end)
-        });
-        let ahead = AHEAD * exchange.own(Slots::new(batch_size, slot_size).count()).len();
+        let batch_size = self.training.batch_size;
+        let (places, ahead) = self.places(run.at.batch, order.len(), exchange);
         let mut wish = false;
-        let flow = loader.parts(run.at.epoch as u64, places.collect(), ahead, |parts| {
+        let flow = loader.parts(run.at.epoch as u64, places, ahead, |parts| {
             for indices in order.chunks(batch_size).skip(run.at.batch) {
                 let (progress, wished) = self.step(run, parts, indices, features, exchange, wish)?;
                 wish |= (self.on_step)(&progress, run.model).is_break();
@@ -345,7 +339,9 @@ impl<'a> Trainer<'a> {
         let report = run.end_epoch(validation);
         let model = run.validated()?;
         let stops = exchange.any((self.on_epoch)(&report, &model).is_break())?;
-        if let Some((rank, _)) = exchange.differing(&[run.weights()])? {
+        if !exchange.is_alone()
+            && let Some((rank, _)) = exchange.differing(&[run.weights()])?
+        {
             return Err(RanksError::Weights { rank, epoch: report.epoch + 1 }.into());
         }
         if let Some(folder) = self.checkpoints.as_ref().filter(|_| exchange.leads()) {
@@ -355,15 +351,6 @@ impl<'a> Trainer<'a> {
             run.save(folder, &*self.optimizer)?;
         }
         Ok(if stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    }
-
-    /// Checks that each rank has a slot, and that all have the same settings, network and images.
-    fn check_ranks(&self, run: &Run<'_>, exchange: &Exchange<'_>, images: usize) -> Result<(), TrainError> {
-        if exchange.is_alone() {
-            return Ok(());
-        }
-        self.training.check_ranks(self.ranks.count(), images)?;
-        Ok(agree_on_hashes(self.ranks, &run.facts(&*self.optimizer))?)
     }
 
     /// Checks that weights and mixing suit the images.

@@ -1,10 +1,10 @@
 //! Folders.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nn::files::write_whole;
+use nn::files::{check_writable, write_whole};
 
 use crate::terminal::Failure;
 
@@ -49,9 +49,8 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// # Errors
 /// If the folder can't be created or written to. The error names the folder.
 pub(crate) fn prepare(folder: &Path) -> Result<(), Failure> {
-    let probe = folder.join(format!(".glassbox-{}", std::process::id()));
-    let made = fs::create_dir_all(folder).and_then(|()| OpenOptions::new().write(true).create_new(true).open(&probe));
-    made.and_then(|_| fs::remove_file(&probe)).map_err(|error| unwritable(folder, &error))
+    let made = fs::create_dir_all(folder).and_then(|()| check_writable(folder));
+    made.map_err(|error| unwritable(folder, &error))
 }
 
 /// The same as [`prepare`], for the folder of an output file.

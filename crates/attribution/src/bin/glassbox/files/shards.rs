@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_task_of_an_array_has_its_part() {
-        let array = |id, count, least, step| {
+        let array = |id: u8, count: u8, least: u8, step: u8| {
             let values = [("ID", id), ("COUNT", count), ("MIN", least), ("STEP", step)];
             Shard::of_slurm(|name| {
                 let value = values.iter().find(|(short, _)| name == format!("SLURM_ARRAY_TASK_{short}"));
@@ -255,24 +255,24 @@ mod tests {
         let out = folder.path();
         let facts = |network: &'static str| Facts::new([("network", network.as_bytes())]);
         let shard = |number, of| Shard { number, of };
-        let message = |result: Result<_, Failure>| result.err().unwrap().to_string();
-        assert!(message(gather::<u8>(out, &facts("a"))).contains("has no shards"));
+        let message = |result: Result<(), Failure>| result.unwrap_err().to_string();
+        assert!(message(gather::<u8>(out, &facts("a")).map(drop)).contains("has no shards"));
         for number in [3, 1] {
             assert!(!begin(out, shard(number, 3), &facts("a")).unwrap());
             write(out, shard(number, 3), &facts("a"), &number).unwrap();
         }
         assert!(begin(out, shard(1, 3), &facts("a")).unwrap(), "it is done already");
-        assert!(message(begin(out, shard(1, 3), &facts("b")).map(|_| ())).contains("another network"));
-        assert!(message(begin(out, shard(1, 2), &facts("a")).map(|_| ())).contains("a shard of 3, not of 2"));
-        let missing = message(gather::<u8>(out, &facts("a")).map(|_| ()));
+        assert!(message(begin(out, shard(1, 3), &facts("b")).map(drop)).contains("another network"));
+        assert!(message(begin(out, shard(1, 2), &facts("a")).map(drop)).contains("a shard of 3, not of 2"));
+        let missing = message(gather::<u8>(out, &facts("a")).map(drop));
         assert!(missing.contains("2-of-3.json: missing; run the command with --shard 2/3 first"), "{missing}");
         write(out, shard(2, 3), &facts("b"), &2).unwrap();
-        let foreign = message(gather::<u8>(out, &facts("a")).map(|_| ()));
+        let foreign = message(gather::<u8>(out, &facts("a")).map(drop));
         assert!(foreign.contains("2-of-3.json: a shard of another result, with another network"), "{foreign}");
         write(out, shard(2, 3), &facts("a"), &2).unwrap();
         let found: Vec<u8> = gather(out, &facts("a")).unwrap().into_iter().map(|(_, _, found)| found).collect();
         assert_eq!(found, [1, 2, 3]);
         fs::write(out.join(FOLDER).join("1-of-3.json"), "{").unwrap();
-        assert!(message(gather::<u8>(out, &facts("a")).map(|_| ())).contains("1-of-3.json: expected a shard's file"));
+        assert!(message(gather::<u8>(out, &facts("a")).map(drop)).contains("1-of-3.json: expected a shard's file"));
     }
 }
