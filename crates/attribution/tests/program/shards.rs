@@ -52,7 +52,7 @@ fn shards_of_an_evaluation_are_the_whole_to_the_last_byte() {
     assert!(fails(folder.path(), &["merge", "in-3"]).contains("expected the shards of one result, in 3 parts"));
     let evaluate = ["evaluate", "--model", &model, "--limit", "46", "--method", "cam", "--out", "in-3"];
     let error = fails(folder.path(), &[&evaluate[..], &["--shard", "1/4"]].concat());
-    assert!(error.contains("a shard of 2, not of 4"), "{error}");
+    assert!(error.contains("a shard of 3, not of 4"), "{error}");
     assert!(fails(folder.path(), &["merge", "whole"]).contains("has no shards"));
 }
 

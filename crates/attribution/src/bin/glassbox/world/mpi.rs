@@ -54,6 +54,17 @@ fn end(rank: usize, cause: &str) -> ! {
     SimpleCommunicator::world().abort(1)
 }
 
+/// The bytes, at an address of memory even if there are none: that of an empty `Vec` is 1, which in Open MPI stands for
+/// `MPI_IN_PLACE`.
+fn placed(bytes: &[u8]) -> &[u8] {
+    if bytes.is_empty() { &[0][..0] } else { bytes }
+}
+
+/// As [`placed`], for bytes that are received.
+fn placed_mut<'b>(bytes: &'b mut [u8], spare: &'b mut [u8; 1]) -> &'b mut [u8] {
+    if bytes.is_empty() { &mut spare[..0] } else { bytes }
+}
+
 /// Lengths as MPI has them, and where each part begins.
 fn counts(lengths: &[usize]) -> [Vec<Count>; 2] {
     let counts: Vec<Count> = lengths.iter().map(|&length| Count::try_from(length).expect("short messages")).collect();
@@ -83,14 +94,17 @@ impl Ranks for Processes {
         expected: &[usize],
     ) -> Result<(), RanksError> {
         let ([counts_out, begins_out], [counts_in, begins_in]) = (counts(lengths), counts(expected));
-        let mut received = PartitionMut::new(received, counts_in, begins_in);
-        self.world.all_to_all_varcount_into(&Partition::new(sent, counts_out, begins_out), &mut received);
+        let mut spare = [0];
+        let mut received = PartitionMut::new(placed_mut(received, &mut spare), counts_in, begins_in);
+        self.world.all_to_all_varcount_into(&Partition::new(placed(sent), counts_out, begins_out), &mut received);
         Ok(())
     }
 
     fn all_gather(&self, own: &[u8], all: &mut [u8], lengths: &[usize]) -> Result<(), RanksError> {
         let [counts, begins] = counts(lengths);
-        self.world.all_gather_varcount_into(own, &mut PartitionMut::new(all, counts, begins));
+        let mut spare = [0];
+        let mut all = PartitionMut::new(placed_mut(all, &mut spare), counts, begins);
+        self.world.all_gather_varcount_into(placed(own), &mut all);
         Ok(())
     }
 
