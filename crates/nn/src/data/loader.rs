@@ -270,15 +270,16 @@ impl<'a> Loader<'a> {
         let pool = pool.expect("the system starts threads");
         let (sender, receiver) = sync_channel(ahead);
         thread::scope(|scope| {
-            scope.spawn(move || {
+            let make = move || {
                 for places in places {
-                    let batch = pool.install(|| self.assemble(epoch, &order[places]));
+                    let batch = self.assemble(epoch, &order[places]);
                     let failed = batch.is_err();
                     if sender.send(batch).is_err() || failed {
                         return;
                     }
                 }
-            });
+            };
+            scope.spawn(move || pool.install(make));
             body(&mut receiver.into_iter())
         })
     }
