@@ -11,13 +11,11 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::simd::LINE;
+use crate::simd::line;
 
 /// Shorter arrays come from the allocator, which serves them from memory that it already has. With `--cfg exact_buffers` all
 /// arrays do, so that an address sanitizer sees a step past the end of any.
 const SHORTEST: usize = if cfg!(exact_buffers) { usize::MAX } else { 4096 };
-/// Bytes of a cache line.
-const LINE_BYTES: usize = LINE * size_of::<f32>();
 /// Memory may be longer than an array needs by this part of it.
 const SLACK: usize = 8;
 
@@ -75,7 +73,8 @@ impl<T: Copy + Default + Send + 'static> Pooled<T> {
         if len < SHORTEST {
             return Self::from(vec![T::default(); len]);
         }
-        let line = LINE_BYTES / size_of::<T>();
+        let bytes = line() * size_of::<f32>();
+        let line = bytes / size_of::<T>();
         let reused = pool().borrow(len + line);
         let memory = match reused {
             Some(mut memory) => {
@@ -85,7 +84,7 @@ impl<T: Copy + Default + Send + 'static> Pooled<T> {
             }
             None => vec![T::default(); len + line],
         };
-        let first = memory.as_ptr().align_offset(LINE_BYTES).min(line);
+        let first = memory.as_ptr().align_offset(bytes).min(line);
         Self { memory, place: first..first + len }
     }
 
@@ -262,7 +261,7 @@ mod tests {
     fn long_arrays_begin_on_a_cache_line() {
         for _ in 0..3 {
             let mut array = Pooled::<f32>::scratch(10_000);
-            assert_eq!(array.as_ptr().align_offset(LINE_BYTES), 0);
+            assert_eq!(array.as_ptr().align_offset(line() * size_of::<f32>()), 0);
             array.iter_mut().enumerate().for_each(|(i, x)| *x = i as f32);
             assert!(array.into_vec().iter().enumerate().all(|(i, &x)| x == i as f32));
             assert!(Pooled::<f32>::zeros(10_000).iter().all(|&x| x == 0.0));

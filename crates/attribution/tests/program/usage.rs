@@ -73,12 +73,26 @@ fn no_command_overwrites_the_report_of_another() {
 #[test]
 fn misspelt_variables_are_refused() {
     for (variable, expected) in [
-        ("GLASSBOX_SIMD", "glassbox: GLASSBOX_SIMD: expected portable, avx2 or avx512, found \"of\""),
+        ("GLASSBOX_SIMD", "glassbox: GLASSBOX_SIMD: expected portable, neon, avx2 or avx512, found \"of\""),
         ("GLASSBOX_WINOGRAD", "glassbox: GLASSBOX_WINOGRAD: expected on or off, found \"of\""),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_glassbox")).arg("inspect").env(variable, "of").output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{variable}");
         assert_eq!(String::from_utf8(output.stderr).unwrap().trim_end(), expected);
+    }
+}
+
+/// On every architecture, some tiers are another's.
+#[test]
+fn an_instruction_set_that_the_processor_lacks_is_refused() {
+    use attribution::tensor::simd::Tier;
+    for tier in Tier::ALL.into_iter().filter(|tier| !tier.is_available()) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_glassbox"));
+        let output = command.args(["inspect", "absent.onnx"]).env("GLASSBOX_SIMD", tier.name()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{tier}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        let expected = format!("glassbox: GLASSBOX_SIMD={tier}: this processor has only portable");
+        assert!(error.starts_with(&expected) && error.lines().count() == 1, "{error}");
     }
 }
 

@@ -220,7 +220,6 @@ impl<I: Iterator<Item = (usize, *mut f32)> + Clone> Kernel for GatherTiles<I> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        const { assert!(max_rows::<S>() <= S::LANES, "a vector holds a step of a tile") };
         let Self { source, step, steps, tiles } = self;
         for first in (0..steps).step_by(AT_ONCE) {
             let some = AT_ONCE.min(steps - first);
@@ -229,12 +228,21 @@ impl<I: Iterator<Item = (usize, *mut f32)> + Clone> Kernel for GatherTiles<I> {
                 let to = target.wrapping_add(first * count);
                 // What a whole vector writes too much is written again by the next step. To store a part of one is slow.
                 let whole = (first + some) * count + S::LANES <= steps * count;
+                let vectors = const { max_rows::<S>().div_ceil(S::LANES) };
                 // SAFETY: the caller of `gather_tiles` guarantees that the values are readable and that the tile has room.
                 unsafe {
                     for i in 0..some {
-                        let lanes = s.load_first(from.wrapping_add(i * step), count);
-                        let to = to.wrapping_add(i * count);
-                        if whole { s.store(to, lanes) } else { s.store_first(to, lanes, count) }
+                        let (from, to) = (from.wrapping_add(i * step), to.wrapping_add(i * count));
+                        // A whole vector, as long as there are any, and a part.
+                        for at in (0..vectors * S::LANES).step_by(S::LANES).take_while(|&at| at < count) {
+                            let rest = (count - at).min(S::LANES);
+                            let lanes = s.load_first(from.wrapping_add(at), rest);
+                            if whole {
+                                s.store(to.wrapping_add(at), lanes)
+                            } else {
+                                s.store_first(to.wrapping_add(at), lanes, rest)
+                            }
+                        }
                     }
                 }
                 from = from.wrapping_add(count);

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use tensor::simd::LINE;
+use tensor::simd::line;
 
 thread_local! {
     static POOL: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
@@ -21,10 +21,11 @@ pub(crate) fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [f32]) -> T) -> T 
         return f(&mut vec![f32::NAN; len]);
     }
     let mut buffer = POOL.with_borrow_mut(Vec::pop).unwrap_or_default();
-    if buffer.len() < len + LINE {
-        buffer.resize(len + LINE, 0.0);
+    let line = line();
+    if buffer.len() < len + line {
+        buffer.resize(len + line, 0.0);
     }
-    let skip = buffer.as_ptr().align_offset(size_of::<[f32; LINE]>()).min(LINE);
+    let skip = buffer.as_ptr().align_offset(line * size_of::<f32>()).min(line);
     let result = f(&mut buffer[skip..skip + len]);
     POOL.with_borrow_mut(|pool| pool.push(buffer));
     result

@@ -3,7 +3,8 @@
 //! `R` rows of two vectors (`NR = 2 · LANES` columns) stay in registers while the reduction runs: a step loads two
 //! vectors of the right operand's panel and broadcasts `R` values of the left, each good for two multiply–adds. With
 //! `R = 6` under AVX2 that is 12 accumulators, 2 + 1 registers for operands, and 8 loads for 12 multiply–adds, which a
-//! core that loads two and multiplies two vectors a cycle hides entirely; with 32 registers `R` reaches 14.
+//! core that loads two and multiplies two vectors a cycle hides entirely; with 32 registers `R` reaches 14. Where a multiply–add takes
+//! a factor from a lane (NEON), nothing is broadcast: four values of a row are loaded at once, and serve four steps.
 //!
 //! Kernels exist for every `R` up to [`max_rows`], and [`balanced`] splits rows evenly: 49 rows are four tiles of six and
 //! five of five, none of them padded, and a tile of five costs five sixths of one of six.
@@ -21,9 +22,11 @@ pub(crate) const CHAIN: usize = 64;
 /// How far ahead of its use a panel is prefetched that most likely is in a cache, in values: 2 KiB.
 pub(crate) const NEAR: usize = 512;
 
-/// Rows of a full tile: the registers hold them, two vectors of the right operand, a broadcast and a spare.
+/// Rows of a full tile: the registers hold them, two vectors of the right operand, a broadcast and a spare. By lane, they hold two
+/// vectors for each step of [`rank_some`].
 pub(crate) const fn max_rows<S: Simd>() -> usize {
-    let rows = (S::REGISTERS - 4) / 2;
+    let steps = if S::BY_LANE { S::LANES } else { 0 };
+    let rows = (S::REGISTERS - 4) / 2 - steps;
     if rows < MOST_ROWS { rows } else { MOST_ROWS }
 }
 
@@ -69,10 +72,7 @@ pub(crate) unsafe fn rank_one<S: Simd, const R: usize, const V: usize>(
 ) {
     // SAFETY: the caller guarantees it.
     unsafe {
-        let mut vectors = [s.zero(); V];
-        for v in 0..V {
-            vectors[v] = s.load(right.add(v * S::LANES));
-        }
+        let vectors = right_vectors::<S, V>(s, right);
         for i in 0..R {
             let a = s.splat(*left(i));
             for v in 0..V {
@@ -80,6 +80,96 @@ pub(crate) unsafe fn rank_one<S: Simd, const R: usize, const V: usize>(
             }
         }
     }
+}
+
+/// As [`rank_one`], of `R` adjacent values. Where a multiply–add takes a factor from a lane, a load serves all rows of a vector.
+///
+/// # Safety
+/// All of them are readable.
+#[inline(always)]
+pub(crate) unsafe fn rank_one_adjacent<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    sum: &mut [[S::V; V]; R],
+    left: *const f32,
+    right: *const f32,
+) {
+    // SAFETY: the caller guarantees it. The last load ends with the last value: it may contain some rows again.
+    unsafe {
+        if !S::BY_LANE || R < S::LANES {
+            return rank_one(
+                s,
+                sum,
+                #[inline(always)]
+                |i| left.add(i),
+                right,
+            );
+        }
+        let vectors = right_vectors::<S, V>(s, right);
+        let mut values = s.zero();
+        for i in 0..R {
+            let first = (i - i % S::LANES).min(R - S::LANES);
+            if i % S::LANES == 0 {
+                values = s.load(left.add(first));
+            }
+            for v in 0..V {
+                sum[i][v] = s.fma_lane(values, i - first, vectors[v], sum[i][v]);
+            }
+        }
+    }
+}
+
+/// Steps of the reduction that [`rank_some`] adds.
+pub(crate) const fn at_once<S: Simd>() -> usize {
+    if S::BY_LANE { S::LANES } else { 1 }
+}
+
+/// Adds [`at_once`] steps, one after the other, whose values are adjacent in each row: from `left(0)` to `left(R − 1)` on. Where a
+/// multiply–add takes a factor from a lane, a load serves all of them.
+///
+/// # Safety
+/// All of them are readable, and so are the steps of the panel from `right` on.
+#[inline(always)]
+pub(crate) unsafe fn rank_some<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    sum: &mut [[S::V; V]; R],
+    left: impl Fn(usize) -> *const f32,
+    right: *const f32,
+) {
+    // SAFETY: the caller guarantees it.
+    unsafe {
+        if !S::BY_LANE {
+            return rank_one(s, sum, left, right);
+        }
+        const { assert!(!S::BY_LANE || S::LANES == 4, "the lanes are written out") };
+        let mut vectors = [[s.zero(); V]; 4];
+        for step in 0..4 {
+            vectors[step] = right_vectors(s, right.add(step * columns::<S>()));
+        }
+        for i in 0..R {
+            let a = s.load(left(i));
+            for v in 0..V {
+                let sum = &mut sum[i][v];
+                *sum = s.fma_lane(a, 0, vectors[0][v], *sum);
+                *sum = s.fma_lane(a, 1, vectors[1][v], *sum);
+                *sum = s.fma_lane(a, 2, vectors[2][v], *sum);
+                *sum = s.fma_lane(a, 3, vectors[3][v], *sum);
+            }
+        }
+    }
+}
+
+/// The right operand's vectors of one step.
+///
+/// # Safety
+/// They are readable.
+#[inline(always)]
+unsafe fn right_vectors<S: Simd, const V: usize>(s: S, right: *const f32) -> [S::V; V] {
+    let mut vectors = [s.zero(); V];
+    for v in 0..V {
+        // SAFETY: the caller guarantees it.
+        vectors[v] = unsafe { s.load(right.add(v * S::LANES)) };
+    }
+    vectors
 }
 
 /// One tile's operands: `C[i, :] = Σ_run Σ_k A_run[i, k] · B[offset_run + k, :] + bias`, one row of `C` for each of `out`.
@@ -187,20 +277,34 @@ impl Tile<'_> {
                         (sum, begun, chain) = ([[s.zero(); V]; R], true, present);
                     }
                     let end = self.length.min((present + 1) * CHAIN - first);
+                    if const { !COLUMNS && S::BY_LANE } && self.left_step == 1 {
+                        while step + at_once::<S>() <= end {
+                            self.prefetch::<S, V>(s, step, at_once::<S>(), right);
+                            rank_some(
+                                s,
+                                &mut sum,
+                                #[inline(always)]
+                                |i| left[i].add(at),
+                                right,
+                            );
+                            at += at_once::<S>();
+                            right = right.wrapping_add(at_once::<S>() * columns::<S>());
+                            step += at_once::<S>();
+                        }
+                    }
                     while step < end {
-                        if !self.ahead.is_null() {
-                            s.prefetch(self.ahead.wrapping_add(step * LINE));
+                        self.prefetch::<S, V>(s, step, 1, right);
+                        if COLUMNS {
+                            rank_one_adjacent(s, &mut sum, left[0].add(at), right);
+                        } else {
+                            rank_one(
+                                s,
+                                &mut sum,
+                                #[inline(always)]
+                                |i| left[i].add(at),
+                                right,
+                            );
                         }
-                        for line in (0..V * S::LANES).step_by(LINE) {
-                            s.prefetch(right.wrapping_add(self.prefetch + line));
-                        }
-                        rank_one(
-                            s,
-                            &mut sum,
-                            #[inline(always)]
-                            |i| left[i].add(at),
-                            right,
-                        );
                         at += self.left_step;
                         right = right.wrapping_add(columns::<S>());
                         step += 1;
@@ -208,6 +312,19 @@ impl Tile<'_> {
                 }
             }
             self.put(s, &sum, begun, true);
+        }
+    }
+
+    /// Prefetches what is to be prefetched in some steps from `step` on.
+    #[inline(always)]
+    fn prefetch<S: Simd, const V: usize>(&self, s: S, step: usize, steps: usize, right: *const f32) {
+        if !self.ahead.is_null() {
+            for step in step..step + steps {
+                s.prefetch(self.ahead.wrapping_add(step * LINE));
+            }
+        }
+        for line in (0..(steps - 1) * columns::<S>() + V * S::LANES).step_by(LINE) {
+            s.prefetch(right.wrapping_add(self.prefetch + line));
         }
     }
 

@@ -183,7 +183,7 @@ impl<S: Simd> Lanes for Vector<S> {
     fn each(self, f: impl Fn(f64) -> f64) -> Self {
         self.of(|s, x| {
             let mut values = [0.0_f32; super::LINE];
-            // SAFETY: no vector is longer than a cache line, and the array is one.
+            // SAFETY: no vector is longer than the array.
             unsafe {
                 s.store(values.as_mut_ptr(), x);
                 values[..S::LANES].iter_mut().for_each(|x| *x = f(f64::from(*x)) as f32);

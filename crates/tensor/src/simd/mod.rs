@@ -2,7 +2,7 @@
 //!
 //! A released binary must be fast on a machine it wasn't built for. So every kernel is *one* generic body over the [`Simd`]
 //! trait, compiled once for each [`Tier`]: for the instructions that the build enables anyway ([`Tier::Portable`], on the
-//! `wide` crate), for AVX2 with FMA, and for AVX-512. [`tier()`] decides once which one runs, by asking the processor;
+//! `wide` crate), for NEON, for AVX2 with FMA, and for AVX-512. [`tier()`] decides once which one runs, by asking the processor;
 //! [`use_tier`] overrides it.
 //!
 //! # How a kernel gets its instructions
@@ -23,16 +23,16 @@ mod avx2;
 mod avx512;
 pub mod functions;
 mod lanes;
+mod line;
+mod neon;
 mod portable;
 #[cfg(test)]
 mod tests;
 mod tier;
 
 pub use lanes::{Lanes, Vector};
+pub use line::{LINE, line};
 pub use tier::{Tier, TierError, dispatch_on, tier, use_tier};
-
-/// `f32` values in a cache line.
-pub const LINE: usize = if cfg!(all(target_arch = "aarch64", target_vendor = "apple")) { 32 } else { 16 };
 
 /// The bits of a number without the lower twelve of the significand.
 const UPPER: u32 = !0xfff;
@@ -54,6 +54,8 @@ pub trait Simd: tier::Sealed + Copy + Send + Sync + 'static {
     const TIER: Tier;
     /// The number of vector registers, which bounds the accumulators of a micro-kernel.
     const REGISTERS: usize;
+    /// Whether a multiply–add takes a factor from any lane of a vector ([`fma_lane`](Self::fma_lane) is one instruction).
+    const BY_LANE: bool = false;
 
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::V;
@@ -99,6 +101,15 @@ pub trait Simd: tier::Sealed + Copy + Send + Sync + 'static {
     fn sqrt(self, a: Self::V) -> Self::V;
     /// `a · b + c`, rounded once where the tier has fused multiply–add (all but portable).
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a[lane] · b + c`, rounded as by [`fma`](Self::fma). Where the compiler knows the lane and the tier is
+    /// [`BY_LANE`](Self::BY_LANE), it is one instruction; elsewhere the lane goes through memory.
+    #[inline(always)]
+    fn fma_lane(self, a: Self::V, lane: usize, b: Self::V, c: Self::V) -> Self::V {
+        let mut lanes = [0.0_f32; LINE];
+        // SAFETY: no vector is longer than the array.
+        unsafe { self.store(lanes.as_mut_ptr(), a) };
+        self.fma(self.splat(lanes[..Self::LANES][lane]), b, c)
+    }
     /// The integer that is nearest to `a`, the even one of two, for `|a| ≤ 2²²`. The sign of a zero may be lost.
     fn round(self, a: Self::V) -> Self::V;
     /// `a · 2ⁿ` for an integer `n` from −252 to 254. Where it is subnormal, it is rounded once if `|a| ≥ 2⁻¹⁰⁰`.

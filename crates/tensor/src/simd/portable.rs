@@ -137,6 +137,13 @@ impl Simd for Portable {
         unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) };
     }
 
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        // SAFETY: the instruction belongs to every 64-bit ARM processor, and a prefetch of any address is harmless.
+        unsafe { std::arch::asm!("prfm pldl1keep, [{}]", in(reg) p, options(nomem, nostack, preserves_flags)) };
+    }
+
     #[inline(always)]
     fn vectorize<K: Kernel>(self, kernel: K) -> K::Output {
         #[inline(never)]

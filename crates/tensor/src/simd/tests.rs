@@ -55,6 +55,33 @@ impl Kernel for Lanes {
     }
 }
 
+/// A factor from each lane.
+struct ByLane;
+
+impl Kernel for ByLane {
+    type Output = ();
+
+    fn run<S: Simd>(self, s: S) {
+        let values: Vec<f32> = (0..S::LANES).map(|i| VALUES[i % VALUES.len()]).collect();
+        // SAFETY: there are LANES values.
+        let a = unsafe { s.load(values.as_ptr()) };
+        for lane in 0..S::LANES {
+            let mut found = vec![0.0; S::LANES];
+            let mut expected = found.clone();
+            // SAFETY: both have LANES values.
+            unsafe {
+                s.store(found.as_mut_ptr(), s.fma_lane(a, lane, s.splat(1.0 + f32::EPSILON), s.splat(-1.0)));
+                s.store(
+                    expected.as_mut_ptr(),
+                    s.fma(s.splat(values[lane]), s.splat(1.0 + f32::EPSILON), s.splat(-1.0)),
+                );
+            }
+            let all_same = found.iter().zip(&expected).all(|(&a, &b)| same(a, b));
+            assert!(all_same, "{}: lane {lane}: {found:?} for {expected:?}", S::TIER);
+        }
+    }
+}
+
 /// Rounding to an integer, and scaling by each power of two, from and to subnormal numbers too.
 struct Integers;
 
@@ -111,6 +138,7 @@ impl Kernel for Parts {
 fn every_tier_means_the_same() {
     for tier in Tier::available() {
         dispatch_on(tier, Lanes);
+        dispatch_on(tier, ByLane);
         dispatch_on(tier, Integers);
         dispatch_on(tier, Parts);
     }
@@ -154,7 +182,7 @@ fn names_round_trip_and_unknown_ones_are_refused() {
         assert_eq!(tier.name().parse(), Ok(tier));
     }
     let error = "sse9".parse::<Tier>().unwrap_err();
-    assert_eq!(error.to_string(), r#"expected portable, avx2 or avx512, found "sse9""#);
+    assert_eq!(error.to_string(), r#"expected portable, neon, avx2 or avx512, found "sse9""#);
 }
 
 /// The transposition of every number of rows, between steps that aren't the width.

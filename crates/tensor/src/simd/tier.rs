@@ -64,6 +64,8 @@ macro_rules! tiers {
 tiers! {
     /// What the build enables for every function: SSE2 on plain x86-64, NEON on ARM, and so on. 8 lanes.
     Portable in portable,
+    /// NEON of 64-bit ARM. 4 lanes, 32 registers.
+    Neon in neon if "aarch64",
     /// AVX2 with FMA. 8 lanes, 16 registers.
     Avx2 in avx2 if "x86_64",
     /// AVX-512F. 16 lanes, 32 registers.

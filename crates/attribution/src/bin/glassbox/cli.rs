@@ -34,7 +34,7 @@ use crate::terminal::values::threads;
         line on the cause; 2 wrong usage; 130 stopped by Ctrl-C. `verify` and `certify` use diff's exit codes: 1 if \
         something does not hold, 2 if the check itself failed.\n\
         Results are the same for any number of threads. These environment variables change how results are rounded:\n  \
-        GLASSBOX_SIMD=portable|avx2|avx512  the instruction set; default: the fastest that the processor supports\n  \
+        GLASSBOX_SIMD=portable|neon|avx2|avx512  the instruction set; default: the fastest that the processor supports\n  \
         GLASSBOX_WINOGRAD=off               3×3 convolutions without Winograd's algorithm: slower, but more accurate"
 )]
 pub(crate) struct Cli {

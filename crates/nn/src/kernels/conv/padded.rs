@@ -15,7 +15,7 @@ use crate::kernels::pack::{Matrix, pack_panels};
 use crate::kernels::parallel::{for_each, wanted_tasks};
 use crate::kernels::pass::{Call, Convolve, Facts};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::tile::{balanced, columns, for_rows, max_rows, rank_one};
+use crate::kernels::tile::{at_once, balanced, columns, for_rows, max_rows, rank_one, rank_some};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
 
 pub(super) const FACTS: Facts = Facts {
@@ -215,7 +215,20 @@ unsafe fn fixed<S: Simd, const R: usize>(s: S, t: &Tiles) {
             let mut panel = t.panel;
             for run in 0..t.runs {
                 let mut left = t.source.add(tile * R * t.source_step + run * t.run_step);
-                for _ in 0..t.length {
+                let mut rest = t.length;
+                while const { S::BY_LANE } && rest >= at_once::<S>() {
+                    rank_some(
+                        s,
+                        &mut sum,
+                        #[inline(always)]
+                        |i| left.add(i * t.source_step),
+                        panel,
+                    );
+                    left = left.wrapping_add(at_once::<S>());
+                    panel = panel.wrapping_add(at_once::<S>() * 2 * S::LANES);
+                    rest -= at_once::<S>();
+                }
+                for _ in 0..rest {
                     rank_one(
                         s,
                         &mut sum,

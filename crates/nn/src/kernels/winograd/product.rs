@@ -1,6 +1,6 @@
 //! The micro-kernel: one tile of a matrix product, held in registers.
 
-use crate::kernels::tile::{balanced, columns, for_rows, max_rows, rank_one};
+use crate::kernels::tile::{at_once, balanced, columns, for_rows, max_rows, rank_one, rank_one_adjacent, rank_some};
 use tensor::simd::{LINE, Simd};
 
 /// The left operand: panels, `panel_step` values apart.
@@ -74,14 +74,21 @@ unsafe fn register_tile<S: Simd, const ROWS: usize, const TRANSPOSED: bool>(
                 s.prefetch(next);
                 s.prefetch(next.wrapping_add(LINE));
                 next = next.wrapping_add(2 * LINE);
-                for k in 0..UNROLL {
-                    rank_one(
-                        s,
-                        &mut acc,
-                        #[inline(always)]
-                        |i| x.add(k * along + i * row),
-                        b.add(k * width),
-                    );
+                if TRANSPOSED {
+                    for k in 0..UNROLL {
+                        rank_one_adjacent(s, &mut acc, x.add(k * along), b.add(k * width));
+                    }
+                } else {
+                    const { assert!(UNROLL.is_multiple_of(at_once::<S>())) };
+                    for k in (0..UNROLL).step_by(at_once::<S>()) {
+                        rank_some(
+                            s,
+                            &mut acc,
+                            #[inline(always)]
+                            |i| x.add(k + i * row),
+                            b.add(k * width),
+                        );
+                    }
                 }
                 x = x.add(UNROLL * along);
                 b = b.add(UNROLL * width);
