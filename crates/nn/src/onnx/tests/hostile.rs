@@ -170,16 +170,7 @@ fn parts_of_attention_that_do_not_fit_are_named() {
             graph.node[1].input[0] = "k".into();
         })
     };
-    for equation in [
-        "",
-        "->",
-        "ab,bc",
-        "nchw,nchw->q",
-        "nnhw,nchw->nchw",
-        "n,c->nc",
-        "nchw,...->n",
-        "nchw,nchw,x->n",
-    ] {
+    for equation in ["", "->", "ab,bc", "nchw,nchw->q", "nnhw,nchw->nchw", "n,c->nc", "nchw,...->n", "nchw,nchw,x->n"] {
         says(&einsum(equation), &["node `k` (Einsum)"]);
     }
     let deep = |shape: &[i64]| {
