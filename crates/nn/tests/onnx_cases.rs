@@ -117,6 +117,24 @@ fn networks_of_other_shapes_give_the_scores_of_onnx_runtime() {
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
+/// What is read comes back from a file that is written of it.
+#[test]
+fn networks_that_were_read_come_back() {
+    for entry in fs::read_dir(path("made")).unwrap() {
+        let file = entry.unwrap().path();
+        let options = OnnxOptions { size: Some([24, 24]), ..OnnxOptions::default() };
+        let model = Model::load_onnx_with(&file, &options).unwrap();
+        let back = Model::from_onnx(&model.to_onnx()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let [h, w, c] = model.input_shape();
+        let x = Tensor::from_fn([2, h, w, c], |i| (0.37 * i as f64).sin() as f32);
+        let [once, again] = [&model, &back].map(|model| model.predict(x.clone()).unwrap());
+        assert_eq!(once.shape(), again.shape(), "{}", file.display());
+        let difference = difference(again.as_slice(), once.as_slice());
+        assert!(difference < 1e-6, "{}: {difference}", file.display());
+        assert_eq!(model.last_spatial_layer().is_some(), back.last_spatial_layer().is_some(), "{}", file.display());
+    }
+}
+
 /// The names of the layers' kinds.
 fn kinds(name: &str) -> Vec<String> {
     let model = Model::load_onnx(path(name)).unwrap();

@@ -10,6 +10,11 @@
 //! - Images become `[N, H, W, C]`, weights of convolutions `[Kh, Kw, Cin/groups, Cout]`, those of fully connected layers
 //!   `[in, out]`, with their rows in our order if they read a flattened image. Transposing, squeezing and reshaping cost
 //!   nothing (`activation.rs` explains how).
+//! - Tokens `[N, T, C]`, heads `[N, h, T, d]` and windows are values like any other: each of ONNX's dimensions is followed
+//!   through transposing and reshaping, and a [`Rearrange`](crate::layers::Rearrange) stands where their order must change.
+//!   Attention is products of activations and a softmax; which token stands where in the picture is known from the patches
+//!   that it came from ([`Model::grids`]).
+//! - What depends on no image is computed while the file is read.
 //! - What exporters write as several nodes is one layer: GELU, SiLU, hard swish and hard sigmoid, softplus, the division by a
 //!   vector's length. The nodes of a file may stand in any order.
 //! - A softmax, sigmoid, argmax or top-k at the end is left out: the scores are its input. It says what they mean
@@ -18,8 +23,8 @@
 //! - Of several outputs, the one that alone can be scores is read: a row rather than a map, not one from which another output
 //!   is computed, or the one called `logits`, `scores` or the like.
 //! - Class names and preprocessing are kept in the metadata of files that [`Model::save_onnx`] writes, and are found there.
-//! - Whatever isn't supported, such as quantised networks, is an error that names the node, what it asks for, and what is
-//!   supported.
+//! - Whatever isn't supported is an error: operators that aren't read are named all at once, and a node that asks for
+//!   something else than is supported says what.
 
 pub(crate) mod activation;
 mod capability;

@@ -19,6 +19,7 @@ mod mobilenet;
 mod resnet;
 mod u_net;
 mod vgg;
+mod vit;
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,6 +54,8 @@ pub enum Net {
     MobileNet,
     /// Pairs of 3×3 convolutions, then max pooling (after Simonyan and Zisserman 2015).
     Vgg,
+    /// A vision transformer for small pictures (after Dosovitskiy et al. 2021).
+    Vit,
     /// EfficientNet-Lite0 (Liu 2020, after Tan and Le 2019), for photographs of 224×224.
     #[serde(rename = "efficientnet-lite0")]
     EfficientNetLite0,
@@ -79,13 +82,14 @@ pub struct UnknownNet {
 
 impl Net {
     /// All networks, the simplest first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::LeNet5,
         Self::Vgg,
         Self::AllCnn,
         Self::ResNet8,
         Self::ResNet20,
         Self::MobileNet,
+        Self::Vit,
         Self::EfficientNetLite0,
     ];
 
@@ -99,6 +103,7 @@ impl Net {
             Self::ResNet20 => "resnet20",
             Self::MobileNet => "mobilenet",
             Self::Vgg => "vgg",
+            Self::Vit => "vit",
             Self::EfficientNetLite0 => "efficientnet-lite0",
         }
     }
@@ -113,6 +118,7 @@ impl Net {
             Self::ResNet20 => "nine residual blocks, as in the paper's experiments on small pictures",
             Self::MobileNet => "depthwise separable convolutions: few multiply–adds, many layers",
             Self::Vgg => "pairs of 3×3 convolutions and max pooling: CAM's and Grad-CAM's first subject",
+            Self::Vit => "four blocks of attention over patches of 4×4: the mean of the tokens is classified",
             Self::EfficientNetLite0 => "inverted residuals with ReLU6, for photographs of 224×224",
         }
     }
@@ -137,6 +143,7 @@ impl Net {
             Self::ResNet20 => resnet::resnet(input, classes, head, 3),
             Self::MobileNet => mobilenet::mobilenet(input, classes, head),
             Self::Vgg => vgg::vgg(input, classes, head),
+            Self::Vit => vit::vit(input, classes, head),
             Self::EfficientNetLite0 => efficientnet_lite0(input, classes, head, BatchNorms::Separate),
         }
     }
