@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "zoo"))
 
 import networks  # noqa: E402
+from maps import compare  # noqa: E402
 from read import capability, read  # noqa: E402
 
 ROOT = HERE.parent
@@ -36,8 +37,7 @@ def main():
     if not chosen:
         sys.exit(f"no network of {', '.join(args.group)} is named {args.only}")
     if not args.no_export:
-        torch_chosen = [each for each in chosen if each.group != "keras"]
-        export(torch_chosen, [sys.executable, HERE / "zoo/export.py"], args)
+        export([each for each in chosen if each.group != "keras"], [sys.executable, HERE / "zoo/export.py"], args)
         if args.keras:
             export([each for each in chosen if each.group == "keras"], [args.keras, HERE / "zoo/keras_export.py"], args)
     asked = [(each, form) for each in chosen for form in forms(each.group, args) if tried(folder(each, args), form)]
@@ -61,6 +61,7 @@ def arguments():
     parser.add_argument("--glassbox", type=Path, default=ROOT / "target/release/glassbox", help="the program")
     parser.add_argument("--cache", type=Path, default=ROOT / "target/zoo", help="folder of the files [default: target/zoo]")
     parser.add_argument("--keras", metavar="PYTHON", help="a Python with TensorFlow; without it, keras isn't exported")
+    parser.add_argument("--grad-cam", action="store_true", help="also compare Grad-CAM at the last layers that match a module")
     parser.add_argument("--no-export", action="store_true", help="only what is in the cache")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results into this file")
     args = parser.parse_args()
@@ -82,10 +83,15 @@ def folder(network, args):
 
 def export(chosen, program, args):
     """Fills the cache in processes of their own, since an exporter may end the process or keep memory."""
-    waiting = [each for each in chosen if not all(tried(folder(each, args), form) for form in forms(each.group, args))]
+    def complete(network):
+        place = folder(network, args)
+        mapped = not args.grad_cam or network.group == "keras" or (place / "maps.npz").exists()
+        return mapped and all(tried(place, form) for form in forms(network.group, args))
+
+    waiting = [each for each in chosen if not complete(each)]
     if not waiting:
         return
-    wanted = ",".join(forms(waiting[0].group, args))
+    wanted = ",".join(forms(waiting[0].group, args) + ["maps"] * (args.grad_cam and waiting[0].group != "keras"))
 
     args.cache.mkdir(parents=True, exist_ok=True)
 
@@ -124,25 +130,34 @@ def tried(folder, form):
 def report(network, form, args):
     result = read(args.glassbox.resolve(), folder(network, args), form, network.group, network.name)
     numbers = "" if result.error is None else f"error {result.error:.1e}, PyTorch's {result.own:.1e}, {result.seconds:.1f} s"
-    print(f"{network.group:15} {network.name:34} {form:8} {result.outcome:12} {numbers}{result.reason or ''}", flush=True)
+    print(f"{network.group:18} {network.name:34} {form:8} {result.outcome:12} {numbers}{result.reason or ''}", flush=True)
+    if args.grad_cam and result.outcome == "right" and (folder(network, args) / "maps.npz").exists():
+        result.maps = compare(args.glassbox.resolve(), folder(network, args), form)
+        print(f"{'':18} {describe(result.maps)}", flush=True)
     return result
+
+
+def describe(maps):
+    if maps.reason:
+        return f"Grad-CAM: {maps.reason}"
+    return f"Grad-CAM at {maps.layers} layers: error {maps.worst:.1e}, PyTorch's {maps.own:.1e}, at {maps.at}"
 
 
 def summarize(results):
     outcomes = ("right", "wrong", "refused", "failed", "not exported")
     forms = list(dict.fromkeys(each.form for each in results))
-    print(f"\n{'group':15} {'form':8} " + " ".join(f"{outcome:>12}" for outcome in outcomes))
+    print(f"\n{'group':18} {'form':8} " + " ".join(f"{outcome:>12}" for outcome in outcomes))
     for group in dict.fromkeys(each.group for each in results):
         for form in forms:
             counts = Counter(each.outcome for each in results if (each.group, each.form) == (group, form))
-            print(f"{group:15} {form:8} " + " ".join(f"{counts[outcome]:12}" for outcome in outcomes))
+            print(f"{group:18} {form:8} " + " ".join(f"{counts[outcome]:12}" for outcome in outcomes))
         if len(forms) > 1:
             by_network = defaultdict(set)
             for each in results:
                 if each.group == group:
                     by_network[each.network].add(each.outcome)
             every = sum(found == {"right"} for found in by_network.values())
-            print(f"{group:15} right in every form: {every} of {len(by_network)}")
+            print(f"{group:18} right in every form: {every} of {len(by_network)}")
     reasons = defaultdict(set)
     for each in results:
         if each.outcome in ("refused", "failed"):
@@ -154,6 +169,9 @@ def summarize(results):
     measured = [each.error / max(each.own, 1e-9) for each in results if each.error is not None]
     if measured:
         print(f"\nerror ÷ PyTorch's own: median {sorted(measured)[len(measured) // 2]:.2f}, largest {max(measured):.1f}")
+    worst = sorted(each.maps.worst for each in results if each.maps and each.maps.worst is not None)
+    if worst:
+        print(f"Grad-CAM of {len(worst)} files, the worst layer's error: median {worst[len(worst) // 2]:.1e}, largest {worst[-1]:.1e}")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
     double.npy      PyTorch's scores of both in double precision, [2, 5]
     single.npy      the same in single precision
     FORM.failed     instead of the file: why PyTorch doesn't export it
+    maps.npz        Grad-CAM of the first picture, if maps is among the forms
 
     python export.py CACHE FORMS GROUP/NAME…
 """
@@ -18,11 +19,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import grad_cam
 import networks
 from pictures import enliven, pictures, seed_of
-
-FORMS = ("old", "old-dyn", "new", "new-dyn")
-
 
 def write(network, form, x, path):
     example = (x if form.endswith("dyn") else x[:1],)
@@ -69,6 +68,9 @@ def export(network, forms, cache):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for form in missing(folder, forms):
+        if form == "maps":
+            np.savez(folder / "maps.npz", **grad_cam.explain(module, x))
+            continue
         part = folder / f"{form}.part"
         try:
             write(module, form, x, part)
@@ -88,7 +90,7 @@ def missing(folder, forms):
     """The forms that were not tried yet."""
     if not (folder / "single.npy").exists():
         return list(forms)
-    return [form for form in forms if not any((folder / f"{form}.{end}").exists() for end in ("onnx", "failed"))]
+    return [form for form in forms if not any((folder / f"{form}.{end}").exists() for end in ("onnx", "npz", "failed"))]
 
 
 def main(cache, forms, asked):

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from maps import Maps
+
 # Of the largest score. PyTorch's own error in single precision, times the second number, if that is more.
 BOUND, TIMES = 2e-5, 20
 TIMEOUT = 600
@@ -26,6 +28,7 @@ class Result:
     own: float | None = None
     seconds: float | None = None
     reason: str | None = None
+    maps: Maps | None = None
 
     def dictionary(self):
         return asdict(self)
