@@ -130,7 +130,7 @@ def tried(folder, form):
 def report(network, form, args):
     result = read(args.glassbox.resolve(), folder(network, args), form, network.group, network.name)
     numbers = "" if result.error is None else f"error {result.error:.1e}, PyTorch's {result.own:.1e}, {result.seconds:.1f} s"
-    print(f"{network.group:18} {network.name:34} {form:8} {result.outcome:12} {numbers}{result.reason or ''}", flush=True)
+    print(f"{network.group:18} {network.name:34} {form:8} {result.outcome:12} {numbers}{(result.reason or '')[:200]}", flush=True)
     if args.grad_cam and result.outcome == "right" and (folder(network, args) / "maps.npz").exists():
         result.maps = compare(args.glassbox.resolve(), folder(network, args), form)
         print(f"{'':18} {describe(result.maps)}", flush=True)
@@ -138,9 +138,9 @@ def report(network, form, args):
 
 
 def describe(maps):
-    if maps.reason:
-        return f"Grad-CAM: {maps.reason}"
-    return f"Grad-CAM at {maps.layers} layers: error {maps.worst:.1e}, PyTorch's {maps.own:.1e}, at {maps.at}"
+    found = f"error {maps.worst:.1e}, PyTorch's {maps.own:.1e}, at {maps.at}" if maps.layers else ""
+    refused = f"; {maps.refused} refused" if maps.refused else ""
+    return f"Grad-CAM at {maps.layers} layers: {found}{refused}{'; ' + maps.reason[:200] if maps.reason else ''}"
 
 
 def summarize(results):

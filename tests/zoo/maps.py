@@ -18,11 +18,13 @@ ALIKE = 1e-3
 @dataclass
 class Maps:
     layers: int = 0
+    # Layers at which the program refuses, and what it says of the first.
+    refused: int = 0
+    reason: str | None = None
     # The largest of the layers' errors, relative to the map's largest value, and where; and PyTorch's own there.
     worst: float | None = None
     at: str | None = None
     own: float | None = None
-    reason: str | None = None
 
 
 def compare(program, folder, form):
@@ -35,13 +37,23 @@ def compare(program, folder, form):
     matched = match(path, np.load(folder / "x0.npy"), stored, shapes)
     if not matched:
         return Maps(reason="no layer is matched")
+    result = Maps()
     with tempfile.TemporaryDirectory() as out:
-        ask = [program, "explain", folder / "x0.npy", "--model", path, "--task", "values", "--method", "grad-cam", "--layer",
-               ",".join(matched), "--target", str(stored["class"]), "--raw", "--json", "--quiet", "--threads", "1", "--out", out]
-        run = subprocess.run(ask, capture_output=True, text=True)
-        if run.returncode:
-            return Maps(reason=run.stderr.strip())
-        result = Maps(layers=len(matched))
+        while matched:
+            ask = [program, "explain", folder / "x0.npy", "--model", path, "--task", "values", "--method", "grad-cam", "--layer",
+                   ",".join(matched), "--target", str(stored["class"]), "--raw", "--json", "--quiet", "--threads", "1", "--out", out]
+            run = subprocess.run(ask, capture_output=True, text=True)
+            if run.returncode == 0:
+                break
+            # A message names the layer that it is about; the others are asked for again.
+            reason = run.stderr.strip()
+            result.reason = result.reason or reason
+            named = next((layer for layer in matched if f"`{layer}`" in reason.split(";")[0]), None)
+            if named is None:
+                return result
+            del matched[named]
+            result.refused += 1
+        result.layers = len(matched)
         for layer, number in matched.items():
             alone = "" if len(matched) == 1 else "." + re.sub(r"[^A-Za-z0-9._-]", "_", layer)
             found = np.load(Path(out) / f"x0.grad-cam{alone}.npy")

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+NORMS = (nn.modules.batchnorm._BatchNorm,)
 WEIGHTS = (nn.Linear, nn.modules.conv._ConvNd)
 # PyTorch's error in single precision that a network shall not exceed, of the largest score.
 STEADY = 5e-6
@@ -30,7 +31,7 @@ def enliven(network, x, side, generator):
     until nothing can be compared. It does so the less, the less of the means is subtracted and the fewer values are negative.
     """
     draw(network, generator)
-    norms = [each for each in network.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm) and each.track_running_stats and each.affine]
+    norms = [each for each in network.modules() if isinstance(each, NORMS) and each.track_running_stats and each.affine]
     # The pictures compared are no outliers among these.
     usual = torch.cat([x, pictures(2, side, generator)])
     for share, lift in ((1.0, 0.0), (0.5, 1.0), (0.25, 0.5)) if norms else ((0.0, 0.0),):
