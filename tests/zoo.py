@@ -40,7 +40,10 @@ def main():
         export([each for each in chosen if each.group != "keras"], [sys.executable, HERE / "zoo/export.py"], args)
         if args.keras:
             export([each for each in chosen if each.group == "keras"], [args.keras, HERE / "zoo/keras_export.py"], args)
-    asked = [(each, form) for each in chosen for form in forms(each.group, args) if tried(folder(each, args), form)]
+    wanted = [(each, form) for each in chosen for form in forms(each.group, args)]
+    asked = [(each, form) for each, form in wanted if tried(folder(each, args), form)]
+    if len(asked) < len(wanted):
+        print(f"{len(wanted) - len(asked)} of {len(wanted)} files are not in the cache: left out", file=sys.stderr)
     with ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(lambda pair: report(*pair, args), asked))
     summarize(results)
@@ -154,10 +157,10 @@ def summarize(results):
         if len(forms) > 1:
             by_network = defaultdict(set)
             for each in results:
-                if each.group == group:
+                if each.group == group and each.outcome != "not exported":
                     by_network[each.network].add(each.outcome)
             every = sum(found == {"right"} for found in by_network.values())
-            print(f"{group:18} right in every form: {every} of {len(by_network)}")
+            print(f"{group:18} right in every form that is exported: {every} of {len(by_network)}")
     reasons = defaultdict(set)
     for each in results:
         if each.outcome in ("refused", "failed"):
