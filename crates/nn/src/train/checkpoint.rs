@@ -244,7 +244,7 @@ impl<'m> Run<'m> {
                 Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                 Some(file) => Ok(Some(file?)),
             })?;
-        let Some(file) = exchange.from_first(file)? else { return Ok(()) };
+        let Some(file) = exchange.of_first(file)? else { return Ok(()) };
         Ok(CheckpointError::within(&folder.join(LAST), |_| self.restore(&file, optimizer))?)
     }
 

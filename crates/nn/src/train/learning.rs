@@ -190,7 +190,7 @@ mod tests {
                     let Batch { images, targets } = loader.assemble(epoch, indices).unwrap();
                     let loss = |logits: &Var<f32>| fitting_loss(logits, &targets, 0.1, None);
                     let step = StepGradients::compute(&model, images, (5 + step) ^ (slot as u64) << 32, loss).unwrap();
-                    let (gradients, statistics) = step.into_parts();
+                    let StepGradients { gradients, statistics, .. } = step;
                     let gradients = gradients.into_iter().map(|(index, g)| (index, g.map(|g| g * share))).collect();
                     let mut lesson = Lesson { gradients, statistics };
                     for statistics in &mut lesson.statistics {

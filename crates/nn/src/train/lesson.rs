@@ -18,7 +18,7 @@ pub(super) struct Lesson {
 impl Lesson {
     /// The lesson of a slot whose gradients are already weighted by its share of the batch, and its statistics aren't.
     pub(super) fn of_slot(step: StepGradients<f32>, share: f64) -> Self {
-        let (gradients, statistics) = step.into_parts();
+        let StepGradients { gradients, statistics, .. } = step;
         let mut lesson = Self { gradients, statistics };
         if share < 1.0 {
             let statistics = lesson.statistics.iter_mut().flat_map(of_batch);

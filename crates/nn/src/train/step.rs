@@ -17,7 +17,7 @@ pub struct StepGradients<T: Real> {
     pub logits: Tensor<T>,
     /// ∂loss/∂w for each trained parameter, with its index in [`Model::parameters`]. Frozen layers have none.
     pub gradients: Vec<(usize, Tensor<T>)>,
-    statistics: Vec<BatchStatistics<T>>,
+    pub(super) statistics: Vec<BatchStatistics<T>>,
 }
 
 impl<T: Real> StepGradients<T> {
@@ -58,11 +58,6 @@ impl<T: Real> StepGradients<T> {
             let (loss, logits) = (loss.value().item(), forward.logits.value().clone());
             Self { loss, logits, gradients, statistics: forward.into_statistics() }
         })
-    }
-
-    /// The gradients, and the statistics of the images for each batch norm.
-    pub(super) fn into_parts(self) -> (Vec<(usize, Tensor<T>)>, Vec<BatchStatistics<T>>) {
-        (self.gradients, self.statistics)
     }
 
     /// Updates the model: the optimiser changes the trained weights, and batch norms mix the batch's statistics into their

@@ -34,7 +34,7 @@ type OnEpoch<'a> = Box<dyn FnMut(&Epoch, &Model<f32>) -> ControlFlow<()> + 'a>;
 pub struct Trainer<'a> {
     pub(super) training: Training,
     pub(super) optimizer: Box<dyn Optimizer<f32> + 'a>,
-    /// The loss, if it isn't [`fitting_loss`].
+    /// The loss, if it isn't [`fitting_loss`](super::fitting_loss).
     pub(super) loss: Option<Loss<'a>>,
     augmentation: Augmentation,
     class_weights: Option<Vec<f64>>,
@@ -59,8 +59,8 @@ impl fmt::Debug for Trainer<'_> {
 }
 
 impl<'a> Trainer<'a> {
-    /// A training with these settings and the loss that [fits](fitting_loss) the images' task. The learning rate is that of the
-    /// settings, not the optimiser's.
+    /// A training with these settings and the loss that [fits](super::fitting_loss) the images' task. The learning rate is that
+    /// of the settings, not the optimiser's.
     ///
     /// Values are trained in units of their [standard deviation](Standard) in the training images, so that the settings don't
     /// depend on their units. [`Standard::apply`] begins a new model with the mean of the values.

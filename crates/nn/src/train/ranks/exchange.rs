@@ -47,7 +47,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// What rank 0 has.
-    pub(in crate::train) fn from_first(&self, own: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, RanksError> {
+    pub(in crate::train) fn of_first(&self, own: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, RanksError> {
         let mut length = own.as_ref().map_or(u64::MAX, |bytes| bytes.len() as u64).to_le_bytes();
         self.ranks.broadcast(&mut length)?;
         if length == [0xFF; 8] {
@@ -286,8 +286,8 @@ mod tests {
             let exchange = Exchange::new(ranks);
             assert_eq!(exchange.differing(&[1, 2]).unwrap(), None);
             let own = exchange.leads().then(|| b"checkpoint".to_vec());
-            assert_eq!(exchange.from_first(own).unwrap().unwrap(), b"checkpoint");
-            assert_eq!(exchange.from_first(None).unwrap(), None);
+            assert_eq!(exchange.of_first(own).unwrap().unwrap(), b"checkpoint");
+            assert_eq!(exchange.of_first(None).unwrap(), None);
             exchange.differing(&[1, if ranks.rank() >= 2 { 3 } else { 2 }]).unwrap()
         });
         assert_eq!(found, [Some((2, 1)); 4]);

@@ -162,7 +162,7 @@ mod tests {
             (last.training.learning_rate, last.training.seed, &last.network.channels[..]),
             (1.0, 4, &[8, 16][..])
         );
-        assert_eq!(last.output.folder, Path::new("out/learning_rate=1,seed=4,channels=_8__16_"));
+        assert_eq!(last.output.folder, Path::new("out/learning_rate=1,seed=4,channels=_8,_16_"));
     }
 
     #[test]
