@@ -114,9 +114,9 @@ impl<T: Real> Backward<T> {
     }
 
     /// Computes the gradient at `to`, and those of all maps on the path. An exact pass continues from the lowest cut of
-    /// the graph that has been reached. Other rules restart at the target's layer, since they must check the whole path.
+    /// the graph behind `to` that has been reached. Other rules restart at the target's layer, since they must check the whole path.
     pub(crate) fn reach(&mut self, pass: &Pass<'_, T>, to: Source) -> Result<(), ExplainError> {
-        let reached = self.gradients.iter().find(|&(&depth, _)| depth > 0 && pass.is_cut(depth - 1));
+        let reached = self.gradients.range(depth(to) + 1..).find(|&(&depth, _)| pass.is_cut(depth - 1));
         let (from, output, seed) = match (self.rule, reached) {
             (Reading::Exact, Some((&depth, gradient))) => (depth, pass.var(Source::Layer(depth - 1)), gradient.clone()),
             _ => {
@@ -190,6 +190,17 @@ mod tests {
         }
         assert_eq!(down.why(0).explain_each(&Gradient).unwrap(), image);
         assert_eq!((down.cached_backward_passes(), up.cached_backward_passes()), (1, 1));
+    }
+
+    /// The gradient of a layer that isn't a map isn't kept on the way to an earlier one.
+    #[test]
+    fn a_later_layer_may_be_asked_after_an_earlier_one() {
+        let model = model();
+        let (down, up) = (Pass::new(&model, images(2)).unwrap(), Pass::new(&model, images(2)).unwrap());
+        let layers = ["relu1", "gap", "conv2", "gap"];
+        let asked: Vec<_> = layers.iter().map(|&layer| up.gradient_at(layer, 0).unwrap()).collect();
+        assert!(layers.iter().zip(&asked).all(|(&layer, found)| down.gradient_at(layer, 0).unwrap() == *found));
+        assert_eq!(Pass::new(&model, images(2)).unwrap().gradient_at("gap", 0).unwrap(), asked[1]);
     }
 
     #[test]
