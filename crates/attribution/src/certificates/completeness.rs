@@ -1,13 +1,13 @@
 //! Completeness of the gradient: at every cut, f·∂S/∂f and the contributions of all later biases add up to the score.
 
 use nn::Real;
-use tensor::{NodeId, Tensor, Var};
+use tensor::{Exact, NodeId, Tensor, Var};
 
 use super::residual::gamma;
-use super::rounding::{by_image, gap};
+use super::rounding::{by_image, gap, meeting};
 use super::{Certificate, Finding, Residual};
 use crate::error::ExplainError;
-use crate::methods::{bias_gradient, passed_on};
+use crate::methods::bias_gradient;
 use crate::pass::Pass;
 use crate::path::Path;
 use crate::rules::Refusal;
@@ -86,7 +86,7 @@ fn entries<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<Entry>, Refusal
         let gradient = path.gradient(value);
         let added = if index == 0 { None } else { bias_gradient(path, value)? };
         let ones = added.as_ref().map(|added| Tensor::full(added.shape(), T::one()));
-        let gap = if index == 0 { vec![0.0; images] } else { gap(value, &gradient, images)? };
+        let gap = if index == 0 { vec![0.0; images] } else { gap(path, value, images)? };
         // At a cut, no later value reads an earlier one.
         let cut = ids[index + 1..].iter().flatten().all(|&id| id >= value.id() || !path.contains(id));
         Ok(Entry {
@@ -94,28 +94,9 @@ fn entries<T: Real>(path: &Path<T>, images: usize) -> Result<Vec<Entry>, Refusal
             flows: pairs(value.value(), &gradient),
             adds: added.zip(ones).map_or_else(|| vec![[0.0; 2]; images], |(added, ones)| pairs(&added, &ones)),
             gap,
-            meeting: meeting(path, value, images),
+            meeting: meeting(path, &Exact, value, images),
             cut,
         })
     };
     path.values.iter().enumerate().map(entry).collect()
-}
-
-/// A bound on the rounding error of adding up the gradients of several readers of a value.
-fn meeting<T: Real>(path: &Path<T>, value: &Var<T>, images: usize) -> Vec<f64> {
-    let mut readers = Vec::new();
-    for reader in &path.values {
-        readers.extend(
-            reader.node().input_ids().enumerate().filter(|(_, id)| *id == value.id()).map(|(i, _)| (reader, i)),
-        );
-    }
-    let mut sums = vec![0.0; images];
-    if readers.len() > 1 {
-        for (reader, input) in &readers {
-            let gradient = passed_on(reader, *input, &path.gradient(reader));
-            let sizes = by_image(&gradient.zip(value.value(), |g, f| (g * f).abs()), images);
-            sums.iter_mut().zip(sizes).for_each(|(sum, size)| *sum += gamma::<T>(readers.len() - 1) * size);
-        }
-    }
-    sums
 }

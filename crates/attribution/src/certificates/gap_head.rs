@@ -30,6 +30,9 @@ impl<T: Real> Pass<'_, T> {
                 Err("the target isn't one of the scores".into())
             }
             Some(_) if !self.is_linear(target)? => Err("the target isn't a sum of scores".into()),
+            Some(head) if self.model().grids()[head.features].is_none() => {
+                Err("what the pooling averages has no places in the picture".into())
+            }
             Some(head) => Ok(self.gap_head_residuals(head, target, &self.gap_head_maps(head, target)?)?),
         };
         let layer = head.map(|head| self.model().layers()[head.features].name.clone());

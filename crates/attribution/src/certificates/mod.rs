@@ -4,6 +4,7 @@
 //! their difference in ulps of the sum of the magnitudes of all terms ([`Residual`]), together with a bound on the
 //! rounding errors. If an identity doesn't apply, it returns the reason.
 
+mod attention;
 mod completeness;
 #[cfg(test)]
 mod faults;

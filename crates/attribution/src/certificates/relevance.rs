@@ -3,14 +3,15 @@
 use nn::{Real, Source};
 use tensor::{Tensor, Var};
 
+use super::attention;
 use super::residual::gamma;
-use super::rounding::{by_image, gap, products};
+use super::rounding::{by_image, gap, meeting, products};
 use super::{Certificate, Finding, Residual};
 use crate::error::ExplainError;
 use crate::methods::{Preset, bias_gradient};
 use crate::pass::Pass;
 use crate::path::Path;
-use crate::rules::{Composite, Epsilon, LrpOnTape, Refusal};
+use crate::rules::{Composite, Epsilon, LrpOnTape, Operation, Reading, Refusal};
 use crate::target::{Seed, Target};
 
 const IDENTITIES: [(&str, &str); 2] = [
@@ -50,6 +51,9 @@ pub(super) fn conservation<T: Real>(
     let (image, operations) = path.values.split_first().expect("the image lies on the path");
     let mut sums = Sums::new(images);
     sums.add(&rule.relevance(image.value(), path.gradient(image)).cast());
+    for value in &path.values {
+        sums.allow(&meeting(&path, &rule, value, images));
+    }
     for value in operations {
         if let Some((kept, gap)) = operation(&rule, &path, value, images)? {
             sums.add(&kept.cast());
@@ -85,14 +89,20 @@ fn operation<T: Real>(
         let gap = products(&layer, layer_rule, &upstream, images);
         return Ok(Some((layer_rule.kept(&layer, &upstream), gap)));
     }
-    if rule.passes_all(node) {
-        // g·y/x is a quotient and a product.
-        let sizes = by_image(&gradient.clone().zip(node.output(), |g, y| (g * y).abs()), images);
-        let gap = sizes.into_iter().map(|size| gamma::<T>(2) * size).collect();
-        return Ok(Some((Tensor::zeros(node.shape()), gap)));
-    }
-    let kept = bias_gradient(path, value)?.unwrap_or_else(|| Tensor::zeros(node.shape()));
-    Ok(Some((kept, gap(value, &gradient, images)?)))
+    let nothing = || Tensor::zeros(node.shape());
+    let balance = match rule.reading(node).ok_or_else(|| Refusal::NoRelevance(Operation::of(node)))? {
+        Reading::ChainRule => (bias_gradient(path, value)?.unwrap_or_else(nothing), gap(path, value, images)?),
+        Reading::Activation => {
+            // g·y/x is a quotient and a product.
+            let sizes = by_image(&gradient.clone().zip(node.output(), |g, y| (g * y).abs()), images);
+            (nothing(), sizes.into_iter().map(|size| gamma::<T>(2) * size).collect())
+        }
+        // Both halves are off by as much as each whole product would be.
+        Reading::Product => (nothing(), gap(path, value, images)?),
+        Reading::Softmax => attention::softmax(node, &gradient, images),
+        Reading::Normalization => attention::normalization(node, &gradient, images),
+    };
+    Ok(Some(balance))
 }
 
 /// Sums for each image.

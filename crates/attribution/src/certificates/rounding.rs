@@ -13,20 +13,22 @@
 
 use nn::Real;
 use nn::kernels::conv::{Algorithm, Pass as Way, choose};
-use nn::layers::{Apply, AvgPool, BatchNormEvaluation, GlobalAvgPool};
-use tensor::ops::{Add, Neg, Sub};
-use tensor::{Element, Nature, Node, Tape, Tensor, Var};
+use nn::layers::{Apply, AvgPool, BatchNormEvaluation, GlobalAvgPool, MatMul};
+use tensor::ops::{Add, Mul, Neg, Sub};
+use tensor::{Element, Nature, Node, Rule, Tape, Tensor, Var};
 
 use super::residual::gamma;
-use crate::methods::passed_on;
+use crate::methods::{passed_on, passed_on_under};
+use crate::path::Path;
 use crate::rules::{Epsilon, Inputs, LrpRule, Operation, Products, Refusal};
 
 /// A bound on |⟨y, g⟩ − ⟨x, g_x⟩ − ⟨b, g⟩| for one operation, for each image.
 ///
 /// # Errors
 /// [`Refusal::UnknownRounding`] if no bound is known for the operation.
-pub(super) fn gap<T: Real>(value: &Var<T>, gradient: &Tensor<T>, images: usize) -> Result<Vec<f64>, Refusal> {
+pub(super) fn gap<T: Real>(path: &Path<T>, value: &Var<T>, images: usize) -> Result<Vec<f64>, Refusal> {
     let (node, nature) = (value.node(), value.node().any_op().nature());
+    let gradient = &path.gradient(value);
     if let Some(layer) = Products::of(node, None) {
         let upstream = gradient.reshape(layer.output().shape());
         return Ok(products(&layer, &Epsilon(0.0), &upstream, images));
@@ -45,7 +47,7 @@ pub(super) fn gap<T: Real>(value: &Var<T>, gradient: &Tensor<T>, images: usize) 
             let sizes = gradient.clone().zip(node.output(), |g, y| g * y).zip(&passed, |a, b| a.abs() + b.abs());
             return Ok(by_image(&sizes, images).into_iter().map(|sum| gamma::<T>(2) * sum).collect());
         }
-        _ => sums(node).ok_or_else(|| Refusal::UnknownRounding(Operation::of(node)))?,
+        _ => sums(path, node).ok_or_else(|| Refusal::UnknownRounding(Operation::of(node)))?,
     };
     if roundings == 0 {
         return Ok(vec![0.0; images]);
@@ -55,12 +57,24 @@ pub(super) fn gap<T: Real>(value: &Var<T>, gradient: &Tensor<T>, images: usize) 
 }
 
 /// A, and the number of roundings in the forward and backward passes, for some operations that compute sums.
-fn sums<T: Real>(node: &Node<T>) -> Option<(Tensor<T>, usize)> {
-    let input = || Tape::new().leaf(absolute(node.input(0)));
+fn sums<T: Real>(path: &Path<T>, node: &Node<T>) -> Option<(Tensor<T>, usize)> {
+    let tape = Tape::new();
+    let input_of = |index: usize| tape.leaf(absolute(node.input(index)));
+    let input = || input_of(0);
     if node.op::<Neg>().is_some() {
         Some((absolute(node.output()), 0))
     } else if node.op::<Add>().is_some() || node.op::<Sub>().is_some() {
         Some((absolute(node.output()), 1))
+    } else if node.op::<Mul>().is_some() {
+        // The gradient of a repeated element is the sum of its copies' gradients.
+        let varying = node.input_ids().enumerate().filter(|(_, id)| path.contains(*id)).map(|(input, _)| input);
+        let copies = varying.map(|input| node.output().len() / node.input(input).len().max(1)).max();
+        Some((absolute(node.output()), 2 + copies.unwrap_or(0)))
+    } else if let Some(product) = node.op::<MatMul>() {
+        let terms = input().apply_to(*product, &[&input_of(1)]);
+        let [.., rows, inner] = node.input_shape(0)[..] else { return None };
+        let columns = node.shape()[node.shape().len() - 1];
+        Some((terms.value().clone(), inner + rows.max(columns) + 1))
     } else if let Some(pool) = node.op::<AvgPool>() {
         let means = input().apply(*pool);
         Some((means.value().clone(), 2 * pool.pool.kernel.iter().product::<usize>() + 2))
@@ -79,6 +93,25 @@ fn sums<T: Real>(node: &Node<T>) -> Option<(Tensor<T>, usize)> {
         });
         Some((terms, 9))
     }
+}
+
+/// A bound on the rounding error of adding up the gradients of several readers of a value.
+pub(super) fn meeting<T: Real>(path: &Path<T>, rule: &dyn Rule<T>, value: &Var<T>, images: usize) -> Vec<f64> {
+    let mut readers = Vec::new();
+    for reader in &path.values {
+        readers.extend(
+            reader.node().input_ids().enumerate().filter(|(_, id)| *id == value.id()).map(|(i, _)| (reader, i)),
+        );
+    }
+    let mut sums = vec![0.0; images];
+    if readers.len() > 1 {
+        for (reader, input) in &readers {
+            let gradient = passed_on_under(rule, reader, *input, &path.gradient(reader));
+            let sizes = by_image(&gradient.zip(value.value(), |g, f| (g * f).abs()), images);
+            sums.iter_mut().zip(sizes).for_each(|(sum, size)| *sum += gamma::<T>(readers.len() - 1) * size);
+        }
+    }
+    sums
 }
 
 /// The largest number of output elements that are copies of one input element: the operation's transpose, applied to ones.

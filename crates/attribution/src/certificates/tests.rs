@@ -1,7 +1,7 @@
 //! All certificates that apply hold on random architectures, and fail if something is wrong.
 
 use nn::layers::{
-    Add, AvgPool, BatchNorm, Clip, Concat, Conv2d, Flatten, GlobalAvgPool, LeakyRelu, Linear, MaxPool, Relu, Silu,
+    Add, AvgPool, BatchNorm, Clip, Concat, Conv2d, Elu, Flatten, GlobalAvgPool, LeakyRelu, Linear, MaxPool, Relu,
 };
 use nn::{Convolution, Layer, Model, Pool2d, Real};
 use proptest::prelude::*;
@@ -207,10 +207,10 @@ fn certificates_that_do_not_apply_give_the_reason() {
     };
     let of_function = reasons(&model(), Target::function(|y| y.tanh().pick(1)));
     assert_eq!(of_function, vec!["the target isn't a sum of scores"; 6]);
-    let smooth = Model::builder([9, 8, 2]).layer("conv", Conv2d::new(3, 3)).layer("silu", Silu);
+    let smooth = Model::builder([9, 8, 2]).layer("conv", Conv2d::new(3, 3)).layer("elu", Elu { alpha: 1.0 });
     let smooth = smooth.layer("flatten", Flatten).layer("fc", Linear::new(2)).build(1).unwrap().cast();
     let found = reasons(&smooth, 1.into());
     assert!(found[..3].iter().all(|reason| reason.contains("doesn't end in global average pooling")));
-    assert!(found[3..].iter().all(|reason| reason.contains("silu of layer `silu`")), "{found:?}");
+    assert!(found[3..].iter().all(|reason| reason.contains("elu of layer `elu`")), "{found:?}");
     assert_eq!(found.len(), 3 + 2 + 1, "the gradient of a smooth network is complete, too");
 }

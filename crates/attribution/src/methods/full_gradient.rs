@@ -2,8 +2,8 @@
 
 use nn::Real;
 use nn::layers::BatchNormEvaluation;
-use tensor::ops::{Add, AddScalar, Pad};
-use tensor::{Exact, Nature, Node, Tape, Tensor, Var};
+use tensor::ops::{Add, AddScalar, Concat, Pad, concat};
+use tensor::{Exact, Nature, Node, Rule, Tape, Tensor, Var};
 
 use crate::error::ExplainError;
 use crate::pass::Pass;
@@ -46,8 +46,8 @@ impl<T: Real> FullGradient<T> {
 
 /// The contribution b ⊙ ∂S/∂y of an operation's bias term b; `None` if it has none.
 ///
-/// The bias term of a convolution (transposed or not) or a fully connected layer is its bias, that of a sum the terms
-/// that don't depend on the image. Batch norm in evaluation, y = a·x + c, has the bias term c, padding its constant,
+/// The bias term of a convolution (transposed or not) or a fully connected layer is its bias, that of a sum or a
+/// concatenation the terms that don't depend on the image. Batch norm in evaluation, y = a·x + c, has the bias term c, padding its constant,
 /// and ReLU6 its bound at saturated values; ReLU has none. A smooth activation y = f(x) has the bias term f(x) −
 /// f′(x)·x, so the contributions add up for any f.
 ///
@@ -62,7 +62,7 @@ pub(crate) fn bias_gradient<T: Real>(path: &Path<T>, value: &Var<T>) -> Result<O
             Some(input) if node.op::<Add>().is_some() => {
                 Some(Tensor::from(&gradient.view() * &node.input(input).view()))
             }
-            Some(_) => return Err(refused()),
+            Some(_) => Some(gradient.zip(&joined(path, node).ok_or_else(refused)?, |g, b| g * b)),
         },
         nature if nature.is_homogeneous() => None,
         Nature::Affine { bias: Some(input) } => {
@@ -90,6 +90,17 @@ pub(crate) fn bias_gradient<T: Real>(path: &Path<T>, value: &Var<T>) -> Result<O
     })
 }
 
+/// The values of a concatenation that don't depend on the image, such as a class token; zeros elsewhere.
+fn joined<T: Real>(path: &Path<T>, node: &Node<T>) -> Option<Tensor<T>> {
+    let &Concat { axis } = node.op()?;
+    let tape = Tape::new();
+    let part = |(input, id)| {
+        tape.leaf(if path.contains(id) { Tensor::zeros(node.input_shape(input)) } else { node.input(input).clone() })
+    };
+    let parts: Vec<_> = node.input_ids().enumerate().map(part).collect();
+    Some(concat(&parts.iter().collect::<Vec<_>>(), axis).value().clone())
+}
+
 /// b ⊙ ∂S/∂y of an affine operation y = A·x + b whose b isn't an input.
 fn shift<T: Real>(node: &Node<T>, gradient: Tensor<T>) -> Option<Tensor<T>> {
     if let Some(AddScalar { addend }) = node.op() {
@@ -111,10 +122,20 @@ fn by_channel<T: Real>(bias: &Tensor<T>, gradient: &Tensor<T>) -> Tensor<T> {
 
 /// The gradient of one of an operation's inputs, given ∂S/∂y = `gradient`.
 pub(crate) fn passed_on<T: Real>(value: &Var<T>, input: usize, gradient: &Tensor<T>) -> Tensor<T> {
+    passed_on_under(&Exact, value, input, gradient)
+}
+
+/// The same under a rule that has passed this operation before.
+pub(crate) fn passed_on_under<T: Real>(
+    rule: &dyn Rule<T>,
+    value: &Var<T>,
+    input: usize,
+    gradient: &Tensor<T>,
+) -> Tensor<T> {
     let id = value.node().input_ids().nth(input).expect("an input of this node");
     let input = value.tape().var(id).expect("an explaining tape keeps every value");
     let mut gradients =
-        value.tape().backward_from(value, gradient.clone(), &Exact, [&input]).expect("the exact rule refuses nothing");
+        value.tape().backward_from(value, gradient.clone(), rule, [&input]).expect("the rule refuses nothing here");
     gradients.take(&input).expect("requested")
 }
 

@@ -17,7 +17,7 @@ mod shared;
 mod tests;
 
 pub use full_gradient::{BiasGradient, FullGradient};
-pub(crate) use full_gradient::{bias_gradient, passed_on};
+pub(crate) use full_gradient::{bias_gradient, passed_on, passed_on_under};
 pub use settings::{MethodError, parse, with_settings, written};
 
 use nn::Real;

@@ -24,6 +24,7 @@ use tensor::{Nature, Node};
 pub use coverage::Coverage;
 pub use deconv::Deconv;
 pub use guided::Guided;
+pub(crate) use lrp::Reading;
 pub use lrp::{AlphaBeta, Composite, Epsilon, Flat, Inputs, Layers, LrpOnTape, LrpRule, Part, Products, ZBox};
 pub use refusal::{Operation, Refusal};
 

@@ -23,7 +23,7 @@ pub enum Refusal {
     /// An operation that relevance can't be propagated through.
     #[error("LRP has no rule for the {0}; use gradient, input × gradient or integrated gradients")]
     NoRelevance(Operation),
-    /// A product of values that both depend on the image.
+    /// An operation, other than a product, of two values that both depend on the image.
     #[error("LRP has no rule for the {0}, both of whose inputs depend on the image")]
     BothInputs(Operation),
     /// An operation that was recorded after the rule was made for the tape.

@@ -6,14 +6,17 @@
 //! *Layer-Wise Relevance Propagation: An Overview*, 2019.)
 //!
 //! The backward pass carries g, where R = x ⊙ g at a value x. In that form most operations follow the chain rule: a ReLU,
-//! a maximum, a mean, a sum, a concatenation. A rule of LRP ([`LrpRule`]) applies to layers of products, and [`Composite`]
-//! chooses a rule for each of these layers.
+//! a maximum, a mean, a sum, a concatenation, and a softmax. A rule of LRP ([`LrpRule`]) applies to layers of products, and
+//! [`Composite`] chooses a rule for each of these layers. Activations, products of two values and layer norms are read as
+//! AttnLRP reads them (Achtibat, Hatefi, Dreyer, Jain, Wiegand, Lapuschkin and Samek, *AttnLRP: Attention-Aware Layer-Wise
+//! Relevance Propagation for Transformers*, 2024).
 
 mod alpha_beta;
 mod epsilon;
 mod flat;
 mod on_tape;
 mod products;
+mod reading;
 #[cfg(test)]
 mod tests;
 mod z_box;
@@ -29,6 +32,7 @@ pub use epsilon::Epsilon;
 pub use flat::Flat;
 pub use on_tape::LrpOnTape;
 pub use products::Products;
+pub(crate) use reading::Reading;
 pub use z_box::ZBox;
 
 /// How one layer of products y = x ∗ w + b distributes its relevance among its inputs.

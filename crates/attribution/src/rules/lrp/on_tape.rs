@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use nn::Real;
 use nn::layers::{BatchNormEvaluation, Linear};
-use tensor::ops::Tanh;
 use tensor::{BackwardError, Grads, Nature, Node, NodeId, Reason, Rule, Tape, Tensor, Var, Wanted};
 
-use super::{Composite, Layers, LrpRule, Products};
+use super::{Composite, Layers, LrpRule, Products, Reading};
 use crate::path::{computed_from, nature_in};
 use crate::rules::{Coverage, Operation, Refusal};
 
@@ -81,19 +80,6 @@ impl<T: Real> Composite<T> {
     }
 }
 
-/// The factor y/x, as a function of x and y, of an activation that isn't proportional to its input on either side of
-/// zero. This factor conserves relevance, x·gₓ = y·g_y (Ancona, Ceolini, Öztireli and Gross, *Towards Better
-/// Understanding of Gradient-Based Attribution Methods for Deep Neural Networks*, 2018).
-fn activation<T: Real>(node: &Node<T>) -> Option<impl Fn(T, T) -> T + use<T>> {
-    let slope_at_zero = match node.any_op().nature() {
-        nature if nature.is_homogeneous() => return None,
-        Nature::Rectifier { min, max } if min < 0.0 && max > 0.0 => T::one(),
-        Nature::Rectifier { .. } => T::zero(),
-        _ => node.op::<Tanh>().map(|_| T::one())?,
-    };
-    Some(move |x: T, y: T| if x.is_zero() { slope_at_zero } else { y / x })
-}
-
 impl<T: Real> LrpOnTape<T> {
     /// The layer of products recorded by this node, and its rule; `None` for other operations.
     pub(crate) fn layer(&self, node: &Node<T>) -> Option<(Products<T>, &dyn LrpRule<T>)> {
@@ -106,9 +92,9 @@ impl<T: Real> LrpOnTape<T> {
         self.folded.contains(&id)
     }
 
-    /// Whether this node is an activation with a [factor](activation) y/x, which passes on all of its relevance.
-    pub(crate) fn passes_all(&self, node: &Node<T>) -> bool {
-        activation(node).is_some()
+    /// How relevance passes through an operation that isn't a layer of products.
+    pub(crate) fn reading(&self, node: &Node<T>) -> Option<Reading> {
+        Reading::of(node, |id| self.of_image.contains(&id))
     }
 
     /// The relevance of the image, `[N, H, W, C]`, computed from its gradient.
@@ -148,18 +134,16 @@ impl<T: Real> LrpOnTape<T> {
         } else if self.is_relevance() && node.input_ids().any(|input| input == self.image) {
             return Err(Refusal::AlsoFirst(operation).into());
         }
-        let several = node.input_ids().filter(|input| self.of_image.contains(input)).count() > 1;
-        let has_reading = match nature_in(node, |id| self.of_image.contains(&id)) {
-            Nature::Other if several => return Err(Refusal::BothInputs(operation).into()),
-            Nature::Rectifier { min, max } => min <= 0.0 && max >= 0.0,
-            // A layer of products needs its own rule.
-            Nature::Affine { bias: Some(_) } => self.layers.contains_key(&node.id()),
-            Nature::Smooth => self.passes_all(node),
-            Nature::Other => false,
-            Nature::Moves | Nature::Chooses | Nature::Linear | Nature::Multilinear | Nature::Bends => true,
-            Nature::Affine { bias: None } => true,
+        let varies = |id| self.of_image.contains(&id);
+        let has_reading = match nature_in(node, varies) {
+            Nature::Other if self.layers.contains_key(&node.id()) => false,
+            _ => self.layers.contains_key(&node.id()) || self.reading(node).is_some(),
         };
-        if has_reading { Ok(()) } else { Err(Refusal::NoRelevance(operation).into()) }
+        if has_reading {
+            return Ok(());
+        }
+        let several = node.input_ids().filter(|&input| varies(input)).count() > 1;
+        Err(if several { Refusal::BothInputs(operation) } else { Refusal::NoRelevance(operation) }.into())
     }
 }
 
@@ -168,7 +152,7 @@ impl<T: Real> Rule<T> for LrpOnTape<T> {
         NAME
     }
 
-    fn vjp(&self, node: &Node<T>, upstream: &Tensor<T>, _: Wanted<'_>) -> Option<Grads<T>> {
+    fn vjp(&self, node: &Node<T>, upstream: &Tensor<T>, wanted: Wanted<'_>) -> Option<Grads<T>> {
         let first = |gradient: Tensor<T>| {
             let rest = std::iter::repeat_n(None, node.input_count() - 1);
             Grads::new(std::iter::once(Some(gradient)).chain(rest).collect::<Vec<_>>())
@@ -180,9 +164,7 @@ impl<T: Real> Rule<T> for LrpOnTape<T> {
             let upstream = upstream.reshape(products.output().shape());
             return Some(first(products.distributed(rule, &upstream).reshape(*node.input_shape(0))));
         }
-        let factor = activation(node)?;
-        let factors = node.input(0).clone().zip(node.output(), factor);
-        Some(Grads::one(upstream.clone().zip(&factors, |g, factor| g * factor)))
+        self.reading(node)?.vjp(node, upstream, wanted)
     }
 
     fn check(&self, path: &[Arc<Node<T>>]) -> Result<(), Reason> {

@@ -7,7 +7,7 @@ use tensor::{Node, Tensor};
 use super::{Inputs, LrpRule, Part};
 
 /// A layer of products y = x ∗ w + b: a convolution, or a fully connected layer as a convolution over pictures of one
-/// pixel. If a batch norm follows, it is folded into the layer: y = a·(x ∗ w + b) + c = x ∗ (a·w) + (a·b + c).
+/// pixel, or of one row of tokens. If a batch norm follows, it is folded into the layer: y = a·(x ∗ w + b) + c = x ∗ (a·w) + (a·b + c).
 #[derive(Clone, Debug)]
 pub struct Products<T: Real> {
     /// `[N, H, W, Cin]`.
@@ -35,8 +35,11 @@ impl<T: Real> Products<T> {
     pub(crate) fn of(node: &Node<T>, batch_norm: Option<&Node<T>>) -> Option<Self> {
         let conv = Self::convolution(node)?;
         let picture = |x: &Tensor<T>| match x.shape()[..] {
-            [n, channels] => x.reshape([n, 1, 1, channels]),
-            _ => x.clone(),
+            [_, _, _, _] => x.clone(),
+            ref shape => {
+                let [n, channels] = [shape[0], shape[shape.len() - 1]];
+                x.reshape([n, 1, x.len() / (n * channels).max(1), channels])
+            }
         };
         let kernel = |w: &Tensor<T>| match w.shape()[..] {
             [inputs, outputs] => w.reshape([1, 1, inputs, outputs]),

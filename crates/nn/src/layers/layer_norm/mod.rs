@@ -81,6 +81,12 @@ fn sum<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
 }
 
 impl<T: Real> LayerNormalization<T> {
+    /// r of each row.
+    #[must_use]
+    pub fn inverse_deviations(&self) -> &[T] {
+        &self.inverse_deviations
+    }
+
     /// x̂.
     fn normalized(&self, x: &Tensor<T>, channels: usize) -> Tensor<T> {
         let mut normalized = x.clone();
