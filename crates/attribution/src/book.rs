@@ -28,4 +28,5 @@ chapters! {
     chapter_15_own_rule,
     chapter_16_measures,
     chapter_17_many_machines,
+    chapter_18_attention,
 }

@@ -135,9 +135,30 @@ pub enum ExplainError {
         /// The target's layer.
         target: String,
     },
-    /// CAM for a target that isn't a score of the fully connected layer.
-    #[error("CAM explains the scores of the last layer only: use Grad-CAM for a unit of another layer")]
-    NotAScore,
+    /// A method of the scores alone, for a unit of another layer.
+    #[error("{method} explains the scores of the last layer only: use Grad-CAM for a unit of another layer")]
+    NotAScore {
+        /// The method.
+        method: &'static str,
+    },
+    /// A method of attention, for a model that has none.
+    #[error("the network has no attention between tokens: use Grad-CAM, or LRP")]
+    NoAttention,
+    /// Attention that isn't between all tokens, so that the blocks' attention can't be multiplied.
+    #[error(
+        "{method} multiplies the attention of all blocks, each between the same tokens; layer `{layer}`, {shape:?}, \
+         {difference}: use Grad-CAM at a block, or LRP"
+    )]
+    PartialAttention {
+        /// The method.
+        method: &'static str,
+        /// The layer.
+        layer: String,
+        /// The shape of one image's output.
+        shape: Vec<usize>,
+        /// How it differs, in words.
+        difference: &'static str,
+    },
     /// A function of outputs that doesn't return one score for each image.
     #[error(
         "the target's function must turn the outputs {outputs:?} into one score for each image, [{}]; it gave {found:?}",

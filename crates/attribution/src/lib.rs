@@ -31,6 +31,7 @@
 //! - [Other methods](book::chapter_11_other_readings): input × gradient, integrated gradients, smoothing, occlusion
 //! - [Conservation](book::chapter_12_conservation): completeness, relevance, certificates
 //! - [Your own rule](book::chapter_15_own_rule)
+//! - [Attention](book::chapter_18_attention): its gradient, rollout, relevance through transformers
 #![forbid(unsafe_code)]
 
 mod baseline;

@@ -55,7 +55,7 @@ impl<T: Real> Method<T> for Cam {
         let weight = weight.expect("a fully connected layer has weights").as_slice(); // [C, classes]
         let seed = question.seed()?;
         if seed.layer != head.linear {
-            return Err(ExplainError::NotAScore);
+            return Err(ExplainError::NotAScore { method: ABOUT.title });
         }
         let classes = model.scores();
         let features = pass.features(pass.spatial(LayerRef::Index(head.features))?);

@@ -20,12 +20,15 @@ static ABOUT: About = About {
     cost: Cost::OnePass,
     tells: "how the score is shared out among the pixels, layer by layer; with what biases keep, it adds up to the score",
     does_not_tell: "more than its rules do: with z⁺ in the convolutions little of the map depends on the class",
-    elsewhere: &["LRP"],
+    elsewhere: &["LRP", "AttnLRP"],
     chapter: "chapter_12_conservation",
 };
 
 /// Layer-wise relevance propagation: each pixel value's share of the score, `[H, W, C]`, propagated layer by layer
 /// (Bach et al. 2015). For custom rules use a [`Composite`], which is a method too.
+///
+/// Softmax, products of two values, layer norms and gated activations have the rules of AttnLRP (Achtibat et al. 2024), so
+/// transformers are explained as well; [`Preset::Epsilon`] is the paper's choice for their fully connected layers.
 ///
 /// The shares and what the biases keep add up to the score. Everything depends on the rules: ε alone is almost input ×
 /// gradient, and z⁺ depends little on the class (Sixt, Granz and Landgraf, *When Explanations Lie: Why Many Modified BP

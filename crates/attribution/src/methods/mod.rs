@@ -6,6 +6,7 @@
 //!
 #![doc = include_str!("../../docs/methods.md")]
 
+mod attention;
 mod by_channel;
 mod full_gradient;
 mod noisy;
@@ -71,11 +72,14 @@ methods! {
     var_grad::VarGrad,
     integrated_gradients::IntegratedGradients,
     lrp::Lrp,
+    attention_rollout::AttentionRollout,
+    gradient_attention::GradientAttention,
     full_grad::FullGrad,
     occlusion::Occlusion,
     rise::Rise,
 }
 
+pub use attention_rollout::Heads;
 pub use cam::cam;
 pub use eigen_cam::eigen_cam;
 pub use grad_cam::grad_cam;

@@ -75,7 +75,7 @@ pub trait Method<T: Real = f32>: fmt::Debug + Send + Sync {
     fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
         match self.about().looks_at {
             LooksAt::Layer => pass.spatial(LayerRef::Last).map(|_| ()),
-            LooksAt::Head | LooksAt::Input => Ok(()),
+            LooksAt::Head | LooksAt::Attention | LooksAt::Input => Ok(()),
         }
     }
 
@@ -121,6 +121,8 @@ pub enum LooksAt {
     Head,
     /// Any layer whose output has positions.
     Layer,
+    /// The attention between the tokens of all blocks.
+    Attention,
     /// The image itself.
     Input,
 }

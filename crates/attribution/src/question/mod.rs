@@ -195,6 +195,13 @@ impl<'p, T: Real> Question<'p, T> {
         self.pass.seed(&self.target)
     }
 
+    /// The same, for a method that explains the scores of the last layer alone.
+    pub(crate) fn scores_seed(&self, method: &'static str) -> Result<Seed<T>, ExplainError> {
+        let seed = self.seed()?;
+        let is_last = seed.layer + 1 == self.pass.model().layers().len();
+        if is_last { Ok(seed) } else { Err(ExplainError::NotAScore { method }) }
+    }
+
     pub(crate) fn resolve(&self) -> Result<Resolved<T>, ExplainError> {
         self.pass.resolve(&self.target)
     }

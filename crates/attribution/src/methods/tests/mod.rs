@@ -1,5 +1,6 @@
 //! Helpers for the methods' tests, and tests that cover all methods.
 
+mod attention;
 mod backward;
 mod full_gradient;
 
@@ -8,6 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tensor::Tensor;
 
+pub(super) use attention::{attention_of, heads_of, on_patches, with_transformers};
 pub(super) use backward::{BOUND, arriving, convolution, taps, with_network};
 
 use super::{GradCam, Gradient, LITERAL, all};

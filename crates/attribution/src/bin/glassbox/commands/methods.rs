@@ -104,13 +104,14 @@ fn is_quick(about: &About) -> bool {
     about.cost == Cost::OnePass
 }
 
-/// The methods that apply to the model. Prints why the others don't.
+/// The methods that apply to the model. Prints why the others don't, unless they are for another kind of network.
 fn applicable(model: &Model, wanted: impl Fn(&About) -> bool) -> Result<Vec<Chosen>, ExplainError> {
     let pass = black(model)?;
     let mut chosen = Vec::new();
     for method in all().into_iter().filter(|method| wanted(method.about())) {
         match method.check(&pass) {
             Ok(()) => chosen.push(named_among(&chosen, method.into(), model)),
+            Err(ExplainError::NoAttention) => {}
             Err(reason) => complain!("{} is skipped: {reason}.", method.about().title),
         }
     }
