@@ -3,6 +3,7 @@
 //! One program, so that what is generic is compiled once for all of them. What counts allocations has programs of its own.
 
 mod dependencies;
+mod attention;
 mod determinism;
 mod efficientnet;
 mod every_method;
