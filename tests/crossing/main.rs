@@ -2,8 +2,8 @@
 //!
 //! One program, so that what is generic is compiled once for all of them. What counts allocations has programs of its own.
 
-mod dependencies;
 mod attention;
+mod dependencies;
 mod determinism;
 mod efficientnet;
 mod every_method;

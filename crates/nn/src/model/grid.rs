@@ -337,7 +337,7 @@ fn same(inputs: &[(&Places, &[usize])], output: &[usize], here: Source) -> Place
             Places::Lattice { base: other, origin: from, step: by } => (other, from, by) == (base, origin, step),
             _ => true,
         };
-        return if whole.iter().all(|input| is_same(input)) { first.clone() } else { Places::of_own(here) };
+        return if whole.iter().all(is_same) { first.clone() } else { Places::of_own(here) };
     }
     if let Some((lattice, _)) = whole.iter().find(|(places, _)| matches!(places, Places::Lattice { .. })) {
         return (*lattice).clone();

@@ -106,7 +106,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Writes the node that a reader takes for the layer, which computes its output with the channels last.
-    pub(crate) fn from_channels_last(&mut self, operator: &str, inputs: &[&str], attributes: &[Attribute]) {
+    pub(crate) fn channels_last_node(&mut self, operator: &str, inputs: &[&str], attributes: &[Attribute]) {
         if self.output_shape.len() != 3 {
             return self.node(operator, inputs, attributes);
         }

@@ -49,7 +49,7 @@ fn cumulative_sum(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     r.charge(x.values.len())?;
     let (step, extent) = (size(&x.shape[axis + 1..]), x.shape[axis]);
     // Whether the value before belongs to the same sum.
-    let goes_on = |at: usize| (at / step.max(1)) % extent.max(1) != 0;
+    let goes_on = |at: usize| !(at / step.max(1)).is_multiple_of(extent.max(1));
     let values = match &x.values {
         Values::Integers(values) => {
             let mut sums = values.clone();
