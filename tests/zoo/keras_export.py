@@ -101,12 +101,14 @@ def export(name, side, forms, folder):
     for number, picture in enumerate(x):
         np.save(folder / f"x{number}.npy", picture)
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     try:
         double = build(name, side)
         double.set_weights(model.get_weights())
         np.save(folder / "double.npy", double(x.astype(np.float64), training=False).numpy())
     finally:
         keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
     np.save(folder / "single.npy", model(x, training=False).numpy())
 
 
