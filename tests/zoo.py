@@ -15,6 +15,7 @@ tests/zoo/requirements.txt; for the group keras, another Python with those of te
 import argparse
 import fnmatch
 import json
+import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -88,7 +89,7 @@ def export(chosen, program, args):
     """Fills the cache in processes of their own, since an exporter may end the process or keep memory."""
     def complete(network):
         place = folder(network, args)
-        mapped = not args.grad_cam or network.group == "keras" or (place / "maps.npz").exists()
+        mapped = not args.grad_cam or network.group == "keras" or any((place / f"maps.{end}").exists() for end in ("npz", "failed"))
         return mapped and all(tried(place, form) for form in forms(network.group, args))
 
     waiting = [each for each in chosen if not complete(each)]
@@ -113,6 +114,8 @@ def export(chosen, program, args):
                         names = [name for name in names if name != said["done"]]
                         print(f"exported {said['done']} {said['error'] or ''}", file=sys.stderr)
                 ended = process.wait()
+            if ended in (-signal.SIGTERM, -signal.SIGINT):
+                sys.exit("the exporter was stopped")
             if ended and begun is None:
                 sys.exit(f"the exporter doesn't start: see {args.cache / 'export.log'}")
             if ended:

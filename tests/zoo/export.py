@@ -23,6 +23,7 @@ import grad_cam
 import networks
 from pictures import enliven, pictures, seed_of
 
+
 def write(network, form, x, path):
     example = (x if form.endswith("dyn") else x[:1],)
     if form.startswith("new"):
@@ -68,13 +69,13 @@ def export(network, forms, cache):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for form in missing(folder, forms):
-        if form == "maps":
-            np.savez(folder / "maps.npz", **grad_cam.explain(module, x))
-            continue
         part = folder / f"{form}.part"
         try:
-            write(module, form, x, part)
-            part.rename(folder / f"{form}.onnx")
+            if form == "maps":
+                np.savez(folder / "maps.npz", **grad_cam.explain(module, x))
+            else:
+                write(module, form, x, part)
+                part.rename(folder / f"{form}.onnx")
         except Exception as error:
             part.unlink(missing_ok=True)
             (folder / f"{form}.failed").write_text(f"{type(error).__name__}: {error}")
@@ -105,7 +106,7 @@ def main(cache, forms, asked):
             error = None
         except Exception as failure:
             error = f"{type(failure).__name__}: {failure}"
-            for form in forms:
+            for form in missing(cache / name, forms):
                 (cache / name / f"{form}.failed").write_text(error)
         print(json.dumps({"done": name, "error": error}), flush=True)
 
