@@ -16,8 +16,8 @@ use crate::terminal::Failure;
 /// Limit in bytes on a message, whose length MPI has as an `int`.
 const MESSAGE: usize = 1 << 30;
 /// How long a rank other than the first waits before it reports a failure. If the first has failed for the same reason, its
-/// report ends all ranks before that.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// report ends all ranks before that, which takes launchers up to a second.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The processes of this program that one `mpirun` or `srun` has started.
 pub(super) struct Processes {
