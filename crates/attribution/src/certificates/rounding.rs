@@ -14,7 +14,7 @@
 use nn::Real;
 use nn::kernels::conv::{Algorithm, Pass as Way, choose};
 use nn::layers::{Apply, AvgPool, BatchNormEvaluation, GlobalAvgPool, MatMul};
-use tensor::ops::{Add, Mul, Neg, Sub};
+use tensor::ops::{Add, Mul, Neg, Pad, Sub};
 use tensor::{Element, Nature, Node, Rule, Tape, Tensor, Var};
 
 use super::residual::gamma;
@@ -64,6 +64,9 @@ fn sums<T: Real>(path: &Path<T>, node: &Node<T>) -> Option<(Tensor<T>, usize)> {
     if node.op::<Neg>().is_some() {
         Some((absolute(node.output()), 0))
     } else if node.op::<Add>().is_some() || node.op::<Sub>().is_some() {
+        Some((absolute(node.output()), 1))
+    } else if node.op::<Pad>().is_some() {
+        // The constant times the gradient.
         Some((absolute(node.output()), 1))
     } else if node.op::<Mul>().is_some() {
         // The gradient of a repeated element is the sum of its copies' gradients.

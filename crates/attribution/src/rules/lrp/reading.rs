@@ -20,7 +20,7 @@ pub(crate) enum Reading {
     Product,
     /// A softmax, by the chain rule: Rᵢ = xᵢ·(Rₛᵢ − sᵢ Σⱼ Rₛⱼ) (Proposition 3.1). The tangent's value at zero is kept.
     Softmax,
-    /// A layer norm, whose deviation counts as constant (§3.3.3). The shift β is kept.
+    /// A layer norm, whose deviation counts as constant. The shift β is kept.
     Normalization,
 }
 
@@ -79,7 +79,7 @@ fn normalization<T: Real>(op: &LayerNormalization<T>, gamma: &[T], mut gradient:
 
 /// The factor y/x, as a function of x and y, of an activation that isn't proportional to its input on either side of
 /// zero. This factor conserves relevance, x·gₓ = y·g_y (Ancona, Ceolini, Öztireli and Gross, *Towards Better
-/// Understanding of Gradient-Based Attribution Methods for Deep Neural Networks*, 2018; AttnLRP, §3.3.2).
+/// Understanding of Gradient-Based Attribution Methods for Deep Neural Networks*, 2018; in AttnLRP, the identity rule).
 fn activation<T: Real>(node: &Node<T>) -> Option<impl Fn(T, T) -> T + use<T>> {
     let is_gated = node.op::<Gelu>().is_some() || node.op::<Silu>().is_some() || node.op::<HardSwish>().is_some();
     let slope_at_zero = match node.any_op().nature() {
