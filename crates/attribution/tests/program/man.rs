@@ -4,8 +4,20 @@ use std::fs;
 
 use crate::support::{fails, glassbox, listing, succeeds};
 
-const COMMANDS: [&str; 10] =
-    ["demo", "train", "explain", "evaluate", "verify", "certify", "inspect", "export", "completions", "man"];
+const COMMANDS: [&str; 12] = [
+    "demo",
+    "train",
+    "explain",
+    "evaluate",
+    "merge",
+    "sweep",
+    "verify",
+    "certify",
+    "inspect",
+    "export",
+    "completions",
+    "man",
+];
 
 #[test]
 fn every_shell_completes_every_command() {
@@ -25,7 +37,7 @@ fn every_shell_completes_every_command() {
 fn every_command_has_a_page() {
     let folder = tempfile::tempdir().unwrap();
     let printed = succeeds(folder.path(), &["man", "share/man1"]);
-    assert_eq!(printed, "11 pages in share/man1\n");
+    assert_eq!(printed, "13 pages in share/man1\n");
     let pages = folder.path().join("share/man1");
     assert_eq!(listing(&pages).len(), 1 + COMMANDS.len());
     for command in COMMANDS {

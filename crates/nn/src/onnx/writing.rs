@@ -106,11 +106,12 @@ impl<'a> Writing<'a> {
     }
 
     /// Writes the node that a reader takes for the layer, which computes its output with the channels last.
-    pub(crate) fn channels_last_node(&mut self, operator: &str, inputs: &[&str], attributes: &[Attribute]) {
+    /// With three axes, that is the part named here.
+    pub(crate) fn channels_last_node(&mut self, part: &str, operator: &str, inputs: &[&str], attributes: &[Attribute]) {
         if self.output_shape.len() != 3 {
             return self.node(operator, inputs, attributes);
         }
-        let output = self.inner_node("result", operator, inputs, attributes);
+        let output = self.inner_node(part, operator, inputs, attributes);
         self.outer_node("channels_first", "Transpose", &output, &[integers("perm", &[0, 3, 1, 2])]);
     }
 

@@ -249,8 +249,8 @@ impl Onnx for Softmax {
     const READS: Reads = &[("Softmax", softmax)];
 
     fn write(&self, w: &mut Writing<'_>) {
-        let is_image = w.input_shape(0).len() == 3;
-        w.one_node("Softmax", &[integer("axis", if is_image { 1 } else { -1 })]);
+        let axis = if matches!(w.input_shape(0).len(), 1 | 3) { 1 } else { -1 };
+        w.one_node("Softmax", &[integer("axis", axis)]);
     }
 }
 

@@ -15,7 +15,7 @@ impl Onnx for LayerNorm {
         // Over ONNX's last dimension, which the channels become for that.
         let inputs = w.with_parameters(Tensor::clone);
         let x = w.channels_last(0);
-        w.channels_last_node("LayerNormalization", &[&x, inputs[1], inputs[2]], &settings);
+        w.channels_last_node("normalized", "LayerNormalization", &[&x, inputs[1], inputs[2]], &settings);
     }
 }
 

@@ -17,7 +17,7 @@ impl Onnx for MatMul {
             axes.swap(rank - 2, rank - 1);
             inputs[1] = w.part("transposed", "Transpose", &[&inputs[1]], &[integers("perm", &axes)]);
         }
-        w.channels_last_node("MatMul", &[&inputs[0], &inputs[1]], &[]);
+        w.channels_last_node("product", "MatMul", &[&inputs[0], &inputs[1]], &[]);
     }
 }
 

@@ -174,6 +174,9 @@ impl Onnx for Pad {
 /// Pads with a constant, or with pixels of the image, whose edges are repeated or mirrored or which is repeated whole.
 fn pad(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let x = r.activation(0, "input")?;
+    if r.integers(1, "pads")?.is_some_and(|pads| pads.iter().all(|&pad| pad == 0)) {
+        return Ok(x.into());
+    }
     if !(x.rank() == 4 && x.has_batch_first() && x.layer_shape().len() == 3) {
         return padded_anyhow(r, x);
     }
