@@ -39,7 +39,7 @@ mod with_mpi {
 
     use super::*;
 
-    /// The program on so many ranks of a thread each, if there is an `mpirun`.
+    /// `mpirun -n ranks` of the program, with one thread a rank.
     fn on_ranks(folder: &Path, ranks: usize, arguments: &[&str]) -> Command {
         let mut command = Command::new("mpirun");
         command.current_dir(folder).args(["-n", &ranks.to_string(), env!("CARGO_BIN_EXE_glassbox")]);

@@ -94,7 +94,7 @@
 //!
 //! # Slots
 //!
-//! With a [`slot_size`](Training::slot_size), each step cuts its batch into slots of so many images, computes the gradient of
+//! With a [`slot_size`](Training::slot_size), each step cuts its batch into slots of that many images, computes the gradient of
 //! one slot after the other, each on its own tape, and adds them along a binary tree. Activations of one slot are kept at a
 //! time: that takes less memory, and they stay in the processor's cache. A slot as large as the batch changes no bit. What
 //! depends on several images sees a slot instead of the batch:

@@ -56,7 +56,7 @@ impl Brought {
 
 impl Together {
     /// Runs `body` on `count` ranks, and returns what each of them returns. If one panics, the others get an error from their
-    /// next exchange, and the panic goes on here.
+    /// next exchange, and the panic is propagated.
     pub fn run<R: Send>(count: usize, body: impl Fn(&Self) -> R + Sync) -> Vec<R> {
         let table = Table { brought: vec![None; count], ..Table::default() };
         let meeting = Arc::new(Meeting { table: Mutex::new(table), changed: Condvar::new() });

@@ -91,7 +91,7 @@ impl Page {
         Ok(())
     }
 
-    /// Adds a picture, and what is said of its methods.
+    /// Adds a picture with its maps and their verdicts.
     pub(crate) fn push(&mut self, choice: Choice, methods: impl IntoIterator<Item = Shown>) {
         self.gallery.push(view::choice(&choice, self.gallery.len()));
         self.data.push(choice.data);

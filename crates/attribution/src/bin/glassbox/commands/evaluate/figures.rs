@@ -100,7 +100,7 @@ impl From<&Figures> for Bits {
 }
 
 impl Bits {
-    /// The figures, if they are whole: those of so many images, subjects and measures.
+    /// The figures, if they have these numbers of images, subjects and measures.
     pub(super) fn figures(&self, images: usize, subjects: usize, measures: usize) -> Option<Figures> {
         let [values, agreement] = [&self.values, &self.agreement].map(|rows| each(rows, f64::from_bits));
         let cascade = each_pair(&self.cascade, f64::from_bits);

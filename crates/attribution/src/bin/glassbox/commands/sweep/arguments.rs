@@ -11,7 +11,7 @@ use crate::files::shards::Shard;
 ///
 /// Runs a training for each combination of the values, each into a folder of its own, and tabulates the score of each one's
 /// best epoch in the validation: the mean over the seeds, with a 95 % interval, for each combination of the other settings.
-/// Trainings that are finished aren't repeated, and those that were interrupted are resumed: the same command goes on.
+/// The same command continues an interrupted sweep: it skips the trainings that have finished and resumes the others.
 ///
 /// On a cluster, a job for each training (`sbatch --array`) runs `--task slurm`, and then the same command without it
 /// tabulates; or `mpirun -n 8 glassbox sweep …`, of a program that is built with MPI, deals the trainings out to its

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &SweepArgs, ranks: &dyn Ranks) -> Result<(), Failure> {
     if args.task.is_some() || ranks.rank() > 0 { Ok(()) } else { tabulate(&grid, &args.out) }
 }
 
-/// Runs a training, or goes on with it, unless it is finished.
+/// Runs or resumes a training, unless it has finished.
 fn run_one(config: &Config) -> Result<(), Failure> {
     let out = &config.output.folder;
     let settings = out.join(train::RUN);

@@ -75,7 +75,7 @@ pub(crate) fn run(args: &TrainArgs, ranks: &dyn Ranks) -> Result<(), Failure> {
     run_for(purpose, config, |is_divided| args.held_out(is_divided), ranks)
 }
 
-/// Trains, tests and saves a network with these settings, or goes on with it.
+/// Trains, tests and saves a network with these settings, or resumes its training.
 pub(crate) fn run_with(config: Config, resume: bool) -> Result<(), Failure> {
     run_for(Purpose::Train { resume }, config, |_| None, &Alone)
 }
