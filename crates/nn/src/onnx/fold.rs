@@ -29,11 +29,11 @@ pub(super) fn folded(r: &mut Reading<'_>, operator: Operator) -> Result<Option<V
             values.insert(name.as_str(), Value::Constant(constant));
         }
     }
-    let Some((name, x)) = first.filter(|(_, x)| x.as_integers().is_none() && !x.values.to_floats().is_empty()) else {
+    let Some((name, x)) = first.filter(|(_, x)| x.as_integers().is_none() && x.values.len() > 0) else {
         return Ok(None);
     };
     r.charge(x.values.len())?;
-    let row = [1, 1, x.values.len()];
+    let (floats, row) = (x.to_floats(), [1, 1, x.values.len()]);
     values.insert(name, Activation::permuted(Source::Image, 1, row, &[0, 1, 2]).reshaped(&x.shape)?.into());
     let graph = Graph {
         network: Network::new(row),
@@ -48,14 +48,12 @@ pub(super) fn folded(r: &mut Reading<'_>, operator: Operator) -> Result<Option<V
         budget: r.graph.budget,
     };
     let mut inner = Reading { node: r.node, graph };
-    let result = match operator(&mut inner)? {
-        Value::Activation(result) => result,
-        constant @ Value::Constant(_) => return Ok(Some(constant)),
-    };
+    let value = operator(&mut inner)?;
     r.graph.budget = inner.graph.budget;
+    let Value::Activation(result) = value else { return Ok(Some(value)) };
     r.charge(count(result.layer_shape()).unwrap_or(usize::MAX))?;
     if result.source == Source::Image {
-        return Ok(Some(Constant::floats(&result.shape(), result.in_onnx_order(&x.to_floats())).into()));
+        return Ok(Some(Constant::floats(&result.shape(), result.in_onnx_order(&floats)).into()));
     }
     // A model gives a row, or a map.
     let last = inner.add("row", Flatten, &[result.source], [])?;
@@ -65,7 +63,7 @@ pub(super) fn folded(r: &mut Reading<'_>, operator: Operator) -> Result<Option<V
         work.saturating_add(node.layer.kind().work(model.shape_of(node.inputs[0]), &node.output_shape).total())
     });
     r.charge(usize::try_from(work / WORK_OF_AN_ELEMENT).unwrap_or(usize::MAX))?;
-    let images = Tensor::new([1, 1, 1, row[2]], x.to_floats());
+    let images = Tensor::new([1, 1, 1, row[2]], floats);
     let values = model.predict(images).map_err(|error| NodeError::Folding(error.to_string()))?;
     Ok(Some(Constant::floats(&result.shape(), result.in_onnx_order(values.as_slice())).into()))
 }
