@@ -1,6 +1,7 @@
 //! Where the values of each layer stand in the picture.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tensor::{Tape, Tensor};
 
@@ -40,10 +41,9 @@ impl Grid {
         let shape = [images, self.size[0], self.size[1], channels];
         let Some(positions) = &self.positions else { return values.reshape(shape) };
         let each = values.len() / images.max(1);
-        let of_image = |image: &[T]| {
-            positions.iter().flat_map(|&position| image[position * channels..][..channels].to_vec()).collect::<Vec<T>>()
-        };
-        Tensor::new(shape, values.as_slice().chunks_exact(each.max(1)).flat_map(of_image).collect::<Vec<T>>())
+        let images = values.as_slice().chunks_exact(each.max(1));
+        let placed = images.flat_map(|image| positions.iter().flat_map(|&at| &image[at * channels..][..channels]));
+        Tensor::new(shape, placed.copied().collect::<Vec<T>>())
     }
 }
 
@@ -59,6 +59,11 @@ enum Places {
 }
 
 const NOWHERE: [f64; 2] = [f64::NAN; 2];
+
+/// Whether two places are the same, or both nowhere.
+fn is_same(a: [f64; 2], b: [f64; 2]) -> bool {
+    a == b || a[0].is_nan() && b[0].is_nan()
+}
 
 impl Places {
     fn of_own(base: Source) -> Self {
@@ -95,25 +100,17 @@ impl Places {
     }
 
     /// Values at these places, as few as can be said.
-    fn each(base: Source, shape: &[usize], at: Vec<[f64; 2]>, run: usize) -> Self {
+    fn each(base: Source, shape: &[usize], mut at: Vec<[f64; 2]>, mut run: usize) -> Self {
         if at.iter().all(|place| place[0].is_nan()) {
             return Self::Lost;
         }
-        let each = Self::Each { base, run, at };
         let channels = shape.last().copied().unwrap_or(1).max(1);
-        let (run, at) = match each {
-            Self::Each { run, at, .. } if run < channels && channels.is_multiple_of(run) => {
-                let parts = at.chunks_exact(channels / run);
-                let is_same = |a: [f64; 2], b: [f64; 2]| a == b || a[0].is_nan() && b[0].is_nan();
-                if parts.clone().all(|part| part.iter().all(|&place| is_same(place, part[0]))) {
-                    (channels, parts.map(|part| part[0]).collect())
-                } else {
-                    (run, at)
-                }
+        if run < channels && channels.is_multiple_of(run) {
+            let parts = at.chunks_exact(channels / run);
+            if parts.clone().all(|part| part.iter().all(|&place| is_same(place, part[0]))) {
+                (run, at) = (channels, parts.map(|part| part[0]).collect());
             }
-            Self::Each { run, at, .. } => (run, at),
-            other => return other,
-        };
+        }
         match (shape, Lattice::of(&at)) {
             (&[h, w, c], Some(lattice)) if run == c && lattice.is_all_in_order(at.len(), [h, w]) => {
                 Self::Lattice { base, origin: lattice.origin, step: lattice.step }
@@ -185,9 +182,23 @@ impl<T: Real> Model<T> {
     /// it.
     #[must_use]
     pub fn grids(&self) -> &[Option<Grid>] {
-        self.plans.grids.0.get_or_init(|| {
-            let (places, _) = self.places();
-            places.iter().zip(&self.nodes).map(|(places, node)| places.grid(&node.output_shape)).collect()
+        &self.placement().grids
+    }
+
+    /// The layer at which the class-activation family looks by default, if it isn't a map that the scores are: the last with a
+    /// grid whose positions are mixed behind it, by a pooling, a fully connected layer or attention.
+    pub(super) fn last_before_mixing(&self) -> Option<usize> {
+        self.placement().last_before_mixing
+    }
+
+    /// What follows from the places of all values, worked out once.
+    fn placement(&self) -> &Placement {
+        self.plans.placement.0.get_or_init(|| {
+            let (places, mixes) = self.places();
+            let of_layer = |(places, node): (&Places, &ModelNode)| places.grid(&node.output_shape);
+            let grids: Vec<_> = places.iter().zip(&self.nodes).map(of_layer).collect();
+            let last_before_mixing = last_before_mixing(&self.nodes, &places, &mixes, &grids);
+            Arc::new(Placement { grids, last_before_mixing })
         })
     }
 
@@ -213,37 +224,44 @@ impl<T: Real> Model<T> {
         }
         (places, mixes)
     }
+}
 
-    /// The layer at which the class-activation family looks by default, if it isn't a map that the scores are: the last with a
-    /// grid whose positions are mixed behind it, by a pooling, a fully connected layer or attention. What only makes the
-    /// queries, keys and values of attention is left out.
-    pub(super) fn last_before_mixing(&self) -> Option<usize> {
-        let (places, mixes) = self.places();
-        let is_placed = |layer: usize| !matches!(places[layer], Places::Lost);
-        let mut counts = vec![false; self.nodes.len()];
-        // Whether every way on leads into a product of attention, by layers that only move or scale.
-        let mut prepares = vec![true; self.nodes.len()];
-        let mut is_read = vec![false; self.nodes.len()];
-        for (index, node) in self.nodes.iter().enumerate().rev() {
-            let is_product = matches!(node.layer, Layer::MatMul(_));
-            let passes = node.layer.kind().moves() || matches!(node.layer, Layer::Scale(_) | Layer::Shift(_));
-            for (input, &source) in node.inputs.iter().enumerate() {
-                let Source::Layer(from) = source else { continue };
-                is_read[from] = true;
-                prepares[from] &= is_product || passes && prepares[index] && is_read[index];
-                counts[from] |= is_placed(from) && (mixes[index][input] || counts[index] && is_placed(index));
-            }
+/// What follows from the places of all values of a model.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    grids: Vec<Option<Grid>>,
+    last_before_mixing: Option<usize>,
+}
+
+/// The last layer with a grid whose positions are mixed behind it. What only makes the queries, keys and values of attention is
+/// left out.
+fn last_before_mixing(
+    nodes: &[ModelNode],
+    places: &[Places],
+    mixes: &[Vec<bool>],
+    grids: &[Option<Grid>],
+) -> Option<usize> {
+    let is_placed = |layer: usize| !matches!(places[layer], Places::Lost);
+    let mut counts = vec![false; nodes.len()];
+    // Whether every way on leads into a product of attention, by layers that only move or scale.
+    let mut prepares = vec![true; nodes.len()];
+    let mut is_read = vec![false; nodes.len()];
+    for (index, node) in nodes.iter().enumerate().rev() {
+        let is_product = matches!(node.layer, Layer::MatMul(_));
+        let passes = node.layer.kind().moves() || matches!(node.layer, Layer::Scale(_) | Layer::Shift(_));
+        for (input, &source) in node.inputs.iter().enumerate() {
+            let Source::Layer(from) = source else { continue };
+            is_read[from] = true;
+            prepares[from] &= is_product || passes && prepares[index] && is_read[index];
+            counts[from] |= is_placed(from) && (mixes[index][input] || counts[index] && is_placed(index));
         }
-        let has_several = |layer: usize| {
-            let node = &self.nodes[layer];
-            places[layer].grid(&node.output_shape).is_some_and(|grid| grid.size != [1, 1])
-        };
-        (0..self.nodes.len()).rfind(|&layer| {
-            let kind = self.nodes[layer].layer.kind();
-            let only_moves = kind.moves() && kind.reach() == Reach::Lost;
-            counts[layer] && !prepares[layer] && !only_moves && has_several(layer)
-        })
     }
+    (0..nodes.len()).rfind(|&layer| {
+        let kind = nodes[layer].layer.kind();
+        let only_moves = kind.moves() && kind.reach() == Reach::Lost;
+        let has_several = grids[layer].as_ref().is_some_and(|grid| grid.size != [1, 1]);
+        counts[layer] && !prepares[layer] && !only_moves && has_several
+    })
 }
 
 /// Where a layer's outputs stand, for inputs of these places and shapes.
@@ -267,9 +285,7 @@ fn of_output(node: &ModelNode, here: Source, inputs: &[(&Places, &[usize])]) -> 
         Reach::Window { kernel: [1, 1], stride: [1, 1], .. } if output.len() == 3 && output[..2] == shape[..2] => {
             by_position(first, shape, output)
         }
-        Reach::Window { .. } | Reach::Selected { .. } | Reach::Scaled if lattice && output.len() == 3 => {
-            Places::of_own(here)
-        }
+        Reach::Window { .. } | Reach::Scaled if lattice && output.len() == 3 => Places::of_own(here),
         Reach::Channels if output.len() > 1 => by_position(first, shape, output),
         Reach::Rows => product(node, inputs),
         _ => Places::Lost,
@@ -333,11 +349,11 @@ fn same(inputs: &[(&Places, &[usize])], output: &[usize], here: Source) -> Place
         .collect();
     let Some(&&(first, shape)) = whole.first() else { return Places::Lost };
     if let Places::Lattice { base, origin, step } = first {
-        let is_same = |(places, _): &&(&Places, &[usize])| match places {
+        let is_like = |(places, _): &&(&Places, &[usize])| match places {
             Places::Lattice { base: other, origin: from, step: by } => (other, from, by) == (base, origin, step),
             _ => true,
         };
-        return if whole.iter().all(is_same) { first.clone() } else { Places::of_own(here) };
+        return if whole.iter().all(is_like) { first.clone() } else { Places::of_own(here) };
     }
     if let Some((lattice, _)) = whole.iter().find(|(places, _)| matches!(places, Places::Lattice { .. })) {
         return (*lattice).clone();
@@ -362,14 +378,13 @@ fn product(node: &ModelNode, inputs: &[(&Places, &[usize])]) -> Places {
     let Some((base, at)) = b.of_values(b_shape) else { return Places::Lost };
     let ([rows, columns], [m, l]) =
         ([b_shape[b_shape.len() - 2], channels(b_shape)], [output[output.len() - 2], channels(output)]);
-    let same = |a: [f64; 2], b: [f64; 2]| a == b || a[0].is_nan() && b[0].is_nan();
     let mut all = Vec::with_capacity(output.iter().product());
     for matrix in at.chunks_exact(rows * columns) {
         let value =
             |k: usize, j: usize| if layer.transposed { matrix[j * columns + k] } else { matrix[k * columns + j] };
         let inner = if layer.transposed { columns } else { rows };
         let line: Vec<[f64; 2]> = (0..l)
-            .map(|j| if (1..inner).all(|k| same(value(k, j), value(0, j))) { value(0, j) } else { NOWHERE })
+            .map(|j| if (1..inner).all(|k| is_same(value(k, j), value(0, j))) { value(0, j) } else { NOWHERE })
             .collect();
         (0..m).for_each(|_| all.extend(&line));
     }

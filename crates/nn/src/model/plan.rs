@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use tensor::Keep;
 
-use super::{Grid, ModelNode, Source};
+use super::grid::Placement;
+use super::{ModelNode, Source};
 use crate::layers::kind::Fuses;
 use crate::layers::run::Mode;
 
@@ -13,27 +14,27 @@ use crate::layers::run::Mode;
 pub(crate) struct Plans {
     evaluation: Plan,
     training: Plan,
-    /// The grids of the layers, once somebody has asked for them.
-    pub(super) grids: Lazy<[Option<Grid>]>,
+    /// Where the layers' values stand, once somebody has asked for it.
+    pub(super) placement: Lazy<Placement>,
 }
 
 /// What follows from the layers and is worked out when it is needed first; it doesn't tell two models apart.
 #[derive(Debug)]
-pub(crate) struct Lazy<V: ?Sized>(pub(super) OnceLock<Arc<V>>);
+pub(crate) struct Lazy<V>(pub(super) OnceLock<Arc<V>>);
 
-impl<V: ?Sized> Clone for Lazy<V> {
+impl<V> Clone for Lazy<V> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<V: ?Sized> Default for Lazy<V> {
+impl<V> Default for Lazy<V> {
     fn default() -> Self {
         Self(OnceLock::new())
     }
 }
 
-impl<V: ?Sized> PartialEq for Lazy<V> {
+impl<V> PartialEq for Lazy<V> {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -76,7 +77,7 @@ impl Chain {
 
 impl Plans {
     pub(super) fn new(nodes: &[ModelNode]) -> Self {
-        Self { evaluation: Plan::new(nodes, false), training: Plan::new(nodes, true), grids: Lazy::default() }
+        Self { evaluation: Plan::new(nodes, false), training: Plan::new(nodes, true), placement: Lazy::default() }
     }
 
     pub(super) fn of(&self, mode: Mode) -> &Plan {
