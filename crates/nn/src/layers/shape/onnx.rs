@@ -94,7 +94,7 @@ fn concat(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     if inputs.iter().any(|x| x.rank() != inputs[0].rank()) {
         return Err(unsupported("inputs with as many dimensions as one another"));
     }
-    along(r, &inputs, dimension)
+    Ok(along(r, &inputs, dimension)?.into())
 }
 
 /// The inputs, of which those that don't depend on the image become layers.
@@ -113,7 +113,7 @@ fn beside_constants(r: &mut Reading<'_>) -> Result<Vec<Activation>, NodeError> {
 }
 
 /// Inputs joined along a dimension, each in ONNX's order.
-fn along(r: &mut Reading<'_>, inputs: &[Activation], dimension: usize) -> Result<Value, NodeError> {
+fn along(r: &mut Reading<'_>, inputs: &[Activation], dimension: usize) -> Result<Activation, NodeError> {
     // Of a single image, values may be joined along the first dimension, too.
     let is_first = dimension == 0 && r.images() == 1;
     let first = usize::from(inputs.iter().all(Activation::has_batch_first) && !is_first);
@@ -128,7 +128,7 @@ fn along(r: &mut Reading<'_>, inputs: &[Activation], dimension: usize) -> Result
     let extent = arranged.iter().map(|x| x.layer_shape()[axis]).sum();
     let joined = arranged[0].resized(dimension, axis, extent).ok_or(NodeError::Batch)?;
     let source = r.layer(concat, &sources)?;
-    Ok(joined.of(source).into())
+    Ok(joined.of(source))
 }
 
 fn joined(r: &mut Reading<'_>, constants: &[Rc<Constant>], axis: usize) -> Result<Constant, NodeError> {
@@ -171,42 +171,53 @@ impl Onnx for Pad {
     }
 }
 
-/// Pads with a constant, or with pixels of the image, whose edges are repeated or mirrored or which is repeated whole.
-fn pad(r: &mut Reading<'_>) -> Result<Value, NodeError> {
-    let x = r.activation(0, "input")?;
-    if r.integers(1, "pads")?.is_some_and(|pads| pads.iter().all(|&pad| pad == 0)) {
-        return Ok(x.into());
-    }
-    if !(x.rank() == 4 && x.has_batch_first() && x.layer_shape().len() == 3) {
-        return padded_anyhow(r, x);
-    }
-    let (x, [height, width, channels]) = r.image_input()?;
+/// The padding before and after each of a node's `rank` dimensions.
+fn paddings(r: &mut Reading<'_>, rank: usize) -> Result<Vec<[usize; 2]>, NodeError> {
     let pads = r.integers(1, "pads")?.ok_or(NodeError::MissingInput("pads"))?;
-    let axes = r.integers(3, "axes")?.unwrap_or_else(|| vec![0, 1, 2, 3]);
-    let unsupported = |supported| NodeError::unsupported("pads", &pads, supported);
-    let misfit = || unsupported("numbers from 0 for height, width and channels, 0 for the batch");
+    let axes = r.integers(3, "axes")?.unwrap_or_else(|| (0..rank as i64).collect());
+    let misfit = || NodeError::unsupported("pads", &pads, "numbers from 0, two for each dimension");
     if pads.len() != 2 * axes.len() {
         return Err(misfit());
     }
-    // Before and after each of the four dimensions.
-    let mut around = [[0_usize; 2]; 4];
+    let mut around = vec![[0; 2]; rank];
     for (index, &axis) in axes.iter().enumerate() {
-        let axis = resolve(axis, 4).ok_or_else(misfit)?;
+        let axis = resolve(axis, rank).ok_or_else(misfit)?;
         for (side, &pad) in [pads[index], pads[axes.len() + index]].iter().enumerate() {
             around[axis][side] = usize::try_from(pad).ok().filter(|&pad| pad <= MAX_PIXELS).ok_or_else(misfit)?;
         }
     }
-    let [[0, 0], of_channels, [top, bottom], [left, right]] = around else { return Err(misfit()) };
+    Ok(around)
+}
+
+/// The value of a padding with a constant.
+fn padding_value(r: &mut Reading<'_>) -> Result<f32, NodeError> {
+    let value = match r.optional_constant(2, "value")? {
+        Some(value) => value.scalar(),
+        None => r.node.float("value")?,
+    };
+    // Minus infinity, before a maximum, is the least finite number.
+    Ok(value.map_or(0.0, |value| value.max(f32::MIN)))
+}
+
+/// Pads with a constant, or with pixels of the image, whose edges are repeated or mirrored or which is repeated whole.
+fn pad(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let x = r.activation(0, "input")?;
+    let around = paddings(r, x.rank())?;
+    if around.iter().all(|&sides| sides == [0, 0]) {
+        return Ok(x.into());
+    }
+    if !(x.rank() == 4 && x.has_batch_first() && x.layer_shape().len() == 3) {
+        return joined_to_margins(r, x, &around);
+    }
+    let (x, [height, width, channels]) = r.image_input()?;
+    let unsupported = |supported| NodeError::unsupported("pads", &around, supported);
+    let [[0, 0], of_channels, [top, bottom], [left, right]] = around[..] else {
+        return Err(unsupported("0 for the batch"));
+    };
     let mode = r.node.text("mode")?;
     let from: fn(i64, i64) -> i64 = match mode.as_deref() {
         None | Some("constant") => {
-            let value = match r.optional_constant(2, "value")? {
-                Some(value) => value.scalar(),
-                None => r.node.float("value")?,
-            };
-            // Minus infinity, before a maximum, is the least finite number.
-            let value = value.map_or(0.0, |value| decimal(value.max(f32::MIN)));
-            let padding = Padding { top, bottom, left, right };
+            let (padding, value) = (Padding { top, bottom, left, right }, decimal(padding_value(r)?));
             let source = r.layer(Pad { padding, channels: of_channels, value }, &[x.source])?;
             return Ok(r.image(source).into());
         }
@@ -228,39 +239,21 @@ fn pad(r: &mut Reading<'_>) -> Result<Value, NodeError> {
 }
 
 /// Pads any dimensions with a constant, by joining it to what is padded.
-fn padded_anyhow(r: &mut Reading<'_>, x: Activation) -> Result<Value, NodeError> {
-    let rank = x.rank();
-    let pads = r.integers(1, "pads")?.ok_or(NodeError::MissingInput("pads"))?;
-    let axes = r.integers(3, "axes")?.unwrap_or_else(|| (0..rank as i64).collect());
-    let unsupported = || NodeError::unsupported("pads", &pads, "numbers from 0, two for each dimension");
-    if pads.len() != 2 * axes.len() {
-        return Err(unsupported());
-    }
+fn joined_to_margins(r: &mut Reading<'_>, x: Activation, around: &[[usize; 2]]) -> Result<Value, NodeError> {
     if let Some(found) = r.node.text("mode")?.filter(|mode| mode != "constant") {
         return Err(NodeError::unsupported("mode", found, "constant, unless an image [N, C, H, W] is padded"));
     }
-    let value = match r.optional_constant(2, "value")? {
-        Some(value) => value.scalar(),
-        None => r.node.float("value")?,
-    };
+    let value = padding_value(r)?;
     let mut result = x;
-    for (index, &axis) in axes.iter().enumerate() {
-        let dimension = resolve(axis, rank).ok_or_else(unsupported)?;
-        for (side, &pad) in [pads[index], pads[axes.len() + index]].iter().enumerate() {
-            let pad = usize::try_from(pad).ok().filter(|&pad| pad <= MAX_PIXELS).ok_or_else(unsupported)?;
-            if pad == 0 {
-                continue;
-            }
+    for (dimension, sides) in around.iter().enumerate() {
+        for (side, &pad) in sides.iter().enumerate().filter(|(_, pad)| **pad > 0) {
             let mut shape = result.shape();
             shape[dimension] = pad;
             r.charge(size(&shape))?;
-            let margin = Constant::floats(&shape, vec![value.unwrap_or(0.0); shape.iter().product()]);
+            let margin = Constant::floats(&shape, vec![value; shape.iter().product()]);
             let margin = r.learned(&format!("margin.{dimension}.{side}"), &margin, &result)?;
             let both = if side == 0 { [margin, result] } else { [result, margin] };
-            match along(r, &both, dimension)? {
-                Value::Activation(padded) => result = padded,
-                Value::Constant(_) => unreachable!("an activation stays one"),
-            }
+            result = along(r, &both, dimension)?;
         }
     }
     Ok(result.into())
