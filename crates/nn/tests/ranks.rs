@@ -256,10 +256,10 @@ fn ranks_whose_weights_come_apart_are_named() {
         let trainer = Trainer::new(training(), Sgd::new(0.1, momentum)).among(ranks);
         trainer.fit(&mut model(), &images()).unwrap_err()
     });
-    assert!(
-        errors[0].to_string().starts_with("after epoch 1, the weights of rank 1 aren't those of rank 0"),
-        "{errors:?}"
-    );
+    // Whichever rank compares first may end the others before they have compared.
+    let named = "after epoch 1, the weights of rank 1 aren't those of rank 0";
+    assert!(errors.iter().any(|error| error.to_string().starts_with(named)), "{errors:?}");
+    assert!(errors.iter().all(|error| error.to_string().contains(named)), "{errors:?}");
 }
 
 /// The files of a training are those of rank 0 alone, and of a whole training.
