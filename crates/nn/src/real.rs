@@ -100,7 +100,7 @@ impl<'a, T> Operand<'a, T> {
 }
 
 /// Multiply–adds of small products that are one task.
-const TASK: usize = 1 << 18;
+pub(crate) const TASK: usize = 1 << 18;
 
 /// Calls `product(i, yᵢ)` for each result `[M, L]` of products `[M, K]·[K, L]`, on several threads.
 fn each_product<T: Send>([m, k, l]: [usize; 3], y: &mut [T], product: impl Fn(usize, &mut [T]) + Sync) {

@@ -93,6 +93,15 @@ impl<'a, T: Element> Expanded<'a, T> {
         self.fill(start, buffer);
         buffer
     }
+
+    /// `y[i] ← f(y[i], x[i])` with the elements x from the index `start` of the larger shape on.
+    fn update(&self, start: usize, y: &mut [T], buffer: &mut [T], f: &impl Fn(T, T) -> T) {
+        let x = self.read(start, &mut buffer[..y.len()]);
+        vectorized(
+            #[inline(always)]
+            || y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(*y, x)),
+        );
+    }
 }
 
 /// Fills `to` with the row from the index `first` on, over and over.
@@ -142,13 +151,7 @@ impl<T: Element> Tensor<T> {
         if *self.shape() == shape
             && let Some(data) = self.get_mut()
         {
-            for_each_run(data, |start, y, [buffer, _]| {
-                let b = right.read(start, &mut buffer[..y.len()]);
-                vectorized(
-                    #[inline(always)]
-                    || y.iter_mut().zip(b).for_each(|(y, &b)| *y = f(*y, b)),
-                );
-            });
+            for_each_run(data, |start, y, [buffer, _]| right.update(start, y, buffer, &f));
             return self;
         }
         let left = Expanded::new(&self, &shape);
@@ -172,6 +175,22 @@ fn for_each_run<T: Element>(data: &mut [T], f: impl Fn(usize, &mut [T], [&mut [T
             f(block * BLOCK + i * LOOP, run, [&mut a, &mut b]);
         }
     });
+}
+
+/// `y[i] ← f(y[i], other[i])` for a part of an array of this shape, from the element `first` on, to which `other` broadcasts.
+///
+/// # Panics
+/// If `other` doesn't broadcast to the shape.
+pub fn update_broadcast<T: Element>(
+    part: &mut [T],
+    first: usize,
+    shape: &Shape,
+    other: &Tensor<T>,
+    f: impl Fn(T, T) -> T + Sync,
+) {
+    assert_eq!(other.shape().broadcast(shape), Some(*shape), "{} doesn't broadcast to {shape}", other.shape());
+    let right = Expanded::new(other, shape);
+    for_each_run(part, |start, y, [buffer, _]| right.update(first + start, y, buffer, &f));
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ mod value;
 pub use {approx, ndarray};
 
 pub use backward::{BackwardError, Coverage, Exact, Gradients, Reason, Rule, Step};
-pub use broadcast::broadcast;
+pub use broadcast::{broadcast, update_broadcast};
 pub use channel_sums::channel_sums;
 pub use element::Element;
 pub use gradcheck::{Gradcheck, GradcheckError, Worst, gradcheck};

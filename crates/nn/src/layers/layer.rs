@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tensor::{MAX_RANK, Var};
+use tensor::{MAX_RANK, Shape, Var};
 
 use super::error::LayerError;
 use super::kind::Kind;
@@ -52,6 +52,18 @@ macro_rules! layer {
             pub(crate) fn record<T: Real>(&self, run: Run<'_, T>) -> Var<T> {
                 match self {
                     $(Self::$Kind(kind) => kind.record(run),)+
+                }
+            }
+
+            pub(crate) fn map_part<T: Real>(
+                &self,
+                stored: &[Parameter<T>],
+                shape: &Shape,
+                first: usize,
+                part: &mut [T],
+            ) {
+                match self {
+                    $(Self::$Kind(kind) => kind.map_part(stored, shape, first, part),)+
                 }
             }
 

@@ -31,7 +31,7 @@ pub(crate) mod limits;
 mod linear;
 pub(crate) mod list;
 mod local_response_norm;
-mod matmul;
+pub(crate) mod matmul;
 mod max_pool;
 pub(crate) mod parameter;
 pub(crate) mod pointwise;

@@ -31,6 +31,12 @@ pub(crate) trait Record: Kind {
         None
     }
 
+    /// Replaces a part of the layer's input in evaluation, from the value of this index on, by that part of its output; for
+    /// layers that can stand within an attention, whose part is some rows.
+    fn map_part<T: Real>(&self, _stored: &[Parameter<T>], _shape: &Shape, _first: usize, _part: &mut [T]) {
+        unreachable!("{self} isn't computed by parts");
+    }
+
     /// The function of each element that the layer is, if it [fuses](Kind::fuses) as one.
     fn activation(&self) -> Option<Activation<'_>> {
         None

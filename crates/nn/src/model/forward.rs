@@ -192,7 +192,7 @@ impl<T: Real> Model<T> {
         let parameters = self.variables(first..end, |p| tape.leaf(p.value.clone()).labelled(p.name.as_str()));
         let mut statistics = Vec::new();
         for index in first..end {
-            let chain = plan.chain(index, first, end);
+            let chain = plan.chain(index, first, end, tape.keep());
             if chain.is_some_and(|chain| chain.last() != index) {
                 activations.push(None);
                 continue;
@@ -204,7 +204,8 @@ impl<T: Real> Model<T> {
             let finished = plan.finished_by(index, tape.keep());
             if let Some(chain) = chain {
                 activations.push(None);
-                self.apply_chain(chain, read, &mut activations, &parameters, mode, &mut statistics);
+                let apply = if chain.attends { Self::apply_attention } else { Self::apply_chain };
+                apply(self, chain, &read, &mut activations, &parameters, mode, &mut statistics);
                 finished.iter().for_each(|&finished| activations[finished] = None);
                 continue;
             }
@@ -233,7 +234,7 @@ impl<T: Real> Model<T> {
     fn apply_chain(
         &self,
         chain: &Chain,
-        read: impl Fn(&Source, &[Option<Var<T>>]) -> Var<T>,
+        read: &dyn Fn(&Source, &[Option<Var<T>>]) -> Var<T>,
         activations: &mut [Option<Var<T>>],
         parameters: &[Option<Var<T>>],
         mode: Mode,

@@ -1,6 +1,7 @@
 //! Models: directed acyclic graphs of named layers, and their weights.
 
 mod algorithms;
+mod attention;
 mod builder;
 mod error;
 mod file;

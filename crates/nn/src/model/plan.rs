@@ -58,6 +58,8 @@ pub(crate) struct Chain {
     pub(super) residual: Option<Source>,
     /// Whether the function of each element is multiplied by its argument.
     pub(super) gated: bool,
+    /// Whether it is an attention, computed a block of rows at a time where nothing is kept.
+    pub(super) attends: bool,
     /// The layer before a function whose derivative is computed from its input, if computing that again would take long.
     pub(super) argument: Option<usize>,
 }
@@ -66,6 +68,11 @@ pub(crate) struct Chain {
 const COSTLY: u64 = 64;
 
 impl Chain {
+    /// A chain of these layers and nothing else.
+    pub(super) fn of(layers: Vec<usize>) -> Self {
+        Self { layers, residual: None, gated: false, attends: false, argument: None }
+    }
+
     fn first(&self) -> usize {
         self.layers[0]
     }
@@ -95,9 +102,10 @@ impl Plan {
         Self { chains, finished }
     }
 
-    /// The chain of this layer, in a pass over the layers `first..end`.
-    pub(super) fn chain(&self, layer: usize, first: usize, end: usize) -> Option<&Chain> {
-        self.chains[layer].as_ref().filter(|chain| first <= chain.first() && chain.last() < end)
+    /// The chain of this layer, in a pass over the layers `first..end` on a tape that keeps this.
+    pub(super) fn chain(&self, layer: usize, first: usize, end: usize, keep: Keep) -> Option<&Chain> {
+        let applies = |chain: &&Chain| !chain.attends || keep == Keep::Nothing;
+        self.chains[layer].as_ref().filter(|chain| first <= chain.first() && chain.last() < end).filter(applies)
     }
 
     /// The layers whose outputs are read by this one for the last time.
@@ -107,11 +115,11 @@ impl Plan {
 }
 
 /// Finds the chains of a model.
-struct Chains<'a> {
-    nodes: &'a [ModelNode],
+pub(super) struct Chains<'a> {
+    pub(super) nodes: &'a [ModelNode],
     training: bool,
     /// The layers that read each layer.
-    readers: Vec<Vec<usize>>,
+    pub(super) readers: Vec<Vec<usize>>,
 }
 
 impl<'a> Chains<'a> {
@@ -134,7 +142,8 @@ impl<'a> Chains<'a> {
                 continue;
             }
             let taken = |other: usize| chains[other].is_some();
-            if let Some(chain) = self.from(layer, taken) {
+            let attention = || self.attention(layer).filter(|_| !self.training);
+            if let Some(chain) = self.from(layer, taken).or_else(attention) {
                 for &layer in &chain.layers {
                     chains[layer] = Some(chain.clone());
                 }
@@ -162,7 +171,7 @@ impl<'a> Chains<'a> {
         }
         // What a training step reads of a chain's inner values is computed again, which only a batch norm does cheaply.
         let is_cheap = !self.training || kind == Fuses::BatchNorm;
-        let mut chain = Chain { layers: vec![first], residual: None, gated: false, argument: None };
+        let mut chain = Chain::of(vec![first]);
         let costly = self.is_costly(first);
         let mut may_map = kind == Fuses::Begins;
         let mut last = first;

@@ -65,15 +65,14 @@ impl Function for Exponential {
     }
 }
 
-/// The probabilities of each row of `classes` scores.
-fn probabilities<T: Real>(mut x: Tensor<T>, classes: usize) -> Tensor<T> {
-    for_each_part(x.make_mut(), grain(classes) * classes, |_, rows| {
+/// Replaces each row of `classes` scores by its probabilities.
+fn probabilities<T: Real>(x: &mut [T], classes: usize) {
+    for_each_part(x, grain(classes) * classes, |_, rows| {
         for row in rows.chunks_exact_mut(classes) {
             let (_, sum) = exponentials(row);
             row.iter_mut().for_each(|p| *p /= sum);
         }
     });
-    x
 }
 
 impl SameShape for Softmax {}
@@ -81,8 +80,20 @@ impl SameShape for Softmax {}
 impl Record for Softmax {
     fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
         let x = run.input();
-        let classes = x.shape().last().map_or(1, |&k| k.max(1));
-        x.consumed_by(Softmax, |x| probabilities(x, classes))
+        let shape = *x.shape();
+        let probabilities = move |mut x: Tensor<T>| {
+            Softmax.map_part(&[], &shape, 0, x.make_mut());
+            x
+        };
+        if let Share::Apart = run.share {
+            return x.consumed_by(Softmax, probabilities);
+        }
+        let from = x.to_value();
+        run.share.record(Softmax, &[&x], shape, move |_| probabilities(from.get().clone()))
+    }
+
+    fn map_part<T: Real>(&self, _: &[Parameter<T>], shape: &Shape, _: usize, part: &mut [T]) {
+        probabilities(part, shape.last().map_or(1, |&k| k.max(1)));
     }
 }
 

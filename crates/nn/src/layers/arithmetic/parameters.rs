@@ -1,6 +1,6 @@
 //! Arithmetic of an input and a parameter.
 
-use tensor::{broadcast, ops};
+use tensor::{Shape, broadcast, ops, update_broadcast};
 
 use crate::layers::parameter::Parameter;
 use crate::layers::prelude::*;
@@ -48,6 +48,10 @@ macro_rules! with_parameter {
                 let [x, parameter] = inputs.map(Var::to_value);
                 let value = move |_: &Finish<'_, T>| x.get().clone().zip_broadcast(parameter.get(), |$x, $parameter| $value);
                 run.share.record(ops::$Op, &inputs, shape, value)
+            }
+
+            fn map_part<T: Real>(&self, stored: &[Parameter<T>], shape: &Shape, first: usize, part: &mut [T]) {
+                update_broadcast(part, first, shape, &stored[0].value, |$x, $parameter| $value);
             }
 
             fn affine<T: Real>(&self, stored: &[Parameter<T>]) -> Option<Affine<T>> {

@@ -5,7 +5,11 @@ mod onnx;
 
 use super::inputs::two;
 use crate::layers::prelude::*;
-use crate::real::Operand;
+use crate::real::{Operand, TASK};
+use tensor::blocks::for_each_part;
+
+/// Values between two products that stay in a second-level cache.
+const BLOCK_VALUES: usize = 1 << 16;
 
 /// Products of matrices, one for each leading index: `[N, …, M, K]` times `[N, …, K, L]` is `[N, …, M, L]`. If the second is
 /// `transposed`, it is `[N, …, L, K]`. The two products of attention (Vaswani et al. 2017, eq. 1) are Q·Kᵀ and A·V.
@@ -71,6 +75,44 @@ impl<T: Real> Op<T> for MatMul {
     }
 }
 
+/// (A·B), a map of each row, times V, a block of rows at a time: what stands between the products is never there as a whole.
+/// `[N, …, M, K]` times `[N, …, K, L]` is mapped by `map(first, rows)`, which gets the index of the first value of some rows, and
+/// multiplied by `[N, …, L, D]`. Either second operand may be transposed.
+///
+/// The bits are those of the products and the map apart, since no row of a product depends on another.
+pub(crate) fn product_of_mapped<T: Real>(
+    a: &Tensor<T>,
+    (b, b_transposed): (&Tensor<T>, bool),
+    map: impl Fn(usize, &mut [T]) + Sync,
+    (v, v_transposed): (&Tensor<T>, bool),
+    shape: &[usize],
+) -> Tensor<T> {
+    let (&[.., m, k], &[.., _, d]) = (&a.shape()[..], shape) else { unreachable!("matrices") };
+    let l = v.len() / (a.len() / (m * k)).max(1) / d.max(1);
+    let block = (BLOCK_VALUES / l.max(1)).clamp(1, m);
+    let mut y = Tensor::scratch(shape);
+    // Each with the index of its matrix and of its first row there.
+    let mut blocks: Vec<(usize, usize, &mut [T])> = Vec::new();
+    for (matrix, rows) in y.make_mut().chunks_mut(m * d).enumerate() {
+        blocks.extend(rows.chunks_mut(block * d).enumerate().map(|(index, rows)| (matrix, index * block, rows)));
+    }
+    for_each_part(&mut blocks, TASK.div_ceil(block * l * (k + d)), |_, blocks| {
+        let mut scores = Tensor::scratch([block, l]);
+        for (matrix, row, y) in blocks {
+            let rows = y.len() / d;
+            let scores = &mut scores.make_mut()[..rows * l];
+            let first = *matrix * m + *row;
+            let a = Operand { values: &a.as_slice()[first * k..][..rows * k], transposed: false };
+            let b = Operand { values: &b.as_slice()[*matrix * k * l..][..k * l], transposed: b_transposed };
+            let v = Operand { values: &v.as_slice()[*matrix * l * d..][..l * d], transposed: v_transposed };
+            T::products(a, b, [rows, k, l], scores);
+            map(first * l, scores);
+            T::products(Operand { values: scores, transposed: false }, v, [rows, l, d], y);
+        }
+    });
+    y
+}
+
 /// The products of the matrices of two tensors, either of which may be transposed.
 fn product<T: Real>(a: &Tensor<T>, a_transposed: bool, b: &Tensor<T>, b_transposed: bool) -> Tensor<T> {
     let operand = |x: &Tensor<T>, transposed| {
@@ -89,8 +131,9 @@ fn product<T: Real>(a: &Tensor<T>, a_transposed: bool, b: &Tensor<T>, b_transpos
 impl Record for MatMul {
     fn record<T: Real>(&self, run: Run<'_, T>) -> Var<T> {
         let [a, b] = &run.inputs[..] else { unreachable!("it has two inputs") };
-        let y = product(a.value(), false, b.value(), self.transposed);
-        a.tape().record(*self, &[a, b], y)
+        let shape = self.shape_of(a.shape(), b.shape()).expect("checked when the model was built");
+        let ([x, y], transposed) = ([a, b].map(Var::to_value), self.transposed);
+        run.share.record(*self, &[a, b], &shape[..], move |_| product(x.get(), false, y.get(), transposed))
     }
 }
 

@@ -31,7 +31,6 @@ impl Rearrange {
     pub const MOST_EXTENTS: usize = 32;
 
     /// Whether the values stay in their order.
-    #[cfg(feature = "onnx")]
     pub(crate) fn moves_nothing(&self) -> bool {
         self.axes.is_sorted()
     }
@@ -105,10 +104,13 @@ fn rearranged<T: Real>(x: &Tensor<T>, extents: &[usize], axes: &[usize], shape: 
 impl Record for Rearrange {
     fn record<T: Real>(&self, mut run: Run<'_, T>) -> Var<T> {
         let x = run.input();
-        let shape = [&x.shape()[..1], &self.shape].concat();
-        let y = rearranged(x.value(), &self.extents, &self.axes, shape);
-        x.tape().record(self.clone(), &[&x], y)
+        let shape = Shape::from([&x.shape()[..1], &self.shape].concat());
+        let (layer, from) = (self.clone(), x.to_value());
+        let value = move |_: &Finish<'_, T>| rearranged(from.get(), &layer.extents, &layer.axes, shape);
+        run.share.record(self.clone(), &[&x], shape, value)
     }
+
+    fn map_part<T: Real>(&self, _: &[Parameter<T>], _: &Shape, _: usize, _: &mut [T]) {}
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Layers that are computed together.
 
 use super::*;
+use crate::layers::{MatMul, Rearrange, Select, Shift, Softmax};
 
 /// Chains of every kind, in every algorithm of a forward pass.
 fn chained() -> ModelBuilder {
@@ -50,7 +51,9 @@ fn trained(builder: ModelBuilder) -> Model {
 fn layers_that_are_computed_together_have_the_bits_of_the_layers_apart() {
     let model = trained(chained());
     let chained = |plan: &super::plan::Plan| {
-        (0..model.layers().len()).filter(|&layer| plan.chain(layer, 0, model.layers().len()).is_some()).count()
+        (0..model.layers().len())
+            .filter(|&layer| plan.chain(layer, 0, model.layers().len(), Keep::Nothing).is_some())
+            .count()
     };
     assert_eq!(chained(model.plans.of(Mode::Evaluation)), 26, "all but the pooling");
     let forward = model.record(images(3)).unwrap();
@@ -95,4 +98,44 @@ fn gradients_through_what_is_computed_together_are_those_of_the_layers_apart() {
         wanted.iter().map(|var| found.take(var).unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(run(Keep::All), run(Keep::Needed));
+}
+
+/// Two heads over 20×15 positions, with everything that can stand between the two products.
+fn attending() -> ModelBuilder {
+    let heads = Rearrange { extents: vec![300, 3, 2, 3], axes: vec![1, 2, 0, 3], shape: vec![3, 2, 300, 3] };
+    let windows = Rearrange { extents: vec![180_000], axes: vec![0], shape: vec![1, 2, 300, 300] };
+    Model::builder([20, 15, 2])
+        .layer("wide", Conv2d::new(18, 1))
+        .layer("heads", heads)
+        .layer_from("query", Select { axis: 0, indices: vec![0] }, &["heads"])
+        .layer_from("key", Select { axis: 0, indices: vec![1] }, &["heads"])
+        .layer_from("value", Select { axis: 0, indices: vec![2] }, &["heads"])
+        .layer_from("scores", MatMul { transposed: true }, &["query", "key"])
+        .layer("scale", Scale { shape: vec![1] })
+        .layer("windows", windows)
+        .layer("bias", Shift { shape: vec![2, 300, 300] })
+        .layer("mask", Shift { shape: vec![2, 1, 300] })
+        .layer("weights", Softmax)
+        .layer_from("attended", MatMul { transposed: false }, &["weights", "value"])
+        .layer("joined", Rearrange { extents: vec![2, 300, 3], axes: vec![1, 0, 2], shape: vec![20, 15, 6] })
+        .layer("gap", GlobalAvgPool)
+        .layer("fc", Linear::new(3))
+}
+
+#[test]
+fn an_attention_in_one_pass_has_the_bits_of_its_layers_apart() {
+    let model = trained(attending());
+    let attends = |keep| {
+        let plan = model.plans.of(Mode::Evaluation);
+        (0..model.layers().len()).filter(|&layer| plan.chain(layer, 0, model.layers().len(), keep).is_some()).count()
+    };
+    assert_eq!([Keep::Nothing, Keep::All].map(attends), [7, 0]);
+    let x = Tensor::from_fn([3, 20, 15, 2], |i| (i as f32 * 0.37).sin());
+    let apart = model.record(x.clone()).unwrap();
+    assert_eq!(&model.predict(x.clone()).unwrap(), apart.logits().value());
+    let weights = model.layer_index("weights").unwrap();
+    assert_eq!(&model.predict_at(weights, x.clone()).unwrap(), apart.activation(weights).value());
+    let model = model.cast::<f64>();
+    let x = x.cast::<f64>();
+    assert_eq!(&model.predict(x.clone()).unwrap(), model.record(x).unwrap().logits().value());
 }

@@ -1,0 +1,78 @@
+//! Attention in one pass, without a matrix of all tokens by all tokens.
+
+use tensor::Var;
+
+use super::plan::{Chain, Chains};
+use super::{Model, Source};
+use crate::layers::matmul::product_of_mapped;
+use crate::layers::run::{Mode, Share};
+use crate::layers::{BatchStatistics, Layer};
+use crate::real::Real;
+
+impl Chains<'_> {
+    /// The attention that begins with this product: maps of each row, a softmax among them, and another product.
+    pub(super) fn attention(&self, scores: usize) -> Option<Chain> {
+        let is_product = |layer: usize| matches!(self.nodes[layer].layer, Layer::MatMul(_));
+        let rows = |layer: usize| self.nodes[layer].output_shape.last_chunk::<2>();
+        let (mut layers, mut last, mut is_weighted) = (vec![scores], scores, false);
+        while is_product(scores)
+            && let &[reader] = &self.readers[last][..]
+        {
+            let node = &self.nodes[reader];
+            match &node.layer {
+                Layer::Softmax(_) => is_weighted = true,
+                Layer::Scale(_) | Layer::Shift(_) => (),
+                Layer::Rearrange(order) if order.moves_nothing() && rows(reader) == rows(scores) => (),
+                Layer::MatMul(_) if is_weighted && node.inputs[0] == Source::Layer(last) => {
+                    layers.push(reader);
+                    return Some(Chain { attends: true, ..Chain::of(layers) });
+                }
+                _ => return None,
+            }
+            layers.push(reader);
+            last = reader;
+        }
+        None
+    }
+}
+
+impl<T: Real> Model<T> {
+    /// The layers of an attention, computed together. What comes between the products is deferred on the tape.
+    pub(super) fn apply_attention(
+        &self,
+        chain: &Chain,
+        read: &dyn Fn(&Source, &[Option<Var<T>>]) -> Var<T>,
+        activations: &mut [Option<Var<T>>],
+        parameters: &[Option<Var<T>>],
+        mode: Mode,
+        statistics: &mut Vec<BatchStatistics<T>>,
+    ) {
+        let (&[first, ref maps @ ..], last) = (&chain.layers[..chain.layers.len() - 1], chain.last()) else {
+            unreachable!("two products")
+        };
+        let transposed = |layer: usize| match &self.nodes[layer].layer {
+            Layer::MatMul(product) => product.transposed,
+            _ => unreachable!("a product"),
+        };
+        let [a, b] = [0, 1].map(|input| read(&self.nodes[first].inputs[input], activations));
+        let values = read(&self.nodes[last].inputs[1], activations);
+        let of_batch = |layer: usize| [&a.shape()[..1], &self.nodes[layer].output_shape].concat();
+        let maps = maps.iter().map(|&layer| {
+            let node = &self.nodes[layer];
+            (&node.layer, &self.parameters[node.parameters.clone()], of_batch(layer)[..].into())
+        });
+        let maps: Vec<_> = maps.collect();
+        let map = |first: usize, rows: &mut [T]| {
+            maps.iter().for_each(|(layer, stored, shape)| layer.map_part(stored, shape, first, rows));
+        };
+        let second = (b.value(), transposed(first));
+        let y = product_of_mapped(a.value(), second, map, (values.value(), transposed(last)), &of_batch(last));
+        let mut value = Some(y);
+        for &layer in &chain.layers {
+            let inputs = self.nodes[layer].inputs.iter().map(|source| read(source, activations)).collect();
+            let share =
+                if layer == last { Share::Ends(value.take().expect("one last layer")) } else { Share::Continues };
+            activations[layer] = Some(self.apply(layer, inputs, share, parameters, mode, statistics));
+        }
+    }
+}
