@@ -106,7 +106,7 @@ NETS = {"S": ((28, 28, 1), net_s()), "M": ((32, 32, 3), net_m()), "resnet20": ((
 
 # Whole networks: images of a training step. Those that aren't in NETS are torchvision's, for 224×224.
 WHOLE = {"vgg16": 4, "resnet18": 16, "resnet50": 4, "mobilenet_v2": 16, "mobilenet_v3_large": 16, "efficientnet_b0": 16,
-         "lite0": 16, "convnext_tiny": 4, "densenet121": 4, "squeezenet1_1": 16, "regnet_y_400mf": 4,
+         "lite0": 16, "convnext_tiny": 4, "vit_tiny": 16, "swin_t": 4, "densenet121": 4, "squeezenet1_1": 16, "regnet_y_400mf": 4,
          "shufflenet_v2_x1_0": 16, "googlenet": 16, "resnet20": 16, "M": 16, "S": 16}
 QUICK_WHOLE = ("resnet18", "mobilenet_v2", "squeezenet1_1")
 

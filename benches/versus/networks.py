@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / "cache"
-DEFINED_BY = ("cases.py", "fill.py", "requirements.txt", "engines/net.py", "engines/nets.py")
+DEFINED_BY = ("cases.py", "fill.py", "requirements.txt", "engines/net.py", "engines/nets.py", "engines/tokens.py")
 
 
 class Networks:

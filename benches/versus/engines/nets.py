@@ -8,6 +8,7 @@ Files of a network: `NAME.onnx`, with batch norms; `NAME.folded.onnx`, as it is 
 """
 
 import json
+import math
 import sys
 import warnings
 from collections import OrderedDict
@@ -17,10 +18,12 @@ import torch
 import torchvision
 from torch import nn
 from torchvision.models.googlenet import BasicConv2d
+from torchvision.models.swin_transformer import ShiftedWindowAttention
 
 from net import Net  # makes the folder above importable
 from cases import IMAGES, NETS, net_case
 from fill import fill
+from tokens import Tokens
 
 
 def pooled(*rest):
@@ -45,8 +48,18 @@ PARTS = {
                                           "inception4b inception4c inception4d inception4e maxpool4 inception5a inception5b"),
                               pooled(net.fc)),
 }
+PARTS["swin_t"] = lambda net: (nn.Sequential(net.features, net.norm, net.permute),
+                               nn.Sequential(net.avgpool, net.flatten, net.head))
 PARTS["resnet50"] = PARTS["resnet18"]
 PARTS["mobilenet_v3_large"] = PARTS["efficientnet_b0"] = PARTS["mobilenet_v2"]
+
+
+def vit_tiny():
+    """ViT-Ti/16."""
+    return torchvision.models.VisionTransformer(224, 16, num_layers=12, num_heads=3, hidden_dim=192, mlp_dim=768)
+
+
+PARTS["vit_tiny"] = lambda net: (Tokens(net), pooled(net.heads.head))
 
 
 def build(name):
@@ -54,7 +67,8 @@ def build(name):
     if name in NETS:
         return Net(net_case("nets", name, "", 1))
     options = {"aux_logits": False, "init_weights": True} if name == "googlenet" else {}
-    features, head = PARTS[name](getattr(torchvision.models, name)(weights=None, **options))
+    whole = vit_tiny() if name == "vit_tiny" else getattr(torchvision.models, name)(weights=None, **options)
+    features, head = PARTS[name](whole)
     net = nn.Sequential(OrderedDict(features=features, head=head))
     replace(net)
     return net
@@ -91,8 +105,15 @@ def settle(norms, net, images):
 
 
 def layers(net, shape):
-    """[multiply–adds, values in, values out, weights] of the convolutions, fully connected layers and poolings, of one image."""
+    """[multiply–adds, values in, values out, weights] of the convolutions, fully connected layers, poolings and attentions, of
+    one image."""
     found = []
+
+    def note_attention(module, inputs, output):
+        values, channels = inputs[0].numel(), inputs[0].shape[-1]
+        together = math.prod(getattr(module, "window_size", inputs[0].shape[1:2]))
+        weights = sum(p.numel() for p in module.parameters())
+        found.append([values * (4 * channels + 2 * together), values, values, weights])
 
     def note(module, inputs, output):
         weights = getattr(module, "weight", None)
@@ -101,6 +122,8 @@ def layers(net, shape):
 
     kinds = (nn.Conv2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
     hooks = [module.register_forward_hook(note) for module in net.modules() if isinstance(module, kinds)]
+    attentions = (nn.MultiheadAttention, ShiftedWindowAttention)
+    hooks += [module.register_forward_hook(note_attention) for module in net.modules() if isinstance(module, attentions)]
     h, w, c = shape
     net(torch.zeros(1, c, h, w))
     for hook in hooks:
