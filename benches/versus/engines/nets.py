@@ -55,8 +55,10 @@ PARTS["mobilenet_v3_large"] = PARTS["efficientnet_b0"] = PARTS["mobilenet_v2"]
 
 
 def vit_tiny():
-    """ViT-Ti/16."""
-    return torchvision.models.VisionTransformer(224, 16, num_layers=12, num_heads=3, hidden_dim=192, mlp_dim=768)
+    """ViT-Ti/16; torchvision starts its last layer at zero."""
+    net = torchvision.models.VisionTransformer(224, 16, num_layers=12, num_heads=3, hidden_dim=192, mlp_dim=768)
+    nn.init.trunc_normal_(net.heads.head.weight, std=0.02)
+    return net
 
 
 PARTS["vit_tiny"] = lambda net: (Tokens(net), pooled(net.heads.head))

@@ -14,6 +14,7 @@ use std::fmt;
 use super::constant::{Constant, Values};
 use super::error::NodeError;
 use super::network::Weight;
+use crate::layers::Select;
 use crate::model::Source;
 
 /// A value of the graph that depends on the image. Its dimensions are ONNX's, N included; its axes are those of the layer's
@@ -271,6 +272,43 @@ impl Activation {
         shape[axis + 1] = extent;
         axes[dimension] = vec![axis + 1];
         Some(Self::new(self.source, shape, &axes))
+    }
+
+    /// The layer that takes these indices of a dimension, and its output as ONNX sees it. `None` if the dimension isn't an axis of
+    /// the layer's output, or a part of one.
+    pub(crate) fn selected(&self, dimension: usize, indices: &[usize]) -> Option<(Select, Self)> {
+        let &[Part { extent, stride: step }] = &self.dims[dimension][..] else { return None };
+        let axis = (1..self.full_shape.len()).find(|&axis| stride(&self.full_shape, axis) <= step)?;
+        let (inner, length) = (stride(&self.full_shape, axis), self.full_shape[axis]);
+        let whole = step * extent;
+        if step % inner != 0 || (inner * length) % whole != 0 {
+            return None;
+        }
+        // Along the axis, `faster` values belong to an index of the dimension.
+        let (faster, outer) = (step / inner, inner * length / whole);
+        let of = |first: usize, &index: &usize| (first..).skip(index * faster).take(faster);
+        let indices_of_axis =
+            (0..outer).flat_map(|turn| indices.iter().flat_map(move |index| of(turn * extent * faster, index)));
+        let mut full_shape = self.full_shape.clone();
+        full_shape[axis] = outer * indices.len() * faster;
+        let mut dims = self.dims.clone();
+        for part in dims.iter_mut().flatten().filter(|part| part.stride > step) {
+            if part.stride % whole != 0 {
+                return None;
+            }
+            part.stride = part.stride / whole * step * indices.len();
+        }
+        dims[dimension] = parts(&[indices.len()], &[0]);
+        dims[dimension].iter_mut().for_each(|part| part.stride = step);
+        let dims = dims.into_iter().map(merged).collect();
+        let layer = Select { axis: axis - 1, indices: indices_of_axis.collect() };
+        Some((layer, Self { source: self.source, full_shape, dims }))
+    }
+
+    /// Whether the values of one dimension are closer to one another than those of another.
+    pub(crate) fn is_faster(&self, one: usize, other: usize) -> bool {
+        let step = |dimension: usize| self.dims[dimension].last().map(|part| part.stride);
+        step(one).zip(step(other)).is_some_and(|(one, other)| one < other)
     }
 
     /// The output of a layer with another number of channels, which are this dimension. `None` if they aren't.

@@ -170,6 +170,10 @@ impl Reading<'_> {
         if places.iter().copied().eq(0..extent) {
             return Ok(x.into());
         }
+        if let Some((layer, selected)) = x.selected(dimension, &places) {
+            self.charge(layer.indices.len())?;
+            return Ok(selected.of(self.layer(layer, &[x.source])?).into());
+        }
         if let (Some(channels), 4, 2 | 3) = (x.as_row(), shape.len(), dimension) {
             x = self.unflattened("picture", &x, [1, 1, channels])?;
         }

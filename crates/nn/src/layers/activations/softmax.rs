@@ -2,6 +2,7 @@
 
 use tensor::blocks::{for_each_part, grain};
 use tensor::pairwise_sum;
+use tensor::simd::vectorized;
 
 use crate::layers::pointwise::{AsCurve, curve};
 use crate::layers::prelude::*;
@@ -45,9 +46,28 @@ impl<T: Real> Op<T> for Softmax {
 
 /// Replaces a row x by exp(x − max x), which neither overflows nor loses the largest term; gives max x and the sum.
 pub(crate) fn exponentials<T: Real>(row: &mut [T]) -> (T, T) {
-    let max = row.iter().copied().fold(T::neg_infinity(), T::max);
+    let max = greatest(row);
     T::map(Exponential { max: max.as_f64() }.curve(), row);
     (max, pairwise_sum(row))
+}
+
+/// The largest of the values; −∞ if there are none.
+fn greatest<T: Real>(row: &[T]) -> T {
+    const LANES: usize = 16;
+    let larger = |a: T, b: T| if b > a { b } else { a };
+    vectorized(
+        #[inline(always)]
+        || {
+            let (chunks, rest) = row.as_chunks::<LANES>();
+            let mut lanes = [T::neg_infinity(); LANES];
+            for chunk in chunks {
+                for i in 0..LANES {
+                    lanes[i] = larger(lanes[i], chunk[i]);
+                }
+            }
+            lanes.iter().chain(rest).fold(T::neg_infinity(), |a, &b| larger(a, b))
+        },
+    )
 }
 
 /// exp(x − `max`).
@@ -70,7 +90,10 @@ fn probabilities<T: Real>(x: &mut [T], classes: usize) {
     for_each_part(x, grain(classes) * classes, |_, rows| {
         for row in rows.chunks_exact_mut(classes) {
             let (_, sum) = exponentials(row);
-            row.iter_mut().for_each(|p| *p /= sum);
+            vectorized(
+                #[inline(always)]
+                || row.iter_mut().for_each(|p| *p /= sum),
+            );
         }
     });
 }

@@ -55,13 +55,14 @@ impl Reading<'_> {
             [a, b].map(|x| self.expanded(x.clone().into(), &[&leading[..], &x.shape()[x.rank() - 2..]].concat()));
         let (Value::Activation(a), Value::Activation(b)) = (a?, b?) else { return Err(misfit()) };
         let rank = leading.len() + 2;
-        // Matrices that ONNX transposes lie behind one another as they are.
-        let mut swapped: Vec<usize> = (0..rank).collect();
-        swapped.swap(rank - 2, rank - 1);
-        let turned = b.transposed(&swapped);
-        let transposed = turned.is_in_our_order() && !b.is_in_our_order();
+        // The rows of matrices that ONNX transposes stay together.
+        let transposed = b.is_faster(rank - 2, rank - 1);
+        let mut order: Vec<usize> = (0..rank).collect();
+        if transposed {
+            order.swap(rank - 2, rank - 1);
+        }
         let a = self.matrices("a", &a)?;
-        let b = self.matrices("b", if transposed { &turned } else { &b })?;
+        let b = self.matrices("b", &b.transposed(&order))?;
         if a.layer_shape()[..a.layer_shape().len() - 2] != b.layer_shape()[..b.layer_shape().len() - 2] {
             return Err(NodeError::Batch);
         }
