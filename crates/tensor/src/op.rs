@@ -168,6 +168,12 @@ impl<T: Element> Grads<T> {
     pub fn new(gradients: impl Into<Vec<Option<Tensor<T>>>>) -> Self {
         Self(gradients.into())
     }
+
+    /// The gradients in the order of the inputs.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Option<Tensor<T>>> {
+        self.0
+    }
 }
 
 /// The values that a vector–Jacobian product reads.

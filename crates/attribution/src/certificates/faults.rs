@@ -9,7 +9,7 @@ use super::Finding;
 use super::completeness::cuts;
 use super::relevance::conservation;
 use crate::path::Path;
-use crate::rules::{AlphaBeta, Composite, Epsilon, Guided, Layers};
+use crate::rules::{AlphaBeta, Composite, Epsilon, Guided, Layers, Rescale};
 use crate::testing::{images, model, wave};
 use crate::{Pass, Target};
 
@@ -21,9 +21,15 @@ const OPERATIONS: [&str; 9] = ["conv1", "norm", "relu", "pool", "conv2", "sum", 
 /// A small network of these operations, as its image and logits. `fault` names an operation and the index of its wrong
 /// value.
 fn network(fault: Option<(&str, usize)>) -> [Var<f64>; 2] {
+    of_image(wave([1, 9, 8, 2], 1.0), fault, OFF)
+}
+
+/// The network for this image, with a value that is wrong by `off`.
+fn of_image(image: Tensor<f64>, fault: Option<(&str, usize)>, off: f64) -> [Var<f64>; 2] {
     let tape = Tape::new();
     let leaf = |shape: &[usize], phase| tape.leaf(wave(shape, phase));
-    let image = leaf(&[1, 9, 8, 2], 1.0);
+    let image = tape.leaf(image);
+    let fault = fault.map(|(name, index)| (name, index, off));
     let (w1, b1, w2, b2) = (leaf(&[3, 3, 2, 4], 2.0), leaf(&[4], 3.0), leaf(&[3, 3, 4, 4], 4.0), leaf(&[4], 5.0));
     let (gamma, beta, w3, b3) = (leaf(&[4], 6.0), leaf(&[4], 7.0), leaf(&[4, 3], 8.0), leaf(&[3], 9.0));
     let (mean, variance) = (leaf(&[4], 10.0), tape.leaf(Tensor::full([4], 1.5)));
@@ -47,11 +53,11 @@ fn computed<O: Op<f64> + Clone>(
     name: &'static str,
     right: Var<f64>,
     inputs: &[&Var<f64>],
-    fault: Option<(&str, usize)>,
+    fault: Option<(&str, usize, f64)>,
 ) -> Var<f64> {
-    let Some((_, index)) = fault.filter(|(faulty, _)| *faulty == name) else { return right.labelled(name) };
+    let Some((_, index, off)) = fault.filter(|(faulty, ..)| *faulty == name) else { return right.labelled(name) };
     let mut value = right.value().clone();
-    value.make_mut()[index] += OFF;
+    value.make_mut()[index] += off;
     right.tape().record(right.node().op::<O>().unwrap().clone(), inputs, value).labelled(name)
 }
 
@@ -103,6 +109,24 @@ fn a_wrong_value_is_noticed_at_earlier_cuts_and_not_at_later_ones() {
         let activation = name == "clip";
         assert_eq!(conserved(&epsilon, &ends), activation, "{name} is wrong");
         assert_eq!(conserved(&z_plus, &ends), activation || name.starts_with("conv"), "{name} is wrong");
+    }
+}
+
+/// An activation passes on whatever its change is.
+#[test]
+fn a_wrong_value_is_noticed_in_the_change_of_the_score() {
+    let start = |fault| of_image(wave([1, 9, 8, 2], 40.0), fault, 0.0);
+    let holds = |fault| {
+        let [reference, _] = start(fault);
+        super::deep_lift::completeness(&reference, network(fault).each_ref(), &seed()).unwrap().holds()
+    };
+    assert!(holds(None));
+    let [reference, _] = start(None);
+    let ends = network(None);
+    let path = Path::under(&Rescale::against(&reference), ends.each_ref(), &seed()).unwrap();
+    for name in ["conv1", "relu", "conv2", "sum", "clip", "gap", "fc"] {
+        let index = largest(&path.gradient(named(&path, name)));
+        assert_eq!(holds(Some((name, index))), ["relu", "clip"].contains(&name), "{name} is wrong");
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod attention;
 mod completeness;
+mod deep_lift;
 #[cfg(test)]
 mod faults;
 mod gap_head;
@@ -84,6 +85,7 @@ impl<T: Real> Pass<'_, T> {
     /// | mean CAM + bias = S | a GAP → FC head |
     /// | Σ f·∂S/∂f + Σ b·∂S/∂b = S | every cut of the network, the image among them |
     /// | Σ R + kept = S | layer-wise relevance propagation |
+    /// | Σ m·Δx = S(x) − S(x₀) | DeepLIFT |
     /// | Σ IG = S(x) − S(x₀) | every model, up to the quadrature, whose error is estimated |
     ///
     /// # Errors
@@ -93,6 +95,7 @@ impl<T: Real> Pass<'_, T> {
         let mut certificates = self.certify_gap_head(&target)?;
         certificates.extend(self.certify_completeness(&target)?);
         certificates.extend(self.certify_relevance(&target)?);
+        certificates.push(self.certify_deep_lift(&target)?);
         certificates.push(self.certify_integrated_gradients(&target)?);
         certificates.push(self.certify_guided(&target)?);
         Ok(certificates)

@@ -27,7 +27,17 @@ use crate::rules::{Epsilon, Inputs, LrpRule, Operation, Products, Refusal};
 /// # Errors
 /// [`Refusal::UnknownRounding`] if no bound is known for the operation.
 pub(super) fn gap<T: Real>(path: &Path<T>, value: &Var<T>, images: usize) -> Result<Vec<f64>, Refusal> {
-    let (node, nature) = (value.node(), value.node().any_op().nature());
+    gap_at(path, value, value.node(), images)
+}
+
+/// The same with the values of the same operation in another pass, `node`.
+pub(super) fn gap_at<T: Real>(
+    path: &Path<T>,
+    value: &Var<T>,
+    node: &Node<T>,
+    images: usize,
+) -> Result<Vec<f64>, Refusal> {
+    let nature = node.any_op().nature();
     let gradient = &path.gradient(value);
     if let Some(layer) = Products::of(node, None) {
         let upstream = gradient.reshape(layer.output().shape());
@@ -47,7 +57,8 @@ pub(super) fn gap<T: Real>(path: &Path<T>, value: &Var<T>, images: usize) -> Res
             let sizes = gradient.clone().zip(node.output(), |g, y| g * y).zip(&passed, |a, b| a.abs() + b.abs());
             return Ok(by_image(&sizes, images).into_iter().map(|sum| gamma::<T>(2) * sum).collect());
         }
-        _ => sums(path, node).ok_or_else(|| Refusal::UnknownRounding(Operation::of(node)))?,
+        _ => sums(path, node, |input| absolute(node.input(input)))
+            .ok_or_else(|| Refusal::UnknownRounding(Operation::of(node)))?,
     };
     if roundings == 0 {
         return Ok(vec![0.0; images]);
@@ -56,10 +67,15 @@ pub(super) fn gap<T: Real>(path: &Path<T>, value: &Var<T>, images: usize) -> Res
     Ok(sums.into_iter().map(|sum| gamma::<T>(roundings) * sum).collect())
 }
 
-/// A, and the number of roundings in the forward and backward passes, for some operations that compute sums.
-fn sums<T: Real>(path: &Path<T>, node: &Node<T>) -> Option<(Tensor<T>, usize)> {
+/// A, and the number of roundings in the forward and backward passes, for some operations that compute sums; of products with
+/// the magnitudes of the inputs that `size` gives.
+pub(super) fn sums<T: Real>(
+    path: &Path<T>,
+    node: &Node<T>,
+    size: impl Fn(usize) -> Tensor<T>,
+) -> Option<(Tensor<T>, usize)> {
     let tape = Tape::new();
-    let input_of = |index: usize| tape.leaf(absolute(node.input(index)));
+    let input_of = |index: usize| tape.leaf(size(index));
     let input = || input_of(0);
     if node.op::<Neg>().is_some() {
         Some((absolute(node.output()), 0))
@@ -72,7 +88,7 @@ fn sums<T: Real>(path: &Path<T>, node: &Node<T>) -> Option<(Tensor<T>, usize)> {
         // The gradient of a repeated element is the sum of its copies' gradients.
         let varying = node.input_ids().enumerate().filter(|(_, id)| path.contains(*id)).map(|(input, _)| input);
         let copies = varying.map(|input| node.output().len() / node.input(input).len().max(1)).max();
-        Some((absolute(node.output()), 2 + copies.unwrap_or(0)))
+        Some((input().mul(&input_of(1)).value().clone(), 2 + copies.unwrap_or(0)))
     } else if let Some(product) = node.op::<MatMul>() {
         let terms = input().apply_to(*product, &[&input_of(1)]);
         let [.., rows, inner] = node.input_shape(0)[..] else { return None };
@@ -98,8 +114,19 @@ fn sums<T: Real>(path: &Path<T>, node: &Node<T>) -> Option<(Tensor<T>, usize)> {
     }
 }
 
-/// A bound on the rounding error of adding up the gradients of several readers of a value.
+/// A bound on the rounding error of adding up the gradients of several readers of a value f, times f.
 pub(super) fn meeting<T: Real>(path: &Path<T>, rule: &dyn Rule<T>, value: &Var<T>, images: usize) -> Vec<f64> {
+    meeting_times(path, rule, value, value.value(), images)
+}
+
+/// The same, times another factor.
+pub(super) fn meeting_times<T: Real>(
+    path: &Path<T>,
+    rule: &dyn Rule<T>,
+    value: &Var<T>,
+    factor: &Tensor<T>,
+    images: usize,
+) -> Vec<f64> {
     let mut readers = Vec::new();
     for reader in &path.values {
         readers.extend(
@@ -110,7 +137,7 @@ pub(super) fn meeting<T: Real>(path: &Path<T>, rule: &dyn Rule<T>, value: &Var<T
     if readers.len() > 1 {
         for (reader, input) in &readers {
             let gradient = passed_on_under(rule, reader, *input, &path.gradient(reader));
-            let sizes = by_image(&gradient.zip(value.value(), |g, f| (g * f).abs()), images);
+            let sizes = by_image(&gradient.zip(factor, |g, f| (g * f).abs()), images);
             sums.iter_mut().zip(sizes).for_each(|(sum, size)| *sum += gamma::<T>(readers.len() - 1) * size);
         }
     }
@@ -118,7 +145,7 @@ pub(super) fn meeting<T: Real>(path: &Path<T>, rule: &dyn Rule<T>, value: &Var<T
 }
 
 /// The largest number of output elements that are copies of one input element: the operation's transpose, applied to ones.
-fn most_copies<T: Real>(value: &Var<T>) -> usize {
+pub(super) fn most_copies<T: Real>(value: &Var<T>) -> usize {
     let ones = Tensor::full(value.shape(), T::one());
     let copies = (0..value.node().input_count()).map(|input| passed_on(value, input, &ones));
     copies.flat_map(|counts| counts.as_slice().iter().map(|count| count.as_f64() as usize).max()).max().unwrap_or(0)

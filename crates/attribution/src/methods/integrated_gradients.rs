@@ -50,21 +50,22 @@ impl Default for IntegratedGradients {
     }
 }
 
-/// The completeness of a map: by the completeness axiom, Σ map = S(x) − S(x₀).
+/// The completeness of a map: by the completeness axiom, Σ map = S(x) − S(x₀), for integrals and expectations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Completeness {
     /// Σ map.
     pub attributed: f64,
-    /// S(x) − S(x₀).
+    /// S(x) − S(x₀); the mean over several baselines.
     pub difference: f64,
-    /// An estimate of a bound on the quadrature's error. By Koksma's inequality, the error is at most the total
-    /// variation of the derivative along the path times the discrepancy of the quadrature's points. The estimate uses
-    /// only the variation that these points show.
-    pub quadrature: f64,
+    /// How large the error may be. For integrated gradients an estimate of a bound on the quadrature's error: by Koksma's
+    /// inequality, the error is at most the total variation of the derivative along the path times the discrepancy of the
+    /// quadrature's points, and the estimate uses only the variation that these points show. For expected gradients the standard
+    /// error.
+    pub uncertainty: f64,
 }
 
 impl Completeness {
-    /// Σ map − (S(x) − S(x₀)). This is the error of the quadrature, since the axiom holds for the integral.
+    /// Σ map − (S(x) − S(x₀)). This is the error of the quadrature, or of chance, since the axiom holds for the integral.
     #[must_use]
     pub fn error(&self) -> f64 {
         self.attributed - self.difference
@@ -110,7 +111,7 @@ impl IntegratedGradients {
             let at_start = runner.scores(&resolved, &pass.variants(image, 1), begin, |x| resolved.predict(model, x))?[0];
             let attributed = pairwise_sum(&map.iter().map(|m| m.as_f64()).collect::<Vec<_>>());
             let difference = ends[image].as_f64() - at_start.as_f64();
-            let completeness = Completeness { attributed, difference, quadrature: variation * discrepancy(&nodes) };
+            let completeness = Completeness { attributed, difference, uncertainty: variation * discrepancy(&nodes) };
             let values = Array3::from_shape_vec((height, width, channels), map).expect("a value for each");
             Ok((runner.traced(pass.pixel_map(image, ABOUT.quantity, values, zero)), completeness))
         };

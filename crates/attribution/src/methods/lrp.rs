@@ -1,9 +1,8 @@
 //! Layer-wise relevance propagation.
 
-use nn::{Model, Real, Source};
+use nn::{Model, Real};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tensor::on_pool;
 
 use super::prelude::*;
 use super::settings::to_value;
@@ -110,12 +109,9 @@ impl<T: Real> Method<T> for Composite<T> {
     }
 
     fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
-        let (pass, seed) = (question.pass(), question.seed()?);
-        let (input, outputs) = (pass.forward().input(), pass.var(Source::Layer(seed.layer)));
-        let rule = self.on(pass.tape(), input)?;
-        let mut gradients = on_pool(|| pass.tape().backward_from(outputs, seed.gradient, &rule, [input]))?;
-        let arrived = gradients.take(input).expect("requested");
-        let relevance = rule.relevance(pass.input(), arrived);
+        let pass = question.pass();
+        let rule = self.on(pass.tape(), pass.forward().input())?;
+        let relevance = rule.relevance(pass.input(), question.arriving(&rule)?.0);
         let maps = pass.pixel_maps(ABOUT.quantity, &relevance, &relevance).into_iter();
         Ok(maps.map(|map| Map { coverage: Some(rule.coverage()), ..map }).collect())
     }

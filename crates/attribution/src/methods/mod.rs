@@ -71,6 +71,8 @@ methods! {
     smooth_grad::SmoothGrad,
     var_grad::VarGrad,
     integrated_gradients::IntegratedGradients,
+    expected_gradients::ExpectedGradients,
+    deep_lift::DeepLift,
     lrp::Lrp,
     attention_rollout::AttentionRollout,
     gradient_attention::GradientAttention,
@@ -82,6 +84,7 @@ methods! {
 pub use attention_rollout::Heads;
 pub use cam::cam;
 pub use eigen_cam::eigen_cam;
+pub use expected_gradients::{Background, expected_gradients};
 pub use grad_cam::grad_cam;
 pub use grad_cam_plus_plus::grad_cam_plus_plus;
 pub use hires_cam::hires_cam;

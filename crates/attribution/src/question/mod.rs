@@ -9,7 +9,7 @@ use std::fmt;
 
 use ndarray::{Array2, ArrayView3};
 use nn::{Real, Source};
-use tensor::{Rule, on_pool};
+use tensor::{Rule, Tensor, on_pool};
 
 pub use crate::progress::{Progress, Watch};
 pub use method::{About, Cost, LooksAt, Method};
@@ -91,13 +91,18 @@ impl<'p, T: Real> Question<'p, T> {
     /// # Errors
     /// If the rule can't be applied to the model, or the target doesn't fit.
     pub fn under_rule(&self, rule: &dyn Rule<T>) -> Result<Vec<Map<T>>, ExplainError> {
+        let (gradient, coverage) = self.arriving(rule)?;
+        let maps = self.pass.pixel_maps(Quantity::Sensitivity, &gradient, &gradient);
+        Ok(maps.into_iter().map(|map| Map { coverage: Some(coverage.clone()), ..map }).collect())
+    }
+
+    /// What arrives at the images, `[N, H, W, C]`, under a backward rule, and what the rule covered.
+    pub(crate) fn arriving(&self, rule: &dyn Rule<T>) -> Result<(Tensor<T>, Coverage), ExplainError> {
         let (input, Seed { layer, gradient }) = (self.pass.forward().input(), self.seed()?);
         let outputs = self.pass.var(Source::Layer(layer));
         let mut gradients = on_pool(|| self.pass.tape().backward_from(outputs, gradient, rule, [input]))?;
-        let gradient = gradients.take(input).expect("requested");
-        let coverage = Coverage::of(gradients.coverage());
-        let maps = self.pass.pixel_maps(Quantity::Sensitivity, &gradient, &gradient);
-        Ok(maps.into_iter().map(|map| Map { coverage: Some(coverage.clone()), ..map }).collect())
+        let arrived = gradients.take(input).expect("requested");
+        Ok((arrived, Coverage::of(gradients.coverage())))
     }
 
     /// The pass that the question is about.

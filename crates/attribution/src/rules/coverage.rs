@@ -18,7 +18,7 @@ pub enum Coverage {
         /// Whether bounded ones, such as ReLU6, are among them.
         bounded: bool,
     },
-    /// A rule for other operations: their names, and how many of each were replaced, out of how many.
+    /// A rule for other operations as well: their names, and how many of each were replaced, out of how many.
     Operations(Vec<(&'static str, [usize; 2])>),
     /// Rules of layer-wise relevance propagation.
     Relevance {
@@ -34,17 +34,20 @@ impl Coverage {
     #[must_use]
     pub fn of(counted: &BTreeMap<&'static str, tensor::Coverage>) -> Self {
         let (mut replaced, mut total, mut bounded) = (0, 0, false);
-        let mut others = Vec::new();
+        let (mut all, mut others) = (Vec::new(), false);
         for (&name, operations) in counted {
             if let Nature::Rectifier { max, .. } = operations.nature {
                 replaced += operations.replaced;
                 total += operations.total;
                 bounded |= max.is_finite();
-            } else if operations.replaced > 0 {
-                others.push((name, [operations.replaced, operations.total]));
+            } else {
+                others |= operations.replaced > 0;
+            }
+            if operations.replaced > 0 {
+                all.push((name, [operations.replaced, operations.total]));
             }
         }
-        if others.is_empty() { Self::Rectifiers { replaced, total, bounded } } else { Self::Operations(others) }
+        if others { Self::Operations(all) } else { Self::Rectifiers { replaced, total, bounded } }
     }
 }
 

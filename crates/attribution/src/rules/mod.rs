@@ -15,6 +15,7 @@ mod lrp;
 #[cfg(test)]
 mod natures;
 mod refusal;
+mod rescale;
 
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub use guided::Guided;
 pub(crate) use lrp::Reading;
 pub use lrp::{AlphaBeta, Composite, Epsilon, Flat, Inputs, Layers, LrpOnTape, LrpRule, Part, Products, ZBox};
 pub use refusal::{Operation, Refusal};
+pub(crate) use rescale::Multiplier;
+pub use rescale::Rescale;
 
 /// Checks that a rule for ReLUs applies to this path.
 ///

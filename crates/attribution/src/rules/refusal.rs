@@ -29,6 +29,12 @@ pub enum Refusal {
     /// An operation that was recorded after the rule was made for the tape.
     #[error("the {0} was recorded after the rule was made")]
     RecordedLater(Operation),
+    /// An operation that the rescale rule has no reading of.
+    #[error("DeepLIFT has no rule for the {0}; use integrated gradients, or LRP")]
+    NoMultiplier(Operation),
+    /// An operation that the reference pass of the rescale rule doesn't have.
+    #[error("the reference has no value for the {0}: record it with the same model and as many images")]
+    NoReference(Operation),
     /// An LRP rule for a layer name that the model doesn't have.
     #[error("there is no convolution or fully connected layer `{layer}`; found {}", found.join(", "))]
     NoLayer {

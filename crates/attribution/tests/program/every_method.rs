@@ -8,10 +8,11 @@ use attribution::question::{About, Cost, LooksAt};
 use crate::support::{a_picture, demo_file, fails, succeeds};
 
 /// Settings that keep the slow methods short.
-const SHORT: [(&str, &str); 5] = [
+const SHORT: [(&str, &str); 6] = [
     ("smooth-grad", "smooth-grad(samples=8,seed=3)"),
     ("var-grad", "var-grad(samples=8)"),
     ("integrated-gradients", "integrated-gradients(steps=6,baseline=mean)"),
+    ("expected-gradients", "expected-gradients(samples=8)"),
     ("occlusion", "occlusion(window=16x12,stride=8)"),
     ("rise", "rise(masks=64)"),
 ];

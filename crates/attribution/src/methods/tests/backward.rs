@@ -54,7 +54,7 @@ pub(in crate::methods) fn convolution(x: &Array3<f64>, w: &Tensor<f64>, b: &[f64
 }
 
 /// The transpose of a convolution.
-fn transposed(g: &Array3<f64>, w: &Tensor<f64>, channels: usize) -> Array3<f64> {
+pub(in crate::methods) fn transposed(g: &Array3<f64>, w: &Tensor<f64>, channels: usize) -> Array3<f64> {
     let (height, width, outputs) = g.dim();
     let mut back = Array3::zeros((height, width, channels));
     for [[i, j], [u, v], [k, l]] in taps([height, width]) {

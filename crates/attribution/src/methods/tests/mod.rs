@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use tensor::Tensor;
 
 pub(super) use attention::{attention_of, heads_of, on_patches, with_transformers};
-pub(super) use backward::{BOUND, arriving, convolution, taps, with_network};
+pub(super) use backward::{BOUND, arriving, convolution, taps, transposed, with_network};
 
 use super::{GradCam, Gradient, LITERAL, all};
 use crate::testing::{INPUT, images, model, wave};
