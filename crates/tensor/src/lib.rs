@@ -47,6 +47,7 @@ mod buffer;
 mod cache;
 mod channel_sums;
 mod element;
+pub mod functions;
 mod gradcheck;
 #[cfg(feature = "graph")]
 mod graph;

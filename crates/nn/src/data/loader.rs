@@ -266,8 +266,9 @@ impl<'a> Loader<'a> {
     ) -> R {
         let order = self.order(epoch);
         // A separate pool: steps that wait for a batch may occupy all threads of the caller's.
-        let pool = ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build();
-        let pool = pool.expect("the system starts threads");
+        let Ok(pool) = ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build() else {
+            return body(&mut self.on_demand(epoch, &order, places));
+        };
         let (sender, receiver) = sync_channel(ahead);
         thread::scope(|scope| {
             let make = move || {
@@ -281,6 +282,21 @@ impl<'a> Loader<'a> {
             };
             scope.spawn(move || pool.install(make));
             body(&mut receiver.into_iter())
+        })
+    }
+
+    /// Batches that are made when they are asked for, up to the first error: where the system starts no threads, as in a browser.
+    fn on_demand(
+        &self,
+        epoch: u64,
+        order: &[usize],
+        places: Vec<Range<usize>>,
+    ) -> impl Iterator<Item = Result<Batch, DataError>> {
+        let mut failed = false;
+        places.into_iter().map_while(move |places| {
+            let batch = (!failed).then(|| self.assemble(epoch, &order[places]))?;
+            failed = batch.is_err();
+            Some(batch)
         })
     }
 }
@@ -351,6 +367,21 @@ mod tests {
         fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), DataError> {
             if index == self.1 { Err(DataError::Scale(0.0)) } else { self.0.read(index, pixels) }
         }
+    }
+
+    #[test]
+    fn batches_on_demand_are_those_of_other_threads() {
+        let (set, normalization) = (counting(23), halves());
+        let loader = Loader::new(&set, &normalization, 4).shuffled(9);
+        let (order, places) = (loader.order(1), |from: usize| from..(from + 4).min(23));
+        let demanded: Vec<Batch> = loader.on_demand(1, &order, (8..23).step_by(4).map(places).collect()).map(Result::unwrap).collect();
+        assert_eq!(demanded, loader.epoch(1, 2, |batches| batches.map(Result::unwrap).collect::<Vec<_>>()));
+        let set = Unreadable(counting(23), order[9]);
+        let loader = Loader::new(&set, &normalization, 4);
+        let mut demanded = loader.on_demand(1, &order, (0..23).step_by(4).map(places).collect());
+        assert!(demanded.by_ref().take(2).all(|batch| batch.is_ok()));
+        assert!(demanded.next().is_some_and(|batch| batch.is_err()));
+        assert!(demanded.next().is_none());
     }
 
     proptest! {

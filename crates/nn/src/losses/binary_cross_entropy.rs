@@ -1,5 +1,6 @@
 //! The cross-entropy of labels that are present or absent.
 
+use tensor::functions::{exp, ln_1p};
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted, pairwise_sum};
 
 use crate::real::Real;
@@ -42,12 +43,12 @@ impl<T: Real> BinaryCrossEntropy<T> {
 
 /// ln (1 + eˣ).
 fn softplus<T: Real>(x: T) -> T {
-    x.max(T::zero()) + (-x.abs()).exp().ln_1p()
+    x.max(T::zero()) + ln_1p(exp(-x.abs()))
 }
 
 /// 1/(1 + e^−x).
 fn sigmoid<T: Real>(x: T) -> T {
-    let e = (-x.abs()).exp();
+    let e = exp(-x.abs());
     if x >= T::zero() { T::one() / (T::one() + e) } else { e / (T::one() + e) }
 }
 

@@ -1,5 +1,6 @@
 //! The cross-entropy of logits.
 
+use tensor::functions::{exp, exp_m1};
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted, pairwise_sum};
 
 use super::log_softmax::log_softmax_rows;
@@ -39,8 +40,8 @@ impl<T: Real> Op<T> for CrossEntropy {
         let mut dx = log_softmax_rows(node.input(0), classes);
         for (row, &target) in dx.make_mut().chunks_exact_mut(classes).zip(&self.targets) {
             // exp(ln p) − 1 near p = 1 by `exp_m1`, which doesn't cancel.
-            let at_target = row[target].exp_m1() + T::from_f64(self.label_smoothing);
-            row.iter_mut().for_each(|x| *x = x.exp());
+            let at_target = exp_m1(row[target]) + T::from_f64(self.label_smoothing);
+            row.iter_mut().for_each(|x| *x = exp(*x));
             row[target] = at_target;
             row.iter_mut().for_each(|x| *x = (*x - smooth) * share);
         }

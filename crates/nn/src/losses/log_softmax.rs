@@ -1,5 +1,6 @@
 //! The logarithm of the softmax.
 
+use tensor::functions::{exp, ln};
 use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted, pairwise_sum};
 
 use crate::layers::softmax::exponentials;
@@ -22,7 +23,7 @@ impl<T: Real> Op<T> for LogSoftmax {
         let mut dx = upstream;
         for (dx, y) in dx.make_mut().chunks_exact_mut(classes).zip(y.as_slice().chunks_exact(classes)) {
             let total = pairwise_sum(dx);
-            dx.iter_mut().zip(y).for_each(|(dx, &y)| *dx -= y.exp() * total);
+            dx.iter_mut().zip(y).for_each(|(dx, &y)| *dx -= exp(y) * total);
         }
         Grads::one(dx)
     }
@@ -37,7 +38,7 @@ pub(super) fn log_softmax_rows<T: Real>(x: &Tensor<T>, classes: usize) -> Tensor
     let mut y = x.clone();
     for (y, x) in y.make_mut().chunks_exact_mut(classes).zip(x.as_slice().chunks_exact(classes)) {
         let (max, sum) = exponentials(y);
-        let log_sum = sum.ln();
+        let log_sum = ln(sum);
         y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - max) - log_sum);
     }
     y

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
+use tensor::functions::exp;
 
 use super::{Model, ModelError, most_similar};
 use crate::real::Real;
@@ -164,13 +165,13 @@ impl<T: Real> Model<T> {
 /// e^(y − max y), divided by the sum.
 fn softmax<T: Real>(scores: &mut [T]) {
     let max = scores.iter().copied().fold(T::neg_infinity(), T::max);
-    scores.iter_mut().for_each(|y| *y = (*y - max).exp());
+    scores.iter_mut().for_each(|y| *y = exp(*y - max));
     let sum: T = scores.iter().copied().sum();
     scores.iter_mut().for_each(|y| *y /= sum);
 }
 
 /// 1 / (1 + e^−y), without overflow.
 fn sigmoid<T: Real>(y: T) -> T {
-    let e = (-y.abs()).exp();
+    let e = exp(-y.abs());
     if y >= T::zero() { T::one() / (T::one() + e) } else { e / (T::one() + e) }
 }

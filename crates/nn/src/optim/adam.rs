@@ -68,7 +68,7 @@ impl<T: Real> Optimizer<T> for Adam<T> {
         let OptimizerState { steps, moments } = &mut self.state;
         let [mean, square] = &mut moments[..] else { panic!("Adam: a state of another optimiser") };
         *steps += 1;
-        let [mean_scale, square_scale] = [beta1, beta2].map(|beta| 1.0 - beta.powf(*steps as f64));
+        let [mean_scale, square_scale] = [beta1, beta2].map(|beta| 1.0 - libm::pow(beta, *steps as f64));
         let (rate, root) = (T::from_f64(learning_rate / mean_scale), T::from_f64(square_scale.sqrt()));
         let shrink = T::from_f64(if decoupled { learning_rate * weight_decay } else { 0.0 });
         let decay = T::from_f64(if decoupled { 0.0 } else { weight_decay });

@@ -46,23 +46,29 @@ pub trait Optimizer<T: Real>: Send {
     fn state_mut(&mut self) -> &mut OptimizerState<T>;
 }
 
-impl<T: Real, O: Optimizer<T> + ?Sized> Optimizer<T> for Box<O> {
-    fn step(&mut self, parameters: &mut [Parameter<T>], gradients: &[(usize, Tensor<T>)]) {
-        (**self).step(parameters, gradients);
-    }
+macro_rules! through_pointer {
+    ($($pointer:ty),+) => {$(
+        impl<T: Real, O: Optimizer<T> + ?Sized> Optimizer<T> for $pointer {
+            fn step(&mut self, parameters: &mut [Parameter<T>], gradients: &[(usize, Tensor<T>)]) {
+                (**self).step(parameters, gradients);
+            }
 
-    fn set_learning_rate(&mut self, rate: f64) {
-        (**self).set_learning_rate(rate);
-    }
+            fn set_learning_rate(&mut self, rate: f64) {
+                (**self).set_learning_rate(rate);
+            }
 
-    fn state(&self) -> &OptimizerState<T> {
-        (**self).state()
-    }
+            fn state(&self) -> &OptimizerState<T> {
+                (**self).state()
+            }
 
-    fn state_mut(&mut self) -> &mut OptimizerState<T> {
-        (**self).state_mut()
-    }
+            fn state_mut(&mut self) -> &mut OptimizerState<T> {
+                (**self).state_mut()
+            }
+        }
+    )+};
 }
+
+through_pointer!(Box<O>, &mut O);
 
 #[cfg(test)]
 mod tests {

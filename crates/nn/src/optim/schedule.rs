@@ -65,7 +65,7 @@ impl Schedule {
         let (step, steps) = (step - rise, steps - rise);
         match self.decay {
             Decay::Constant | Decay::OneCycle => 1.0,
-            Decay::Step { every, factor } => factor.powf((step / (every * steps).round().max(1.0)).floor()),
+            Decay::Step { every, factor } => libm::pow(factor, (step / (every * steps).round().max(1.0)).floor()),
             Decay::Cosine { floor } => cosine(1.0, floor, step / steps),
         }
     }
@@ -75,7 +75,7 @@ impl Schedule {
 /// step on the way; then the value is `to`.
 fn cosine(from: f64, to: f64, part: f64) -> f64 {
     let part = if part.is_finite() { part } else { 1.0 };
-    to + (from - to) * 0.5 * (1.0 + (PI * part).cos())
+    to + (from - to) * 0.5 * (1.0 + libm::cos(PI * part))
 }
 
 #[cfg(test)]

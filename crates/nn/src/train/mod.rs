@@ -128,6 +128,7 @@
 
 mod auroc;
 mod average_precision;
+mod bookmark;
 mod checkpoint;
 mod confusion;
 mod course;
@@ -156,6 +157,7 @@ use serde::{Deserialize, Serialize};
 
 pub use auroc::auroc;
 pub use average_precision::average_precision;
+pub use bookmark::Bookmark;
 pub use checkpoint::{BEST, LAST};
 pub use confusion::Confusion;
 pub use course::{Ended, Epoch, Progress, Trained};

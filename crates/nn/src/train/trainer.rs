@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tensor::Var;
 
 use super::Training;
+use super::bookmark::Bookmark;
 use super::checkpoint::{BEST, Kind, Run};
 use super::course::{Ended, Epoch, Progress, Trained, best};
 use super::error::TrainError;
@@ -43,6 +44,7 @@ pub struct Trainer<'a> {
     checkpoints: Option<PathBuf>,
     every: Duration,
     resume: bool,
+    bookmark: Option<&'a mut Bookmark>,
     /// Bytes for the outputs of the trunk.
     memory: Option<usize>,
     pub(super) ranks: &'a dyn Ranks,
@@ -77,6 +79,7 @@ impl<'a> Trainer<'a> {
             checkpoints: None,
             every: EVERY,
             resume: false,
+            bookmark: None,
             memory: None,
             ranks: &Alone,
             on_step: Box::new(|_, _| ControlFlow::Continue(())),
@@ -135,6 +138,36 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn resume(self) -> Self {
         Self { resume: true, ..self }
+    }
+
+    /// Begins at the bookmark, and leaves it where the training ends, so that a training that a callback stopped goes on in
+    /// another call, without files. The model and the [optimiser](Optimizer) must be those that were left; settings other than
+    /// the batch size and the seed may change in between.
+    ///
+    /// A model that a callback stopped has the weights of its last step, even if they are averaged.
+    ///
+    /// ```
+    /// # use nn::data::fashion_mnist;
+    /// # use nn::layers::{Conv2d, GlobalAvgPool, Linear};
+    /// # use nn::{Model, ModelInfo};
+    /// # let garments = fashion_mnist::train().subset(&(0..200).collect::<Vec<_>>());
+    /// # let info = ModelInfo { normalization: Some(garments.statistics()), ..ModelInfo::default() };
+    /// # let head = Model::builder([28, 28, 1]).layer("conv", Conv2d::new(8, 3).stride(4)).layer("gap", GlobalAvgPool);
+    /// # let mut model = head.layer("fc", Linear::new(10)).info(info).build(1)?;
+    /// use nn::optim::Sgd;
+    /// use nn::train::{Bookmark, Trainer, Training};
+    /// use std::ops::ControlFlow::Break;
+    ///
+    /// let (mut sgd, mut bookmark) = (Sgd::new(0.1, 0.9), Bookmark::default());
+    /// for step in 1..=3 {
+    ///     let trainer = Trainer::new(Training::default(), &mut sgd).bookmark(&mut bookmark).on_step(|_, _| Break(()));
+    ///     assert_eq!(trainer.fit(&mut model, &garments)?.step, step);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn bookmark(self, bookmark: &'a mut Bookmark) -> Self {
+        Self { bookmark: Some(bookmark), ..self }
     }
 
     /// Caches the outputs of the frozen layers before the first trained one, in at most `memory` bytes, so that they are
@@ -267,8 +300,11 @@ impl<'a> Trainer<'a> {
         if let Some(folder) = self.checkpoints.as_ref().filter(|_| self.resume) {
             run.resume(folder, &mut *self.optimizer, &exchange)?;
         }
+        if let Some(bookmark) = &mut self.bookmark {
+            bookmark.open(&mut run);
+        }
         let ended = loop {
-            if run.at.epoch == self.training.epochs {
+            if run.at.epoch >= self.training.epochs {
                 break Ended::Finished;
             }
             if self.training.patience.is_some_and(|patience| run.epochs_since_best() >= patience) {
@@ -284,6 +320,9 @@ impl<'a> Trainer<'a> {
                 break Ended::Stopped;
             }
         };
+        if let Some(bookmark) = self.bookmark {
+            bookmark.close(&mut run, ended);
+        }
         let (step, steps, history) = (run.at.step, run.steps(), std::mem::take(&mut run.at.history));
         if let Some(average) = run.average {
             *run.model = average.model().clone();
@@ -310,7 +349,9 @@ impl<'a> Trainer<'a> {
         }
         let cached = |index| features.has(index);
         let loader = loader.without(&cached);
-        let (mut saved, order) = (Instant::now(), loader.order(run.at.epoch as u64));
+        // Browsers have no clock for it.
+        let mut saved = self.checkpoints.is_some().then(Instant::now);
+        let order = loader.order(run.at.epoch as u64);
         let batch_size = self.training.batch_size;
         let (places, ahead) = self.places(run.at.batch, order.len(), exchange);
         let mut wish = false;
@@ -321,9 +362,9 @@ impl<'a> Trainer<'a> {
                 if wished || wish && exchange.is_alone() {
                     return Ok(ControlFlow::Break(()));
                 }
-                if saved.elapsed() >= self.every {
+                if saved.is_some_and(|saved| saved.elapsed() >= self.every) {
                     self.save(run)?;
-                    saved = Instant::now();
+                    saved = Some(Instant::now());
                 }
             }
             Ok::<_, TrainError>(ControlFlow::Continue(()))

@@ -11,6 +11,8 @@ use crate::commands::export::ExportArgs;
 use crate::commands::inspect::InspectArgs;
 use crate::commands::man::ManArgs;
 use crate::commands::merge::MergeArgs;
+#[cfg(feature = "pretrained")]
+use crate::commands::page::PageArgs;
 use crate::commands::sweep::SweepArgs;
 use crate::commands::train::TrainArgs;
 use crate::commands::verify::VerifyArgs;
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Certify(CertifyArgs),
     Inspect(InspectArgs),
     Export(ExportArgs),
+    #[cfg(feature = "pretrained")]
+    Page(PageArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

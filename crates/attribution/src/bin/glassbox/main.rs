@@ -86,6 +86,8 @@ fn run(threads: Option<usize>, command: Command, ranks: &dyn Ranks) -> Result<()
         Command::Certify(args) => certify::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Export(args) => export::run(&args),
+        #[cfg(feature = "pretrained")]
+        Command::Page(args) => commands::page::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -10,6 +10,8 @@ pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod methods;
+#[cfg(feature = "pretrained")]
+pub(crate) mod page;
 pub(crate) mod sweep;
 pub(crate) mod train;
 pub(crate) mod verify;

@@ -46,7 +46,8 @@ impl Picture {
         Self::from_photo(&Photo::from_pixels(pixels), model, Path::new("embedded image"))
     }
 
-    fn from_photo(photo: &Photo, model: &Model, path: &Path) -> Result<Self, Failure> {
+    /// A photograph; errors name it `path`.
+    pub(crate) fn from_photo(photo: &Photo, model: &Model, path: &Path) -> Result<Self, Failure> {
         let input = photo.input_of(model).map_err(|error| match error {
             ExplainError::NoNormalization => {
                 format!("{}: {error}, or set --mean and --std", path.display())

@@ -1,24 +1,15 @@
-//! The built-in network: EfficientNet-Lite0, trained on ImageNet, with weights in half precision and batch norms
-//! folded.
+//! The built-in network, with weights in half precision.
 
-use nn::data::Normalization;
-use nn::zoo::{BatchNorms, Head, efficientnet_lite0};
-use nn::{Model, ModelInfo, Naming};
+use nn::Model;
 
+use super::efficientnet;
+pub(crate) use super::efficientnet::NAME;
 use crate::terminal::Failure;
 
-/// The name that replaces a file name in the output.
-pub(crate) const NAME: &str = "EfficientNet-Lite0";
-
 /// © 2020 ML Illustrated, Apache-2.0; the licence and the notice are in the same folder.
-const WEIGHTS: &[u8] = include_bytes!("../../../../pretrained/efficientnet-lite0/weights.safetensors");
-const LABELS: &str = include_str!("../../../../pretrained/efficientnet-lite0/labels.txt");
+pub(crate) const WEIGHTS: &[u8] = include_bytes!("../../../../pretrained/efficientnet-lite0/weights.safetensors");
 
 /// The network, for photographs.
 pub(crate) fn efficientnet() -> Result<Model, Failure> {
-    let classes: Vec<String> = LABELS.lines().map(String::from).collect();
-    let normalization = Normalization::new(vec![127.0; 3], vec![128.0; 3])?.with_scale(1.0)?;
-    let builder = efficientnet_lite0([224, 224, 3], classes.len(), Head::GlobalAvgPool, BatchNorms::Folded);
-    let info = ModelInfo { classes, normalization: Some(normalization), ..ModelInfo::default() };
-    Ok(builder.info(info).build_with(WEIGHTS, &Naming::default())?)
+    efficientnet::with_weights(WEIGHTS)
 }

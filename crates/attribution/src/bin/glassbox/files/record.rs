@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use attribution::Map;
+use attribution::{Map, Method};
 use nn::Model;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,6 +80,23 @@ impl Record {
     /// Writes the file atomically.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
         folder::write(path, &(serde_json::to_string_pretty(self)? + "\n"))
+    }
+}
+
+impl Explained {
+    /// The map of a method for a target.
+    pub(crate) fn new(method: &dyn Method, model: &Model, target: &Asked, why: &str, map: &Map) -> Self {
+        Self {
+            method: method.about().id.into(),
+            settings: method.settings(Some(model)),
+            target: target.clone(),
+            why: why.into(),
+            layers: map.layers().to_vec(),
+            rule: map.coverage().map(ToString::to_string),
+            verdict: map.verdict().to_string(),
+            shape: shape_of(map),
+            sha256: of_map(map),
+        }
     }
 }
 

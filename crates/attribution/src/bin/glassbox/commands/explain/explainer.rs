@@ -391,18 +391,7 @@ impl<'a> Explainer<'a> {
 
     /// The map for the record.
     fn recorded(&self, answer: &Answer<'_>, target: &Asked, why: &str) -> Explained {
-        let Answer { method, map, .. } = answer;
-        Explained {
-            method: method.about().id.into(),
-            settings: method.method.settings(Some(self.model)),
-            target: target.clone(),
-            why: why.into(),
-            layers: map.layers().to_vec(),
-            rule: map.coverage().map(ToString::to_string),
-            verdict: map.verdict().to_string(),
-            shape: record::shape_of(map),
-            sha256: record::of_map(map),
-        }
+        Explained::new(&*answer.method.method, self.model, target, why, &answer.map)
     }
 
     fn panels(&self, caption: &str, picture: &Picture, answers: &[Answer<'_>]) -> Vec<Panel> {

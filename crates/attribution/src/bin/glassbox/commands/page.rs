@@ -1,0 +1,134 @@
+//! `glassbox page`.
+
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use attribution::Photo;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use image::codecs::jpeg::JpegEncoder;
+use nn::files::write_whole;
+use sha2::{Digest, Sha256};
+
+use crate::files::{folder, pretrained};
+use crate::terminal::{Failure, say};
+
+/// Write a page that explains and trains networks in a browser
+///
+/// The page is one file. It needs no server and no network: it contains this program, compiled to WebAssembly, and the built-in
+/// network.
+#[derive(Args, Debug)]
+#[command(after_help = "The module is compiled from the same sources as this program:\n  \
+    rustup target add wasm32-unknown-unknown\n  \
+    cargo build -p glassbox --no-default-features --features web --bin glassbox-web --profile web \\\n      \
+        --target wasm32-unknown-unknown")]
+pub(crate) struct PageArgs {
+    /// The page to write
+    #[arg(short, long, value_name = "FILE.html", default_value = "glassbox.html")]
+    out: PathBuf,
+
+    /// The program, compiled to WebAssembly
+    #[arg(long, value_name = "FILE.wasm", default_value = "target/wasm32-unknown-unknown/web/glassbox-web.wasm")]
+    module: PathBuf,
+}
+
+const BODY: &str = include_str!("../../web/page/page.html");
+const STYLE: &str = include_str!("../../web/page/page.css");
+const WORKER: &str = include_str!("../../web/page/worker.js");
+const SCRIPT: &str = concat!(
+    include_str!("../report/pure.js"),
+    include_str!("../../web/page/draw.js"),
+    include_str!("../../web/page/engine.js"),
+    include_str!("../../web/page/why.js"),
+    include_str!("../../web/page/learn.js"),
+    include_str!("../../web/page/own.js"),
+    include_str!("../../web/page/book.js"),
+    include_str!("../../web/page/page.js"),
+);
+/// The photograph that can be tried at once.
+const EXAMPLE: &[u8] = include_bytes!("../../../../tests/photos/chelsea.png");
+const EXAMPLE_QUALITY: u8 = 90;
+
+/// Writes the page.
+pub(crate) fn run(args: &PageArgs) -> Result<(), Failure> {
+    folder::prepare_for(&args.out)?;
+    let page = page(&module(&args.module)?)?;
+    write_whole(&args.out, page.as_bytes())
+        .map_err(|error| format!("{}: can't be written: {error}", args.out.display()))?;
+    say!("{}: {:.1} MB. Open it in a browser.", args.out.display(), page.len() as f64 / 1e6);
+    Ok(())
+}
+
+/// The module in a file.
+fn module(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = fs::read(path).map_err(|error| {
+        let file = path.display();
+        format!("{file}: the module can't be read: {error}; `glassbox page --help` says how it is compiled")
+    })?;
+    if !bytes.starts_with(b"\0asm") {
+        return Err(format!("{}: expected a module of WebAssembly", path.display()).into());
+    }
+    Ok(bytes)
+}
+
+fn page(module: &[u8]) -> Result<String, Failure> {
+    let mut example = Vec::new();
+    let photo = Photo::read(Cursor::new(EXAMPLE), "chelsea.png")?;
+    photo.to_rgb().write_with_encoder(JpegEncoder::new_with_quality(&mut example, EXAMPLE_QUALITY))?;
+    let carried = [("module", module), ("weights", pretrained::WEIGHTS), ("example", &example)];
+    let mut page = head();
+    page.push_str(BODY);
+    page.push_str(&format!("<script type=\"text/plain\" id=\"worker\">{WORKER}</script>\n"));
+    for (id, bytes) in carried {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        packed.write_all(bytes)?;
+        let text = STANDARD.encode(packed.finish()?);
+        page.push_str(&format!("<script type=\"text/plain\" id=\"{id}\">{text}</script>\n"));
+    }
+    page.push_str(&format!("<script>{SCRIPT}</script>\n</html>\n"));
+    Ok(page)
+}
+
+/// What comes before the body. The content security policy allows no request, and no code but the page's own, which is identified
+/// by its hash; workers are made of text that the page contains.
+fn head() -> String {
+    let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+        <meta name=\"generator\" content=\"glassbox page {version}\">\n\
+        <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+        <meta name=\"color-scheme\" content=\"light dark\">\n\
+        <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; base-uri 'none'; form-action 'none'; \
+        img-src data: blob:; media-src blob:; worker-src blob:; style-src {style}; script-src {script} 'wasm-unsafe-eval'\">\n\
+        <title>Glassbox</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>{STYLE}</style>\n</head>\n",
+        version = env!("CARGO_PKG_VERSION"),
+        style = hash(STYLE),
+        script = hash(SCRIPT),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scripts end at the first `</script>`, whatever it stands in.
+    #[test]
+    fn parts_end_where_they_should() {
+        assert!([SCRIPT, WORKER, STYLE].iter().all(|part| !part.contains("</") && !part.contains("<!--")));
+        let page = page(b"\0asm").unwrap();
+        assert_eq!(page.matches("<script").count(), page.matches("</script>").count());
+        assert_eq!(page.matches("<script").count(), 5);
+    }
+
+    #[test]
+    fn a_file_that_is_no_module_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "text").unwrap();
+        assert!(module(file.path()).unwrap_err().to_string().contains("expected a module of WebAssembly"));
+        assert!(module(Path::new("absent.wasm")).unwrap_err().to_string().contains("--help"));
+    }
+}
