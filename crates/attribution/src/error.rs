@@ -120,7 +120,7 @@ pub enum ExplainError {
         found: usize,
     },
     /// A unit that the layer doesn't have.
-    #[error("there is no unit {unit}: one image's output there is {shape:?}")]
+    #[error("there is no unit {unit}: the layer has {}", units(shape))]
     Unit {
         /// The unit.
         unit: String,
@@ -189,4 +189,17 @@ pub enum ExplainError {
         /// Images to run.
         total: usize,
     },
+}
+
+/// What a layer with outputs of this shape has, in words.
+fn units(shape: &[usize]) -> String {
+    let counted = |what: &str, count: usize| format!("{count} {what}, 0 to {}", count.saturating_sub(1));
+    match *shape {
+        [height, width, channels] => {
+            let (rows, columns) = (counted("rows", height), counted("columns", width));
+            format!("{}; {rows}; {columns}", counted("channels", channels))
+        }
+        [.., channels] => format!("{}, without rows and columns", counted("channels", channels)),
+        [] => "no channels".into(),
+    }
 }

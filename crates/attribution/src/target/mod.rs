@@ -41,6 +41,7 @@ use resolved::Score;
 /// let pixels: Target = Target::from("road").within(Region::All);      // of a map, the sum over its positions
 /// let alike: Target = Target::similar_to(vec![0.1, -0.3, 0.2]);       // the cosine with another picture's embedding
 /// let unit: Target = Target::unit(Unit::new("conv4", 17));            // what drives a channel, or one cell of it
+/// let place: Target = Target::unit(Unit::position("conv4", [2, 3]));  // all channels of one cell
 /// let own: Target = Target::function(|scores| scores.tanh().pick(3)); // anything: [N, K] → [N]
 /// let deep: Target = Target::function_of("gap", |f| f.pick(2));       // anything of any layer's outputs
 /// ```
@@ -107,7 +108,7 @@ impl<T: Real> Target<T> {
         Self(Kind::Similarity(embedding.into().into()))
     }
 
-    /// A channel of a layer, or one of its cells.
+    /// A channel of a layer, one of its cells, or a position with all channels.
     #[must_use]
     pub fn unit(unit: Unit) -> Self {
         Self(Kind::Unit(unit))

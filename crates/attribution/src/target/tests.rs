@@ -82,7 +82,7 @@ fn nan_ranks_last() {
 #[test]
 fn units_are_explained_as_by_the_network_up_to_them() {
     with_pass(|pass, _| {
-        for (unit, layer) in [("sum:1", "sum"), ("sum:2:1,0", "sum"), ("gap:3", "gap")] {
+        for (unit, layer) in [("sum:1", "sum"), ("sum:2:1,0", "sum"), ("sum:*:1,2", "sum"), ("gap:3", "gap")] {
             let parsed = Unit::parse(unit).unwrap();
             assert_eq!(parsed.to_string(), unit);
             let cut: nn::Model<f64> = {
@@ -90,16 +90,16 @@ fn units_are_explained_as_by_the_network_up_to_them() {
                 model.cut_after(layer).unwrap().build(0).unwrap().cast()
             };
             let alone = Pass::new(&cut, images(2)).unwrap();
-            let (channel, cell) = (parsed.channel, parsed.cell);
+            let (channels, cell) = (parsed.channel.map_or(0..4, |channel| channel..channel + 1), parsed.cell);
             let function = move |y: &tensor::Var<f64>| match (y.shape().len(), cell) {
-                (2, _) => y.pick(channel),
-                (_, None) => y.slice(3, channel..channel + 1).sum_axes(&[1, 2, 3]),
+                (2, _) => y.pick(channels.start),
+                (_, None) => y.slice(3, channels.clone()).sum_axes(&[1, 2, 3]),
                 (_, Some([row, column])) => {
                     let cell = y.slice(1, row..row + 1).slice(2, column..column + 1);
-                    cell.slice(3, channel..channel + 1).sum_axes(&[1, 2, 3])
+                    cell.slice(3, channels.clone()).sum_axes(&[1, 2, 3])
                 }
             };
-            let (ours, theirs) = (Target::unit(parsed), Target::function(function));
+            let (ours, theirs) = (Target::unit(parsed), Target::function(function.clone()));
             let of_layer = Target::function_of(layer, function);
             for (a, b) in pass.scores(ours.clone()).unwrap().iter().zip(alone.scores(theirs.clone()).unwrap()) {
                 assert!((a - b).abs() < 1e-6, "{unit}: {a} {b}");
@@ -121,8 +121,15 @@ fn units_are_explained_as_by_the_network_up_to_them() {
             assert!(after.unwrap_err().to_string().contains("layer `sum` comes after `relu1`"));
         }
         let message = |unit: Unit| pass.scores(Target::unit(unit)).unwrap_err().to_string();
-        assert!(message(Unit::new("sum", 99)).starts_with("there is no unit sum:99: one image's output there is ["));
-        assert!(message(Unit::new("gap", 0).at([0, 0])).starts_with("there is no unit gap:0:0,0"));
+        assert_eq!(
+            message(Unit::new("sum", 99)),
+            "there is no unit sum:99: the layer has 4 channels, 0 to 3; 9 rows, 0 to 8; 8 columns, 0 to 7"
+        );
+        assert!(message(Unit::position("sum", [9, 0])).starts_with("there is no unit sum:*:9,0: the layer has"));
+        assert_eq!(
+            message(Unit::new("gap", 0).at([0, 0])),
+            "there is no unit gap:0:0,0: the layer has 4 channels, 0 to 3, without rows and columns"
+        );
         assert!(message(Unit::new("smu", 0)).contains("did you mean `sum`?"));
     });
 }

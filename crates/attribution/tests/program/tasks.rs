@@ -171,16 +171,18 @@ fn maps_are_asked_in_a_region() {
 #[test]
 fn units_are_targets() {
     let (folder, _) = folder(&row(3, None, &[], &[]));
-    let picture = explained(folder.path(), &["--target", "relu:4", "--target", "conv:0:5,6"]);
+    let picture = explained(folder.path(), &["--target", "relu:4", "--target", "conv:0:5,6", "--target", "conv:*:5,6"]);
     let whys: Vec<&str> =
         picture["explanations"].as_array().unwrap().iter().map(|e| e["why"].as_str().unwrap()).collect();
-    assert_eq!(whys, ["relu:4", "conv:0:5,6"]);
+    assert_eq!(whys, ["relu:4", "conv:0:5,6", "conv:*:5,6"]);
     verified(folder.path());
-    let message = fails(
-        folder.path(),
-        &["explain", "a.npy", "--model", "model.safetensors", "--target", "relu:9", "--out", "none"],
-    );
-    assert!(message.contains("there is no unit relu:9: one image's output there is [12, 12, 6]"), "{message}");
+    let message = |unit: &str| {
+        fails(folder.path(), &["explain", "a.npy", "--model", "model.safetensors", "--target", unit, "--out", "none"])
+    };
+    let found = message("relu:9");
+    assert!(found.contains("there is no unit relu:9: the layer has 6 channels, 0 to 5; 12 rows, 0 to 11"), "{found}");
+    let found = message("rely:1");
+    assert!(found.contains("did you mean `relu`?"), "{found}");
 }
 
 /// What can be made is made; what can't is said.

@@ -70,12 +70,22 @@ impl Aim {
     /// # Errors
     /// If the network has no such target; the error says what it has.
     pub(crate) fn parse(text: &str, model: &Model) -> Result<(Self, bool), ExplainError> {
-        match Class::find(model, text) {
-            Ok((class, is_opposed)) => Ok((Self::class(class), is_opposed)),
-            Err(unknown) => match Unit::parse(text).filter(|unit| model.layer_index(&unit.layer).is_ok()) {
-                Some(unit) => Ok((Self::Unit { unit: unit.to_string() }, false)),
-                None => Err(unknown),
-            },
+        match (Class::find(model, text), Unit::parse(text)) {
+            (Ok((class, is_opposed)), _) => Ok((Self::class(class), is_opposed)),
+            (Err(_), Some(unit)) => {
+                unit.check(model)?;
+                Ok((Self::Unit { unit: unit.to_string() }, false))
+            }
+            (Err(unknown), None) => Err(unknown),
+        }
+    }
+
+    /// The target, without a region. `other` is the embedding of the picture to compare with.
+    pub(crate) fn target(&self, other: Option<&[f64]>) -> Target {
+        match self {
+            Self::Class { class, .. } => Target::from(*class),
+            Self::Unit { unit } => Unit::parse(unit).map_or_else(|| Target::from(unit.as_str()), Target::unit),
+            Self::Like { .. } => Target::similar_to(other.unwrap_or_default().to_vec()),
         }
     }
 }
@@ -90,9 +100,7 @@ impl Asked {
     pub(crate) fn target(&self, scene: &Scene<'_>) -> Result<Target, Failure> {
         let target = match (&self.aim, self.versus) {
             (Aim::Class { class, .. }, Some(versus)) => Target::contrast(*class, versus),
-            (Aim::Class { class, .. }, None) => Target::from(*class),
-            (Aim::Unit { unit }, _) => Unit::parse(unit).map_or_else(|| Target::from(unit.as_str()), Target::unit),
-            (Aim::Like { .. }, _) => Target::similar_to(scene.other.unwrap_or_default().to_vec()),
+            (aim, _) => aim.target(scene.other),
         };
         let target = match &self.aim {
             Aim::Class { region: Some(place), .. } => target.within(place.region(scene.picture)?),
@@ -151,7 +159,7 @@ impl Asked {
     pub(crate) fn suffix(&self) -> String {
         match &self.aim {
             Aim::Class { class, .. } => class.to_string(),
-            Aim::Unit { unit } => unit.replace(['/', '\\', ':', ','], "_"),
+            Aim::Unit { unit } => unit.replace(['/', '\\', ':', ',', '*'], "_"),
             Aim::Like { .. } => "like".into(),
         }
     }

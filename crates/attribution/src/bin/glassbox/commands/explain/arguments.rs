@@ -58,8 +58,8 @@ pub(crate) struct ExplainArgs {
     pub(crate) layer: Option<Vec<String>>,
 
     /// What to explain: a class, label or value by name or by index from 0, if need be with its side (`rust:absent`,
-    /// `age:lower`); or a unit of a layer, LAYER:CHANNEL or LAYER:CHANNEL:ROW,COLUMN. Repeat for a row of panels for each
-    /// [default: the likeliest class of each picture]
+    /// `age:lower`); or a unit of a layer, LAYER:CHANNEL, LAYER:CHANNEL:ROW,COLUMN or LAYER:*:ROW,COLUMN. Repeat for a row
+    /// of panels for each [default: the likeliest class of each picture]
     #[arg(
         short,
         long,
