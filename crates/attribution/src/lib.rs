@@ -52,6 +52,7 @@ pub mod rules;
 mod target;
 #[cfg(test)]
 mod testing;
+pub mod units;
 
 pub use baseline::Baseline;
 pub use error::ExplainError;

@@ -29,7 +29,7 @@ pub use verdict::{Origin, Verdict};
 use crate::render::{OPACITY, overlay};
 use crate::rules::Coverage;
 use nn::data::photo::Photo;
-use percentile::percentile;
+pub(crate) use percentile::percentile;
 use upsample::resample;
 
 /// In a signed map, the value with the full colour is this percentile of the absolute values, so that a few extreme

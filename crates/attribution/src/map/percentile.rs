@@ -2,7 +2,7 @@
 
 /// The percentile (nearest rank) of the finite values' magnitudes. If that is 0, as in a map with few nonzero pixels,
 /// the largest magnitude replaces it.
-pub(super) fn percentile(values: impl Iterator<Item = f32>, percentile: f64) -> f32 {
+pub(crate) fn percentile(values: impl Iterator<Item = f32>, percentile: f64) -> f32 {
     let mut magnitudes: Vec<f32> = values.map(f32::abs).filter(|v| v.is_finite()).collect();
     magnitudes.sort_by(f32::total_cmp);
     let rank = (percentile / 100.0 * magnitudes.len() as f64).ceil() as usize;

@@ -162,6 +162,14 @@ impl<'m, T: Real> Pass<'m, T> {
         Ok(self.cells[self.spatial(layer.into())?])
     }
 
+    /// The features of a layer, each in its place: `[N, H, W, C]`.
+    ///
+    /// # Errors
+    /// If there is no such layer, or its output has no positions.
+    pub fn features_at<'a>(&self, layer: impl Into<LayerRef<'a>>) -> Result<Tensor<T>, ExplainError> {
+        Ok(self.features(self.spatial(layer.into())?))
+    }
+
     /// The gradient ∂S/∂f of the score with respect to a layer's output `[N, …]`.
     ///
     /// # Errors
