@@ -3,6 +3,7 @@
 //! [`Map::over`](crate::Map::over) draws a map over its picture in the colours of a [`Palette`]. A [`Grid`] arranges
 //! panels side by side, with legible captions.
 
+mod deviation;
 mod enlarge;
 mod grid;
 mod outline;
@@ -11,6 +12,7 @@ mod palette;
 mod save;
 mod text;
 
+pub use deviation::deviation;
 pub use enlarge::{PANEL, enlarge, enlargement};
 pub use grid::{Grid, Panel};
 pub use outline::outline;

@@ -10,6 +10,7 @@ mod explain;
 mod export;
 mod folders;
 mod inspect;
+mod look;
 mod man;
 mod own_pictures;
 #[cfg(feature = "pretrained")]

@@ -9,6 +9,7 @@ use crate::commands::evaluate::EvaluateArgs;
 use crate::commands::explain::ExplainArgs;
 use crate::commands::export::ExportArgs;
 use crate::commands::inspect::InspectArgs;
+use crate::commands::look::LookArgs;
 use crate::commands::man::ManArgs;
 use crate::commands::merge::MergeArgs;
 #[cfg(feature = "pretrained")]
@@ -57,6 +58,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     Train(TrainArgs),
     Explain(ExplainArgs),
+    Look(LookArgs),
     Evaluate(EvaluateArgs),
     Merge(MergeArgs),
     Sweep(SweepArgs),

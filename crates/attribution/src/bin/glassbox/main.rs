@@ -17,7 +17,9 @@ use tensor::simd::{Tier, use_tier};
 
 use cli::{Cli, Command};
 use commands::demo::DemoArgs;
-use commands::{certify, completions, demo, evaluate, explain, export, inspect, man, merge, sweep, train, verify};
+use commands::{
+    certify, completions, demo, evaluate, explain, export, inspect, look, man, merge, sweep, train, verify,
+};
 use terminal::{Failure, Refuted, Stopped, complain, interrupt, print, progress};
 
 fn main() -> ExitCode {
@@ -79,6 +81,7 @@ fn run(threads: Option<usize>, command: Command, ranks: &dyn Ranks) -> Result<()
         Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(&args, ranks),
         Command::Explain(args) => explain::run(&args, ranks),
+        Command::Look(args) => look::run(&args),
         Command::Evaluate(args) => evaluate::run(&args, ranks),
         Command::Merge(args) => merge::run(args),
         Command::Sweep(args) => sweep::run(&args, ranks),

@@ -119,7 +119,7 @@ fn applicable(model: &Model, wanted: impl Fn(&About) -> bool) -> Result<Vec<Chos
 }
 
 /// A pass over a black image. Whether a method applies to a model depends on the layers, not on the picture.
-fn black(model: &Model) -> Result<Pass<'_>, ExplainError> {
+pub(crate) fn black(model: &Model) -> Result<Pass<'_>, ExplainError> {
     Pass::new(model, Tensor::zeros(model.input_shape()))
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod inspect;
+pub(crate) mod look;
 pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod methods;

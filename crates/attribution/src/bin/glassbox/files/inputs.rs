@@ -23,11 +23,12 @@ const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "jpe", "webp", "gif", "bmp", 
 /// Extensions of unsupported pictures. They are opened too, so that the user gets an error for each.
 const FOREIGN: [&str; 4] = ["heic", "heif", "avif", "jxl"];
 
-/// The files, and the files of the folders, sorted by name. Folders within folders aren't read, which is said.
+/// The files, and the files of the folders, sorted by name, each with whether it was found in a folder. Folders within
+/// folders aren't read, which is said.
 ///
 /// # Errors
-/// If a folder can't be read or has no pictures, or if two files have the same output name.
-pub(crate) fn collect(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
+/// If a folder can't be read or has no pictures.
+pub(crate) fn listed(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Failure> {
     let mut inputs = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -37,8 +38,16 @@ pub(crate) fn collect(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
             inputs.push((path.clone(), false));
         }
     }
+    Ok(inputs)
+}
+
+/// The [listed] files, with names for their output files.
+///
+/// # Errors
+/// As for [`listed`], or if two files have the same output name.
+pub(crate) fn collect(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
     let mut taken: HashMap<OsString, PathBuf> = HashMap::new();
-    let named = inputs.into_iter().map(|(path, found)| {
+    let named = listed(paths)?.into_iter().map(|(path, found)| {
         let stem = path.file_stem().map(OsString::from);
         let mut name = stem.ok_or_else(|| format!("{}: not the name of a file", path.display()))?;
         if found && taken.contains_key(&name) {

@@ -111,6 +111,14 @@ impl Picture {
         }))
     }
 
+    /// What the network sees: the input, as a picture of its size.
+    pub(crate) fn seen(&self, model: &Model) -> RgbImage {
+        let [_, height, width, channels] = self.input.shape()[..] else { unreachable!("one image") };
+        let values = self.input.as_slice().to_vec();
+        let array = Array3::from_shape_vec((height, width, channels), values).expect("one image");
+        Photo::from_pixels(pixels(&array, model).view()).to_rgb()
+    }
+
     /// The picture, enlarged if it is small.
     pub(crate) fn shown(&self) -> RgbImage {
         enlarge(&self.display)

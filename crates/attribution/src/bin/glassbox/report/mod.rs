@@ -7,6 +7,7 @@ mod entry;
 mod labelled;
 mod sheet;
 mod table;
+mod tiles;
 mod view;
 
 use std::fs::File;
@@ -23,6 +24,7 @@ pub(crate) use entry::{Choice, Entry, Explanation};
 pub(crate) use labelled::Labelled;
 pub(crate) use sheet::{panel, sheet};
 pub(crate) use table::{Figure, Table};
+pub(crate) use tiles::{Column, Row, Tile};
 
 use crate::files::folder;
 use crate::terminal::Failure;
@@ -125,6 +127,13 @@ impl Page {
         }
         self.sections.push(("Object or background", "worst", view::worst(&rows)));
         Ok(())
+    }
+
+    /// Adds rows of small pictures, under a sentence on what they show.
+    pub(crate) fn tiles(&mut self, heading: &'static str, anchor: &'static str, note: &str, rows: &[Row]) {
+        if !rows.is_empty() {
+            self.sections.push((heading, anchor, tiles::markup(note, rows)));
+        }
     }
 
     /// Adds a table with the precision and recall of each class.

@@ -35,7 +35,8 @@ pub(super) fn page(page: &Page) -> Markup {
                 a.skip href="#main" { "Skip to the pictures" }
                 (header(page))
                 main #main {
-                    @if page.gallery.is_empty() { p { "There are no pictures in this report." } } @else { (pictures(page)) }
+                    @if page.is_empty() { p { "There are no pictures in this report." } }
+                    @if !page.gallery.is_empty() { (pictures(page)) }
                     @for (heading, anchor, content) in &page.sections {
                         section id=(anchor) aria-labelledby=(format!("{anchor}-heading")) {
                             h2 id=(format!("{anchor}-heading")) { (heading) }

@@ -1,0 +1,108 @@
+//! The command line of `glassbox look`.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::files::model::ModelArgs;
+use crate::terminal::Failure;
+use crate::terminal::values::positive;
+
+/// Extensions of networks' files.
+const NETWORKS: [&str; 2] = ["safetensors", "onnx"];
+
+/// See what the units of a network look for
+///
+/// Writes a report, index.html, with the filters of the first layer, the feature maps of the first picture, and for each
+/// channel the pictures that drive it most, cut to what the unit sees of them (its receptive field), with guided
+/// backpropagation and deconvnet of that unit beside; and with a picture that is made to drive it. The default network,
+/// EfficientNet-Lite0, is built in.
+///
+/// Ctrl-C writes what there is.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = "Examples:\n  \
+    glassbox look photos/                                the built-in network, its first channels at four depths\n  \
+    glassbox look garments.safetensors garments/ --layer relu2,relu4 --per-layer 16\n  \
+    glassbox look resnet18.onnx photos/ --target layer3.0.relu:17 --patches 16\n  \
+    glassbox look --target \"Egyptian cat\" --target espresso --steps 256\n  \
+    glassbox look photos/ --steps 0 --json | jq '.channels[].pictures[0].picture'\n\n\
+    With --json: an object with report (the page); pictures, their number; channels, a list of {unit, undriven, \
+    receptive_field, pictures, made}, where undriven says that no picture drives it, pictures is a list of {picture, cell, \
+    value, box}, strongest first, cell is [row, column] and box the edges of what the unit sees, [left, top, right, bottom] in \
+    pixels of the network's input; targets, a list of {target, made}. made is {before, after}, the score of the noise that a \
+    picture was made from and of that picture, or null.")]
+pub(crate) struct LookArgs {
+    /// The network's file (.safetensors, .onnx), and pictures or folders of pictures, as `glassbox explain` takes them
+    #[arg(value_name = "MODEL|IMAGE|FOLDER")]
+    paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    network: ModelArgs,
+
+    /// Layers whose channels are shown [default: four activations, from the first to the last]
+    #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
+    pub(super) layer: Option<Vec<String>>,
+
+    /// Show these alone: channels, LAYER:CHANNEL; for other units, LAYER:CHANNEL:ROW,COLUMN or LAYER:*:ROW,COLUMN, and for
+    /// classes, only a picture is made. Repeat for several
+    #[arg(
+        short,
+        long,
+        visible_alias = "class",
+        visible_short_alias = 'c',
+        value_name = "TARGET",
+        conflicts_with = "layer"
+    )]
+    pub(super) target: Vec<String>,
+
+    /// Number of channels shown of each layer: the first that a picture drives
+    #[arg(long, value_name = "N", default_value = "8", value_parser = positive, conflicts_with = "target")]
+    pub(super) per_layer: usize,
+
+    /// Number of pictures shown for each channel [default: 9, or as many as there are]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(super) patches: Option<usize>,
+
+    /// Number of steps in which a picture is made to drive a unit; 0 for none
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub(super) steps: usize,
+
+    /// Seed of the pictures that are made
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(super) seed: u64,
+
+    /// Look at only the first N pictures; those of a folder are sorted by name
+    #[arg(short = 'n', long, value_name = "N", value_parser = positive)]
+    pub(super) limit: Option<usize>,
+
+    /// Output folder; created if missing, refused if it contains another command's report
+    #[arg(short, long, value_name = "DIR", default_value = "glassbox-look")]
+    pub(super) out: PathBuf,
+
+    /// Print the results as JSON instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl LookArgs {
+    /// The network, and the pictures and folders.
+    pub(super) fn parts(&self) -> Result<(ModelArgs, &[PathBuf]), Failure> {
+        let (mut network, paths) = (self.network.clone(), &self.paths[..]);
+        match (paths, &network.model) {
+            ([file, ..], Some(model)) if is_network(file) => {
+                Err(format!("{}: the network is {} already (--model)", file.display(), model.display()).into())
+            }
+            ([file, pictures @ ..], None) if is_network(file) => {
+                network.model = Some(file.clone());
+                Ok((network, pictures))
+            }
+            _ => Ok((network, paths)),
+        }
+    }
+}
+
+fn is_network(path: &Path) -> bool {
+    let ending = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+    !path.is_dir() && ending.is_some_and(|ending| NETWORKS.contains(&ending.as_str()))
+}

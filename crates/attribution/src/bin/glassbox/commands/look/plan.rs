@@ -1,0 +1,94 @@
+//! What is looked at.
+
+use attribution::map::Cells;
+use attribution::{ExplainError, Pass, Target, Unit};
+use nn::{Layer, Model, ModelNode};
+
+use super::LookArgs;
+use crate::files::asked::{Aim, Asked};
+
+/// Number of layers that are shown if none is named.
+const LAYERS: usize = 4;
+
+/// A layer whose channels are shown.
+pub(super) struct Planned {
+    pub(super) layer: String,
+    /// Height, width and number of channels of one picture's output.
+    pub(super) shape: [usize; 3],
+    pub(super) cells: Option<Cells>,
+    /// The channels that are asked for; if none is, the first that a picture drives.
+    pub(super) channels: Vec<usize>,
+}
+
+/// What is looked at.
+pub(super) struct Plan {
+    pub(super) layers: Vec<Planned>,
+    /// Classes, and units that aren't channels, each with its name.
+    pub(super) others: Vec<(String, Target)>,
+}
+
+impl Plan {
+    /// # Errors
+    /// If the network has no such layer or target; the error says what it has.
+    pub(super) fn new(args: &LookArgs, pass: &Pass<'_>) -> Result<Self, ExplainError> {
+        let model = pass.model();
+        let mut plan = Self { layers: Vec::new(), others: Vec::new() };
+        for text in &args.target {
+            let (aim, is_opposed) = Aim::parse(text, model)?;
+            let channel = match &aim {
+                Aim::Unit { unit } => Unit::parse(unit).filter(|unit| unit.cell.is_none()),
+                _ => None,
+            };
+            match channel.and_then(|unit| Some((Planned::new(&unit.layer, pass).ok()?, unit.channel?))) {
+                Some((planned, channel)) => {
+                    let known = plan.layers.iter().position(|known| known.layer == planned.layer);
+                    let index = known.unwrap_or_else(|| {
+                        plan.layers.push(planned);
+                        plan.layers.len() - 1
+                    });
+                    plan.layers[index].channels.push(channel);
+                }
+                None => {
+                    let target = if is_opposed { aim.target(None).negated() } else { aim.target(None) };
+                    let name = Asked { aim, versus: None, counterfactual: is_opposed }.words(model);
+                    plan.others.push((name, target));
+                }
+            }
+        }
+        if args.target.is_empty() {
+            let named = args.layer.clone().unwrap_or_else(|| usual(model));
+            plan.layers = named.iter().map(|layer| Planned::new(layer, pass)).collect::<Result<_, _>>()?;
+        }
+        Ok(plan)
+    }
+}
+
+impl Planned {
+    fn new(layer: &str, pass: &Pass<'_>) -> Result<Self, ExplainError> {
+        let model = pass.model();
+        let node = &model.layers()[model.layer_index(layer)?];
+        let Ok(shape) = <[usize; 3]>::try_from(&node.output_shape[..]) else {
+            let spatial = model.layers().iter().filter(|node| has_rows(node)).map(|node| node.name.clone()).collect();
+            return Err(ExplainError::NotSpatial { layer: layer.into(), shape: node.output_shape.clone(), spatial });
+        };
+        Ok(Self { layer: node.name.clone(), shape, cells: pass.cells(layer)?, channels: Vec::new() })
+    }
+}
+
+fn has_rows(node: &ModelNode) -> bool {
+    node.output_shape.len() == 3
+}
+
+/// Some of the activations, or of all layers with rows and columns, from the first to the last.
+fn usual(model: &Model) -> Vec<String> {
+    let with = |is_wanted: fn(&Layer) -> bool| -> Vec<String> {
+        let wanted = model.layers().iter().filter(|node| has_rows(node) && is_wanted(&node.layer));
+        wanted.map(|node| node.name.clone()).collect()
+    };
+    let rectified = with(|layer| matches!(layer, Layer::Relu(_) | Layer::Clip(_)));
+    let from = if rectified.is_empty() { with(|_| true) } else { rectified };
+    let mut chosen: Vec<String> =
+        (0..LAYERS).filter_map(|i| from.get(i * from.len().saturating_sub(1) / (LAYERS - 1))).cloned().collect();
+    chosen.dedup();
+    chosen
+}
