@@ -2,7 +2,8 @@
 //!
 //! The chapters are `docs/*.md`. A formula stands between two `$` on one line, or in lines of its own between two lines
 //! `$$`. Code, in blocks and in spans, is left alone. A formula that can't be read stops the build and is named. A picture on a
-//! line of its own, a PNG file beside the chapters, is put into the page.
+//! line of its own, `![words](name.png)`, is put into the page. So is a figure, `![caption](figures/name.svg)`, with its caption
+//! below; `tests/figures` draws it.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,9 @@ use pulldown_latex::{Parser, RenderConfig, Storage, push_mathml};
 const STYLE: &str = "\n\n<style>\
     .docblock p, .docblock li, .docblock td { overflow: visible !important; }\
     .docblock .formula { overflow: auto hidden !important; padding: 0.3em 0; margin-bottom: 0.75em; }\
+    figure.drawn { margin: 1.2em 0; text-align: center; }\
+    figure.drawn svg { max-width: 100%; height: auto; }\
+    figure.drawn figcaption { font-size: 0.9em; }\
     math { font-family: 'STIX Two Math', 'Latin Modern Math', 'Cambria Math', 'STIX Math', 'DejaVu Math TeX Gyre', math; }\
     .formula mtable { math-style: normal; }\
     mtd { padding: 0.2em 0; }\
@@ -54,7 +58,7 @@ fn chapter(path: &Path) -> Result<String> {
                 result += line;
             }
             (None, "$$") => formula = Some(String::new()),
-            (None, line) if line.starts_with("![") => result += &picture(line, path).map_err(named)?,
+            (None, line) if line.starts_with("![") => result += &illustration(line, path).map_err(named)?,
             (None, _) => result += &text(line).map_err(named)?,
             (Some(latex), "$$") => {
                 // A block element of its own, which Markdown hands on as it is.
@@ -72,11 +76,23 @@ fn chapter(path: &Path) -> Result<String> {
     }
 }
 
-/// A picture `![text](file.png)` with the file's content instead of its name.
-fn picture(line: &str, chapter: &Path) -> Result<String> {
-    let (text, file) = line.strip_suffix(')').and_then(|line| line.split_once("](")).ok_or("a picture isn't closed")?;
-    let content = fs::read(chapter.with_file_name(file)).map_err(|error| format!("{file}: {error}"))?;
-    Ok(format!("{text}](data:image/png;base64,{})", STANDARD.encode(content)))
+/// A picture `![text](file.png)` with the file's content instead of its name, or a figure `![caption](file.svg)`.
+fn illustration(line: &str, chapter: &Path) -> Result<String> {
+    let (words, file) =
+        line.strip_suffix(')').and_then(|line| line.split_once("](")).ok_or("a picture isn't closed")?;
+    let path = chapter.with_file_name(file);
+    if !file.ends_with(".svg") {
+        let content = fs::read(path).map_err(|error| format!("{file}: {error}"))?;
+        return Ok(format!("{words}](data:image/png;base64,{})", STANDARD.encode(content)));
+    }
+    // A new figure is drawn by a test, which needs this crate.
+    let drawing = fs::read_to_string(path).unwrap_or_else(|error| {
+        println!("cargo::warning={file}: {error}; `BLESS=1 cargo test -p glassbox --test book` draws it");
+        String::new()
+    });
+    // In the page itself a drawing takes the colour of the text. The caption is Markdown, between two blocks of HTML.
+    let caption = text(words.trim_start_matches("!["))?;
+    Ok(format!("<figure class=\"drawn\">\n{drawing}<figcaption>\n\n{caption}\n\n</figcaption></figure>\n"))
 }
 
 /// A line of text with its formulas in MathML.

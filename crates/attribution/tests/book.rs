@@ -1,8 +1,11 @@
-//! The chapters cover what there is, and their formulas reach the page.
+//! The chapters cover what there is, and their formulas and figures reach the page.
 
-use std::collections::HashMap;
+mod figures;
+
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// The sources of the chapters and of the front page, with their names.
 fn chapters() -> Vec<(String, String)> {
@@ -43,25 +46,48 @@ fn sections(chapter: &str) -> Vec<String> {
     sections
 }
 
+/// Whether the section shows a figure that the book's own code draws.
+fn shows(section: &str) -> bool {
+    section.contains("](figures/")
+}
+
 /// Whether the section links to this, and has a displayed formula and a tested example.
 fn derives(section: &str, link: &str) -> bool {
     let targets = [format!("]({link})"), format!("]({link}())")];
     targets.iter().any(|target| section.contains(target)) && section.contains("\n$$\n") && section.contains("\n```\n")
 }
 
-/// What a module's source exports, except how layers are described and applied, and errors.
-fn exports(module: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(module).join("mod.rs");
-    let source = fs::read_to_string(path).unwrap();
+/// What a module's source exports, each with the file or folder that it comes from; except how layers are described and applied,
+/// and errors.
+fn exports(module: &str) -> Vec<(PathBuf, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(module);
+    let source = fs::read_to_string(folder.join("mod.rs")).unwrap();
     let uses = source.split("\npub use ").skip(1).map(|rest| rest.split(';').next().unwrap());
     let others = ["apply", "error", "kind", "layer", "measure", "parameter", "refusal", "run", "settings"];
-    let uses = uses.filter(|path| !others.contains(&path.split("::").next().unwrap()));
-    let names = uses.flat_map(|path| path.rsplit("::").next().unwrap().split([',', '{', '}']));
-    names.map(|name| name.trim().to_string()).filter(|name| !name.is_empty()).collect()
+    let exported = uses.flat_map(|path| {
+        let (from, names) = path.split_once("::").unwrap();
+        let names = names.rsplit("::").next().unwrap().split([',', '{', '}']).map(str::trim);
+        names.map(|name| (from.to_string(), name.to_string())).collect::<Vec<_>>()
+    });
+    let wanted = exported.filter(|(from, name)| !others.contains(&from.as_str()) && !name.is_empty());
+    wanted.map(|(from, name)| (folder.join(from), name)).collect()
 }
 
-/// What is public and computes something, as the chapters link to it.
-fn links() -> Vec<String> {
+/// Whether a layer's source speaks of windows: it reads several places of a picture for one.
+fn has_windows(source: &Path) -> bool {
+    let file = source.with_extension("rs");
+    let folder = fs::read_dir(source).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let mut files =
+        folder.chain(file.exists().then_some(file)).filter(|path| path.is_file() && !path.ends_with("tests.rs"));
+    files.any(|path| {
+        let text = fs::read_to_string(path).unwrap();
+        text.contains("window") || text.contains("Reach::Scaled")
+    })
+}
+
+/// What is public and computes something, as the chapters link to it, and whether it must be shown in a figure as well: methods,
+/// measures, and layers with windows.
+fn links() -> Vec<(String, bool)> {
     let modules = [
         ("tensor/src/ops", "tensor::ops"),
         ("nn/src/layers", "nn::layers"),
@@ -74,18 +100,33 @@ fn links() -> Vec<String> {
         let names = exports(module);
         assert!(names.len() > 1, "{module}: {names:?}");
         // Constants are settings of what is listed anyway.
-        let names = names.into_iter().filter(|name| name.contains(|c: char| c.is_lowercase()));
-        names.map(move |name| format!("{path}::{name}"))
+        let names = names.into_iter().filter(|(_, name)| name.contains(|c: char| c.is_lowercase()));
+        names.map(move |(source, name)| {
+            let is_shown = match *path {
+                "crate::methods" | "crate::measures" => true,
+                "nn::layers" => has_windows(&source),
+                _ => false,
+            };
+            (format!("{path}::{name}"), is_shown)
+        })
     });
     links.collect()
 }
 
 #[test]
-fn every_operation_has_a_section_with_a_formula_and_a_tested_example() {
+fn every_operation_has_a_section_with_a_formula_a_tested_example_and_a_figure_of_its_windows() {
     let sections: Vec<String> = chapters().iter().flat_map(|(_, chapter)| sections(chapter)).collect();
-    let is_derived = |link: &String| sections.iter().any(|section| derives(section, link));
-    let missing: Vec<String> = links().into_iter().filter(|link| !is_derived(link)).collect();
-    assert!(missing.is_empty(), "no section links to these, and has a formula and an example: {missing:#?}");
+    let links = links();
+    let shown = links.iter().filter(|(_, is_shown)| *is_shown).count();
+    assert!(shown > 40 && shown < links.len(), "{shown} of {}", links.len());
+    let is_derived = |(link, is_shown): &(String, bool)| {
+        sections.iter().any(|section| derives(section, link) && (!is_shown || shows(section)))
+    };
+    let missing: Vec<(String, bool)> = links.into_iter().filter(|link| !is_derived(link)).collect();
+    assert!(
+        missing.is_empty(),
+        "no section links to these, and has a formula, an example and, where true, a figure: {missing:#?}"
+    );
 }
 
 #[test]
@@ -99,8 +140,8 @@ fn every_method_has_a_section_in_the_chapter_that_it_names() {
         let named = method.about().chapter;
         let chapter = chapters.get(&format!("{named}.md")).unwrap_or_else(|| panic!("{name} names {named}"));
         let link = format!("crate::methods::{name}");
-        let is_derived = sections(chapter).iter().any(|section| derives(section, &link));
-        assert!(is_derived, "no section of {named} links to {link}, and has a formula and an example");
+        let is_derived = sections(chapter).iter().any(|section| derives(section, &link) && shows(section));
+        assert!(is_derived, "no section of {named} links to {link}, and has a formula, an example and a figure");
     }
 }
 
@@ -177,6 +218,60 @@ fn the_other_crates_front_pages_name_chapters_that_exist() {
         assert!(!named.is_empty(), "{module}");
         for chapter in named {
             assert!(headings.contains(&chapter), "{module} names {chapter}");
+        }
+    }
+}
+
+/// The figures as they are drawn now, by their names.
+static FIGURES: LazyLock<BTreeMap<&str, String>> = LazyLock::new(|| {
+    let all = figures::all();
+    let named: BTreeMap<&str, String> = all.iter().map(|figure| (figure.name, figure.svg())).collect();
+    assert_eq!(named.len(), all.len(), "two figures have one name");
+    named
+});
+
+fn figures_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/figures")
+}
+
+#[test]
+fn the_figures_are_what_their_code_draws() {
+    let is_blessed = std::env::var("BLESS").is_ok_and(|bless| bless == "1");
+    for (name, svg) in FIGURES.iter() {
+        let path = figures_folder().join(format!("{name}.svg"));
+        if is_blessed {
+            fs::write(&path, svg).unwrap();
+        }
+        let stored = fs::read_to_string(&path).unwrap_or_default();
+        assert!(stored == *svg, "{name}.svg is another; if that is right, run this test with BLESS=1");
+    }
+    for entry in fs::read_dir(figures_folder()).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        assert!(FIGURES.contains_key(file.trim_end_matches(".svg")), "no code draws docs/figures/{file}");
+    }
+}
+
+#[test]
+fn every_figure_is_shown_once() {
+    let chapters = chapters();
+    assert!(FIGURES.len() >= 40, "{} figures", FIGURES.len());
+    for name in FIGURES.keys() {
+        let shown: usize =
+            chapters.iter().map(|(_, text)| text.matches(&format!("](figures/{name}.svg)")).count()).sum();
+        assert_eq!(shown, 1, "{name}");
+    }
+}
+
+#[test]
+fn figures_fit_both_themes_and_speak_to_all_readers() {
+    for (name, svg) in FIGURES.iter() {
+        assert!(svg.len() < 60_000, "{name}: {} bytes", svg.len());
+        assert!(svg.contains("role=\"img\"") && svg.contains("fill=\"currentColor\""), "{name}");
+        let part = |tag: &str| svg.split_once(&format!("<{tag} id=")).unwrap().1.split_once("</").unwrap().0.len();
+        assert!(part("title") > 20 && part("desc") > 80, "{name}: it isn't described");
+        // Black, white and greys would vanish in one of the themes. A blank line would end the block of HTML.
+        for colour in ["\"black", "\"white", "\"#000", "\"#fff", "<style", "@font-face", "\n\n", "NaN", "$", "`"] {
+            assert!(!svg.contains(colour), "{name}: {colour}");
         }
     }
 }
