@@ -2,6 +2,7 @@
 
 use tensor::Var;
 
+use super::forward::Read;
 use super::plan::{Chain, Chains};
 use super::{Model, Source};
 use crate::layers::matmul::product_of_mapped;
@@ -41,7 +42,7 @@ impl<T: Real> Model<T> {
     pub(super) fn apply_attention(
         &self,
         chain: &Chain,
-        read: &dyn Fn(&Source, &[Option<Var<T>>]) -> Var<T>,
+        read: &Read<'_, T>,
         activations: &mut [Option<Var<T>>],
         parameters: &[Option<Var<T>>],
         mode: Mode,

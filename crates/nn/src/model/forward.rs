@@ -32,6 +32,9 @@ pub struct Recorded<T: Real> {
     activations: Vec<Var<T>>,
 }
 
+/// The variable of an input, given those of the layers so far.
+pub(super) type Read<'a, T> = dyn Fn(&Source, &[Option<Var<T>>]) -> Var<T> + 'a;
+
 impl<T: Real> Recorded<T> {
     /// The tape.
     #[must_use]
@@ -234,7 +237,7 @@ impl<T: Real> Model<T> {
     fn apply_chain(
         &self,
         chain: &Chain,
-        read: &dyn Fn(&Source, &[Option<Var<T>>]) -> Var<T>,
+        read: &Read<'_, T>,
         activations: &mut [Option<Var<T>>],
         parameters: &[Option<Var<T>>],
         mode: Mode,
