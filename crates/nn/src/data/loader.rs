@@ -374,7 +374,8 @@ mod tests {
         let (set, normalization) = (counting(23), halves());
         let loader = Loader::new(&set, &normalization, 4).shuffled(9);
         let (order, places) = (loader.order(1), |from: usize| from..(from + 4).min(23));
-        let demanded: Vec<Batch> = loader.on_demand(1, &order, (8..23).step_by(4).map(places).collect()).map(Result::unwrap).collect();
+        let demanded: Vec<Batch> =
+            loader.on_demand(1, &order, (8..23).step_by(4).map(places).collect()).map(Result::unwrap).collect();
         assert_eq!(demanded, loader.epoch(1, 2, |batches| batches.map(Result::unwrap).collect::<Vec<_>>()));
         let set = Unreadable(counting(23), order[9]);
         let loader = Loader::new(&set, &normalization, 4);

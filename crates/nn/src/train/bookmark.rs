@@ -46,7 +46,8 @@ mod tests {
         let builder = builder.layer("bn", BatchNorm::new()).layer("relu", Relu);
         let builder = builder.layer("drop", Dropout { probability: 0.25 }).layer("gap", GlobalAvgPool);
         let mut model = builder.layer("fc", Linear::new(10)).info(info).build(3).unwrap();
-        let training = Training { epochs: 2, batch_size: 16, weight_average, clip_norm: Some(1.0), ..Training::default() };
+        let training =
+            Training { epochs: 2, batch_size: 16, weight_average, clip_norm: Some(1.0), ..Training::default() };
         let augmentation = Augmentation { flip: true, shift: 2, ..Augmentation::default() };
         let (mut adam, mut bookmark) = (Adam::new(0.01), Bookmark::default());
         loop {

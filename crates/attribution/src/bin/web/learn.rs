@@ -67,7 +67,10 @@ enum Kind {
 enum Data {
     Garments,
     /// Pictures of the user's, grey, which are the bytes of the message, with the class of each.
-    Own { classes: Vec<String>, labels: Vec<usize> },
+    Own {
+        classes: Vec<String>,
+        labels: Vec<usize>,
+    },
 }
 
 /// A training.
@@ -113,8 +116,13 @@ impl Learn {
         };
         let model = settings.network(images.class_names().len()).info(info).build(*seed)?;
         let schedule = Schedule { warmup: 0.0, decay: Decay::Constant };
-        let training =
-            Training { epochs: EPOCHS, batch_size: (*batch).clamp(1, 512), schedule, seed: *seed, ..Training::default() };
+        let training = Training {
+            epochs: EPOCHS,
+            batch_size: (*batch).clamp(1, 512),
+            schedule,
+            seed: *seed,
+            ..Training::default()
+        };
         let optimizer: Box<dyn Optimizer<f32>> = match optimizer {
             Kind::Sgd => Box::new(Sgd::new(training.learning_rate, 0.9)),
             Kind::Adam => Box::new(Adam::new(training.learning_rate)),
@@ -146,10 +154,11 @@ impl Learn {
     pub(crate) fn train(&mut self, steps: usize, learning_rate: f64) -> Result<Reply, Failure> {
         let training = Training { learning_rate, ..self.training };
         let mut taken: Vec<Value> = Vec::new();
-        let trainer = Trainer::new(training, &mut self.optimizer).bookmark(&mut self.bookmark).on_step(|progress, _| {
-            taken.push(json!([progress.step, progress.loss, progress.score.value()]));
-            if taken.len() >= steps { Break(()) } else { Continue(()) }
-        });
+        let trainer =
+            Trainer::new(training, &mut self.optimizer).bookmark(&mut self.bookmark).on_step(|progress, _| {
+                taken.push(json!([progress.step, progress.loss, progress.score.value()]));
+                if taken.len() >= steps { Break(()) } else { Continue(()) }
+            });
         trainer.fit(&mut self.model, &self.images)?;
         Ok(said(json!({ "steps": taken })))
     }

@@ -1,7 +1,7 @@
 //! The module behind the page: what `page/worker.js` calls in WebAssembly.
 //!
 //! JavaScript writes a message where [`room`] says, calls [`answer`], and reads the reply there ([`message`] has their form). An
-//! instance has one network, or one training. Nothing is imported.
+//! instance has one network, or one training. The only import is [`progress`]'s.
 
 #[path = "../glassbox/files"]
 #[allow(dead_code, reason = "the program uses the rest")]
@@ -16,6 +16,7 @@ mod book;
 mod learn;
 mod message;
 mod palettes;
+mod progress;
 mod tape;
 mod terminal;
 mod why;
@@ -46,6 +47,10 @@ impl Work {
         match ask {
             Ask::Photographs => self.found(Why::of_photographs(bytes)?),
             Ask::Onnx { name } => self.found(Why::of_onnx(&name, bytes)?),
+            Ask::Prepare { mean, std, classes } => {
+                self.why()?.prepare(mean, std, classes)?;
+                self.why()?.network()
+            }
             Ask::Photo { name } => self.why()?.photo(&name, bytes),
             Ask::Explain { method, target, layer } => self.why()?.explain(&method, target, layer.as_deref()),
             Ask::Certify { target } => self.why()?.certify(&target),

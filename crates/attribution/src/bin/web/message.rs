@@ -20,6 +20,8 @@ pub(crate) enum Ask {
     Photographs,
     /// The network in an ONNX file.
     Onnx { name: String },
+    /// How pictures are prepared for a network whose file doesn't say it, and the names of its classes.
+    Prepare { mean: Vec<f32>, std: Vec<f32>, classes: Vec<String> },
     /// Looks at a picture.
     Photo { name: String },
     /// A map of the picture.
@@ -96,7 +98,8 @@ pub(crate) fn read(message: &[u8]) -> Result<(Ask, &[u8]), Failure> {
 pub(crate) fn written(reply: Result<Reply, Failure>) -> Vec<u8> {
     // Errors of libraries may have several lines.
     let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let Reply { json, bytes } = reply.unwrap_or_else(|failure| said(json!({ "failed": one_line(failure.to_string()) })));
+    let Reply { json, bytes } =
+        reply.unwrap_or_else(|failure| said(json!({ "failed": one_line(failure.to_string()) })));
     let mut json = json.to_string();
     json.push_str(&" ".repeat(json.len().next_multiple_of(4) - json.len()));
     let lengths = [json.len(), bytes.len()].map(|length| (length as u32).to_le_bytes()).concat();

@@ -19,7 +19,8 @@ pub(crate) fn tape(learn: &Learn, picture: usize) -> Result<Reply, Failure> {
     seed.make_mut()[class] = 1.0;
     let nodes = tape.nodes();
     let vars: Vec<_> = nodes.iter().take(logits.id() + 1).filter_map(|node| tape.var(node.id())).collect();
-    let mut reply = said(json!({ "class": class, "score": logits.value().as_slice()[class], "nodes": [], "rules": [] }));
+    let mut reply =
+        said(json!({ "class": class, "score": logits.value().as_slice()[class], "nodes": [], "rules": [] }));
     for (node, var) in nodes.iter().zip(&vars) {
         let operation = node.any_op().name();
         let values = reply.floats(var.value().as_slice().iter().copied());

@@ -7,8 +7,9 @@ use attribution::methods::{all, parse};
 use attribution::question::{About, Cost};
 use attribution::{LayerRef, Map, Pass, Photo, Placement, Quantity, Says};
 use image::RgbImage;
-use nn::onnx::OnnxOptions;
-use nn::Model;
+use nn::data::Normalization;
+use nn::onnx::{OnnxError, OnnxOptions};
+use nn::{Model, ModelInfo};
 use serde_json::{Value, json};
 
 use crate::files::asked::{Asked, Scene};
@@ -17,12 +18,16 @@ use crate::files::picture::Picture;
 use crate::files::record::{Explained, Hashed, Record, of_model};
 use crate::message::{Reply, Wanted, said};
 use crate::palettes::colours;
+use crate::progress::tell;
 use crate::terminal::Failure;
 
+/// Height and width of the input where a file leaves them open.
+const USUAL: [usize; 2] = [224, 224];
 /// The predictions that the page offers.
 const OFFERED: usize = 5;
 
-const QUANTITIES: [Quantity; 4] = [Quantity::Evidence, Quantity::Contribution, Quantity::Sensitivity, Quantity::Magnitude];
+const QUANTITIES: [Quantity; 4] =
+    [Quantity::Evidence, Quantity::Contribution, Quantity::Sensitivity, Quantity::Magnitude];
 
 /// A network, and what it saw last.
 pub(crate) struct Why {
@@ -45,11 +50,25 @@ impl Why {
         Ok(Self::of(efficientnet::with_weights(weights)?, None))
     }
 
-    /// A network of the user's. Without a normalization in its file, pictures have the one that torchvision's networks are trained
-    /// with.
+    /// A network of the user's.
     pub(crate) fn of_onnx(name: &str, file: &[u8]) -> Result<Self, Failure> {
-        let model = Model::from_onnx_with(file, &OnnxOptions::default()).map_err(|error| format!("{name}: {error}"))?;
-        Ok(Self::of(model, Some(name.into())))
+        let sized = |size| Model::from_onnx_with(file, &OnnxOptions { size, ..OnnxOptions::default() });
+        let model = match sized(None) {
+            Err(OnnxError::OpenSize { .. }) => sized(Some(USUAL)),
+            read => read,
+        };
+        Ok(Self::of(model.map_err(|error| format!("{name}: {error}"))?, Some(name.into())))
+    }
+
+    /// Sets the mean and the deviation of each channel, in shares of full brightness, and the names of the classes, if any are
+    /// given.
+    pub(crate) fn prepare(&mut self, mean: Vec<f32>, std: Vec<f32>, classes: Vec<String>) -> Result<(), Failure> {
+        let mut info = ModelInfo { normalization: Some(Normalization::new(mean, std)?), ..self.model.info().clone() };
+        if !classes.is_empty() {
+            info.classes = classes;
+        }
+        *self = Self::of(self.model.clone().with_info(info)?, self.file.take());
+        Ok(())
     }
 
     fn of(model: Model, file: Option<PathBuf>) -> Self {
@@ -84,6 +103,7 @@ impl Why {
             "spatial": black.spatial_layers(),
             "methods": methods.collect::<Vec<_>>(),
             "normalized": model.info().normalization.is_some(),
+            "named": !model.info().classes.is_empty(),
             "colours": colours(),
             "quantities": QUANTITIES.map(|quantity| {
                 json!({ "id": quantity, "signed": quantity.is_signed(), "ends": quantity.ends() })
@@ -185,7 +205,7 @@ impl Seen {
     fn map(&self, method: &dyn attribution::Method, target: &Asked, layer: Option<&str>) -> Result<Map, Failure> {
         let question = self.pass.why(target.target(&self.scene())?);
         let question = layer.into_iter().fold(question, |question, layer| question.at(LayerRef::Name(layer)));
-        Ok(question.explain(method)?)
+        Ok(question.watched(&tell).explain(method)?)
     }
 
     fn scene(&self) -> Scene<'_> {

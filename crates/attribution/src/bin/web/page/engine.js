@@ -49,23 +49,27 @@ class Engine {
     return last;
   }
 
-  async send(ask, bytes) {
+  async send(ask, bytes, told) {
     await this.coded;
     const id = this.next++, { worker } = this;
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
+      this.waiting.set(id, { resolve, reject, told });
       worker.postMessage({ id, ask, bytes });
     });
   }
 
-  /** What the module answers; an `Error` with a sentence if it can't. */
-  async ask(ask, bytes) {
+  /** What the module answers; an `Error` with a sentence if it can't. `told` hears how far it has got, from 0 to 1. */
+  async ask(ask, bytes, told) {
     await this.ready;
-    return this.send(ask, bytes);
+    return this.send(ask, bytes, told);
   }
 
-  receive({ id, answer, failed, lost }) {
+  receive({ id, answer, failed, lost, progress }) {
     const asked = this.waiting.get(id);
+    if (progress !== undefined) {
+      asked?.told?.(progress);
+      return;
+    }
     this.waiting.delete(id);
     if (lost) {
       this.ready = this.prepared();

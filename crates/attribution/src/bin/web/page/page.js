@@ -23,10 +23,10 @@ window.addEventListener('dragleave', event => { if (!event.relatedTarget) docume
 window.addEventListener('drop', event => {
   event.preventDefault();
   document.body.classList.remove('dropping');
-  const [file] = event.dataTransfer.files;
-  if (!file) return;
+  const files = [...event.dataTransfer.files];
+  if (!files.length) return;
   if (location.hash.startsWith('#learn')) location.hash = '#why';
-  whyFile(file);
+  whyFiles(files);
 });
 new ResizeObserver(() => requestAnimationFrame(whyDraw)).observe($('why-frames'));
 show();

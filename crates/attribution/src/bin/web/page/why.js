@@ -9,63 +9,25 @@ const why = {
   file: null,
   target: null,
   versus: null,
-  frames: [],
+  /** Whether a method is at work that takes long. */
+  slow: false,
   quantities: null,
   asked: 0,
 };
 
+const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?)$/i;
 const PHOTOGRAPHS = [[{ ask: 'photographs' }, () => carried('weights')]];
 const DEFAULT_METHOD = 'grad-cam';
-
-// ---- The network ----
-
-async function whyNetwork(prepare, name) {
-  whyBusy(`Preparing ${name}…`);
-  const engine = new Engine(prepare);
-  try {
-    const network = await engine.ready;
-    why.engine?.end('Another network took its place.');
-    Object.assign(why, { engine, network, photo: null, target: null, versus: null });
-    keepColours(network);
-    why.quantities = Object.fromEntries(network.quantities.map(({ id, ...meaning }) => [id, meaning]));
-    whyTable();
-    whyMethods();
-    whyBusy('');
-    if (why.file) await whyPhoto(...why.file);
-  } catch (error) {
-    engine.end('It was refused.');
-    whyBusy('');
-    whyProblem(error.message);
-  }
-}
-
-function whyTable() {
-  const { network } = why, count = n => n ? n.toLocaleString('en') : '';
-  $('why-about-title').textContent = `The network: ${network.name}, ${network.layers.length} layers, ${count(network.parameters)} weights`;
-  const rows = network.layers.map(layer => make('tr', {}, make('td', { textContent: layer.name }),
-    make('td', { className: 'words', textContent: layer.kind + (layer.reads ? ` (${layer.reads})` : '') }),
-    make('td', { textContent: layer.output.join(' × ') }), make('td', { textContent: count(layer.parameters) }), make('td', { textContent: count(layer.work) })));
-  const heads = ['Layer', 'What it does', 'Output', 'Weights', 'Multiplications'].map(text => make('th', { scope: 'col', textContent: text }));
-  $('why-layers').replaceChildren(make('table', {}, make('thead', {}, make('tr', {}, ...heads)), make('tbody', {}, ...rows)));
-}
-
-function whyMethods() {
-  const { methods, spatial } = why.network, before = $('why-method').value || DEFAULT_METHOD;
-  const group = (label, slow) => make('optgroup', { label },
-    ...methods.filter(method => method.slow === slow).map(({ id, title }) => make('option', { value: id, textContent: title })));
-  $('why-method').replaceChildren(group('At once', false), group('Slower: they run the network many times', true));
-  $('why-method').value = methods.some(({ id }) => id === before) ? before : methods[0]?.id ?? '';
-  $('why-layer').max = String(Math.max(spatial.length - 1, 0));
-  $('why-layer').value = $('why-layer').max;
-}
 
 // ---- The photograph ----
 
 async function whyPhoto(name, bytes) {
-  if (!why.engine) await whyNetwork(PHOTOGRAPHS, 'the network');
+  await why.loading;
   if (!why.engine) return;
-  whyBusy('Looking…');
   why.file = [name, bytes];
+  if (!why.network.normalized) return;
+  whyFree();
+  whyBusy('Looking…');
   try {
     const photo = await why.engine.ask({ ask: 'photo', name }, bytes);
     photo.canvas = canvasOf(photo.drawing);
@@ -88,18 +50,25 @@ async function whyPhoto(name, bytes) {
 function whyClasses() {
   const { top } = why.photo;
   $('why-classes').replaceChildren(...top.map(said => {
-    const button = make('button', { type: 'button', ariaPressed: String(said.class === why.target) },
+    const button = make('button', { type: 'button' },
       make('span', { textContent: said.name }), make('span', { textContent: said.share === null ? said.amount : percent(said.share) }));
     if (said.share !== null) button.style.setProperty('--share', `${100 * said.share}%`);
     button.onclick = () => {
       why.target = said.class;
       if (why.versus === said.class) why.versus = null;
-      whyClasses();
+      whyChosen();
       whyMaps();
     };
     return button;
   }));
   if (top.length === 0) $('why-classes').replaceChildren(make('p', { className: 'quiet', textContent: 'This network gives no classes, so there is nothing to ask about.' }));
+  whyChosen();
+}
+
+/** Marks the class that is asked about; the others can be compared with it. */
+function whyChosen() {
+  const { top } = why.photo;
+  top.forEach((said, index) => $('why-classes').children[index].setAttribute('aria-pressed', String(said.class === why.target)));
   const others = top.filter(said => said.class !== why.target);
   $('why-versus').replaceChildren(make('option', { value: '', textContent: 'nothing else' }),
     ...others.map(said => make('option', { value: String(said.class), textContent: said.name, selected: said.class === why.versus })));
@@ -126,15 +95,19 @@ function whyAsks() {
 async function whyMaps() {
   if (why.target === null || !whyMethod()) return;
   const turn = ++why.asked, method = whyMethod();
+  if (whyFree()) await whyAgain();
+  if (turn !== why.asked) return;
+  why.slow = method.slow;
   $('why-tells').textContent = `${method.title} (${method.source}) tells ${method.tells}. It doesn’t tell ${method.not}.`;
   $('why-for-layer').hidden = !method.layered;
   whyLayerName();
   $('why-stop').hidden = !method.slow;
-  if (method.slow) whyBusy(`${method.title} runs the network many times; this may take a minute or more.`);
+  if (method.slow) whyBusy(`${method.title} runs the network many times…`);
   try {
     const maps = [];
     for (const ask of whyAsks()) {
-      maps.push(await why.engine.ask({ ask: 'explain', ...ask }));
+      const began = performance.now(), told = share => { if (turn === why.asked) whyBusy(`${method.title}: ${Math.round(100 * share)} %, ${leftOver(began, share)} left.`); };
+      maps.push(await why.engine.ask({ ask: 'explain', ...ask }, undefined, told));
       if (turn !== why.asked) return;
     }
     why.maps = maps;
@@ -148,7 +121,16 @@ async function whyMaps() {
     whyProblem(error.message);
     if (error.lost && why.file) await whyAgain();
   }
+  why.slow = false;
   $('why-stop').hidden = true;
+}
+
+/** Ends a method that takes long, for something else is asked; whether there was one. */
+function whyFree() {
+  const { slow } = why;
+  if (slow) why.engine.stop('Something else was asked.');
+  why.slow = false;
+  return slow;
 }
 
 /** The picture, for an instance that has lost it. */
@@ -160,6 +142,12 @@ async function whyAgain() {
   }
 }
 
+/** The time that is left, in words. */
+function leftOver(began, share) {
+  const seconds = Math.ceil((performance.now() - began) / 1000 * (1 - share) / Math.max(share, 0.01));
+  return seconds < 90 ? `about ${seconds} s` : `about ${Math.round(seconds / 60)} minutes`;
+}
+
 function whyLayerName() {
   const { spatial, layers } = why.network, name = spatial[Number($('why-layer').value)];
   const output = layers.find(layer => layer.name === name)?.output;
@@ -168,6 +156,7 @@ function whyLayerName() {
 
 function whyFrames() {
   const { maps } = why;
+  $('why-frames').dataset.count = String(maps.length);
   $('why-for-signed').hidden = maps.every(({ quantity }) => quantity !== 'evidence');
   if ($('why-frames').children.length !== maps.length) {
     $('why-frames').replaceChildren(...maps.map((_, index) => {
@@ -184,12 +173,18 @@ function whyFrames() {
     canvas.ariaLabel = `The picture with the map: why ${map.why}?`;
     caption.children[0].textContent = `Why ${map.why}?`;
     caption.children[1].textContent = [sentence(verdict(map)), map.rule ? `The rule replaced ${map.rule}.` : ''].join(' ');
-    legend(scale, map, whyScale(map));
+    legend(scale, map, whyScale(map, index));
   });
   whyDraw();
 }
 
-const whyScale = map => scaleOf(map, why.quantities, $('why-signed').checked);
+/** In a comparison both classes have the same scale. */
+function whyScale(map, index) {
+  const compared = why.versus !== null && index < 2 ? why.maps.slice(0, 2) : [map];
+  const largest = name => Math.max(...compared.map(other => other[name]));
+  return scaleOf({ ...map, full: largest('full'), most: largest('most') }, why.quantities, $('why-signed').checked);
+}
+
 const sentence = text => text[0].toUpperCase() + text.slice(1) + '.';
 const verdict = map => map.evidence ? `evidence, at most ${number(map.values.reduce((most, v) => Math.max(most, v)))}` : map.verdict;
 
@@ -197,7 +192,7 @@ function whyDraw() {
   if (!why.maps) return;
   $('why-strength-value').textContent = `${$('why-strength').value} %`;
   why.maps.forEach((map, index) => drawMap($('why-frames').children[index].children[0], why.photo, map, {
-    scale: whyScale(map), opacity: Number($('why-strength').value) / 100, cell: why.cell,
+    scale: whyScale(map, index), opacity: Number($('why-strength').value) / 100, cell: why.cell,
   }));
 }
 
@@ -213,7 +208,7 @@ function whyPoint(event, index) {
 function whyPress(event, index) {
   const map = why.maps[index], step = STEPS[event.key];
   if (event.key === 'Escape') whyMove(null, index);
-  else if (event.key === 'Home' || (step && !why.cell)) whyMove(strongest(map, whyScale(map).signed), index);
+  else if (event.key === 'Home' || (step && !why.cell)) whyMove(strongest(map, whyScale(map, index).signed), index);
   else if (step) whyMove(held(map, axes(axis => why.cell[axis] + step[axis])), index);
   else return;
   event.preventDefault();
@@ -226,50 +221,7 @@ function whyMove(cell, index) {
   $('why-readout').textContent = cell ? readOut(why.maps[index], why.photo.input, cell) : '';
 }
 
-// ---- Certificates and records ----
-
-async function whyCertify() {
-  whyBusy('Checking: it takes a few seconds…');
-  try {
-    const { certificates, holds } = await why.engine.ask({ ask: 'certify', target: whyTargets()[0] });
-    const checked = holds.filter(held => held !== null), held = checked.filter(Boolean).length;
-    const lines = certificates.map((certificate, index) => {
-      const mark = holds[index] === null ? ['quiet', '– '] : holds[index] ? ['holds', '✓ holds: '] : ['fails', '✗ doesn’t hold: '];
-      return make('li', {}, make('b', {}, make('span', { className: mark[0], textContent: mark[1] }), certificate.identity + (certificate.layer ? ` at ${certificate.layer}` : '')),
-        `${sentence(certificate.meaning)} ${finding(certificate.finding)}`);
-    });
-    $('why-certificates').replaceChildren(
-      make('p', {}, `Theory says that certain pairs of numbers are equal. They were computed in two ways, and ${held} of ${checked.length} agree up to rounding.`),
-      make('details', { id: 'why-identities' }, make('summary', { textContent: 'Each of them' }), make('ul', { className: 'certificates' }, ...lines)));
-    whyBusy('');
-  } catch (error) {
-    whyBusy('');
-    whyProblem(error.message);
-  }
-}
-
-/** The result of a check, in words. */
-function finding(found) {
-  const sides = ({ left, right, ulps, allowed }, by) => `${number(left)} and ${number(right)}: ${number(ulps)} units in the last place apart, ${by} ${number(Math.round(allowed))}.`;
-  if (found.checked) return sides(found.checked, 'rounding allows');
-  if (found.estimated) return sides(found.estimated, 'an estimate allows');
-  if (found.inapplicable) return `It doesn’t apply: ${found.inapplicable.reason}.`;
-  return `Nothing is conserved: ${number(found.unconserved.arrived)} arrives of a score of ${number(found.unconserved.score)}.`;
-}
-
-async function whySave() {
-  whyBusy('Writing the record…');
-  try {
-    const { record } = await why.engine.ask({ ask: 'record', explained: whyAsks() });
-    download(`${why.photo.name}.explained.json`, record, 'application/json');
-    whyBusy('Saved. `glassbox verify` computes these maps again and compares the bits.', true);
-  } catch (error) {
-    whyBusy('');
-    whyProblem(error.message);
-  }
-}
-
-// ---- Words ----
+// ---- Words and events ----
 
 function whyBusy(text, done = false) {
   $('why-status').textContent = text;
@@ -281,26 +233,46 @@ function whyProblem(text) {
   $('why-problem').hidden = text === '';
 }
 
-/** A file that was dropped or chosen. */
+/** Files that were dropped or chosen. */
+async function whyFiles(files) {
+  if (files.length > 1) await gallery(files.filter(({ name }) => PICTURE.test(name)));
+  else if (files.length) await whyFile(files[0]);
+}
+
 async function whyFile(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
+  await why.loading;
   if (/\.onnx$/i.test(file.name)) await whyNetwork([[{ ask: 'onnx', name: file.name }, () => bytes]], file.name);
   else await whyPhoto(file.name, bytes);
 }
 
 function whyShow() {
-  if (!why.engine) whyNetwork(PHOTOGRAPHS, 'the network').then(() => { document.documentElement.dataset.ready = 'why'; });
+  if (why.engine || why.loading) return;
+  why.loading = whyNetwork(PHOTOGRAPHS, 'the network').then(() => { document.documentElement.dataset.ready = 'why'; });
 }
 
-$('why-file').onchange = event => { if (event.target.files[0]) whyFile(event.target.files[0]); event.target.value = ''; };
-$('why-network').onchange = $('why-file').onchange;
+for (const id of ['why-file', 'why-folder', 'why-network']) {
+  $(id).onchange = event => {
+    whyFiles([...event.target.files]);
+    // The same file can be chosen again.
+    event.target.value = '';
+  };
+}
 $('why-example').onclick = async () => whyPhoto('chelsea.jpg', await carried('example'));
 $('why-versus').onchange = event => { why.versus = event.target.value === '' ? null : Number(event.target.value); whyMaps(); };
 $('why-method').onchange = whyMaps;
-$('why-layer').oninput = whyMaps;
+$('why-layer').oninput = () => { if (whyMethod().slow) whyLayerName(); else whyMaps(); };
+$('why-layer').onchange = () => { if (whyMethod().slow) whyMaps(); };
 $('why-strength').oninput = whyDraw;
 $('why-signed').onchange = () => { if (why.maps) whyFrames(); };
 $('why-certify').onclick = whyCertify;
 $('why-save').onclick = whySave;
-$('why-stop').onclick = async () => { why.asked++; why.engine.stop(); $('why-stop').hidden = true; whyBusy('Stopped.', true); await whyAgain(); };
+$('why-stop').onclick = async () => {
+  why.asked++;
+  whyFree();
+  $('why-stop').hidden = true;
+  whyBusy('Stopped.', true);
+  await whyAgain();
+};
 $('why-controls').onsubmit = event => event.preventDefault();
+$('why-prepare').onsubmit = event => { event.preventDefault(); whyPrepare(); };

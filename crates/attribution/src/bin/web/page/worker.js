@@ -2,7 +2,10 @@
 // A worker with an instance of the module. It answers messages { id, ask, bytes } with { id, answer } or { id, failed }.
 
 const encoder = new TextEncoder(), decoder = new TextDecoder();
-let module = null, instance = null;
+let module = null, instance = null, current = null;
+
+/** What the module imports: it tells how far a method has got. */
+const page = { told: (done, total) => self.postMessage({ id: current, progress: done / total }) };
 
 /** What is written at this address: JSON, with the arrays that it refers to. */
 function read(at) {
@@ -28,14 +31,18 @@ function call(ask, bytes) {
   return read(exports.answer() >>> 0);
 }
 
+const TOO_LARGE = 'This needs more memory than the browser gives a page.';
+
 /** Why an instance ended, in words. */
 function lastWords(error) {
-  if (error instanceof RangeError || /memory|allocation/i.test(error.message)) return 'This needs more memory than the browser gives a page.';
+  if (/call stack/i.test(error.message)) return 'The file is nested too deeply.';
+  if (error instanceof RangeError || /memory|allocation/i.test(error.message)) return TOO_LARGE;
   try {
     const [{ panicked }] = read(instance.exports.reply() >>> 0);
     if (panicked) return `This is a fault of Glassbox: ${panicked}`;
   } catch { /* Nothing was left. */ }
-  return `The calculation ended: ${error.message}`;
+  // Without a panic, the memory gave out.
+  return error.message === 'unreachable' ? TOO_LARGE : `The calculation ended: ${error.message}`;
 }
 
 self.onmessage = async ({ data: { id, ask, bytes, code } }) => {
@@ -44,9 +51,11 @@ self.onmessage = async ({ data: { id, ask, bytes, code } }) => {
     return;
   }
   try {
-    instance ??= await WebAssembly.instantiate(module, {});
+    instance ??= await WebAssembly.instantiate(module, { page });
+    current = id;
     const began = performance.now(), [answer, arrays] = call(ask, bytes ?? new Uint8Array());
     answer.took = performance.now() - began;
+    answer.memory = instance.exports.memory.buffer.byteLength;
     self.postMessage(answer.failed ? { id, failed: answer.failed } : { id, answer }, [arrays]);
   } catch (error) {
     const failed = instance ? lastWords(error) : error.message;
