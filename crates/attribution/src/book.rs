@@ -29,4 +29,6 @@ chapters! {
     chapter_16_measures,
     chapter_17_many_machines,
     chapter_18_attention,
+    chapter_20_training,
+    chapter_21_one_photograph,
 }

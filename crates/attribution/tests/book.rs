@@ -1,6 +1,7 @@
 //! The chapters cover what there is, and their formulas and figures reach the page.
 
 mod figures;
+mod open_tasks;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -273,5 +274,18 @@ fn figures_fit_both_themes_and_speak_to_all_readers() {
         for colour in ["\"black", "\"white", "\"#000", "\"#fff", "<style", "@font-face", "\n\n", "NaN", "$", "`"] {
             assert!(!svg.contains(colour), "{name}: {colour}");
         }
+    }
+}
+
+#[test]
+fn every_chapter_ends_with_an_open_task() {
+    let tasks = open_tasks::all();
+    for (name, chapter) in chapters().iter().filter(|(name, _)| name != "book.md") {
+        let task = tasks
+            .iter()
+            .find(|task| format!("{}.md", task.chapter) == *name)
+            .unwrap_or_else(|| panic!("{name} has none"));
+        let last = sections(chapter).pop().unwrap();
+        assert!(last.starts_with("## An open task\n") && last.contains(&format!("`{}`", task.name)), "{name}: {last}");
     }
 }

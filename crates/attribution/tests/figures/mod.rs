@@ -19,11 +19,13 @@ mod gradients;
 mod machines;
 mod measures;
 mod norms;
+mod photograph;
 mod pooling;
 mod readings;
 mod relu;
 mod softmax;
 mod tape;
+mod training;
 mod upsampling;
 
 use ndarray::Array2;
@@ -48,7 +50,7 @@ fn figure(name: &'static str, title: &'static str, description: impl Into<String
 pub(crate) fn all() -> Vec<Figure> {
     let first = [gradients::all, tape::all, arithmetic::all, convolution::all, pooling::all, norms::all, softmax::all];
     let maps = [relu::all, cam::all, upsampling::all, readings::all, conservation::all];
-    let last = [checks::all, measures::all, machines::all, attention::all];
+    let last = [checks::all, measures::all, machines::all, attention::all, training::all, photograph::all];
     let chapters = first.into_iter().chain(maps).chain(last);
     chapters.flat_map(|chapter| chapter()).collect()
 }
