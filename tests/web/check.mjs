@@ -151,6 +151,31 @@ const checks = {
     await closed(opened);
   },
 
+  async 'damaged networks end at most their own worker'() {
+    const opened = await open(), { page } = opened;
+    const network = readFileSync(path.join(root, 'tests/reference/small/gapnet/gapnet_torchscript.onnx'));
+    await ready(page, 'why');
+    const said = await page.evaluate(async bytes => {
+      const outcomes = [];
+      for (let turn = 0; turn < 24; turn++) {
+        const damaged = Uint8Array.from(bytes);
+        // The structure stands at both ends of the file, the weights between them.
+        for (let i = 0; i < 4; i++) {
+          const at = (turn * 7919 + i * 104729) % 700;
+          damaged[turn % 2 ? at : bytes.length - 1 - at] = (turn * 31 + i * 17) % 256;
+        }
+        const engine = new Engine([[{ ask: 'onnx', name: 'damaged.onnx' }, () => damaged]]);
+        outcomes.push(await engine.ready.then(network => network.layers.length, error => error.message));
+        engine.end('');
+      }
+      return outcomes;
+    }, Array.from(network));
+    assert.equal(said.length, 24);
+    assert.ok(said.every(outcome => typeof outcome === 'number' || /^damaged\.onnx: .{10}/.test(outcome)), said.join('\n'));
+    assert.ok(said.some(outcome => typeof outcome === 'string'));
+    await closed(opened);
+  },
+
   async 'what is no picture is refused, hostile names are text, and the page goes on'() {
     const opened = await open(), { page } = opened;
     const hostile = path.join(folder, '<img src=x onerror="pwned=1">&.png');
@@ -260,6 +285,25 @@ const checks = {
     await page.evaluate(() => { location.hash = '#learn'; });
     await page.select('#learn-batch', '16');
     await until(page, () => learn.steps.length === 0 && location.hash.includes('b=16'));
+    await closed(opened);
+  },
+
+  async 'one’s own classes are learnt'() {
+    const opened = await open('#learn'), { page } = opened;
+    await ready(page, 'learn');
+    await page.$$eval('details', all => all.forEach(details => { details.open = true; }));
+    await page.click('#own-use');
+    assert.match(await problem(page, 'learn'), /at least two classes/);
+    for (const [index, name] of ['chelsea.png', 'coffee.png'].entries()) {
+      await (await page.$$('#own-classes input[type="file"]'))[index].uploadFile(path.join(path.dirname(photo), name));
+      await until(page, index => own.classes[index].pictures.length === 1, index);
+      await page.$eval(`#own-classes li:nth-child(${index + 1}) input[type="text"]`, (input, name) => { input.value = `<b>${name}`; input.dispatchEvent(new Event('input')); }, name);
+    }
+    await page.$eval('#own-use', button => button.click());
+    await until(page, () => learn.begun?.classes.length === 2 && learn.looked);
+    await page.evaluate(async () => { for (let i = 0; i < 10; i++) await learnSteps(4); await learnLook(); });
+    assert.deepEqual(await page.$$eval('#learn-watched b', all => all.map(b => b.textContent)), ['<b>chelsea.png', '<b>coffee.png']);
+    assert.equal(await page.$$eval('#learn-watched .right', all => all.length), 2);
     await closed(opened);
   },
 
