@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use super::drawing::{Drawing, NEGATIVE, POSITIVE, number, sheet};
+use super::drawing::{Drawing, NEGATIVE, POSITIVE, SECOND, number, sheet};
 
 /// An array `[rows, columns]`: each value in a cell, the stronger its colour, the larger it is.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Cells {
         Self { padding, ..self }
     }
 
-    /// An outline round the cells `[top, left, rows, columns]`.
+    /// An outline round the cells `[top, left, rows, columns]`; in the second colour it is dashed.
     pub(crate) fn marked(mut self, place: [usize; 4], colour: &'static str) -> Self {
         self.marks.push((place, colour));
         self
@@ -90,8 +90,11 @@ impl Cells {
             drawn = grid(drawn, [1.0 + j as f64 * size, 1.0], [1.0 + j as f64 * size, bottom]);
         }
         for ([top, left, high, wide], colour) in &self.marks {
-            let corner = [*left, *top].map(|at| 1.0 + at as f64 * size);
-            drawn = drawn.outlined(corner, [*wide, *high].map(|extent| extent as f64 * size), colour, 2.6);
+            let [x, y] = [*left, *top].map(|at| 1.0 + at as f64 * size);
+            let [right, bottom] = [x + *wide as f64 * size, y + *high as f64 * size];
+            let corners = [[x, y], [right, y], [right, bottom], [x, bottom], [x, y]];
+            // Whoever doesn't see the colour sees the dashes.
+            drawn = drawn.line(&corners, colour, if *colour == SECOND { "7 3" } else { "" }, 2.6);
         }
         drawn
     }

@@ -1,11 +1,11 @@
 //! Chapters 12 and 15: what adds up to the score, and shares of it.
 
-use attribution::Pass;
-use attribution::methods::{FullGrad, InputXGradient, Lrp, Preset};
+use attribution::methods::{DeepLift, FullGrad, Gradient, InputXGradient, Lrp, Preset};
 use attribution::rules::{AlphaBeta, Composite, Epsilon, Flat};
+use attribution::{Baseline, Pass};
 use ndarray::Axis;
 use nn::Model;
-use nn::layers::{Apply, BatchNorm, Clip, Conv2d, GlobalAvgPool, Linear, Relu};
+use nn::layers::{Apply, BatchNorm, Clip, Conv2d, Flatten, GlobalAvgPool, Linear, Relu, Sigmoid};
 use tensor::{Tape, Tensor};
 
 use super::drawing::{NEGATIVE, POSITIVE, column, number, row, sheet};
@@ -14,7 +14,7 @@ use super::plot::{bars, plot, sampled};
 use super::{Figure, figure, table, wave};
 
 pub(crate) fn all() -> Vec<Figure> {
-    vec![biases(), flow(), shares(), positions(), gamma()]
+    vec![biases(), flow(), shares(), chord(), positions(), gamma()]
 }
 
 fn network() -> (Model<f64>, Tensor<f64>) {
@@ -62,7 +62,7 @@ fn flow() -> Figure {
     let (first, last) = WEIGHTS;
     let x = [0.5, -1.0, 2.0];
     let mut model = Model::builder([1, 1, 3])
-        .layer("flat", nn::layers::Flatten)
+        .layer("flat", Flatten)
         .layer("fc1", Linear::new(2).without_bias())
         .layer("relu", Relu)
         .layer("fc2", Linear::new(1).without_bias())
@@ -146,6 +146,40 @@ fn shares() -> Figure {
                  The rule z plus gives nothing to the negative one. With α = 2 and β = 1 positive and negative parts both grow. The flat rule \
                  gives each the same.";
     figure("relevance-rules", "One relevance under four rules", about, drawing)
+}
+
+/// One saturated unit: the slope at the input, and the slope of the way to it.
+fn chord() -> Figure {
+    let mut unit = Model::builder([1, 1, 1])
+        .layer("flat", Flatten)
+        .layer("fc", Linear::new(1))
+        .layer("sigmoid", Sigmoid)
+        .build(1)
+        .unwrap()
+        .cast::<f64>();
+    unit.set_parameter("fc.weight", Tensor::new([1, 1], vec![4.0])).unwrap();
+    let score = |x: f64| Pass::new(&unit, Tensor::new([1, 1, 1], vec![x])).unwrap().scores(0).unwrap()[0];
+    let pass = Pass::new(&unit, Tensor::new([1, 1, 1], vec![1.0])).unwrap();
+    let slope = pass.why(0).explain(&Gradient).unwrap().raw().sum();
+    let share = pass.why(0).explain(&DeepLift { baseline: Baseline::Value(-0.5) }).unwrap().raw().sum();
+    assert!((share - (score(1.0) - score(-0.5))).abs() < 1e-12);
+    let range = [-1.0, 1.5];
+    let drawing = plot(range, [-0.2, 1.2], "x", "y")
+        .curve("σ(4x)", sampled(range, score))
+        .curve("the chord", vec![[-0.5, score(-0.5)], [1.0, score(1.0)]])
+        .curve("the tangent", sampled(range, |x| score(1.0) + slope * (x - 1.0)))
+        .dot([-0.5, score(-0.5)], "x₀")
+        .dot([1.0, score(1.0)], "x")
+        .draw();
+    let about = format!(
+        "A steep sigmoid, with a baseline at −0.5 and an input at 1, where it is saturated. The tangent there is nearly flat, with a slope of {}; times \
+         the difference of the inputs it explains {} of the output's rise. The chord from the baseline has the slope {}, and explains all of it, {}.",
+        number(slope),
+        number(1.5 * slope),
+        number(share / 1.5),
+        number(share)
+    );
+    figure("chord", "The slope of the chord instead of the tangent", about, drawing)
 }
 
 fn positions() -> Figure {

@@ -5,7 +5,7 @@ use std::path::Path;
 use attribution::measures::rank_correlation;
 use attribution::methods::{GradCam, Gradient, InputXGradient, IntegratedGradients, Lrp, Occlusion};
 use attribution::question::Method;
-use attribution::{Baseline, Pass, Photo};
+use attribution::{Baseline, Pass, Photo, Target};
 use image::{Rgb, RgbImage};
 use ndarray::{Array2, s};
 use nn::data::Normalization;
@@ -100,14 +100,20 @@ fn another_class(pass: &Pass<'_, f64>) -> Figure {
             (name, rank_correlation(a.view(), b.view()).unwrap())
         })
     });
-    let drawing =
-        row([bars(&with_near).titled("with the map of tabby"), bars(&with_absent).titled("with that of espresso")]);
+    let difference = pass.why(Target::contrast(own, near)).explain(&GradCam).unwrap().per_cell();
+    assert!(difference.iter().any(|&cell| cell > 0.0) && difference.iter().any(|&cell| cell < 0.0));
+    let cells = heat(difference.view(), 24.0).titled("Egyptian cat − tabby");
+    let drawing = row([
+        bars(&with_near).titled("with the map of tabby"),
+        bars(&with_absent).titled("with that of espresso"),
+        cells,
+    ]);
     let list = |bars: &[(&str, f64)]| {
         bars.iter().map(|(name, rho)| format!("{name} {}", number(*rho))).collect::<Vec<_>>().join(", ")
     };
     let about = format!(
         "Rank correlations of the signed map of Egyptian cat with that of tabby, a class that is as near as can be: {}; and with that of espresso, which \
-         isn't in the picture: {}.",
+         isn't in the picture: {}. Beside them Grad-CAM's four by four cells for the difference of the scores of Egyptian cat and tabby, with both signs.",
         list(&with_near),
         list(&with_absent)
     );

@@ -1,6 +1,8 @@
 //! Chapter 11: maps of every pixel.
 
-use attribution::methods::{Gradient, InputXGradient, IntegratedGradients, Occlusion, Rise, SmoothGrad, VarGrad};
+use attribution::methods::{
+    ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, Occlusion, Rise, SmoothGrad, VarGrad,
+};
 use attribution::question::Method;
 use attribution::{Baseline, Pass};
 use ndarray::{Array2, Axis};
@@ -14,7 +16,7 @@ use super::plot::{plot, sampled};
 use super::{Figure, figure, table};
 
 pub(crate) fn all() -> Vec<Figure> {
-    vec![products(), path(), smoothing(), covering()]
+    vec![products(), path(), many_baselines(), smoothing(), covering()]
 }
 
 /// The class that the disc speaks for.
@@ -97,6 +99,30 @@ fn path() -> Figure {
         number(errors[3][1] + 1.0)
     );
     figure("integrated-path", "Integrated gradients: the path and the error", about, drawing)
+}
+
+/// A dark disc on a bright ground: what a black baseline doesn't see.
+fn many_baselines() -> Figure {
+    let (model, image) = (network(true), picture().map(|x| if x == 1.0 { 0.0 } else { 1.0 - x }));
+    let pass = Pass::new(&model, &image).unwrap();
+    let integrated = IntegratedGradients { steps: 20, baseline: Baseline::Value(0.0) };
+    let expected = ExpectedGradients { samples: 400, ..ExpectedGradients::default() };
+    let maps = [("integrated, from black", map(&pass, &integrated)), ("expected gradients", map(&pass, &expected))];
+    let on_disc = |map: &Array2<f64>| {
+        let disc = map.indexed_iter().filter(|((y, x), _)| (*y as f64 - 5.5).hypot(*x as f64 - 9.5) < 3.6);
+        disc.map(|(_, value)| value.abs()).fold(0.0, f64::max)
+            / map.iter().fold(0.0, |most: f64, value| most.max(value.abs()))
+    };
+    assert_eq!(on_disc(&maps[0].1), 0.0);
+    let [a, b] = maps.each_ref().map(|(name, map)| heat(map.view(), 8.0).titled(name));
+    let about = format!(
+        "A black disc on a bright ground. Integrated gradients from black are zero all over the disc. Expected gradients, whose baselines have the \
+         colours of random pixels, are not: on the disc they reach {:.0} % of their largest magnitude, against the class, since the disc is \
+         darker than most baselines.",
+        100.0 * on_disc(&maps[1].1)
+    );
+    let drawing = row([heat(table(&image, 16).view(), 8.0).titled("a black disc"), a, b]);
+    figure("many-baselines", "One black baseline, and many", about, drawing)
 }
 
 fn smoothing() -> Figure {
