@@ -12,6 +12,7 @@
 //! - *7. Softmax and cross-entropy*, and why their gradient is P − q
 //! - *8. ReLU and its readings*, with the other activations
 //! - *10. Upsampling*: resizing
+//! - *20. Training*: where weights start, and what [`optim`] does with their gradients
 
 pub mod data;
 pub mod files;
