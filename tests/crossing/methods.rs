@@ -1,6 +1,7 @@
 //! Methods against their original libraries (`tests/reference/methods`), in double precision.
 
-use attribution::methods::{DeepLift, expected_gradients};
+use attribution::methods::{DeepLift, Lrp, Preset, expected_gradients};
+use attribution::rules::{AlphaBeta, Composite, Epsilon, Gamma, Layers, WSquare, ZBox};
 use attribution::{Baseline, Map, Pass};
 use nn::Model;
 use tensor::Tensor;
@@ -56,4 +57,51 @@ fn expected_gradients_are_captum_s_gradient_shap_with_its_draws() {
         let maps: Vec<_> = found.into_iter().map(|(map, _)| map).collect();
         near(name, "gradient_shap", &maps, stored);
     });
+}
+
+#[test]
+fn composites_of_relevance_are_zennit_s() {
+    each(|name, pass, stored| {
+        let near = |what: &str, composite: Composite<f64>| {
+            let maps = pass.why(CLASSES.to_vec()).explain_each(&composite).unwrap();
+            near(name, &format!("lrp.{what}"), &maps, stored);
+        };
+        for (what, preset) in [
+            ("epsilon", Preset::Epsilon),
+            ("epsilon_plus", Preset::EpsilonPlus),
+            ("epsilon_plus_flat", Preset::EpsilonPlusFlat),
+            ("epsilon_alpha2_beta1", Preset::EpsilonAlpha2Beta1),
+            ("epsilon_alpha2_beta1_flat", Preset::EpsilonAlpha2Beta1Flat),
+        ] {
+            near(what, preset.composite(pass.model()));
+        }
+        // The bounds of the stored maps aren't those of pictures.
+        let channels = pass.model().input_shape()[2];
+        let z_box = ZBox { low: vec![-3.5; channels], high: vec![3.25; channels] };
+        let gamma = Composite::everywhere(Epsilon::default()).with(Layers::Convolutions, Gamma::default());
+        near("epsilon_gamma_box", gamma.with(Layers::First, z_box));
+        let plus = Composite::everywhere(Epsilon::default()).with(Layers::Convolutions, AlphaBeta::Z_PLUS);
+        near("epsilon_plus_w_square", plus.with(Layers::First, WSquare));
+    });
+}
+
+/// Gates, gated activations and layer norms, in networks of torchvision's classes.
+#[test]
+fn relevance_passes_mobilenet_v3_efficientnet_and_convnext() {
+    for name in ["mobilenet", "efficientnet", "convnext"] {
+        let model = Model::load_onnx(reference(&format!("methods/{name}.onnx"))).unwrap().cast::<f64>();
+        let stored = Stored::open(&format!("methods/{name}.safetensors"));
+        let pass = Pass::new(&model, stored.array("images")).unwrap();
+        assert!(relative_error(pass.logits(), &stored.array("scores")) <= DIGITS, "{name}");
+        let lrp = Lrp { preset: Preset::Epsilon };
+        near(name, "lrp.epsilon", &pass.why(CLASSES.to_vec()).explain_each(&lrp).unwrap(), &stored);
+        let certificates = pass.certify(CLASSES.to_vec()).unwrap();
+        let relevance: Vec<_> = certificates.iter().filter(|found| found.identity.contains("LRP")).collect();
+        assert_eq!(relevance.len(), 2);
+        assert!(relevance.iter().all(|found| found.holds() == Some(true)), "{name}: {relevance:?}");
+        for preset in [Preset::EpsilonPlusFlat, Preset::EpsilonGammaBox, Preset::EpsilonAlpha2Beta1Flat] {
+            let maps = pass.why(1).explain_each(&Lrp { preset }).unwrap();
+            assert!(maps.iter().all(|map| map.verdict().is_evidence()), "{name}, {preset:?}");
+        }
+    }
 }

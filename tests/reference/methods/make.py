@@ -5,23 +5,29 @@
 
 The networks are those of `tests/reference/small`, and a small residual network with random weights that is exported to
 `resnet.onnx` beside this file. Maps are stored in `NET.safetensors` as `[N, H, W, C]`, with the images, their classes, and what was
-drawn at random. Needs torch, captum, zennit, onnx, numpy and safetensors; downloads nothing. Values were made with PyTorch
-2.15.0, captum 0.9.0 and zennit 0.5.1.
+drawn at random. Needs torch, captum, zennit, zennit-crp, grad-cam, scikit-learn,
+onnx, numpy and safetensors; downloads nothing. Values were made with PyTorch 2.15.0, captum 0.9.0, zennit 0.5.1, zennit-crp
+0.6.0, pytorch-grad-cam 1.5.7 and scikit-learn 1.9.1.
 """
 
+import copy
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import onnx
 import torch
-from captum.attr import DeepLift, GradientShap
+from captum.attr import DeepLift, GradientShap, ShapleyValues
+from crp.attribution import CondAttribution
 from onnx import numpy_helper
+from pytorch_grad_cam import FinerCAM, GradCAM, RefineCAM, base_cam, refine_cam
+from pytorch_grad_cam.feature_factorization import deep_feature_factorization
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget, FinerWeightedTarget
 from safetensors.numpy import load_file, save_file
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from zennit import composites
 from zennit.attribution import Gradient
-from zennit.canonizers import NamedMergeBatchNorm
 from zennit.layer import Sum
 from zennit.rules import Epsilon, WSquare
 from zennit.types import Convolution
@@ -104,7 +110,17 @@ def one_by_one(images, explain):
     return torch.cat(maps).permute(0, 2, 3, 1)
 
 
+class Apart(nn.Module):
+    """The identity, as a tensor of its own."""
+
+    def forward(self, x):
+        return x.clone()
+
+
 def deep_lift(model, images):
+    """captum's hooks interfere if the output of an activation is itself the input of a max pooling, as its sums then show."""
+    parts = [(Apart(), module) if isinstance(module, nn.MaxPool2d) else (module,) for module in model]
+    model = nn.Sequential(*(module for part in parts for module in part))
     return one_by_one(images, lambda x, c: DeepLift(model).attribute(x, torch.full_like(x, BASELINE), target=c))
 
 
@@ -123,10 +139,18 @@ def gradient_shap(model, images):
     }
 
 
-def merged():
-    """Each batch norm with the convolution before it."""
-    pairs = [("0", "1")] + [(f"{b}.conv{i}", f"{b}.bn{i}") for b in (4, 5) for i in (1, 2)] + [("5.shortcut.0", "5.shortcut.1")]
-    return [NamedMergeBatchNorm([([conv], norm) for conv, norm in pairs])]
+def for_zennit(model):
+    """With batch norms in the convolutions before them (zennit's own canonizer leaves their 1e-5 behind), and sums that are modules."""
+    model = copy.deepcopy(model)
+    for module in list(model.modules()):
+        if isinstance(module, Block):
+            module.sum = Sum()
+        children = list(module.named_children())
+        for (name, conv), (after, norm) in zip(children, children[1:]):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(conv, norm))
+                setattr(module, after, nn.Identity())
+    return model
 
 
 # Denominators that are zero are the only ones that zennit's stabilizer is to change.
@@ -134,34 +158,152 @@ STABLE = dict(stabilizer=1e-300)
 LOW, HIGH = -3.5, 3.25
 
 
-def presets(canonizers):
-    both = dict(STABLE, canonizers=canonizers)
+def presets():
     first = [(Convolution, WSquare(zero_params="bias", **STABLE))]
     return {
-        "epsilon": composites.EpsilonPlus(**both, layer_map=[(Convolution, Epsilon())]),
-        "epsilon_plus": composites.EpsilonPlus(**both),
-        "epsilon_plus_flat": composites.EpsilonPlusFlat(**both),
-        "epsilon_gamma_box": composites.EpsilonGammaBox(LOW, HIGH, **both),
-        "epsilon_alpha2_beta1": composites.EpsilonAlpha2Beta1(**both),
-        "epsilon_alpha2_beta1_flat": composites.EpsilonAlpha2Beta1Flat(**both),
-        "epsilon_plus_w_square": composites.EpsilonPlusFlat(**both, first_map=first),
+        "epsilon": composites.EpsilonPlus(**STABLE, layer_map=[(Convolution, Epsilon())]),
+        "epsilon_plus": composites.EpsilonPlus(**STABLE),
+        "epsilon_plus_flat": composites.EpsilonPlusFlat(**STABLE),
+        "epsilon_gamma_box": composites.EpsilonGammaBox(LOW, HIGH, **STABLE),
+        "epsilon_alpha2_beta1": composites.EpsilonAlpha2Beta1(**STABLE),
+        "epsilon_alpha2_beta1_flat": composites.EpsilonAlpha2Beta1Flat(**STABLE),
+        "epsilon_plus_w_square": composites.EpsilonPlusFlat(**STABLE, first_map=first),
     }
 
 
-def relevance(name, model, images):
-    for module in model.modules():
-        if isinstance(module, Block):
-            module.sum = Sum()
-    canonizers = merged() if name == "resnet" else []
+def relevance(model, images):
+    model = for_zennit(model)
     scores = model(images).detach()
     seed = torch.zeros_like(scores)
     seed[range(len(images)), CLASSES] = scores[range(len(images)), CLASSES]
     found = {}
-    for preset, composite in presets(canonizers).items():
+    for preset, composite in presets().items():
         with Gradient(model=model, composite=composite) as attributor:
             _, values = attributor(images, seed)
         found[f"lrp.{preset}"] = values.permute(0, 2, 3, 1)
     return found
+
+
+def concept_relevance(name, model, images):
+    """A channel of a layer for each image, by zennit-crp."""
+    layer, channels = CONCEPTS[name]
+    composite, attribution = presets()["epsilon_plus_flat"], CondAttribution(for_zennit(model))
+    maps = []
+    # The heat map is a sum over the colours; the gradient at the image isn't summed.
+    attribution.heatmap_modifier = lambda data, on_device=None: data.grad.detach()
+    for image, (c, channel) in enumerate(zip(CLASSES, channels)):
+        x = images[image : image + 1].clone().requires_grad_()
+        maps.append(attribution(x, [{"y": [c], layer: [channel]}], composite).heatmap)
+    return {"crp": torch.cat(maps).permute(0, 2, 3, 1), "crp.channels": torch.tensor(channels)}
+
+
+CONCEPTS = {"gapnet": ("3", [2, 7]), "flatnet": ("1", [0, 4]), "resnet": ("4.relu2", [1, 6])}
+# An early and a later layer.
+LAYERS = {"gapnet": ("1", "6"), "flatnet": ("1", "4"), "resnet": ("2", "5")}
+
+
+def scaled(cams, size=None):
+    """pytorch-grad-cam's `scale_cam_image` in double precision, without 1e-7 in its denominators, resized by PyTorch."""
+    result = []
+    for cam in cams:
+        cam = cam - cam.min()
+        cam = cam / cam.max()
+        if size is not None:
+            cam = torch.tensor(cam)[None, None]
+            cam = nn.functional.interpolate(cam, size=tuple(size[::-1]), mode="bilinear", align_corners=False)[0, 0].numpy()
+        result.append(cam)
+    return np.stack(result)
+
+
+def raw(method):
+    """A CAM before its ReLU, scaling and resizing."""
+    def per_layer(x, targets, eigen_smooth):
+        activations, gradients = method.activations_and_grads.activations[0], method.activations_and_grads.gradients[0]
+        return method.get_cam_image(x, method.target_layers[0], targets, activations.numpy(), gradients.numpy(), eigen_smooth)
+    method.compute_cam_per_layer, method.aggregate_multi_layers = per_layer, lambda cam: cam
+    return method
+
+
+class Finer(FinerWeightedTarget):
+    """Without 1e-9 in its denominator."""
+
+    def __call__(self, scores):
+        own, others = scores[self.main_category], scores[self.comparison_categories]
+        weights = torch.softmax(scores, -1)[self.comparison_categories]
+        return (weights * (own - self.alpha * others)).sum() / weights.sum()
+
+
+def finer(model, images, layer, alpha, count):
+    method = FinerCAM(model, [layer])
+    raw(method.base_cam)
+    maps = []
+    for image, c in enumerate(CLASSES):
+        x = images[image : image + 1]
+        with torch.no_grad():
+            scores = model(x)[0]
+        order = np.argsort(np.abs(scores.numpy() - scores[c].item()))
+        assert order[0] == c
+        original = FinerWeightedTarget(c, order[1 : count + 1].tolist(), alpha)
+        target = Finer(c, order[1 : count + 1].tolist(), alpha)
+        assert torch.isclose(original(scores), target(scores), rtol=1e-5)
+        maps.append(method(x, [target]))
+    return torch.tensor(np.concatenate(maps))
+
+
+def cams(name, model, images):
+    modules = dict(model.named_modules())
+    early, late = (modules[layer] for layer in LAYERS[name])
+    targets = [ClassifierOutputTarget(c) for c in CLASSES]
+    found = {"finer_cam": finer(model, images, late, 1.0, 3), "finer_cam.early": finer(model, images, early, 0.6, 2)}
+    with mock.patch.object(base_cam, "scale_cam_image", scaled), mock.patch.object(refine_cam, "scale_cam_image", scaled):
+        found["refine_cam"] = torch.tensor(RefineCAM(model, [early, late])(images, targets))
+    # The mean of the maps themselves, at a layer with a cell for each pixel.
+    method = raw(GradCAM(model, [early]))
+    copies = []
+    for transform in method.tta_transforms:
+        cam = torch.tensor(method(transform.augment_image(images), targets))
+        copies.append(transform.deaugment_mask(cam[:, None])[:, 0])
+    assert len(copies) == 6
+    found["augmented"] = torch.stack(copies).mean(0)
+    found |= factorization(model, images, late)
+    return found
+
+
+def factorization(model, images, layer):
+    """The factors of the first image's features from a first guess that is chosen here."""
+    method = deep_feature_factorization.DeepFeatureFactorization(model, layer)
+    model(images[:1])
+    method.activations_and_grads(images[:1])
+    features = method.activations_and_grads.activations[0].detach().numpy()
+    generator, (_, channels, h, w) = np.random.default_rng(3), features.shape
+    first = [generator.uniform(size=shape) for shape in [(channels, 3), (3, h * w)]]
+    original = deep_feature_factorization.NMF
+
+    class Chosen(original):
+        def __init__(self, n_components, **_):
+            super().__init__(n_components, init="custom")
+
+        def fit_transform(self, x):
+            return super().fit_transform(x, W=first[0].copy(), H=first[1].copy())
+
+    with mock.patch.object(deep_feature_factorization, "NMF", Chosen):
+        concepts, maps = deep_feature_factorization.dff(features.copy(), 3)
+    return {
+        "dff.features": torch.tensor(features).permute(0, 2, 3, 1)[0],
+        "dff.first.features": torch.tensor(first[0].T), "dff.first.maps": torch.tensor(first[1].reshape(3, h, w)).permute(1, 2, 0),
+        # The program adds the least of each channel to the concepts.
+        "dff.concepts": torch.tensor((concepts - features.min((0, 2, 3))[:, None]).T),
+        "dff.maps": torch.tensor(maps[0]).permute(1, 2, 0),
+    }
+
+
+def shapley(model, images):
+    """Two rows and two columns of patches, all orders."""
+    h, w = images.shape[2:]
+    patches = (torch.arange(h)[:, None] * 2 // h * 2 + torch.arange(w)[None] * 2 // w)[None, None]
+    with torch.no_grad():
+        return one_by_one(images, lambda x, c: ShapleyValues(model).attribute(
+            x, BASELINE, target=c, feature_mask=patches.expand_as(x).contiguous(), perturbations_per_eval=64))[..., :1]
 
 
 def main():
@@ -174,7 +316,10 @@ def main():
             "scores": model(images),
             "deep_lift": deep_lift(model, images),
             **gradient_shap(model, images),
-            **relevance(name, model, images),
+            "shapley": shapley(model, images),
+            **cams(name, model, images),
+            **relevance(model, images),
+            **concept_relevance(name, model, images),
         }
         arrays = {key: np.ascontiguousarray(value.detach().numpy()) for key, value in found.items()}
         save_file(arrays, FOLDER / f"{name}.safetensors")

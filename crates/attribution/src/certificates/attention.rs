@@ -1,7 +1,7 @@
-//! What a softmax and a layer norm keep of the relevance, and bounds on its rounding errors.
+//! What a softmax, a layer norm and a group norm keep of the relevance, and bounds on its rounding errors.
 
 use nn::Real;
-use nn::layers::LayerNormalization;
+use nn::layers::{GroupNormalization, LayerNormalization};
 use tensor::{Node, Tensor};
 
 use super::residual::gamma;
@@ -35,28 +35,37 @@ pub(super) fn softmax<T: Real>(node: &Node<T>, gradient: &Tensor<T>, images: usi
 
 /// Of y = γ(x − μ)·r + β with the upstream g: β·g.
 ///
-/// The mean μ of C values is a sum and a quotient; with r, γ and β there are four more steps, and as many backwards.
+/// The mean μ of m values is a sum and a quotient; with r, γ and β there are four more steps, and as many backwards.
 pub(super) fn normalization<T: Real>(node: &Node<T>, gradient: &Tensor<T>, images: usize) -> (Tensor<T>, Vec<f64>) {
-    let (x, [gamma, beta]) = (node.input(0), [1, 2].map(|input| node.input(input).as_slice()));
-    let op = node.op::<LayerNormalization<T>>().expect("a layer norm");
-    let channels = gamma.len();
+    let [gamma, beta] = [1, 2].map(|input| node.input(input).as_slice());
+    let (x, channels) = (node.input(0), gamma.len());
     let kept = Tensor::from_fn(gradient.shape(), |i| beta[i % channels] * gradient.as_slice()[i]);
-    let mut terms = kept.clone().map(T::abs);
-    let rows = x.as_slice().chunks_exact(channels).zip(gradient.as_slice().chunks_exact(channels));
-    let rows = terms.make_mut().chunks_exact_mut(channels).zip(rows.zip(op.inverse_deviations()));
-    for (terms, ((x, g), &r)) in rows {
-        let sizes: Vec<T> = x.iter().map(|x| x.abs()).collect();
-        let mean = tensor::pairwise_sum(&sizes) / T::from_f64(channels as f64);
-        for c in 0..channels {
-            terms[c] += (sizes[c] + mean) * r * (gamma[c] * g[c]).abs();
+    // The values that have a mean in common, and r of each value.
+    let image = (x.len() / images).max(1);
+    let (of_group, r): (Box<dyn Fn(usize) -> usize>, Box<dyn Fn(usize) -> T>) = match node.op::<LayerNormalization<T>>()
+    {
+        Some(op) => (Box::new(|i| i / channels), Box::new(|i| op.inverse_deviations()[i / channels])),
+        None => {
+            let op = node.op::<GroupNormalization<T>>().expect("a layer norm or a group norm");
+            let each = channels / op.groups();
+            let group = move |i: usize| i / image * op.groups() + i % channels / each;
+            (Box::new(group), Box::new(move |i| op.inverse_deviations()[i / image * channels + i % channels]))
         }
-    }
-    (kept, bound(&terms, 2 * channels + 16, images))
+    };
+    let groups = of_group(x.len().saturating_sub(1)) + 1;
+    let count = x.len() / groups;
+    let mut means = vec![T::zero(); groups];
+    x.as_slice().iter().enumerate().for_each(|(i, x)| means[of_group(i)] += x.abs());
+    let size = |i: usize| x.as_slice()[i].abs() + means[of_group(i)] / T::from_f64(count as f64);
+    let terms = Tensor::from_fn(gradient.shape(), |i| {
+        kept.as_slice()[i].abs() + size(i) * r(i) * (gamma[i % channels] * gradient.as_slice()[i]).abs()
+    });
+    (kept, bound(&terms, 2 * count + 16, images))
 }
 
 #[cfg(test)]
 mod tests {
-    use nn::layers::{Apply, LayerNorm, Softmax};
+    use nn::layers::{Apply, GroupNorm, LayerNorm, Softmax};
     use tensor::{Tape, Var};
 
     use super::*;
@@ -84,6 +93,11 @@ mod tests {
         x.apply_with(LayerNorm { epsilon: 1e-6 }, &[&gamma, &beta])
     }
 
+    fn group<T: Real>(tape: &Tape<T>, x: &Var<T>) -> Var<T> {
+        let [gamma, beta] = [2.0, 3.0].map(|phase| tape.leaf(wave([40], phase)));
+        x.apply_with(GroupNorm { groups: 4, epsilon: 1e-6 }, &[&gamma, &beta])
+    }
+
     #[test]
     fn what_is_kept_is_what_does_not_arrive() {
         for fault in [0.0, 0.1] {
@@ -92,6 +106,8 @@ mod tests {
                 missing::<f32>(|_, x| x.apply(Softmax), softmax, fault),
                 missing::<f64>(norm, normalization, fault),
                 missing::<f32>(norm, normalization, fault),
+                missing::<f64>(group, normalization, fault),
+                missing::<f32>(group, normalization, fault),
             ] {
                 assert!(missing.iter().all(|&share| (share <= 1.0) == (fault == 0.0)), "{fault}: {missing:?}");
             }

@@ -98,7 +98,7 @@ fn operation<T: Real>(
             (nothing(), sizes.into_iter().map(|size| gamma::<T>(2) * size).collect())
         }
         // Both halves are off by as much as each whole product would be.
-        Reading::Product => (nothing(), gap(path, value, images)?),
+        Reading::Product | Reading::Gated { .. } => (nothing(), gap(path, value, images)?),
         Reading::Softmax => attention::softmax(node, &gradient, images),
         Reading::Normalization => attention::normalization(node, &gradient, images),
     };

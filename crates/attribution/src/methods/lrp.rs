@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::prelude::*;
 use super::settings::to_value;
 use crate::pass::Pass;
-use crate::rules::{AlphaBeta, Composite, Epsilon, Flat, Layers, ZBox};
+use crate::rules::{AlphaBeta, Composite, Epsilon, Flat, Gamma, Layers, LrpRule, ZBox};
 
 static ABOUT: About = About {
     id: "lrp",
@@ -19,7 +19,7 @@ static ABOUT: About = About {
     cost: Cost::OnePass,
     tells: "how the score is shared out among the pixels, layer by layer; with what biases keep, it adds up to the score",
     does_not_tell: "more than its rules do: with z⁺ in the convolutions little of the map depends on the class",
-    elsewhere: &["LRP", "AttnLRP"],
+    elsewhere: &["LRP", "AttnLRP", "EpsilonPlusFlat", "EpsilonGammaBox", "EpsilonAlpha2Beta1Flat"],
     chapter: "chapter_12_conservation",
 };
 
@@ -40,7 +40,8 @@ pub struct Lrp {
 }
 
 /// Sets of rules for [`Lrp`], named after the rules of the fully connected layers, of the convolutions, and of the layer
-/// that reads the image.
+/// that reads the image. Those with z⁺, γ or α = 2 are composites of the program *zennit*, and *iNNvestigate*'s presets A
+/// (z⁺) and B (α = 2), whose ε is 0.1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
@@ -54,30 +55,44 @@ pub enum Preset {
     /// Montavon et al. 2019, §10.3, recommend it for pictures.
     #[default]
     EpsilonPlusBox,
+    /// ε and γ = 0.25, and zᴮ at the image, as in the preset before.
+    EpsilonGammaBox,
     /// ε and α = 2, β = 1.
     EpsilonAlpha2Beta1,
     /// ε and α = 2, β = 1, and the flat rule at the image.
     EpsilonAlpha2Beta1Flat,
 }
 
+/// The rule of the layer that reads the image, if it has its own.
+enum First {
+    Same,
+    Flat,
+    Box,
+}
+
 impl Preset {
     /// The rules of the preset.
     #[must_use]
     pub fn composite<T: Real>(self, model: &Model<T>) -> Composite<T> {
-        let epsilon = Composite::everywhere(Epsilon::default());
-        let plus = || epsilon.clone().with(Layers::Convolutions, AlphaBeta::Z_PLUS);
-        let alpha2 = || epsilon.clone().with(Layers::Convolutions, AlphaBeta { alpha: 2.0 });
         match self {
-            Self::Epsilon => epsilon,
-            Self::EpsilonPlus => plus(),
-            Self::EpsilonPlusFlat => plus().with(Layers::First, Flat),
-            Self::EpsilonPlusBox => match ZBox::of_pictures(model) {
-                Some(z_box) => plus().with(Layers::First, z_box),
-                None => plus().with(Layers::First, Flat),
-            },
-            Self::EpsilonAlpha2Beta1 => alpha2(),
-            Self::EpsilonAlpha2Beta1Flat => alpha2().with(Layers::First, Flat),
+            Self::Epsilon => Composite::everywhere(Epsilon::default()),
+            Self::EpsilonPlus => composite(AlphaBeta::Z_PLUS, First::Same, model),
+            Self::EpsilonPlusFlat => composite(AlphaBeta::Z_PLUS, First::Flat, model),
+            Self::EpsilonPlusBox => composite(AlphaBeta::Z_PLUS, First::Box, model),
+            Self::EpsilonGammaBox => composite(Gamma::default(), First::Box, model),
+            Self::EpsilonAlpha2Beta1 => composite(AlphaBeta { alpha: 2.0 }, First::Same, model),
+            Self::EpsilonAlpha2Beta1Flat => composite(AlphaBeta { alpha: 2.0 }, First::Flat, model),
         }
+    }
+}
+
+/// ε, and other rules in the convolutions and in the layer that reads the image.
+fn composite<T: Real>(convolutions: impl LrpRule<T> + 'static, first: First, model: &Model<T>) -> Composite<T> {
+    let composite = Composite::everywhere(Epsilon::default()).with(Layers::Convolutions, convolutions);
+    match (first, ZBox::of_pictures(model)) {
+        (First::Same, _) => composite,
+        (First::Box, Some(z_box)) => composite.with(Layers::First, z_box),
+        (First::Box, None) | (First::Flat, _) => composite.with(Layers::First, Flat),
     }
 }
 

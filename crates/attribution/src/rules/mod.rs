@@ -26,7 +26,9 @@ pub use coverage::Coverage;
 pub use deconv::Deconv;
 pub use guided::Guided;
 pub(crate) use lrp::Reading;
-pub use lrp::{AlphaBeta, Composite, Epsilon, Flat, Inputs, Layers, LrpOnTape, LrpRule, Part, Products, ZBox};
+pub use lrp::{
+    AlphaBeta, Composite, Epsilon, Flat, Gamma, Inputs, Layers, LrpOnTape, LrpRule, Part, Products, WSquare, ZBox,
+};
 pub use refusal::{Operation, Refusal};
 pub(crate) use rescale::Multiplier;
 pub use rescale::Rescale;

@@ -63,6 +63,9 @@ pub enum Refusal {
     /// An invalid ε of [`Epsilon`](super::Epsilon).
     #[error("ε must not be negative, found {0}")]
     Epsilon(f64),
+    /// An invalid γ of [`Gamma`](super::Gamma).
+    #[error("γ must not be negative, found {0}")]
+    Gamma(f64),
     /// Invalid bounds of [`ZBox`](super::ZBox).
     #[error("zᴮ needs two bounds for each of {channels} channels, found {low} lower and {high} upper ones")]
     Bounds {

@@ -32,22 +32,22 @@ impl AlphaBeta {
 }
 
 /// x⁺ and x⁻.
-fn signs<T: Real>(x: &Tensor<T>) -> [Tensor<T>; 2] {
+pub(super) fn signs<T: Real>(x: &Tensor<T>) -> [Tensor<T>; 2] {
     [x.positive_part(), negative_part(x)]
 }
 
 /// z⁺ or z⁻: x⁺ with the first of two weights, x⁻ with the second, and a part of the bias.
-fn sums<T: Real>(layer: &Products<T>, weights: [&Tensor<T>; 2], bias: impl Fn(T) -> T) -> Tensor<T> {
+pub(super) fn sums<T: Real>(layer: &Products<T>, weights: [&Tensor<T>; 2], bias: impl Fn(T) -> T) -> Tensor<T> {
     let [with_positive, with_negative] = signs(layer.input());
     let z = layer.forward(&with_positive, weights[0]).zip(&layer.forward(&with_negative, weights[1]), |a, b| a + b);
     layer.plus_bias(z, bias)
 }
 
-fn positive<T: Real>(x: T) -> T {
+pub(super) fn positive<T: Real>(x: T) -> T {
     x.max(T::zero())
 }
 
-fn negative<T: Real>(x: T) -> T {
+pub(super) fn negative<T: Real>(x: T) -> T {
     x.min(T::zero())
 }
 

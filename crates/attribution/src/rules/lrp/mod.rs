@@ -9,16 +9,19 @@
 //! a maximum, a mean, a sum, a concatenation, and a softmax. A rule of LRP ([`LrpRule`]) applies to layers of products, and
 //! [`Composite`] chooses a rule for each of these layers. Activations, products of two values and layer norms are read as
 //! AttnLRP reads them (Achtibat, Hatefi, Dreyer, Jain, Wiegand, Lapuschkin and Samek, *AttnLRP: Attention-Aware Layer-Wise
-//! Relevance Propagation for Transformers*, 2024).
+//! Relevance Propagation for Transformers*, 2024). A sigmoid that multiplies another value is a gate, which gets no relevance.
 
 mod alpha_beta;
 mod epsilon;
 mod flat;
+mod gamma;
+mod gates;
 mod on_tape;
 mod products;
 mod reading;
 #[cfg(test)]
 mod tests;
+mod w_square;
 mod z_box;
 
 use std::fmt::Debug;
@@ -30,9 +33,11 @@ use tensor::{Reason, Tensor};
 pub use alpha_beta::AlphaBeta;
 pub use epsilon::Epsilon;
 pub use flat::Flat;
+pub use gamma::Gamma;
 pub use on_tape::LrpOnTape;
 pub use products::Products;
 pub(crate) use reading::Reading;
+pub use w_square::WSquare;
 pub use z_box::ZBox;
 
 /// How one layer of products y = x ∗ w + b distributes its relevance among its inputs.

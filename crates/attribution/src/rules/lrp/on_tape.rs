@@ -7,6 +7,7 @@ use nn::Real;
 use nn::layers::{BatchNormEvaluation, Linear};
 use tensor::{BackwardError, Grads, Nature, Node, NodeId, Reason, Rule, Tape, Tensor, Var, Wanted};
 
+use super::gates::gates;
 use super::{Composite, Layers, LrpRule, Products, Reading};
 use crate::path::{computed_from, nature_in};
 use crate::rules::{Coverage, Operation, Refusal};
@@ -25,6 +26,8 @@ pub struct LrpOnTape<T: Real> {
     recorded: usize,
     /// The image, and all nodes computed from it.
     of_image: BTreeSet<NodeId>,
+    /// The values of gates.
+    gates: BTreeSet<NodeId>,
 }
 
 #[derive(Debug)]
@@ -64,7 +67,8 @@ impl<T: Real> Composite<T> {
                 return Err(BackwardError::Refused { rule: NAME, reason });
             }
         }
-        Ok(LrpOnTape { image: image.id(), layers, folded, recorded: nodes.len(), of_image })
+        let gates = gates(&nodes, &of_image);
+        Ok(LrpOnTape { image: image.id(), layers, folded, recorded: nodes.len(), of_image, gates })
     }
 
     fn rule_for(&self, node: &Node<T>, image: NodeId) -> Arc<dyn LrpRule<T>> {
@@ -94,7 +98,7 @@ impl<T: Real> LrpOnTape<T> {
 
     /// How relevance passes through an operation that isn't a layer of products.
     pub(crate) fn reading(&self, node: &Node<T>) -> Option<Reading> {
-        Reading::of(node, |id| self.of_image.contains(&id))
+        Reading::of(node, |id| self.of_image.contains(&id), |id| self.gates.contains(&id))
     }
 
     /// The relevance of the image, `[N, H, W, C]`, computed from its gradient.

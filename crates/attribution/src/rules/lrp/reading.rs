@@ -1,13 +1,13 @@
 //! How relevance passes through operations that have no weights to choose a rule for.
 
 use nn::Real;
-use nn::layers::{Gelu, HardSwish, LayerNormalization, Silu, Softmax};
+use nn::layers::{Gelu, GroupNormalization, HardSwish, LayerNormalization, Silu, Softmax};
 use tensor::ops::Tanh;
 use tensor::{Grads, Nature, Node, NodeId, Tensor, Wanted};
 
 use crate::path::nature_in;
 
-/// How relevance passes through an operation that isn't a layer of products. All but the first are the rules of AttnLRP
+/// How relevance passes through an operation that isn't a layer of products. All but the first and that of gates are the rules of AttnLRP
 /// (Achtibat, Hatefi, Dreyer, Jain, Wiegand, Lapuschkin and Samek, *AttnLRP: Attention-Aware Layer-Wise Relevance Propagation
 /// for Transformers*, 2024) or agree with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,24 +18,44 @@ pub(crate) enum Reading {
     Activation,
     /// A product of two values of the image: each gets half of the relevance (Proposition 3.3).
     Product,
+    /// A product of a value and a gate: the value, which is the input with this index, gets all of the relevance (Arras et al. 2019).
+    Gated {
+        /// The index of the value.
+        signal: usize,
+    },
     /// A softmax, by the chain rule: Rᵢ = xᵢ·(Rₛᵢ − sᵢ Σⱼ Rₛⱼ) (Proposition 3.1). The tangent's value at zero is kept.
     Softmax,
-    /// A layer norm, whose deviation counts as constant. The shift β is kept.
+    /// A layer norm or a group norm, whose deviation counts as constant. The shift β is kept.
     Normalization,
 }
 
 impl Reading {
     /// The reading of an operation some of whose inputs vary with the image; `None` if there is none.
-    pub(crate) fn of<T: Real>(node: &Node<T>, varies: impl Fn(NodeId) -> bool) -> Option<Self> {
+    pub(crate) fn of<T: Real>(
+        node: &Node<T>,
+        varies: impl Fn(NodeId) -> bool,
+        is_gate: impl Fn(NodeId) -> bool,
+    ) -> Option<Self> {
         let varying: Vec<usize> = (0..).zip(node.input_ids()).filter(|(_, id)| varies(*id)).map(|(i, _)| i).collect();
         if node.op::<Softmax>().is_some() {
             return Some(Self::Softmax);
         }
-        if node.op::<LayerNormalization<T>>().is_some() && varying == [0] {
+        let is_norm = node.op::<LayerNormalization<T>>().is_some() || node.op::<GroupNormalization<T>>().is_some();
+        if is_norm && varying == [0] {
             return Some(Self::Normalization);
         }
         if node.any_op().nature() == Nature::Multilinear && varying.len() > 1 {
-            return Some(Self::Product);
+            let signals: Vec<usize> =
+                (0..).zip(node.input_ids()).filter(|(_, id)| !is_gate(*id)).map(|(i, _)| i).collect();
+            return match signals[..] {
+                [signal] => Some(Self::Gated { signal }),
+                [] => None,
+                _ => Some(Self::Product),
+            };
+        }
+        if is_gate(node.id()) {
+            // No relevance arrives there.
+            return Some(Self::ChainRule);
         }
         let is_activation = activation(node).is_some();
         match nature_in(node, varies) {
@@ -58,8 +78,19 @@ impl Reading {
                 let half = T::from_f64(0.5);
                 Some(node.any_op().vjp(node, upstream.clone().map(|g| half * g), wanted))
             }
+            Self::Gated { signal } => {
+                let gradients = node.any_op().vjp(node, upstream.clone(), wanted).into_vec().into_iter().enumerate();
+                let only_signal = |(input, g): (usize, Option<Tensor<T>>)| {
+                    if input == signal { g } else { g.map(|g| Tensor::zeros(g.shape())) }
+                };
+                Some(Grads::new(gradients.map(only_signal).collect::<Vec<_>>()))
+            }
             Self::Normalization => {
-                let gradient = normalization(node.op()?, node.input(1).as_slice(), upstream.clone());
+                let (gamma, upstream) = (node.input(1).as_slice(), upstream.clone());
+                let gradient = match node.op::<LayerNormalization<T>>() {
+                    Some(op) => normalization(op, gamma, upstream),
+                    None => group_normalization(node.op()?, gamma, upstream),
+                };
                 Some(Grads::new([Some(gradient), None, None]))
             }
         }
@@ -73,6 +104,24 @@ fn normalization<T: Real>(op: &LayerNormalization<T>, gamma: &[T], mut gradient:
         row.iter_mut().zip(gamma).for_each(|(g, &gamma)| *g *= gamma);
         let mean = tensor::pairwise_sum(row) / count;
         row.iter_mut().for_each(|g| *g = r * (*g - mean));
+    }
+    gradient
+}
+
+/// The same of a group norm, whose mean is over a group's channels at all positions of an image.
+fn group_normalization<T: Real>(op: &GroupNormalization<T>, gamma: &[T], mut gradient: Tensor<T>) -> Tensor<T> {
+    let (channels, each) = (gamma.len(), gamma.len() / op.groups());
+    let image = (gradient.len() / gradient.shape()[0].max(1)).max(1);
+    let images = gradient.make_mut().chunks_exact_mut(image).zip(op.inverse_deviations().chunks_exact(channels));
+    for (values, r) in images {
+        for group in (0..channels).step_by(each).map(|first| first..first + each) {
+            let weighted = values.chunks_exact(channels).flat_map(|pixel| group.clone().map(|c| gamma[c] * pixel[c]));
+            let weighted: Vec<T> = weighted.collect();
+            let mean = tensor::pairwise_sum(&weighted) / T::from_f64(weighted.len() as f64);
+            for pixel in values.chunks_exact_mut(channels) {
+                group.clone().for_each(|c| pixel[c] = r[c] * (gamma[c] * pixel[c] - mean));
+            }
+        }
     }
     gradient
 }

@@ -1,16 +1,17 @@
 //! Each rule against a dense loop over contributions, written from its paper.
 
 mod attention;
+mod gates;
 
 use nn::layers::{
-    Add, Apply, BatchNorm, Clip, Conv2d, ConvTranspose2d, Elu, Erf, Gelu, GlobalAvgPool, GroupNorm, HardSwish,
-    LeakyRelu, Linear, MaxPool, Power, Relu, Sigmoid, Silu, Softplus,
+    Add, Apply, BatchNorm, Clip, Conv2d, ConvTranspose2d, Elu, Erf, Gelu, GlobalAvgPool, HardSwish, LeakyRelu, Linear,
+    MaxPool, Power, Relu, Sigmoid, Silu, Softplus,
 };
 use nn::{Convolution, Layer, Model, Padding, TransposedConvolution};
 use proptest::prelude::*;
 use tensor::{Tape, Tensor};
 
-use super::{AlphaBeta, Composite, Epsilon, Flat, Layers, LrpRule, ZBox};
+use super::{AlphaBeta, Composite, Epsilon, Flat, Gamma, Layers, LrpRule, WSquare, ZBox};
 use crate::Pass;
 use crate::methods::{FullGrad, InputXGradient, Lrp, Preset};
 use crate::testing::wave;
@@ -112,6 +113,24 @@ fn z_box(low: f64, high: f64) -> Box<Share> {
     })
 }
 
+/// Montavon et al. 2019, §10.2.1, where contributions of the sign of the sum are favoured.
+fn gamma(gamma: f64) -> Box<Share> {
+    Box::new(move |inputs, bias| {
+        let y = inputs.iter().map(|(x, w)| x * w).sum::<f64>() + bias;
+        let favoured = |z: f64| z + gamma * if y > 0.0 { z.max(0.0) } else { z.min(0.0) };
+        let z = inputs.iter().map(|(x, w)| favoured(x * w)).sum::<f64>() + favoured(bias);
+        inputs.iter().map(|(x, w)| favoured(x * w) / z).collect()
+    })
+}
+
+/// Montavon et al. 2017, §4.1.
+fn w_square() -> Box<Share> {
+    Box::new(|inputs, _| {
+        let z: f64 = inputs.iter().map(|(_, w)| w * w).sum();
+        inputs.iter().map(|(_, w)| w * w / z).collect()
+    })
+}
+
 type Pair = (Composite<f64>, Box<Share>);
 
 fn pairs(channels: usize) -> Vec<Pair> {
@@ -123,7 +142,10 @@ fn pairs(channels: usize) -> Vec<Pair> {
         pair(Epsilon(0.3), epsilon(0.3)),
         pair(AlphaBeta::Z_PLUS, alpha_beta(1.0)),
         pair(AlphaBeta { alpha: 2.5 }, alpha_beta(2.5)),
+        pair(Gamma(0.0), gamma(0.0)),
+        pair(Gamma(0.4), gamma(0.4)),
         pair(Flat, flat()),
+        pair(WSquare, w_square()),
         pair(ZBox { low: vec![-1.5; channels], high: vec![1.25; channels] }, z_box(-1.5, 1.25)),
     ]
 }
@@ -154,7 +176,7 @@ proptest! {
 
     #[test]
     fn every_rule_is_its_paper_s_on_any_convolution((input, weights, conv, phase) in convolution()) {
-        // The flat and the zᴮ rule have no share for units that read only padding.
+        // The flat, the w² and the zᴮ rule have no share for units that read only padding.
         prop_assume!(conv.padding.top.max(conv.padding.bottom) < weights[0]);
         prop_assume!(conv.padding.left.max(conv.padding.right) < weights[1]);
         let (x, w, b) = (wave(input, phase), wave(weights, phase + 1.0), wave([weights[3]], phase + 2.0));
@@ -262,12 +284,15 @@ fn a_composition_agrees_with_loops() {
     let plain = Composite::everywhere(Epsilon(0.01));
     let depth = Composite::everywhere(Epsilon(0.01)).with(Layers::Convolutions, AlphaBeta::Z_PLUS);
     let (low, high) = (vec![-1.0; 2], vec![1.5; 2]);
+    let (favoured, squares) = (gamma(0.4), w_square());
     let (e, z_plus, z_box, flat, two) = (epsilon(0.01), alpha_beta(1.0), z_box(-1.0, 1.5), flat(), alpha_beta(2.0));
-    let cases: [(Composite<f64>, [&Share; 3]); 5] = [
+    let cases: [(Composite<f64>, [&Share; 3]); 7] = [
         (plain, [&e, &e, &e]),
         (depth.clone(), [&z_plus, &z_plus, &e]),
         (depth.clone().with(Layers::First, ZBox { low, high }), [&z_box, &z_plus, &e]),
         (depth.clone().with(Layers::First, Flat), [&flat, &z_plus, &e]),
+        (depth.clone().with(Layers::First, WSquare), [&squares, &z_plus, &e]),
+        (depth.clone().with(Layers::Convolutions, Gamma(0.4)), [&favoured, &favoured, &e]),
         (depth.with("conv2", AlphaBeta { alpha: 2.0 }), [&z_plus, &two, &e]),
     ];
     for (lrp, rules) in cases {
@@ -339,7 +364,6 @@ fn what_has_no_reading_is_refused_by_name() {
         Softplus.into(),
         Erf.into(),
         Power { exponent: 2.0 }.into(),
-        GroupNorm { groups: 1, epsilon: 1e-5 }.into(),
         Clip { min: 0.5, max: 1.0 }.into(),
         ConvTranspose2d { out_channels: 2, kernel: [2, 2], transposed: enlarged, bias: true }.into(),
     ] {
@@ -350,6 +374,8 @@ fn what_has_no_reading_is_refused_by_name() {
     assert!(refused(relu(), plain().with("conv2", Flat)).contains("flat is for layers that read the image"));
     assert!(refused(relu(), plain().with("fc", Epsilon(-1.0))).contains("ε must not be negative, found -1"));
     assert!(refused(relu(), plain().with("fc", AlphaBeta { alpha: 0.5 })).contains("α must be at least 1, found 0.5"));
+    assert!(refused(relu(), plain().with("fc", Gamma(-0.5))).contains("γ must not be negative, found -0.5"));
+    assert!(refused(relu(), plain().with("conv2", WSquare)).contains("w² is for layers that read the image"));
     let narrow = ZBox { low: vec![0.0], high: vec![1.0; 2] };
     assert!(refused(relu(), plain().with(Layers::First, narrow)).contains("2 channels, found 1 lower and 2 upper"));
     // A quotient of two values that both depend on the image.

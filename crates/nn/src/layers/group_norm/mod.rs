@@ -66,6 +66,20 @@ pub struct GroupNormalization<T: Real> {
     inverse_deviations: Vec<T>,
 }
 
+impl<T: Real> GroupNormalization<T> {
+    /// The number of groups, G.
+    #[must_use]
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// For each image and channel, r of its group, `[N · C]`.
+    #[must_use]
+    pub fn inverse_deviations(&self) -> &[T] {
+        &self.inverse_deviations
+    }
+}
+
 /// For each channel the mean of what its group's channels have summed up over so many positions.
 fn group_means<T: Real>(sums: &[T], groups: usize, positions: usize) -> Vec<T> {
     let each = sums.len() / groups;
