@@ -1,6 +1,8 @@
 //! Methods against their original libraries (`tests/reference/methods`), in double precision.
 
-use attribution::methods::{DeepLift, Lrp, Preset, expected_gradients};
+use attribution::methods::{
+    Augmented, ConceptRelevance, Concepts, DeepLift, FinerCam, Lrp, Preset, RefineCam, Shapley, expected_gradients,
+};
 use attribution::rules::{AlphaBeta, Composite, Epsilon, Gamma, Layers, WSquare, ZBox};
 use attribution::{Baseline, Map, Pass};
 use nn::Model;
@@ -29,11 +31,29 @@ fn each(check: impl Fn(&str, &Pass<'_, f64>, &Stored)) {
 
 /// Checks the maps of two images against the stored array `what`.
 fn near(name: &str, what: &str, maps: &[Map<f64>], stored: &Stored) {
+    near_values(
+        name,
+        what,
+        maps.iter().flat_map(|map| map.raw().iter().copied().collect::<Vec<_>>()).collect(),
+        stored,
+    );
+}
+
+/// Checks values against the stored array `what`.
+fn near_values(name: &str, what: &str, values: Vec<f64>, stored: &Stored) {
     let expected = stored.array(what);
-    let values = maps.iter().flat_map(|map| map.raw().iter().copied().collect::<Vec<_>>()).collect();
     let error = relative_error(&Tensor::new(*expected.shape(), values), &expected);
     println!("{name:8} {what:24} {error:8.1e}");
     assert!(error <= DIGITS, "{name}, {what}: {error:e}");
+}
+
+/// An early and a later layer: their names in the model.
+fn layers(name: &str) -> [&'static str; 2] {
+    match name {
+        "gapnet" => ["relu1", "relu3"],
+        "flatnet" => ["relu1", "relu2"],
+        _ => ["/2/Relu", "/5/relu2/Relu"],
+    }
 }
 
 #[test]
@@ -104,4 +124,75 @@ fn relevance_passes_mobilenet_v3_efficientnet_and_convnext() {
             assert!(maps.iter().all(|map| map.verdict().is_evidence()), "{name}, {preset:?}");
         }
     }
+}
+
+#[test]
+fn concept_relevance_is_zennit_crp_s() {
+    each(|name, pass, stored| {
+        let layer = match name {
+            "gapnet" => "relu2",
+            "flatnet" => "relu1",
+            _ => "/4/relu2/Relu",
+        };
+        let maps = stored.integers("crp.channels").into_iter().enumerate().map(|(image, channel)| {
+            let method = ConceptRelevance { channel: Some(channel), preset: Preset::EpsilonPlusFlat };
+            pass.why(CLASSES.to_vec()).at(layer).explain_each(&method).unwrap().swap_remove(image)
+        });
+        near(name, "crp", &maps.collect::<Vec<_>>(), stored);
+    });
+}
+
+#[test]
+fn finer_and_refined_maps_are_those_of_pytorch_grad_cam() {
+    each(|name, pass, stored| {
+        let [early, late] = layers(name);
+        let question = || pass.why(CLASSES.to_vec());
+        let finer = |layer, alpha, classes| question().at(layer).explain_each(&FinerCam { alpha, classes }).unwrap();
+        near(name, "finer_cam", &finer(late, 1.0, 3), stored);
+        near(name, "finer_cam.early", &finer(early, 0.6, 2), stored);
+        // The program scales the product once more.
+        let scaled = |mut values: Vec<f64>| {
+            let least = values.iter().copied().fold(f64::MAX, f64::min);
+            let most = values.iter().copied().fold(f64::MIN, f64::max);
+            values.iter_mut().for_each(|v| *v = (*v - least) / (most - least));
+            values
+        };
+        let refined = question().at_each([early, late]).explain_each(&RefineCam).unwrap();
+        let values = refined.iter().flat_map(|map| scaled(map.raw().iter().copied().collect())).collect();
+        near_values(name, "refine_cam", values, stored);
+    });
+}
+
+/// At a layer with a cell for each pixel; flatnet has none, since its convolutions aren't padded.
+#[test]
+fn augmented_maps_are_the_mean_over_the_copies_of_pytorch_grad_cam() {
+    each(|name, pass, stored| {
+        if name != "flatnet" {
+            let method = Augmented::default();
+            let maps = pass.why(CLASSES.to_vec()).at(layers(name)[0]).explain_each(&method).unwrap();
+            near(name, "augmented", &maps, stored);
+        }
+    });
+}
+
+/// From the same first guess; the program and scikit-learn stop where we do.
+#[test]
+fn factors_of_features_are_those_of_pytorch_grad_cam() {
+    each(|name, _, stored| {
+        let array = |what: &str| stored.array(&format!("dff.{what}")).to_array();
+        let maps = array("first.maps").into_dimensionality().unwrap();
+        let first = Concepts { maps, features: array("first.features").into_dimensionality().unwrap() };
+        let features = array("features").into_dimensionality::<ndarray::Ix3>().unwrap();
+        let found = first.fitted(features.view());
+        near_values(name, "dff.maps", found.maps.iter().copied().collect(), stored);
+        near_values(name, "dff.concepts", found.features.iter().copied().collect(), stored);
+    });
+}
+
+#[test]
+fn shapley_values_are_captum_s() {
+    each(|name, pass, stored| {
+        let method = Shapley { grid: [2, 2], baseline: Baseline::Value(0.25), ..Shapley::default() };
+        near(name, "shapley", &pass.why(CLASSES.to_vec()).explain_each(&method).unwrap(), stored);
+    });
 }

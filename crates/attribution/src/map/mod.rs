@@ -127,8 +127,18 @@ impl<T: Real> Map<T> {
     /// between classes or images. Upsampling is bilinear.
     #[must_use]
     pub fn strength(&self) -> Array2<T> {
+        self.on_pixels(self.strengths())
+    }
+
+    /// The signed value of each pixel of the input, `[H, W]`. Upsampling is bilinear.
+    pub(crate) fn per_pixel(&self) -> Array2<T> {
+        self.on_pixels(self.per_cell())
+    }
+
+    /// A value for each cell, at each pixel of the input.
+    fn on_pixels(&self, values: Array2<T>) -> Array2<T> {
         let taps = [0, 1].map(|axis| self.taps(axis, (0..self.input[axis]).map(|pixel| pixel as f64 + 0.5)));
-        resample(self.strengths().view(), &taps[0], &taps[1])
+        resample(values.view(), &taps[0], &taps[1])
     }
 
     /// The form for measurement and comparison: the [strength](Self::strength) divided by its maximum, `[H, W]`,

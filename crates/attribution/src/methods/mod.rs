@@ -63,6 +63,9 @@ methods! {
     eigen_cam::EigenCam,
     score_cam::ScoreCam,
     ablation_cam::AblationCam,
+    finer_cam::FinerCam,
+    refine_cam::RefineCam,
+    deep_feature_factorization::DeepFeatureFactorization,
     guided_backprop::GuidedBackprop,
     guided_grad_cam::GuidedGradCam,
     deconvnet::Deconvnet,
@@ -74,15 +77,20 @@ methods! {
     expected_gradients::ExpectedGradients,
     deep_lift::DeepLift,
     lrp::Lrp,
+    concept_relevance::ConceptRelevance,
     attention_rollout::AttentionRollout,
     gradient_attention::GradientAttention,
     full_grad::FullGrad,
     occlusion::Occlusion,
+    shapley::Shapley,
     rise::Rise,
+    augmented::Augmented,
 }
 
 pub use attention_rollout::Heads;
+pub use augmented::augmented;
 pub use cam::cam;
+pub use deep_feature_factorization::{Concepts, factorize};
 pub use eigen_cam::eigen_cam;
 pub use expected_gradients::{Background, expected_gradients};
 pub use grad_cam::grad_cam;
@@ -91,4 +99,5 @@ pub use hires_cam::hires_cam;
 pub use integrated_gradients::Completeness;
 pub use layer_cam::layer_cam;
 pub use lrp::Preset;
+pub use shapley::PatchValues;
 pub use xgrad_cam::xgrad_cam;

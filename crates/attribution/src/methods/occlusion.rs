@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::prelude::*;
-use super::settings::{sides, to_value};
+use super::settings::{optional_sides, to_value};
 use crate::baseline::Baseline;
 use crate::pass::Pass;
 
@@ -33,11 +33,11 @@ static ABOUT: About = About {
 #[serde(default, deny_unknown_fields)]
 pub struct Occlusion {
     /// The patch's `[rows, columns]`. The default is a square with a sixth of the picture's shorter side.
-    #[serde(deserialize_with = "sides")]
+    #[serde(deserialize_with = "optional_sides")]
     pub window: Option<[usize; 2]>,
     /// Steps `[down, right]` from patch to patch. The default is half the window. If the steps are longer than the
     /// window, some pixels are never covered.
-    #[serde(deserialize_with = "sides")]
+    #[serde(deserialize_with = "optional_sides")]
     pub stride: Option<[usize; 2]>,
     /// The content of the patch.
     pub baseline: Baseline,

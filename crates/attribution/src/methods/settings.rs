@@ -159,18 +159,30 @@ pub(super) fn to_value(settings: &impl Serialize) -> Value {
     serde_json::to_value(settings).unwrap_or(Value::Null)
 }
 
-/// Rows and columns: a pair, or one number for a square.
-pub(super) fn sides<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[usize; 2]>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected a number of pixels, or rows x columns such as 32x16")]
-    enum Sides {
-        Square(usize),
-        Pair([usize; 2]),
+/// Rows and columns: a pair, or one number for as many of both.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number, or rows x columns such as 32x16")]
+enum Sides {
+    Square(usize),
+    Pair([usize; 2]),
+}
+
+impl From<Sides> for [usize; 2] {
+    fn from(sides: Sides) -> Self {
+        match sides {
+            Sides::Square(side) => [side; 2],
+            Sides::Pair(sides) => sides,
+        }
     }
-    Ok(Option::deserialize(deserializer)?.map(|sides| match sides {
-        Sides::Square(side) => [side; 2],
-        Sides::Pair(sides) => sides,
-    }))
+}
+
+pub(super) fn sides<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[usize; 2], D::Error> {
+    Ok(Sides::deserialize(deserializer)?.into())
+}
+
+/// The same, if it is set.
+pub(super) fn optional_sides<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[usize; 2]>, D::Error> {
+    Ok(Option::<Sides>::deserialize(deserializer)?.map(Into::into))
 }
 
 #[cfg(test)]
@@ -204,6 +216,9 @@ mod tests {
             ("integrated-gradients(baseline=mean,)", "integrated-gradients(baseline=mean,steps=50)"),
             ("rise(masks=8000)", "rise(cells=7,masks=8000,probability=0.5,seed=0)"),
             ("lrp(preset=epsilon-plus-flat)", "lrp(preset=epsilon-plus-flat)"),
+            ("shapley(grid=2)", "shapley(baseline=black,grid=2x2,orders=100,seed=0)"),
+            ("augmented(of=smooth-grad(samples=8))", "augmented(of=smooth-grad(samples=8))"),
+            ("concept-relevance(channel=3)", "concept-relevance(channel=3,preset=epsilon-plus-flat)"),
             ("var-grad(seed=3)", "var-grad(relative_sigma=0.15,samples=50,seed=3)"),
         ] {
             assert_eq!(written(&*parse::<f64>(text).unwrap(), Some(&model)), expected);
@@ -225,6 +240,6 @@ mod tests {
         assert!(many.contains("expected usize, found `samples=many`; its settings and their defaults are relative_sigma=0.15,samples=50"), "{many}");
         assert!(message("smooth-grad(samples=-1)").contains("integer `-1`"));
         assert!(message("lrp(preset=gamma)").contains("unknown variant `gamma`, expected one of `epsilon`"));
-        assert!(message("occlusion(window=wide)").contains("expected a number of pixels, or rows x columns"));
+        assert!(message("occlusion(window=wide)").contains("expected a number, or rows x columns"));
     }
 }

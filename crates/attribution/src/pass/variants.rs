@@ -36,7 +36,8 @@ impl<'w> Runner<'w> {
         Self { watch, progress: Progress { done: 0, total }, is_broken: false }
     }
 
-    fn advance(&mut self, images: usize) -> Result<(), ExplainError> {
+    /// Reports that so many more images were run.
+    pub(crate) fn advance(&mut self, images: usize) -> Result<(), ExplainError> {
         self.progress.done += images;
         let Progress { done, total } = self.progress;
         match self.watch.map(|watch| watch(self.progress)) {

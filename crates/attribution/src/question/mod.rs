@@ -163,6 +163,16 @@ impl<'p, T: Real> Question<'p, T> {
         Ok(maps.into_iter().enumerate().map(traced).collect())
     }
 
+    /// The same question about another target.
+    pub(crate) fn about(&self, target: Target<T>) -> Self {
+        Self { target, ..self.clone() }
+    }
+
+    /// The same question about other images, unwatched.
+    pub(crate) fn on<'q>(&'q self, pass: &'q Pass<'q, T>) -> Question<'q, T> {
+        Question { pass, target: self.target.clone(), layers: self.layers.clone(), watch: None }
+    }
+
     /// The maps of the layer, or the mean over several layers.
     pub(crate) fn over_layers(
         &self,

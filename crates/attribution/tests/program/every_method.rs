@@ -8,13 +8,14 @@ use attribution::question::{About, Cost, LooksAt};
 use crate::support::{a_picture, demo_file, fails, succeeds};
 
 /// Settings that keep the slow methods short.
-const SHORT: [(&str, &str); 6] = [
+const SHORT: [(&str, &str); 7] = [
     ("smooth-grad", "smooth-grad(samples=8,seed=3)"),
     ("var-grad", "var-grad(samples=8)"),
     ("integrated-gradients", "integrated-gradients(steps=6,baseline=mean)"),
     ("expected-gradients", "expected-gradients(samples=8)"),
     ("occlusion", "occlusion(window=16x12,stride=8)"),
     ("rise", "rise(masks=64)"),
+    ("shapley", "shapley(grid=2x3)"),
 ];
 
 /// Whether a method can explain the demo's convolutional network.

@@ -107,6 +107,14 @@ impl<T: Real> LrpOnTape<T> {
         if self.is_relevance() { gradient } else { gradient.zip(image, |g, x| x * g) }
     }
 
+    /// The relevance of an operation's output.
+    pub(crate) fn relevance_at(&self, node: &Node<T>, gradient: &Tensor<T>) -> Tensor<T> {
+        match self.layer(node) {
+            Some((layer, _)) => layer.relevance(&gradient.reshape(layer.output().shape())).reshape(*node.shape()),
+            None => gradient.clone().zip(node.output(), |g, f| g * f),
+        }
+    }
+
     /// Whether the gradient at the image is the relevance itself.
     fn is_relevance(&self) -> bool {
         self.layers.values().any(|layer| layer.rule.for_image())

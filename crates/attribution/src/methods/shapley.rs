@@ -1,0 +1,340 @@
+//! Shapley values of patches.
+
+use ndarray::Array2;
+use nn::{Model, Real};
+use rand::seq::SliceRandom;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::prelude::*;
+use super::settings::{sides, to_value};
+use crate::baseline::Baseline;
+use crate::pass::Pass;
+
+static ABOUT: About = About {
+    id: "shapley",
+    title: "Shapley values",
+    source: "Shapley 1953; Štrumbelj and Kononenko 2010",
+    formula: "how much the score rises when a patch becomes visible, averaged over all orders in which patches can appear",
+    looks_at: LooksAt::Input,
+    quantity: Quantity::Contribution,
+    cost: Cost::Settings,
+    tells: "how the difference between this score and that of a covered picture is shared out among patches, what they do together included",
+    does_not_tell: "anything finer than its patches; and a picture with holes is unlike those that it was trained on",
+    elsewhere: &["ShapleyValues", "ShapleyValueSampling"],
+    chapter: "chapter_11_other_readings",
+};
+
+/// Up to this number of patches, all coalitions are run.
+const EXACT: usize = 16;
+
+/// The Shapley values of a grid of patches, `[H, W]`: each patch's mean part in the score over all orders in which the patches can
+/// become visible. (Shapley, *A Value for n-Person Games*, 1953; Štrumbelj and Kononenko, *An Efficient Explanation of Individual
+/// Classifications using Game Theory*, 2010.)
+///
+/// ```text
+/// φᵢ = Σ_{S ∌ i} |S|! (n − |S| − 1)! / n! · (v(S ∪ i) − v(S)),    Σ φᵢ = S(x) − S(x₀)
+/// ```
+///
+/// with v(S) the score of the image in which only the patches of S are visible, and the others show the baseline x₀. Every pixel
+/// of the map has the value of its patch. Up to 16 patches all 2ⁿ coalitions are run; of more, random orders are, and
+/// [`with_values`](Self::with_values) tells the standard errors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shapley {
+    /// The patches' `[rows, columns]`.
+    #[serde(deserialize_with = "sides")]
+    pub grid: [usize; 2],
+    /// The content of hidden patches.
+    pub baseline: Baseline,
+    /// Number of random orders if there are more than 16 patches.
+    pub orders: usize,
+    /// The seed of the orders. Every image gets the same ones.
+    pub seed: u64,
+}
+
+impl Default for Shapley {
+    fn default() -> Self {
+        Self { grid: [3, 3], baseline: Baseline::default(), orders: 100, seed: 0 }
+    }
+}
+
+/// The Shapley values of the patches of one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatchValues {
+    /// φ, `[rows, columns]`.
+    pub values: Array2<f64>,
+    /// Their standard errors; zero if all coalitions were run.
+    pub errors: Array2<f64>,
+}
+
+/// What is visible in each run: of all coalitions those patches whose bit is set; of orders the first patches of one.
+enum Coalitions {
+    All { patches: usize },
+    Orders(Vec<Vec<usize>>),
+}
+
+impl Coalitions {
+    fn runs(&self) -> usize {
+        match self {
+            Self::All { patches } => 1 << patches,
+            Self::Orders(orders) => orders.iter().map(|order| order.len() + 1).sum(),
+        }
+    }
+
+    /// Whether each patch is visible in a run.
+    fn visible(&self, run: usize) -> Vec<bool> {
+        match self {
+            Self::All { patches } => (0..*patches).map(|patch| run >> patch & 1 == 1).collect(),
+            Self::Orders(orders) => {
+                let each = orders[0].len() + 1;
+                let mut visible = vec![false; each - 1];
+                orders[run / each][..run % each].iter().for_each(|&patch| visible[patch] = true);
+                visible
+            }
+        }
+    }
+
+    /// The values and their standard errors from the scores of all runs.
+    fn values(&self, scores: &[f64]) -> Vec<[f64; 2]> {
+        match self {
+            Self::All { patches } => exact(*patches, scores),
+            Self::Orders(orders) => sampled(orders, scores),
+        }
+    }
+}
+
+fn exact(patches: usize, scores: &[f64]) -> Vec<[f64; 2]> {
+    // |S|! (n − |S| − 1)! / n! = 1 / (n · C(n − 1, |S|)).
+    let mut weights = vec![1.0 / patches as f64];
+    for size in 1..patches {
+        weights.push(weights[size - 1] * size as f64 / (patches - size) as f64);
+    }
+    let value = |patch: usize| {
+        let without = (0..scores.len()).filter(|run| run >> patch & 1 == 0);
+        let rises = without.map(|run| weights[run.count_ones() as usize] * (scores[run | 1 << patch] - scores[run]));
+        [tensor::pairwise_sum(&rises.collect::<Vec<_>>()), 0.0]
+    };
+    (0..patches).map(value).collect()
+}
+
+fn sampled(orders: &[Vec<usize>], scores: &[f64]) -> Vec<[f64; 2]> {
+    let patches = orders[0].len();
+    let mut rises = vec![Vec::with_capacity(orders.len()); patches];
+    for (order, scores) in orders.iter().zip(scores.chunks_exact(patches + 1)) {
+        order.iter().zip(scores.windows(2)).for_each(|(&patch, pair)| rises[patch].push(pair[1] - pair[0]));
+    }
+    let count = orders.len() as f64;
+    let moments = |rises: Vec<f64>| {
+        let mean = tensor::pairwise_sum(&rises) / count;
+        let squares: Vec<f64> = rises.iter().map(|rise| (rise - mean).powi(2)).collect();
+        [mean, (tensor::pairwise_sum(&squares) / (count - 1.0).max(1.0) / count).sqrt()]
+    };
+    rises.into_iter().map(moments).collect()
+}
+
+impl Shapley {
+    fn coalitions(&self) -> Coalitions {
+        let patches = self.grid[0] * self.grid[1];
+        if patches <= EXACT {
+            return Coalitions::All { patches };
+        }
+        let order = |k: usize| {
+            let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+            rng.set_stream(k as u64);
+            let mut order: Vec<usize> = (0..patches).collect();
+            order.shuffle(&mut rng);
+            order
+        };
+        Coalitions::Orders((0..self.orders).map(order).collect())
+    }
+
+    /// The maps, and the values of the patches with their standard errors.
+    ///
+    /// # Errors
+    /// The same as for [`explain_each`](Question::explain_each).
+    pub fn with_values<T: Real>(
+        &self,
+        question: &Question<'_, T>,
+    ) -> Result<Vec<(Map<T>, PatchValues)>, ExplainError> {
+        let (pass, resolved) = (question.pass(), question.resolve()?);
+        let model = pass.model();
+        self.check(pass)?;
+        let [height, width, channels] = model.input_shape();
+        let [rows, columns] = self.grid;
+        let baseline = self.baseline.of(model)?;
+        let coalitions = self.coalitions();
+        let patch = |pixel: usize| pixel / width * rows / height * columns + pixel % width * columns / width;
+        let mut runner = question.runner(coalitions.runs());
+        let mut map = |image: usize| {
+            let hide = |run: usize, values: &mut [T]| {
+                let visible = coalitions.visible(run);
+                let pixels = values.chunks_exact_mut(channels).zip(baseline.as_slice().chunks_exact(channels));
+                for (pixel, (values, hidden)) in pixels.enumerate() {
+                    if !visible[patch(pixel)] {
+                        values.copy_from_slice(hidden);
+                    }
+                }
+            };
+            let variants = pass.variants(image, coalitions.runs());
+            let scores = runner.scores(&resolved, &variants, hide, |x| resolved.predict(model, x))?;
+            let scores: Vec<f64> = scores.into_iter().map(|score| score.as_f64()).collect();
+            let found = coalitions.values(&scores);
+            let of_patches = |part: usize| Array2::from_shape_fn((rows, columns), |(i, j)| found[i * columns + j][part]);
+            let values = Array2::from_shape_fn((height, width), |(y, x)| T::from_f64(found[patch(y * width + x)][0]));
+            let map = runner.traced(pass.fine_map(image, ABOUT.quantity, values));
+            Ok((map, PatchValues { values: of_patches(0), errors: of_patches(1) }))
+        };
+        (0..pass.images()).map(&mut map).collect()
+    }
+}
+
+impl<T: Real> Method<T> for Shapley {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, pass: &Pass<'_, T>) -> Result<(), ExplainError> {
+        let [height, width, _] = pass.model().input_shape();
+        let [rows, columns] = self.grid;
+        if self.grid.contains(&0) || rows > height || columns > width || self.orders == 0 {
+            return Err(ExplainError::Setting(format!(
+                "expected a grid of at most [{height}, {width}] patches and orders, both of at least 1, found {:?} and {}",
+                self.grid, self.orders
+            )));
+        }
+        self.baseline.of(pass.model()).map(|_| ())
+    }
+
+    fn explain(&self, question: &Question<'_, T>) -> Result<Vec<Map<T>>, ExplainError> {
+        Ok(self.with_values(question)?.into_iter().map(|(map, _)| map).collect())
+    }
+
+    fn settings(&self, _: Option<&Model<T>>) -> Value {
+        to_value(self)
+    }
+}
+
+/// The formulas of the papers, implemented literally.
+#[cfg(test)]
+pub(super) mod literal {
+    use ndarray::{Array2, Array3};
+    use rand::SeedableRng;
+    use rand::seq::SliceRandom;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::super::tests::{image, near, score, with_pass};
+    use super::Shapley;
+    use crate::testing::INPUT;
+    use crate::{Baseline, Pass};
+
+    /// All orders of 0..n.
+    fn orders(n: usize) -> Vec<Vec<usize>> {
+        if n == 0 {
+            return vec![vec![]];
+        }
+        let insert = |order: Vec<usize>| (0..n).map(move |at| [&order[..at], &[n - 1], &order[at..]].concat());
+        orders(n - 1).into_iter().flat_map(insert).collect()
+    }
+
+    /// For each order the rise of the score as each patch appears.
+    fn rises(pass: &Pass<'_, f64>, x: &Array3<f64>, [rows, columns]: [usize; 2], orders: &[Vec<usize>]) -> Vec<Vec<f64>> {
+        let value = |visible: &[usize]| {
+            score(pass, &Array3::from_shape_fn(INPUT, |(i, j, c)| {
+                let patch = (i * rows / INPUT[0]) * columns + j * columns / INPUT[1];
+                if visible.contains(&patch) { x[[i, j, c]] } else { 0.2 }
+            }))
+        };
+        let of_order = |order: &Vec<usize>| {
+            let mut rises = vec![0.0; rows * columns];
+            for k in 0..order.len() {
+                rises[order[k]] = value(&order[..=k]) - value(&order[..k]);
+            }
+            rises
+        };
+        orders.iter().map(of_order).collect()
+    }
+
+    fn mean(rises: &[Vec<f64>], patch: usize) -> f64 {
+        rises.iter().map(|rises| rises[patch]).sum::<f64>() / rises.len() as f64
+    }
+
+    pub(crate) fn check() {
+        with_pass(|pass| {
+            for (n, grid) in [[2, 2], [1, 3], [3, 2]].into_iter().flat_map(|grid| [(0, grid), (1, grid)]) {
+                let method = Shapley { grid, baseline: Baseline::Value(0.2), ..Shapley::default() };
+                let (map, found) = method.with_values(&pass.why(1)).unwrap().swap_remove(n);
+                let rises = rises(pass, &image(pass, n), grid, &orders(grid[0] * grid[1]));
+                let expected = Array2::from_shape_fn((grid[0], grid[1]), |(i, j)| mean(&rises, i * grid[1] + j));
+                near(&found.values, &expected, "Shapley values");
+                assert!(found.errors.iter().all(|&error| error == 0.0));
+                let spread = Array2::from_shape_fn((9, 8), |(y, x)| expected[[y * grid[0] / 9, x * grid[1] / 8]]);
+                near(&map.per_cell(), &spread, "each pixel has the value of its patch");
+            }
+            sampled(pass);
+            let message = |grid| {
+                let method = Shapley { grid, ..Shapley::default() };
+                pass.why(1).explain_each(&method).unwrap_err().to_string()
+            };
+            assert!(message([10, 2]).contains("a grid of at most [9, 8] patches"));
+            assert!(message([0, 2]).contains("found [0, 2]"));
+        });
+    }
+
+    /// More than sixteen patches: random orders.
+    fn sampled(pass: &Pass<'_, f64>) {
+        let method = Shapley { grid: [4, 5], baseline: Baseline::Value(0.2), orders: 6, seed: 3 };
+        let (_, found) = method.with_values(&pass.why(1)).unwrap().swap_remove(0);
+        let order = |k| {
+            let mut rng = ChaCha8Rng::seed_from_u64(3);
+            rng.set_stream(k);
+            let mut order: Vec<usize> = (0..20).collect();
+            order.shuffle(&mut rng);
+            order
+        };
+        let rises = rises(pass, &image(pass, 0), [4, 5], &(0..6).map(order).collect::<Vec<_>>());
+        let means = Array2::from_shape_fn((4, 5), |(i, j)| mean(&rises, i * 5 + j));
+        near(&found.values, &means, "sampled Shapley values");
+        let errors = Array2::from_shape_fn((4, 5), |(i, j)| {
+            let squares: f64 = rises.iter().map(|rises| (rises[i * 5 + j] - means[[i, j]]).powi(2)).sum();
+            (squares / 5.0 / 6.0).sqrt()
+        });
+        near(&found.errors, &errors, "their standard errors");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A game of six players, with interactions.
+    fn score(visible: &[bool]) -> f64 {
+        let sum: f64 = (0..).zip(visible).filter(|(_, is_visible)| **is_visible).map(|(patch, _)| f64::from(patch) - 1.5).sum();
+        sum + sum.max(0.0).sqrt() + if visible[0] && visible[3] { 2.0 } else { 0.0 }
+    }
+
+    #[test]
+    fn random_orders_agree_with_all_coalitions_within_their_errors() {
+        let all = Coalitions::All { patches: 6 };
+        let run = |coalitions: &Coalitions| {
+            let scores: Vec<f64> = (0..coalitions.runs()).map(|run| score(&coalitions.visible(run))).collect();
+            coalitions.values(&scores)
+        };
+        let exact = run(&all);
+        let whole = score(&[true; 6]) - score(&[false; 6]);
+        assert!((exact.iter().map(|[value, _]| value).sum::<f64>() - whole).abs() < 1e-13);
+        let order = |k: u64| {
+            let mut rng = ChaCha8Rng::seed_from_u64(k);
+            let mut order: Vec<usize> = (0..6).collect();
+            order.shuffle(&mut rng);
+            order
+        };
+        let orders = run(&Coalitions::Orders((0..400).map(order).collect()));
+        assert!((orders.iter().map(|[value, _]| value).sum::<f64>() - whole).abs() < 1e-12);
+        for ([value, error], [expected, _]) in orders.iter().zip(&exact) {
+            assert!((value - expected).abs() < 4.0 * error && *error < 0.1, "{value} ± {error}, {expected}");
+        }
+    }
+}
