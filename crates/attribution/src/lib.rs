@@ -37,6 +37,7 @@
 mod baseline;
 pub mod book;
 pub mod certificates;
+pub mod clusters;
 mod error;
 mod layer;
 pub mod map;

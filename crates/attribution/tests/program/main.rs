@@ -17,6 +17,7 @@ mod own_pictures;
 mod photographs;
 mod ranks;
 mod shards;
+mod shortcuts;
 mod support;
 mod tasks;
 mod train;

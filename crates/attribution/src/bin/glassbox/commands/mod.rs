@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod glance;
 pub(crate) mod inspect;
 pub(crate) mod look;
 pub(crate) mod man;

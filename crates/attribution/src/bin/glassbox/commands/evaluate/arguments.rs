@@ -16,6 +16,8 @@ use crate::training::data::Embedded;
 /// Runs methods over images of known classes and measures their maps. Do the maps show where the object is, if its true
 /// box or mask is known? Does the network agree? Do the maps depend on the class and on the
 /// weights? Two trivial maps are measured for comparison: a Gaussian in the middle of the picture, and random pixels.
+/// At a glance, the report shows for each class its mean map, the pictures explained best and worst, and clusters of maps; it
+/// names those that look like a shortcut, such as a mark in a corner: one place that explains a class alone.
 /// Prints tables with 95 % intervals, and writes evaluation.csv, evaluation.json, evaluation.svg and a report with the
 /// tables and the first pictures, index.html.
 ///
@@ -35,7 +37,9 @@ use crate::training::data::Embedded;
     With --json: an object with version, simd, model, data, images, seed, level, accuracy; figures by method and \
     measure, each with mean, low and high (the ends of the interval at that level); cascade, a list of layer, \
     rank_correlation and ssim by method; agreement, the rank correlation for each pair of methods; classes, if the \
-    objects' places are known: the method and for each class images, energy, share, looks_at and the worst pictures.")]
+    objects' places are known: the method and for each class images, energy, share, looks_at and the worst pictures; glance: \
+    the method, shortcuts, a list of {class, images, of, place, elsewhere, others, p}, and for each class the numbers of pictures \
+    in its clusters of maps.")]
 #[command(group = ArgGroup::new("files").args(["folder", "csv"]))]
 pub(crate) struct EvaluateArgs {
     /// The network: a file saved by `glassbox train`, or an ONNX file

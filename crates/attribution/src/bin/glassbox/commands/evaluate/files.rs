@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::classes::Classes;
 use super::figures::{Figures, mean};
 use super::subject::Subject;
+use crate::commands::glance::Glance;
 
 /// `method,measure,mean,low,high,images`, with a line for each figure.
 pub(crate) fn csv(
@@ -51,6 +52,9 @@ pub(crate) struct EvaluationFile<'a> {
     /// What the first method looks at in each class; `None` if nothing is known of where the objects are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) classes: Option<&'a Classes>,
+    /// Clusters of the first method's maps; `None` if it shows nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) glance: Option<&'a Glance>,
 }
 
 /// The similarity of the maps after all layers down to this one are re-initialized.

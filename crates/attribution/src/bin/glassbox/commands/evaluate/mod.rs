@@ -23,6 +23,7 @@ use tensor::simd::tier;
 
 pub(crate) use arguments::EvaluateArgs;
 
+use crate::commands::glance::{Glance, Looked};
 use crate::commands::methods;
 use crate::files::folder;
 use crate::files::shards::Facts;
@@ -114,6 +115,15 @@ fn measured(
     let randomized_layers: Vec<&str> = randomized.iter().map(|(layer, _)| layer.as_str()).collect();
 
     let classes = Classes::of(&trial, &figures, &data);
+    let looked = methods.first().map(|method| Looked {
+        model: &model,
+        images: &data.images,
+        truths: data.truths.as_deref(),
+        method,
+        layers: &layers,
+        seed: args.seed,
+    });
+    let glance = looked.as_ref().map(|looked| Glance::of(looked, figures.images)).transpose()?.flatten();
     let record = files::EvaluationFile {
         version: env!("CARGO_PKG_VERSION"),
         simd: tier().to_string(),
@@ -127,6 +137,7 @@ fn measured(
         cascade: files::steps(&subjects, &figures, &randomized_layers),
         agreement: files::agreement(&subjects, &figures),
         classes: classes.as_ref(),
+        glance: glance.as_ref(),
     };
     let json = serde_json::to_string_pretty(&record)?;
     if args.json {
@@ -139,6 +150,10 @@ fn measured(
         let tables = tables.chain(table::cascade(&subjects, &figures, &randomized_layers));
         let tables = tables.chain(table::agreement(&subjects, &figures));
         tables.chain(classes.iter().flat_map(Classes::lines)).for_each(|line| say!("{line}"));
+        let sentences: Vec<String> = glance.iter().flat_map(Glance::sentences).collect();
+        if !sentences.is_empty() {
+            say!("\nA set at a glance\n  {}", sentences.join("\n  "));
+        }
     }
     folder::write(&args.out.join("evaluation.json"), &(json + "\n"))?;
     folder::write(&args.out.join("evaluation.csv"), &files::csv(&subjects, &measures, &intervals, &figures))?;
@@ -160,6 +175,9 @@ fn measured(
     };
     labelled.show(&mut page, &shown)?;
     page.measures(&report::tables(&subjects, &measures, &intervals, &figures, &randomized_layers), &report::NOTES);
+    if let (Some(glance), Some(looked)) = (&glance, &looked) {
+        glance.show(&mut page, looked)?;
+    }
     if let Some(classes) = &classes {
         classes.show(&mut page, &data, &model)?;
     }

@@ -253,7 +253,7 @@ fn train(config: &Config, mut model: Model, sets: &Sets<'_>, resume: bool, ranks
         tell(evaluation, *images, out)?;
     }
     let tested = tested.as_ref().map(|(evaluation, images)| (evaluation, *images));
-    let page = report::write(config, &model, &trained, sets.training.epoch(0)?.len(), tested, records.film())?;
+    let page = report::write(config, &model, &trained, &*sets.training.epoch(0)?, tested, records.film())?;
     say!("The network is in {}; open {} for its training", out.join(MODEL).display(), page.display());
     Ok(())
 }

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use attribution::LayerRef;
+use nn::data::Dataset;
 use nn::train::{Epoch, Evaluation, Score, Scores, Trained};
 use nn::{Model, Task};
 
 use super::chart::scores_title;
 use super::film::Film;
 use super::results;
+use crate::commands::glance::{Glance, Looked, sample};
 use crate::commands::methods;
 use crate::report::{Curve, Labelled, Page};
 use crate::terminal::Failure;
@@ -20,12 +22,12 @@ const COLUMNS: usize = 12;
 const LEARNT: &str = "training";
 const CHOSEN: &str = "validation";
 
-/// Writes the report, `index.html`, into the folder of the training.
+/// Writes the report, `index.html`, into the folder of the training; `images` are those of the training.
 pub(super) fn write(
     config: &Config,
     model: &Model,
     trained: &Trained,
-    images: usize,
+    images: &dyn Dataset,
     test: Option<(&Evaluation, usize)>,
     film: &Film,
 ) -> Result<PathBuf, Failure> {
@@ -33,7 +35,7 @@ pub(super) fn write(
     let epochs = trained.history.len();
     let mut facts = vec![
         ("Network", format!("{}, {} parameters", config.network.name(), summary.parameters)),
-        ("Trained on", format!("{images} images, {epochs} epochs, {} steps", trained.step)),
+        ("Trained on", format!("{} images, {epochs} epochs, {} steps", images.len(), trained.step)),
     ];
     if let Some(best) = trained.best() {
         facts.push(("Best epoch", format!("{}", best.epoch + 1)));
@@ -54,10 +56,20 @@ pub(super) fn write(
         let layers: Vec<LayerRef<'_>> = model.last_spatial_layer().map(LayerRef::Index).into_iter().collect();
         let methods = methods::usual(model)?;
         let indices: Vec<usize> = (0..shown).collect();
-        let (images, methods, layers) = (&pictures, &methods[..], &layers[..]);
-        Labelled { model, images, places: Vec::new(), methods, layers, certified: true }.show(&mut page, &indices)?;
+        let (shown, methods, layers) = (&pictures, &methods[..], &layers[..]);
+        let labelled = Labelled { model, images: shown, places: Vec::new(), methods, layers, certified: true };
+        labelled.show(&mut page, &indices)?;
+        page.training(&curves(trained));
+        if let Some(method) = methods.first() {
+            let (images, seed) = (&sample(images)?, config.training.seed);
+            let looked = Looked { model, images, truths: None, method, layers, seed };
+            if let Some(glance) = Glance::of(&looked, images.len())? {
+                glance.show(&mut page, &looked)?;
+            }
+        }
+    } else {
+        page.training(&curves(trained));
     }
-    page.training(&curves(trained));
     let columns = film.columns(epochs, model, COLUMNS)?;
     if !columns.is_empty() {
         page.film(&columns)?;
