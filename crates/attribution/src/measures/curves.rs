@@ -135,7 +135,7 @@ impl<T: Real> Pass<'_, T> {
 }
 
 /// The pixel indices, largest value first.
-fn order<T: Real>(map: &Array2<T>) -> Vec<usize> {
+pub(super) fn order<T: Real>(map: &Array2<T>) -> Vec<usize> {
     crate::target::ranked(&map.iter().copied().collect::<Vec<_>>())
 }
 

@@ -39,6 +39,8 @@ pub enum Group {
     Faithfulness,
     /// Does the map depend on the class and on the weights?
     Sanity,
+    /// Is the map concise, and does it hold still?
+    Form,
 }
 
 /// The inputs that a measure needs besides the maps.
@@ -52,6 +54,10 @@ pub enum Needs {
     Rivals,
     /// The maps of the network with more and more random weights ([`cascade`](super::cascade)).
     Randomized,
+    /// The maps of copies of the pictures with noise ([`shaken`](super::shaken)).
+    Shaken,
+    /// Nothing.
+    Nothing,
 }
 
 /// The maps of a batch of images, and the data about these images.
@@ -69,6 +75,8 @@ pub struct Trial<'a> {
     /// For each step of a cascade, the similarity to the maps of the randomized network: rank correlation and SSIM of
     /// each image; for measures that need it.
     pub cascade: &'a [[Vec<f64>; 2]],
+    /// The maps of copies of the images with noise; for measures that need them.
+    pub shaken: &'a [Vec<Array2<f32>>],
     /// Called with the progress of measures that run the network many times.
     pub watch: Option<Watch<'a>>,
     /// Computed once for all measures that need it.
@@ -85,7 +93,7 @@ impl Measure {
 
 impl Group {
     /// All groups.
-    pub const ALL: [Self; 3] = [Self::Localization, Self::Faithfulness, Self::Sanity];
+    pub const ALL: [Self; 4] = [Self::Localization, Self::Faithfulness, Self::Sanity, Self::Form];
 
     /// The question of the group, and the unit of its figures.
     #[must_use]
@@ -94,6 +102,7 @@ impl Group {
             Self::Localization => "Does it say where the object is? Against the truth, %",
             Self::Faithfulness => "Does the network agree? Probability of the class, %",
             Self::Sanity => "Does it depend on the class and on the weights? Likeness to the map without, 1 the same",
+            Self::Form => "Is it concise, and does it hold still? 0 to 1; a change of the map, as a share of it",
         }
     }
 }

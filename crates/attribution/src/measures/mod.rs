@@ -3,8 +3,9 @@
 //! | question | measures |
 //! | --- | --- |
 //! | Does the map show where the object is? | [`pointing_game`], [`energy_in_box`], [`box_score`], [`localization_error`] |
-//! | Does the network agree? | [`Pass::deletion`](crate::Pass::deletion), [`Pass::insertion`](crate::Pass::insertion), [`Pass::confidence`](crate::Pass::confidence) |
+//! | Does the network agree? | [`Pass::deletion`](crate::Pass::deletion), [`Pass::insertion`](crate::Pass::insertion), [`Pass::confidence`](crate::Pass::confidence), [`Pass::road`](crate::Pass::road), [`Pass::infidelity`](crate::Pass::infidelity) |
 //! | Does it depend on the weights, and on the class? | [`cascade`], compared by [`rank_correlation`] and [`ssim`] |
+//! | Is it concise, and does it hold still? | [`gini`], [`max_sensitivity`] |
 //! | How certain is a figure, and what do trivial maps score? | [`bootstrap`], [`centred_gaussian`], [`noise`] |
 //!
 //! [`ALL`] lists the measures that give a figure for each image and are available on the command line:
@@ -24,11 +25,16 @@ mod box_score;
 mod confidence;
 mod curves;
 mod energy;
+mod imputation;
+mod infidelity;
 mod localization_error;
+mod max_sensitivity;
 mod measure;
 mod pointing_game;
 mod randomization;
 mod rank_correlation;
+mod road;
+mod sparseness;
 mod ssim;
 mod truth;
 
@@ -38,18 +44,22 @@ pub use box_score::{BOX_HIT, CAM_THRESHOLD, GRAD_CAM_THRESHOLD, IOU_15, IOU_20, 
 pub use confidence::{Confidence, DROP, INCREASE};
 pub use curves::{Curve, DELETION, INSERTION, Perturbation};
 pub use energy::{ENERGY, energy_in_box};
+pub use infidelity::INFIDELITY;
 pub use localization_error::{TOP_1_ERROR, TOP_5_ERROR, localization_error};
+pub use max_sensitivity::{MAX_SENSITIVITY, SHAKE, SHAKEN, max_sensitivity, shaken};
 pub use measure::{Group, Measure, Needs, Trial, half, rank_correlations};
 pub use pointing_game::{POINTING, pointing_game};
 pub use randomization::{RANDOM, RANDOM_HALF, RANDOM_HEAD, RANDOM_SSIM, WRONG_CLASS, cascade};
 pub use rank_correlation::rank_correlation;
+pub use road::ROAD;
+pub use sparseness::{SPARSENESS, gini};
 pub use ssim::ssim;
 pub use truth::{Object, Truth};
 
 use ndarray::ArrayView2;
 
 /// Every measure, in the order of the tables.
-pub static ALL: [&Measure; 15] = [
+pub static ALL: [&Measure; 19] = [
     &POINTING,
     &ENERGY,
     &IOU_20,
@@ -60,11 +70,15 @@ pub static ALL: [&Measure; 15] = [
     &INSERTION,
     &DROP,
     &INCREASE,
+    &ROAD,
+    &INFIDELITY,
     &WRONG_CLASS,
     &RANDOM_HEAD,
     &RANDOM_HALF,
     &RANDOM_SSIM,
     &RANDOM,
+    &SPARSENESS,
+    &MAX_SENSITIVITY,
 ];
 
 /// The largest value of a map; `None` if it has no peak as defined in the [module](self).

@@ -20,7 +20,7 @@ fn the_evaluation_prints_and_writes_the_same_figures_for_the_same_seed() {
     }
     assert!(printed.contains("randomization check") && printed.contains("Do they agree?"), "{printed}");
     // Two methods by all measures, and two baselines by those that don't ask about the network.
-    assert_eq!(csv.lines().count(), 1 + 2 * 15 + 2 * 10, "{csv}");
+    assert_eq!(csv.lines().count(), 1 + 2 * 19 + 2 * 14, "{csv}");
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();
     let pointing = &report["figures"]["grad-cam"]["pointing"];
     assert!(
@@ -29,8 +29,8 @@ fn the_evaluation_prints_and_writes_the_same_figures_for_the_same_seed() {
     assert_eq!(report["agreement"]["grad-cam"]["grad-cam"], 1.0);
     assert_eq!(report["cascade"].as_array().unwrap().len(), 9);
     assert!(svg.starts_with("<svg") && svg.contains("guided backprop"));
-    // The three groups of measures, the randomization check and the agreement, to be sorted; and what was taken for what.
-    assert_eq!((page.matches("<table class=\"sortable\"").count(), page.matches("<table").count()), (5, 6));
+    // The four groups of measures, the randomization check and the agreement, to be sorted; and what was taken for what.
+    assert_eq!((page.matches("<table class=\"sortable\"").count(), page.matches("<table").count()), (6, 7));
     let again = run("two", "2");
     assert_eq!((&csv, &json, &svg), (&again.1, &again.2, &again.3));
     assert!(page == again.4, "the reports differ");

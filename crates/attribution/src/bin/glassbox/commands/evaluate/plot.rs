@@ -29,7 +29,7 @@ pub(crate) fn svg(
         sheet.fill(&WHITE)?;
         for (panel, (index, measure)) in sheet.split_evenly((rows, COLUMNS)).iter().zip(measures.iter().enumerate()) {
             let of: Vec<_> = intervals.iter().map(|intervals| intervals[index]).collect();
-            let least = if measure.group == Group::Sanity { -0.25 } else { 0.0 };
+            let least = if measure.group == Group::Localization { 0.0 } else { -0.25 };
             let lines = subjects.len();
             let mut chart = ChartBuilder::on(panel)
                 .margin(10)

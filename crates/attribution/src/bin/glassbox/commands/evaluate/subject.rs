@@ -54,6 +54,11 @@ impl<'a> Subject<'a> {
         matches!(self, Self::Method(_))
     }
 
+    /// Whether its maps were made elsewhere, and can't be made again.
+    pub(crate) fn is_given(self) -> bool {
+        matches!(self, Self::Given(_))
+    }
+
     /// The strength of each pixel as evidence for the image's class, `[H, W]` for each image; `indices` are the images'
     /// indices in the data set.
     pub(crate) fn strengths(

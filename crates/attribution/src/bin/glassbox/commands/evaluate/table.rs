@@ -8,7 +8,7 @@ use super::subject::Subject;
 /// Width of a method's name.
 const NAME: usize = 17;
 /// Width of a figure.
-const FIGURE: usize = 14;
+const FIGURE: usize = 17;
 /// Limit on the steps of a cascade that are shown.
 const STEPS: usize = 9;
 /// A method passes the randomization check if the rank correlation is below this limit after the upper half of the
@@ -46,7 +46,7 @@ pub(super) fn figure(group: Group, interval: Option<Interval>) -> String {
     let Some(Interval { mean, low, high }) = interval else { return "–".into() };
     let half = (high - low) / 2.0;
     match group {
-        Group::Sanity => format!("{mean:.2} ± {half:.2}"),
+        Group::Sanity | Group::Form => format!("{mean:.2} ± {half:.2}"),
         _ => format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * half),
     }
 }

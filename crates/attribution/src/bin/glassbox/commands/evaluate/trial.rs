@@ -97,6 +97,8 @@ impl Trial<'_> {
         let truths: Vec<Option<Truth>> = batch.indices.iter().map(truth).collect();
         let needs_rivals = self.measures.iter().any(|measure| measure.needs == Needs::Rivals) && subject.is_method();
         let rivals = if needs_rivals { self.strengths(subject, batch, &batch.rivals())? } else { Vec::new() };
+        let needs_shaken = self.measures.iter().any(|measure| measure.needs == Needs::Shaken) && !subject.is_given();
+        let shaken = if needs_shaken { self.shaken(subject, batch)? } else { Vec::new() };
         let trial = measures::Trial {
             pass: &batch.pass,
             labels: &batch.labels,
@@ -104,13 +106,28 @@ impl Trial<'_> {
             truths: &truths,
             rivals: &rivals,
             cascade,
+            shaken: &shaken,
             watch: Some(&until_asked),
             confidence: OnceCell::new(),
         };
-        let applies = |needs| subject.is_method() || matches!(needs, Needs::Truth | Needs::Network);
+        let applies = |needs| match needs {
+            Needs::Truth | Needs::Network | Needs::Nothing => true,
+            Needs::Shaken => !subject.is_given(),
+            Needs::Rivals | Needs::Randomized => subject.is_method(),
+        };
         let figures =
             |measure: &&Measure| if applies(measure.needs) { (measure.figures)(&trial) } else { Ok(Vec::new()) };
         self.measures.iter().map(figures).collect()
+    }
+
+    /// The maps of copies of the images with noise. Those of chance are drawn anew.
+    fn shaken(&self, subject: Subject<'_>, batch: &Batch<'_>) -> Result<Vec<Vec<Array2<f32>>>, ExplainError> {
+        let maps = |copy: usize| {
+            let pass = Pass::new(self.model, measures::shaken(&batch.pass, self.seed, copy)?)?;
+            let seed = self.seed.wrapping_add(1 + copy as u64);
+            subject.strengths(&pass, self.layers, &batch.labels, batch.indices, seed)
+        };
+        (0..measures::SHAKEN).map(maps).collect()
     }
 
     /// By subject, then by step: rank correlations and SSIMs with the maps of the randomized model.

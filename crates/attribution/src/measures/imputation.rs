@@ -1,0 +1,168 @@
+//! Pixels replaced by what their neighbours let expect.
+
+/// Steps down, steps right and weight of the eight neighbours (Rong et al. 2022, §4.2).
+const NEIGHBOURS: [(isize, isize, f64); 8] = [
+    (0, 1, 1.0 / 6.0),
+    (0, -1, 1.0 / 6.0),
+    (1, 0, 1.0 / 6.0),
+    (-1, 0, 1.0 / 6.0),
+    (1, 1, 1.0 / 12.0),
+    (1, -1, 1.0 / 12.0),
+    (-1, 1, 1.0 / 12.0),
+    (-1, -1, 1.0 / 12.0),
+];
+/// Limit on the iterations. In exact arithmetic, as many as there are unknowns would do.
+const ITERATIONS: usize = 2000;
+
+/// Some pixels of a picture `[H, W]` are missing: each is to be the weighted mean of its neighbours,
+///
+/// ```text
+/// Σ_q w_pq (x_p − x_q) = 0 for each missing p
+/// ```
+///
+/// where the sum is over the neighbours within the picture, with the weights 1/6 beside it and 1/12 across.
+pub(super) struct Missing {
+    /// The missing pixels.
+    pixels: Vec<usize>,
+    /// For each of them its neighbours: the pixel, its number among the missing ones, and the weight.
+    neighbours: Vec<Vec<(usize, Option<usize>, f64)>>,
+}
+
+impl Missing {
+    pub(super) fn new(pixels: &[usize], [height, width]: [usize; 2]) -> Self {
+        let mut numbers = vec![None; height * width];
+        pixels.iter().enumerate().for_each(|(number, &pixel)| numbers[pixel] = Some(number));
+        let around = |&pixel: &usize| {
+            let (row, column) = (pixel / width, pixel % width);
+            let near = NEIGHBOURS.iter().filter_map(|&(down, right, weight)| {
+                let row = row.checked_add_signed(down).filter(|&row| row < height)?;
+                let column = column.checked_add_signed(right).filter(|&column| column < width)?;
+                let other = row * width + column;
+                Some((other, numbers[other], weight))
+            });
+            near.collect()
+        };
+        Self { neighbours: pixels.iter().map(around).collect(), pixels: pixels.to_vec() }
+    }
+
+    /// Sets the missing pixels of one channel, given the values of all pixels. The system is symmetric and positive definite if
+    /// any pixel is known, and is solved by conjugate gradients (Hestenes and Stiefel 1952), from the mean of the known pixels
+    /// on, until the residual is below `tolerance` times that at the start.
+    pub(super) fn solve(&self, values: &mut [f64], tolerance: f64) {
+        let mut is_missing = vec![false; values.len()];
+        self.pixels.iter().for_each(|&pixel| is_missing[pixel] = true);
+        let known = values.len() - self.pixels.len();
+        let sum: f64 = values.iter().zip(&is_missing).filter(|(_, missing)| !**missing).map(|(value, _)| value).sum();
+        // If nothing is known, any constant is a solution.
+        let mean = if known > 0 { sum / known as f64 } else { 0.0 };
+        let mut x = vec![mean; self.pixels.len()];
+        let mut residual: Vec<f64> = (self.neighbours.iter().zip(&x))
+            .map(|(near, own)| {
+                let other = |&(pixel, number, _): &(usize, Option<usize>, f64)| number.map_or(values[pixel], |_| mean);
+                near.iter().map(|neighbour| neighbour.2 * (other(neighbour) - own)).sum()
+            })
+            .collect();
+        let mut direction = residual.clone();
+        let mut squared = dot(&residual, &residual);
+        let enough = squared * tolerance * tolerance;
+        for _ in 0..ITERATIONS {
+            if squared <= enough || squared == 0.0 {
+                break;
+            }
+            let turned = self.applied(&direction);
+            let step = squared / dot(&direction, &turned);
+            for ((x, r), (d, t)) in x.iter_mut().zip(&mut residual).zip(direction.iter().zip(&turned)) {
+                *x += step * d;
+                *r -= step * t;
+            }
+            let next = dot(&residual, &residual);
+            direction.iter_mut().zip(&residual).for_each(|(d, r)| *d = r + next / squared * *d);
+            squared = next;
+        }
+        self.pixels.iter().zip(x).for_each(|(&pixel, x)| values[pixel] = x);
+    }
+
+    /// The system's matrix times a vector of the missing pixels.
+    fn applied(&self, x: &[f64]) -> Vec<f64> {
+        let row = |(near, own): (&Vec<(usize, Option<usize>, f64)>, &f64)| {
+            near.iter().map(|&(_, number, weight)| weight * (own - number.map_or(0.0, |number| x[number]))).sum()
+        };
+        self.neighbours.iter().zip(x).map(row).collect()
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array1, Array2};
+
+    /// The same by Gauss's elimination on the dense matrix, set up pixel by pixel.
+    fn literal(values: &[f64], missing: &[usize], height: usize, width: usize) -> Vec<f64> {
+        let n = missing.len();
+        let (mut a, mut b) = (Array2::<f64>::zeros((n, n)), Array1::<f64>::zeros(n));
+        for (i, &pixel) in missing.iter().enumerate() {
+            for other in 0..height * width {
+                let (down, right) = ((pixel / width).abs_diff(other / width), (pixel % width).abs_diff(other % width));
+                let weight = match (down, right) {
+                    (0, 1) | (1, 0) => 1.0 / 6.0,
+                    (1, 1) => 1.0 / 12.0,
+                    _ => continue,
+                };
+                a[[i, i]] += weight;
+                match missing.iter().position(|&pixel| pixel == other) {
+                    Some(j) => a[[i, j]] -= weight,
+                    None => b[i] += weight * values[other],
+                }
+            }
+        }
+        for i in 0..n {
+            for k in i + 1..n {
+                let factor = a[[k, i]] / a[[i, i]];
+                for j in i..n {
+                    let above = a[[i, j]];
+                    a[[k, j]] -= factor * above;
+                }
+                let above = b[i];
+                b[k] -= factor * above;
+            }
+        }
+        for i in (0..n).rev() {
+            let later: f64 = (i + 1..n).map(|j| a[[i, j]] * b[j]).sum();
+            b[i] = (b[i] - later) / a[[i, i]];
+        }
+        let mut filled = values.to_vec();
+        missing.iter().zip(&b).for_each(|(&pixel, &x)| filled[pixel] = x);
+        filled
+    }
+
+    #[test]
+    fn it_solves_the_system() {
+        let (height, width) = (9, 7);
+        let values: Vec<f64> = (0..63).map(|i| (f64::from(i) * 1.7).sin() * 3.0 + 1.0).collect();
+        for share in [5, 20, 40, 62] {
+            let mut missing: Vec<usize> = (0..63).collect();
+            missing.sort_by(|&a, &b| ((a as f64 * 12.9).sin()).total_cmp(&(b as f64 * 12.9).sin()));
+            missing.truncate(share);
+            let mut found = values.clone();
+            Missing::new(&missing, [height, width]).solve(&mut found, 1e-13);
+            for (found, expected) in found.iter().zip(literal(&values, &missing, height, width)) {
+                assert!((found - expected).abs() < 1e-10, "{share} missing: {found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_constant_is_continued_and_without_pixels_there_is_zero() {
+        let mut values = vec![2.5; 30];
+        values[12] = 99.0;
+        Missing::new(&[12], [5, 6]).solve(&mut values, 1e-12);
+        assert!((values[12] - 2.5).abs() < 1e-12);
+        let mut values = vec![2.5; 30];
+        Missing::new(&(0..30).collect::<Vec<_>>(), [5, 6]).solve(&mut values, 1e-12);
+        assert_eq!(values, [0.0; 30]);
+    }
+}
