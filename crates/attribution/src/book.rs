@@ -29,6 +29,7 @@ chapters! {
     chapter_16_measures,
     chapter_17_many_machines,
     chapter_18_attention,
+    chapter_19_units,
     chapter_20_training,
     chapter_21_one_photograph,
 }
