@@ -156,6 +156,14 @@ pub fn rollout(blocks: &[Array2<f64>]) -> Array2<f64> {
     })
 }
 
+pub fn strongest(pictures: &[Vec<f64>], most: usize) -> Vec<usize> {
+    let largest = |picture: &Vec<f64>| picture.iter().copied().fold(0.0, f64::max);
+    let mut driven: Vec<(f64, usize)> =
+        pictures.iter().map(largest).zip(0..).filter(|(value, _)| *value > 0.0).collect();
+    driven.sort_by(|a, b| b.0.total_cmp(&a.0));
+    driven.into_iter().take(most).map(|(_, picture)| picture).collect()
+}
+
 pub fn adam(gradients: &[f64], rate: f64) -> Vec<f64> {
     let [mut m, mut v, mut w] = [0.0; 3];
     let step = |(t, g): (i32, &f64)| {

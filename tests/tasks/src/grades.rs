@@ -32,6 +32,7 @@ macro_rules! of_each_chapter {
             chapter_16_measures: deletion,
             chapter_17_many_machines: tree_sum,
             chapter_18_attention: rollout,
+            chapter_19_units: strongest,
             chapter_20_training: adam,
             chapter_21_one_photograph: rank_correlation,
         }
@@ -252,6 +253,13 @@ pub fn rollout(answer: impl Fn(&[Array2<f64>]) -> Array2<f64>) {
     near(&values(answer(&[first.clone()])), &[0.9, 0.1, 0.3, 0.7]);
     // ½ [[1, 1], [0.5, 1.5]] · [[0.9, 0.1], [0.3, 0.7]]: the last block comes first.
     near(&values(answer(&[first, last])), &[0.6, 0.4, 0.45, 0.55]);
+}
+
+pub fn strongest(answer: impl Fn(&[Vec<f64>], usize) -> Vec<usize>) {
+    let pictures = [vec![0.0, 0.0], vec![0.2, 3.0], vec![-1.0, -0.5], vec![1.5, 1.0], vec![3.0, 0.0]];
+    assert_eq!(answer(&pictures, 2), [1, 4], "equal ones keep their order");
+    assert_eq!(answer(&pictures, 9), [1, 4, 3], "what isn't positive drives nothing");
+    assert_eq!(answer(&[], 3), [0; 0]);
 }
 
 pub fn adam(answer: impl Fn(&[f64], f64) -> Vec<f64>) {

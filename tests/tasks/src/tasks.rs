@@ -102,6 +102,13 @@ pub fn rollout(blocks: &[Array2<f64>]) -> Array2<f64> {
     todo!("half of each, and half of the tokens themselves")
 }
 
+/// Chapter 19. The pictures that drive a channel most, by their places in the list, strongest first, at most `most` of them; of equal
+/// ones the first. Each picture has its channel's values at all cells, and counts by the largest; one without a positive value
+/// drives nothing.
+pub fn strongest(pictures: &[Vec<f64>], most: usize) -> Vec<usize> {
+    todo!("one value for each picture")
+}
+
 /// Chapter 20. The weight after each step of Adam, from 0, for one weight with these gradients; β₁ = 0.9, β₂ = 0.999, ε = 10⁻⁸.
 pub fn adam(gradients: &[f64], rate: f64) -> Vec<f64> {
     todo!("two running means, and their corrections")

@@ -1,16 +1,17 @@
 //! Chapter 16: what the measures look at.
 
+use attribution::clusters::{Outline, SpectralClusters};
 use attribution::measures::{
     CAM_THRESHOLD, Perturbation, Truth, bootstrap, box_score, cascade, centred_gaussian, energy_in_box, estimated_box,
-    localization_error, noise, pointing_game, rank_correlation, ssim,
+    gini, localization_error, max_sensitivity, noise, pointing_game, rank_correlation, shaken, ssim,
 };
 use attribution::methods::{Gradient, GuidedBackprop, InputXGradient};
 use attribution::question::Method;
 use attribution::{Baseline, Pass};
 use ndarray::{Array2, array};
-use nn::Model;
-use nn::data::Rect;
+use nn::data::{Normalization, Rect};
 use nn::layers::{Conv2d, Flatten, GlobalAvgPool, Linear, Relu};
+use nn::{Model, ModelInfo};
 use tensor::Tensor;
 
 use super::cells::{Cells, cells};
@@ -23,7 +24,8 @@ pub(crate) fn all() -> Vec<Figure> {
     let places = vec![pointing(), energy(), found_box(), objects(), guesses()];
     places
         .into_iter()
-        .chain([curves(), confidence(), randomised(), intervals(), trivial(), beside_the_object()])
+        .chain([curves(), confidence(), randomised(), sparse(), steady(), clusters()])
+        .chain([intervals(), trivial(), beside_the_object()])
         .collect()
 }
 
@@ -225,6 +227,91 @@ fn randomised() -> Figure {
     );
     let drawing = row([axes.curve("gradient", gradient).curve("guided", guided).draw(), pair]);
     figure("randomisation", "Maps of networks with random layers", about, drawing)
+}
+
+fn sparse() -> Figure {
+    let maps = [
+        ("all alike", Array2::from_elem((20, 20), 1.0_f32)),
+        ("noise", noise(20, 20, 1, 0)),
+        ("a bump in the middle", centred_gaussian(20, 20).mapv(|value| value.powi(4))),
+    ];
+    let lorenz = |map: &Array2<f32>| {
+        let mut values: Vec<f64> = map.iter().map(|&value| f64::from(value)).collect();
+        values.sort_by(f64::total_cmp);
+        let (sum, mut held, mut points) = (values.iter().sum::<f64>(), 0.0, vec![[0.0, 0.0]]);
+        for (k, value) in values.iter().enumerate() {
+            held += value / sum;
+            points.push([(k + 1) as f64 / values.len() as f64, held]);
+        }
+        points
+    };
+    let axes = plot([0.0, 1.0], [0.0, 1.0], "share of the pixels, weakest first", "share of the map that they hold");
+    let named = maps.each_ref().map(|(name, map)| (format!("{name}: G = {:.2}", gini(map.view())), lorenz(map)));
+    let about = format!(
+        "The share of a map that its weakest pixels hold, over their share of the pixels: a straight line if all are alike, and the more it sags, \
+         the more the map is concentrated. The Gini index is twice the area between the line and the curve: {}.",
+        named.each_ref().map(|(name, _)| name.as_str()).join("; ")
+    );
+    let drawing = named.into_iter().fold(axes, |axes, (name, points)| axes.curve(&name, points)).draw();
+    figure("sparseness", "How much of a map its weakest pixels hold", about, drawing)
+}
+
+fn steady() -> Figure {
+    let normalization = Some(Normalization::new(vec![0.5], vec![0.5]).unwrap());
+    let layers = Model::builder([16, 16, 1]).layer("conv1", Conv2d::new(12, 3)).layer("relu1", Relu);
+    let layers = layers.layer("conv2", Conv2d::new(12, 3)).layer("relu2", Relu).layer("gap", GlobalAvgPool);
+    let info = ModelInfo { normalization, ..ModelInfo::default() };
+    let model = layers.layer("fc", Linear::new(2)).info(info).build(2).unwrap();
+    let image = Tensor::from_fn([16, 16, 1], |i| 0.3 * (i as f32 * 0.41).sin());
+    let pass = Pass::new(&model, &image).unwrap();
+    let copy = shaken(&pass, 0, 0).unwrap();
+    let [before, after] = [pass.input(), &copy]
+        .map(|image| Pass::new(&model, image).unwrap().why(0).explain(&Gradient).unwrap().over_input());
+    let change = max_sensitivity(&before, [&after]);
+    let map = |map: &Array2<f32>, name: &str| heat(map.mapv(f64::from).view(), 7.0).titled(name);
+    let seen = |image: &Tensor<f32>, name: &str| {
+        let values = Array2::from_shape_fn((16, 16), |(y, x)| f64::from(image.as_slice()[y * 16 + x]));
+        heat(values.view(), 7.0).titled(name)
+    };
+    let pictures =
+        [seen(pass.input(), "picture"), seen(&copy, "copy"), map(&before, "its map"), map(&after, "the copy’s map")];
+    let about = format!(
+        "A picture, a copy of it in which no pixel changed by more than 2 % of the range from black to white, and the gradient's map of each. The \
+         pictures look the same; the map changed by {} of its length, since ReLUs near zero switched.",
+        number(change)
+    );
+    let drawing = column([row(pictures), words(format!("change of the map: {}", number(change)))]);
+    figure("max-sensitivity", "A map of a picture and of its copy", about, drawing)
+}
+
+fn clusters() -> Figure {
+    let map = |picture: usize| {
+        let at = |factor: f32| 10.0 + 28.0 * (picture as f32 * factor).fract();
+        let [top, left] = if picture % 2 == 0 { [4.0, 44.0] } else { [at(0.618), at(0.755)] };
+        Array2::from_shape_fn((48, 48), |(y, x)| (-((y as f32 - top).powi(2) + (x as f32 - left).powi(2)) / 32.0).exp())
+    };
+    let outlines: Vec<Outline> = (0..30).map(|picture| Outline::of(map(picture).view()).unwrap()).collect();
+    let rows = outlines.iter().flat_map(|outline| outline.cells().to_vec()).collect();
+    let found = SpectralClusters::of(Array2::from_shape_vec((30, 144), rows).unwrap().view(), 0);
+    let drawn = |outline: &Outline| heat(outline.map().mapv(f64::from).view(), 5.0);
+    let means = (0..found.count).map(|cluster| {
+        let members = found.members(cluster);
+        let mean = Outline::mean(members.iter().map(|&member| &outlines[member])).unwrap();
+        drawn(&mean).titled(&format!("{} maps", members.len()))
+    });
+    let zeros = found.eigenvalues.iter().filter(|value| value.abs() < 1e-9).count();
+    let eigenvalues = series(found.eigenvalues.iter().copied());
+    let axes = plot([0.0, 8.0], [0.0, 1.0], "number", "eigenvalues of L").curve("", eigenvalues).draw();
+    let about = format!(
+        "Six of 30 maps of a class: every other one lies in the upper right corner, the others anywhere. The least eigenvalues of L, of which {zeros} \
+         are zero, and the mean map of each of the {} clusters: one is a spot in the corner.",
+        found.count
+    );
+    let drawing = column([
+        row(outlines[..6].iter().map(drawn)).titled("maps of one class"),
+        row([axes].into_iter().chain(means)),
+    ]);
+    figure("clusters-of-maps", "Clusters of maps", about, drawing)
 }
 
 fn intervals() -> Figure {

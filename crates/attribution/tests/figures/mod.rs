@@ -26,6 +26,7 @@ mod relu;
 mod softmax;
 mod tape;
 mod training;
+mod units;
 mod upsampling;
 
 use ndarray::Array2;
@@ -50,7 +51,7 @@ fn figure(name: &'static str, title: &'static str, description: impl Into<String
 pub(crate) fn all() -> Vec<Figure> {
     let first = [gradients::all, tape::all, arithmetic::all, convolution::all, pooling::all, norms::all, softmax::all];
     let maps = [relu::all, cam::all, upsampling::all, readings::all, conservation::all];
-    let last = [checks::all, measures::all, machines::all, attention::all, training::all, photograph::all];
+    let last = [checks::all, measures::all, machines::all, attention::all, units::all, training::all, photograph::all];
     let chapters = first.into_iter().chain(maps).chain(last);
     chapters.flat_map(|chapter| chapter()).collect()
 }
