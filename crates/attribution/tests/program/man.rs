@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::{fails, glassbox, listing, succeeds};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "demo",
     "train",
     "explain",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 13] = [
     "certify",
     "inspect",
     "export",
+    "page",
     "completions",
     "man",
 ];
@@ -38,7 +39,7 @@ fn every_shell_completes_every_command() {
 fn every_command_has_a_page() {
     let folder = tempfile::tempdir().unwrap();
     let printed = succeeds(folder.path(), &["man", "share/man1"]);
-    assert_eq!(printed, "14 pages in share/man1\n");
+    assert_eq!(printed, "15 pages in share/man1\n");
     let pages = folder.path().join("share/man1");
     assert_eq!(listing(&pages).len(), 1 + COMMANDS.len());
     for command in COMMANDS {
