@@ -1,10 +1,10 @@
 //! Chapter 6: what is normalised together, and what remains of the gradient.
 
 use ndarray::Array2;
-use nn::layers::{Apply, LocalResponseNorm, batch_norm_training, dropout};
-use tensor::{Exact, Tape, Tensor};
+use nn::layers::{Apply, GroupNorm, LayerNorm, LocalResponseNorm, batch_norm_training, dropout};
+use tensor::{Exact, Tape, Tensor, Var};
 
-use super::cells::{array, cells, vector};
+use super::cells::{cells, vector};
 use super::drawing::{FIRST, column, leads_to, row, words};
 use super::plot::{plot, series};
 use super::{Figure, figure, table, wave};
@@ -43,17 +43,28 @@ fn training() -> Figure {
 
 /// Which values of [N, HW, C] have a mean in common.
 fn sets() -> Figure {
-    // Rows are positions of two images, columns channels; a value of 1 belongs to the set of the first value.
-    let set = |member: fn(usize, usize) -> bool, name: &str| {
-        let table = array(6, 4, |position, channel| f64::from(u8::from(member(position, channel))));
-        cells(table.view()).sized(22.0).without_numbers().marked([0, 0, 3, 4], FIRST).draw().titled(name)
+    // Two images of three pixels with four channels. The first output depends on all values of its set, and on no other.
+    let set = |normalised: &dyn Fn(&Var<f64>, [&Var<f64>; 2]) -> Var<f64>, name: &str| {
+        let tape = Tape::<f64>::new();
+        let x = tape.leaf(wave(&[2, 3, 1, 4], 0.7));
+        let [gamma, beta] = [1.0, 0.0].map(|value| tape.leaf(Tensor::full([4], value)));
+        let y = normalised(&x, [&gamma, &beta]);
+        let seed = Tensor::from_fn([2, 3, 1, 4], |i| if i == 0 { 1.0 } else { 0.0 });
+        let gradient = tape.backward_from(&y, seed, &Exact, [&x]).unwrap()[&x].clone();
+        let members = table(&gradient.map(|g| if g == 0.0 { 0.0 } else { 1.0 }), 6);
+        cells(members.view()).sized(22.0).without_numbers().marked([0, 0, 3, 4], FIRST).draw().titled(name)
     };
+    let group = |groups: usize| {
+        move |x: &Var<f64>, parameters: [&Var<f64>; 2]| x.apply_with(GroupNorm { groups, epsilon: 1e-5 }, &parameters)
+    };
+    let batch = |x: &Var<f64>, [gamma, beta]: [&Var<f64>; 2]| batch_norm_training(x, gamma, beta, 1e-5).0;
+    let layer = |x: &Var<f64>, parameters: [&Var<f64>; 2]| x.apply_with(LayerNorm { epsilon: 1e-5 }, &parameters);
     let drawing = column([
         row([
-            set(|_, channel| channel == 0, "batch norm"),
-            set(|position, _| position == 0, "layer norm"),
-            set(|position, channel| position < 3 && channel < 2, "group norm, G = 2"),
-            set(|position, channel| position < 3 && channel == 0, "instance norm"),
+            set(&batch, "batch norm"),
+            set(&layer, "layer norm"),
+            set(&group(2), "group norm, G = 2"),
+            set(&group(4), "instance norm"),
         ]),
         words("rows: three positions of one image (outlined), then of another; columns: channels"),
     ]);

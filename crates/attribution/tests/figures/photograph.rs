@@ -53,7 +53,7 @@ fn six_maps(pass: &Pass<'_, f64>, photo: &Photo) -> Figure {
     let best = pass.top(3);
     let class = best[0].class;
     let integrated = IntegratedGradients { steps: 6, ..IntegratedGradients::default() };
-    let occlusion = Occlusion { window: Some([32, 32]), stride: Some([16, 16]), baseline: Baseline::default() };
+    let occlusion = Occlusion { window: Some([32, 32]), stride: Some([24, 24]), baseline: Baseline::default() };
     let methods: [(&str, &dyn Method<f64>); 6] = [
         ("Grad-CAM", &GradCam),
         ("occlusion", &occlusion),
