@@ -250,7 +250,7 @@ pub fn rollout(answer: impl Fn(&[Array2<f64>]) -> Array2<f64>) {
     let values = |map: Array2<f64>| map.into_iter().collect::<Vec<f64>>();
     let first = array![[0.8, 0.2], [0.6, 0.4]];
     let last = array![[0.0, 1.0], [0.5, 0.5]];
-    near(&values(answer(&[first.clone()])), &[0.9, 0.1, 0.3, 0.7]);
+    near(&values(answer(std::slice::from_ref(&first))), &[0.9, 0.1, 0.3, 0.7]);
     // ½ [[1, 1], [0.5, 1.5]] · [[0.9, 0.1], [0.3, 0.7]]: the last block comes first.
     near(&values(answer(&[first, last])), &[0.6, 0.4, 0.45, 0.55]);
 }

@@ -33,6 +33,9 @@ pub(super) fn softmax<T: Real>(node: &Node<T>, gradient: &Tensor<T>, images: usi
     (kept, bound(&terms, 2 * classes + 16, images))
 }
 
+/// Something of each value, by its index.
+type OfValue<'a, V> = Box<dyn Fn(usize) -> V + 'a>;
+
 /// Of y = γ(x − μ)·r + β with the upstream g: β·g.
 ///
 /// The mean μ of m values is a sum and a quotient; with r, γ and β there are four more steps, and as many backwards.
@@ -42,8 +45,7 @@ pub(super) fn normalization<T: Real>(node: &Node<T>, gradient: &Tensor<T>, image
     let kept = Tensor::from_fn(gradient.shape(), |i| beta[i % channels] * gradient.as_slice()[i]);
     // The values that have a mean in common, and r of each value.
     let image = (x.len() / images).max(1);
-    let (of_group, r): (Box<dyn Fn(usize) -> usize>, Box<dyn Fn(usize) -> T>) = match node.op::<LayerNormalization<T>>()
-    {
+    let (of_group, r): (OfValue<'_, usize>, OfValue<'_, T>) = match node.op::<LayerNormalization<T>>() {
         Some(op) => (Box::new(|i| i / channels), Box::new(|i| op.inverse_deviations()[i / channels])),
         None => {
             let op = node.op::<GroupNormalization<T>>().expect("a layer norm or a group norm");

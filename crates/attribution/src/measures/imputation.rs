@@ -84,10 +84,9 @@ impl Missing {
 
     /// The system's matrix times a vector of the missing pixels.
     fn applied(&self, x: &[f64]) -> Vec<f64> {
-        let row = |(near, own): (&Vec<(usize, Option<usize>, f64)>, &f64)| {
-            near.iter().map(|&(_, number, weight)| weight * (own - number.map_or(0.0, |number| x[number]))).sum()
-        };
-        self.neighbours.iter().zip(x).map(row).collect()
+        let at = |number: Option<usize>| number.map_or(0.0, |number| x[number]);
+        let rows = self.neighbours.iter().zip(x);
+        rows.map(|(near, own)| near.iter().map(|&(_, number, weight)| weight * (own - at(number))).sum()).collect()
     }
 }
 

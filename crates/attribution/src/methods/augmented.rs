@@ -88,8 +88,7 @@ pub fn augmented<T: Real>(question: &Question<'_, T>, method: &dyn Method<T>) ->
         }
         runner.advance(pass.images())?;
     }
-    let mean = |(image, sum): (usize, Option<(Map<T>, Array3<T>)>)| {
-        let (first, sum) = sum.expect("there are copies");
+    let means = sums.into_iter().flatten().enumerate().map(|(image, (first, sum))| {
         let values = sum.mapv(|v| v / T::from_f64(count as f64));
         let map = if first.is_of_pixels() {
             pass.pixel_map(image, first.quantity, values, false)
@@ -97,8 +96,8 @@ pub fn augmented<T: Real>(question: &Question<'_, T>, method: &dyn Method<T>) ->
             pass.fine_map(image, first.quantity, values.remove_axis(Axis(2)))
         };
         Map { layers: first.layers, coverage: first.coverage, ..map }
-    };
-    Ok(sums.into_iter().enumerate().map(mean).collect())
+    });
+    Ok(means.collect())
 }
 
 impl<T: Real> Method<T> for Augmented {

@@ -172,7 +172,7 @@ fn confidence() -> Figure {
     let seen = |values: [f64; 4], name: &str| {
         let pass = Pass::new(&model, Tensor::new([2, 2, 1], values.to_vec())).unwrap();
         let map = array![[1.0, 0.0], [0.0, 0.0]];
-        let found = pass.confidence(&[map.clone()], &[0], &Baseline::Black).unwrap().remove(0);
+        let found = pass.confidence(std::slice::from_ref(&map), &[0], &Baseline::Black).unwrap().remove(0);
         let image = Array2::from_shape_vec((2, 2), values.to_vec()).unwrap();
         let kept = &image * &map;
         let pictures = row([cells(image.view()).draw(), words("→"), cells(kept.view()).draw()]).titled(name);
@@ -208,7 +208,7 @@ fn randomised() -> Figure {
     let correlations = |method: &dyn Method<f64>| {
         let own = strength(&model, method);
         let other = networks.iter().map(|(_, network)| strength(network, method));
-        let rho = other.map(|map| f64::from(rank_correlation(own.view(), map.view()).unwrap()));
+        let rho = other.map(|map| rank_correlation(own.view(), map.view()).unwrap());
         series([1.0].into_iter().chain(rho))
     };
     let [gradient, guided] = [correlations(&Gradient), correlations(&GuidedBackprop)];
@@ -287,7 +287,7 @@ fn steady() -> Figure {
 fn clusters() -> Figure {
     let map = |picture: usize| {
         let at = |factor: f32| 10.0 + 28.0 * (picture as f32 * factor).fract();
-        let [top, left] = if picture % 2 == 0 { [4.0, 44.0] } else { [at(0.618), at(0.755)] };
+        let [top, left] = if picture.is_multiple_of(2) { [4.0, 44.0] } else { [at(0.618), at(0.755)] };
         Array2::from_shape_fn((48, 48), |(y, x)| (-((y as f32 - top).powi(2) + (x as f32 - left).powi(2)) / 32.0).exp())
     };
     let outlines: Vec<Outline> = (0..30).map(|picture| Outline::of(map(picture).view()).unwrap()).collect();

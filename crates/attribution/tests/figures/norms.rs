@@ -44,7 +44,8 @@ fn training() -> Figure {
 /// Which values of [N, HW, C] have a mean in common.
 fn sets() -> Figure {
     // Two images of three pixels with four channels. The first output depends on all values of its set, and on no other.
-    let set = |normalised: &dyn Fn(&Var<f64>, [&Var<f64>; 2]) -> Var<f64>, name: &str| {
+    type Normalised<'a> = &'a dyn Fn(&Var<f64>, [&Var<f64>; 2]) -> Var<f64>;
+    let set = |normalised: Normalised<'_>, name: &str| {
         let tape = Tape::<f64>::new();
         let x = tape.leaf(wave(&[2, 3, 1, 4], 0.7));
         let [gamma, beta] = [1.0, 0.0].map(|value| tape.leaf(Tensor::full([4], value)));

@@ -73,11 +73,12 @@ impl Plot {
             let [x, y] = self.place(*place);
             drawn = drawn.dot([x, y], 3.5, "currentColor").text_from([x + 7.0, y], text);
         }
-        let key = |((name, _), (colour, dashes)): (&(String, Vec<[f64; 2]>), (&str, &str))| {
+        let names = self.curves.iter().map(|(name, _)| name).zip(STYLES).filter(|(name, _)| !name.is_empty());
+        let key = |(name, (colour, dashes)): (&String, (&str, &str))| {
             row([sheet(24.0, 12.0).line(&[[0.0, 6.0], [24.0, 6.0]], colour, dashes, 2.0), words(name)])
         };
-        let named: Vec<_> = self.curves.iter().zip(STYLES).filter(|((name, _), _)| !name.is_empty()).collect();
-        let keys = named.chunks(2).map(|pair| row(pair.iter().copied().map(key)));
+        let named: Vec<_> = names.map(key).collect();
+        let keys = named.chunks(2).map(|pair| row(pair.iter().cloned()));
         column([words(&self.names[1])].into_iter().chain([drawn]).chain(keys).filter(|part| part.width > 0.0))
     }
 }

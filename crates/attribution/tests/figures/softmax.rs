@@ -80,8 +80,8 @@ fn errors() -> Figure {
         let loss = loss(&x, &Tensor::zeros([1, 1]));
         (loss.value().item(), tape.backward(&loss, &Exact, [&x]).unwrap()[&x].item())
     };
-    let [squared, huber]: [fn(&Var<f64>, &Tensor<f64>) -> Var<f64>; 2] =
-        [mean_squared_error, |x, t| huber_error(x, t, 1.0)];
+    type Loss = fn(&Var<f64>, &Tensor<f64>) -> Var<f64>;
+    let [squared, huber]: [Loss; 2] = [mean_squared_error, |x, t| huber_error(x, t, 1.0)];
     let range = [-3.0, 3.0];
     let drawing = row([
         plot(range, [0.0, 9.0], "error e", "loss")

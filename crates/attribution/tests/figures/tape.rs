@@ -24,7 +24,7 @@ fn entries(tape: &Tape<f64>, gradients: &[(&str, Vec<f64>)]) -> Drawing {
         let y = step * (at as f64 + 1.4);
         let inputs: Vec<usize> = node.input_ids().map(|id| nodes.iter().position(|n| n.id() == id).unwrap()).collect();
         let read = inputs.iter().map(|input| format!("%{input}")).collect::<Vec<_>>().join(", ");
-        drawn = drawn.node([left + 70.0, y], &format!("%{at} {} {read}", node.any_op().name()).trim_end().to_string());
+        drawn = drawn.node([left + 70.0, y], format!("%{at} {} {read}", node.any_op().name()).trim_end());
         drawn = drawn.text([left + 180.0, y], number(node.output().item()));
         for (column, (_, values)) in gradients.iter().enumerate() {
             drawn = drawn.text([left + 270.0 + 90.0 * column as f64, y], number(values[at]));

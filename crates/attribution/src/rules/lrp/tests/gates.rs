@@ -27,6 +27,7 @@ fn pointwise(out_channels: usize) -> Conv2d {
 }
 
 /// What multiplies the channels of a squeeze-and-excitation block.
+#[allow(clippy::large_enum_variant, reason = "there are a few in all")]
 enum Gate {
     Computed {
         inner: Layer,
