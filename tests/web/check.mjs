@@ -130,6 +130,12 @@ const checks = {
     writeFileSync(path.join(folder, 'chelsea.jpg'), Buffer.from(bytes));
     const record = await saved(page, 'chelsea.jpg.explained.json', () => page.click('#why-save'));
     run('verify', record);
+    // Methods that run the network on many pictures at once.
+    const many = await page.evaluate(async target => (await why.engine.ask({
+      ask: 'record', explained: ['rise(masks=16)', 'smooth-grad(samples=16)'].map(method => ({ method, target, layer: null })),
+    })).record, { class: 282, counterfactual: false });
+    writeFileSync(record, many);
+    run('verify', record);
     await closed(opened);
   },
 
@@ -208,7 +214,7 @@ const checks = {
     await closed(opened);
   },
 
-  async 'a lost worker is replaced'() {
+  async 'a lost worker is replaced, and what takes long is stopped'() {
     const opened = await open(), { page } = opened;
     await upload(page, '#why-file', photo);
     await looked(page, photo);
@@ -216,6 +222,15 @@ const checks = {
     assert.match(failed, /no such layer/);
     await page.evaluate(() => why.engine.stop());
     await page.evaluate(() => whyAgain().then(whyMaps));
+    assert.match((await captions(page))[0], /^Why .*\?$/);
+    await page.select('#why-method', 'rise');
+    await until(page, () => /^RISE: \d+ %, about \d+ .* left/.test(document.querySelector('#why-status').textContent));
+    await page.click('#why-stop');
+    await until(page, () => document.querySelector('#why-status').textContent === 'Stopped.');
+    await page.select('#why-method', 'rise');
+    await until(page, () => /^RISE: /.test(document.querySelector('#why-status').textContent));
+    await page.select('#why-method', 'hires-cam');
+    await until(page, () => /^Computed/.test(document.querySelector('#why-status').textContent));
     assert.match((await captions(page))[0], /^Why .*\?$/);
     await closed(opened);
   },

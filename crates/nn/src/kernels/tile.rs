@@ -38,7 +38,14 @@ pub(crate) const fn columns<S: Simd>() -> usize {
 /// Splits `0..n` into the fewest parts of at most `most`, as equal as possible; the `i`th part.
 pub(crate) fn balanced(n: usize, most: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     let parts = n.div_ceil(most.max(1));
-    (0..parts).map(move |i| n * i / parts..n * (i + 1) / parts)
+    (0..parts).map(move |i| part(n, parts, i))
+}
+
+/// The `i`th of `parts` parts of `0..n` that are as equal as possible.
+pub(crate) fn part(n: usize, parts: usize, i: usize) -> std::ops::Range<usize> {
+    // The product may exceed 32 bits, and a browser's `usize` has no more.
+    let edge = |i: usize| (n as u64 * i as u64 / parts as u64) as usize;
+    edge(i)..edge(i + 1)
 }
 
 /// Evaluates `$body` with the constant `$R` equal to `$rows`, for 1 to `max_rows::<$S>()` rows.

@@ -11,7 +11,7 @@ use super::weights::part_step;
 use crate::kernels::finish::Target;
 use crate::kernels::parallel::{Disjoint, for_each};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::tile::columns;
+use crate::kernels::tile::{columns, part};
 use tensor::simd::{Kernel, LINE, Simd};
 
 /// `y = Aᵀ[U ⊙ (Bᵀ x B)]A + bias` over every tile of a batch, `max(0, y)` if `relu`.
@@ -73,7 +73,7 @@ impl Convolve<'_> {
         let job = Job { convolve: self, panels, products, y };
 
         let blocks = tiles.div_ceil(plan.tiles);
-        let block = |i: usize| tiles * i / blocks..tiles * (i + 1) / blocks;
+        let block = |i: usize| part(tiles, blocks, i);
         let strips = out_channels.div_ceil(columns::<S>());
         let chunks = strips.div_ceil(plan.panels);
         let chunk = |i: usize| i * plan.panels..strips.min((i + 1) * plan.panels);
