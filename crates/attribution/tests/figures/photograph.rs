@@ -75,10 +75,11 @@ fn six_maps(pass: &Pass<'_, f64>, photo: &Photo) -> Figure {
     }
     let said: Vec<String> = best.iter().map(|p| format!("{} {:.0} %", p.name, 100.0 * p.value)).collect();
     let about = format!(
-        "A tabby cat's face, and six maps of it for the likeliest class; the network says {}. Grad-CAM covers most of the picture in smooth cells, \
-         strongest right of the middle. Occlusion marks blocks from the forehead along the ridge of the nose. LRP draws the rings of the eyes and the \
-         edge of the nose. The gradient is scattered over the whole picture and the ground behind the ear. Its product with the picture follows \
-         the bright edge from an eye to the nose, and integrated gradients are as grainy.",
+        "A tabby cat's face, and six maps of it for the likeliest class; the network says {}. Grad-CAM covers most of the \
+         picture in smooth cells, strongest right of the middle. Occlusion marks blocks from the forehead down between the \
+         eyes, strongest beside the right one. LRP draws the rings of the eyes and the edge of the nose. The gradient is \
+         scattered over the whole picture and the ground behind the ear. Its product with the picture follows the bright edge \
+         from an eye to the nose, and integrated gradients are as grainy.",
         said.join(", ")
     );
     figure("six-maps", "One photograph and six maps of it", about, drawing)
