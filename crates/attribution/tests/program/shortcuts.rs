@@ -50,7 +50,7 @@ fn glance(seed: u64, mark: bool) -> Value {
     let printed = succeeds(folder.path(), &[&["evaluate"], &test[..], &what[..]].concat());
     let page = fs::read_to_string(folder.path().join("glassbox-evaluate/index.html")).unwrap();
     let glance = serde_json::from_str::<Value>(&printed).unwrap()["glance"].take();
-    let named = page.contains("are explained by the same place the upper right corner");
+    let named = page.contains("are explained by one place, the upper right corner");
     assert_eq!(named, is_found(&glance), "the report has the sentence");
     glance
 }

@@ -128,10 +128,10 @@ impl Glance {
         let sentence = |suspect: &Suspect| {
             let Suspect { class, images, of, place, elsewhere, others, knows_objects, .. } = suspect;
             let (off, unless) =
-                if *knows_objects { (", off the object,", "") } else { ("", ", unless the object lies there") };
+                if *knows_objects { (", off the object", "") } else { ("", ", unless the object lies there") };
             format!(
-                "{class}: {images} of {of} pictures are explained by the same place{off} the {place}, as are {elsewhere} of \
-                 {others} of the other classes: a shortcut{unless}."
+                "{class}: {images} of {of} pictures are explained by one place, the {place}{off}, as are {elsewhere} of {others} of \
+                 the other classes: a shortcut{unless}."
             )
         };
         match &self.shortcuts[..] {
