@@ -8,6 +8,7 @@
 
 mod attention;
 mod by_channel;
+mod coalitions;
 mod full_gradient;
 mod noisy;
 mod prelude;

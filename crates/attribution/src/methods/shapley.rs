@@ -2,12 +2,10 @@
 
 use ndarray::Array2;
 use nn::{Model, Real};
-use rand::seq::SliceRandom;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::coalitions::Coalitions;
 use super::prelude::*;
 use super::settings::{sides, to_value};
 use crate::baseline::Baseline;
@@ -70,85 +68,10 @@ pub struct PatchValues {
     pub errors: Array2<f64>,
 }
 
-/// What is visible in each run: of all coalitions those patches whose bit is set; of orders the first patches of one.
-enum Coalitions {
-    All { patches: usize },
-    Orders(Vec<Vec<usize>>),
-}
-
-impl Coalitions {
-    fn runs(&self) -> usize {
-        match self {
-            Self::All { patches } => 1 << patches,
-            Self::Orders(orders) => orders.iter().map(|order| order.len() + 1).sum(),
-        }
-    }
-
-    /// Whether each patch is visible in a run.
-    fn visible(&self, run: usize) -> Vec<bool> {
-        match self {
-            Self::All { patches } => (0..*patches).map(|patch| run >> patch & 1 == 1).collect(),
-            Self::Orders(orders) => {
-                let each = orders[0].len() + 1;
-                let mut visible = vec![false; each - 1];
-                orders[run / each][..run % each].iter().for_each(|&patch| visible[patch] = true);
-                visible
-            }
-        }
-    }
-
-    /// The values and their standard errors from the scores of all runs.
-    fn values(&self, scores: &[f64]) -> Vec<[f64; 2]> {
-        match self {
-            Self::All { patches } => exact(*patches, scores),
-            Self::Orders(orders) => sampled(orders, scores),
-        }
-    }
-}
-
-fn exact(patches: usize, scores: &[f64]) -> Vec<[f64; 2]> {
-    // |S|! (n − |S| − 1)! / n! = 1 / (n · C(n − 1, |S|)).
-    let mut weights = vec![1.0 / patches as f64];
-    for size in 1..patches {
-        weights.push(weights[size - 1] * size as f64 / (patches - size) as f64);
-    }
-    let value = |patch: usize| {
-        let without = (0..scores.len()).filter(|run| run >> patch & 1 == 0);
-        let rises = without.map(|run| weights[run.count_ones() as usize] * (scores[run | 1 << patch] - scores[run]));
-        [tensor::pairwise_sum(&rises.collect::<Vec<_>>()), 0.0]
-    };
-    (0..patches).map(value).collect()
-}
-
-fn sampled(orders: &[Vec<usize>], scores: &[f64]) -> Vec<[f64; 2]> {
-    let patches = orders[0].len();
-    let mut rises = vec![Vec::with_capacity(orders.len()); patches];
-    for (order, scores) in orders.iter().zip(scores.chunks_exact(patches + 1)) {
-        order.iter().zip(scores.windows(2)).for_each(|(&patch, pair)| rises[patch].push(pair[1] - pair[0]));
-    }
-    let count = orders.len() as f64;
-    let moments = |rises: Vec<f64>| {
-        let mean = tensor::pairwise_sum(&rises) / count;
-        let squares: Vec<f64> = rises.iter().map(|rise| (rise - mean).powi(2)).collect();
-        [mean, (tensor::pairwise_sum(&squares) / (count - 1.0).max(1.0) / count).sqrt()]
-    };
-    rises.into_iter().map(moments).collect()
-}
-
 impl Shapley {
     fn coalitions(&self) -> Coalitions {
         let patches = self.grid[0] * self.grid[1];
-        if patches <= EXACT {
-            return Coalitions::All { patches };
-        }
-        let order = |k: usize| {
-            let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-            rng.set_stream(k as u64);
-            let mut order: Vec<usize> = (0..patches).collect();
-            order.shuffle(&mut rng);
-            order
-        };
-        Coalitions::Orders((0..self.orders).map(order).collect())
+        if patches <= EXACT { Coalitions::All { patches } } else { Coalitions::Orders { patches, orders: self.orders, seed: self.seed } }
     }
 
     /// The maps, and the values of the patches with their standard errors.
@@ -302,39 +225,5 @@ pub(super) mod literal {
             (squares / 5.0 / 6.0).sqrt()
         });
         near(&found.errors, &errors, "their standard errors");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A game of six players, with interactions.
-    fn score(visible: &[bool]) -> f64 {
-        let sum: f64 = (0..).zip(visible).filter(|(_, is_visible)| **is_visible).map(|(patch, _)| f64::from(patch) - 1.5).sum();
-        sum + sum.max(0.0).sqrt() + if visible[0] && visible[3] { 2.0 } else { 0.0 }
-    }
-
-    #[test]
-    fn random_orders_agree_with_all_coalitions_within_their_errors() {
-        let all = Coalitions::All { patches: 6 };
-        let run = |coalitions: &Coalitions| {
-            let scores: Vec<f64> = (0..coalitions.runs()).map(|run| score(&coalitions.visible(run))).collect();
-            coalitions.values(&scores)
-        };
-        let exact = run(&all);
-        let whole = score(&[true; 6]) - score(&[false; 6]);
-        assert!((exact.iter().map(|[value, _]| value).sum::<f64>() - whole).abs() < 1e-13);
-        let order = |k: u64| {
-            let mut rng = ChaCha8Rng::seed_from_u64(k);
-            let mut order: Vec<usize> = (0..6).collect();
-            order.shuffle(&mut rng);
-            order
-        };
-        let orders = run(&Coalitions::Orders((0..400).map(order).collect()));
-        assert!((orders.iter().map(|[value, _]| value).sum::<f64>() - whole).abs() < 1e-12);
-        for ([value, error], [expected, _]) in orders.iter().zip(&exact) {
-            assert!((value - expected).abs() < 4.0 * error && *error < 0.1, "{value} ± {error}, {expected}");
-        }
     }
 }

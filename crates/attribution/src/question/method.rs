@@ -108,7 +108,7 @@ pub struct About {
     pub tells: &'static str,
     /// What its maps don't show. Completes "It doesn't tell …".
     pub does_not_tell: &'static str,
-    /// Its names in Captum, pytorch-grad-cam and TorchCAM.
+    /// Its names in other programs: Captum, pytorch-grad-cam, TorchCAM, zennit.
     pub elsewhere: &'static [&'static str],
     /// The chapter of the book with its derivation.
     pub chapter: &'static str,

@@ -1,6 +1,6 @@
 //! Chapters 12 and 15: what adds up to the score, and shares of it.
 
-use attribution::methods::{DeepLift, FullGrad, Gradient, InputXGradient, Lrp, Preset};
+use attribution::methods::{ConceptRelevance, DeepLift, FullGrad, Gradient, InputXGradient, Lrp, Preset};
 use attribution::rules::{AlphaBeta, Composite, Epsilon, Flat};
 use attribution::{Baseline, Pass};
 use ndarray::Axis;
@@ -14,7 +14,7 @@ use super::plot::{bars, plot, sampled};
 use super::{Figure, figure, table, wave};
 
 pub(crate) fn all() -> Vec<Figure> {
-    vec![biases(), flow(), shares(), chord(), positions(), gamma()]
+    vec![biases(), flow(), shares(), by_channel(), chord(), positions(), gamma()]
 }
 
 fn network() -> (Model<f64>, Tensor<f64>) {
@@ -220,4 +220,29 @@ fn gamma() -> Figure {
         number(share(3.0, 1))
     );
     figure("gamma", "Shares under LRP-γ", about, drawing)
+}
+
+fn by_channel() -> Figure {
+    let (model, image) = network();
+    let pass = Pass::new(&model, &image).unwrap();
+    let preset = Preset::EpsilonPlus;
+    let map = |channel| {
+        let map = pass.why(1).at("relu6").explain(&ConceptRelevance { channel: Some(channel), preset }).unwrap();
+        map.raw().index_axis(Axis(2), 0).to_owned()
+    };
+    let whole = pass.why(1).explain(&Lrp { preset }).unwrap().raw().index_axis(Axis(2), 0).to_owned();
+    let each = [0, 1].map(map);
+    assert!((&each[0] + &each[1] - &whole).iter().all(|difference| difference.abs() < 1e-12));
+    let drawing = row([
+        heat(each[0].view(), 18.0).titled("channel 0"),
+        heat(each[1].view(), 18.0).titled("channel 1"),
+        heat(whole.view(), 18.0).titled("LRP: their sum"),
+    ]);
+    let about = format!(
+        "The relevance that reaches the image through each of the two channels of a layer, {} and {} in all, and their sum, which is the map \
+         of LRP.",
+        number(each[0].sum()),
+        number(each[1].sum())
+    );
+    figure("concept-relevance", "Relevance through one channel, and through all", about, drawing)
 }

@@ -1,7 +1,8 @@
 //! Chapter 11: maps of every pixel.
 
 use attribution::methods::{
-    ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, Occlusion, Rise, SmoothGrad, VarGrad,
+    Augmented, ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, Occlusion, Rise, Shapley, SmoothGrad,
+    VarGrad,
 };
 use attribution::question::Method;
 use attribution::{Baseline, Pass};
@@ -16,7 +17,7 @@ use super::plot::{plot, sampled};
 use super::{Figure, figure, table};
 
 pub(crate) fn all() -> Vec<Figure> {
-    vec![products(), path(), many_baselines(), smoothing(), covering()]
+    vec![products(), path(), many_baselines(), smoothing(), covering(), orders(), copies()]
 }
 
 /// The class that the disc speaks for.
@@ -168,4 +169,43 @@ fn covering() -> Figure {
                  over the patches that cover a pixel. Below, RISE with 20, 200 and 2000 random masks of 5 × 5 cells: with few masks the map \
                  shows the masks, with many the network.";
     figure("covering-up", "Patches, and random masks", about, drawing)
+}
+
+fn orders() -> Figure {
+    let (model, image) = (network(true), picture());
+    let pass = Pass::new(&model, &image).unwrap();
+    let shapley = |grid: [usize; 2]| Shapley { grid, orders: 60, baseline: Baseline::Value(0.0), seed: 1 };
+    let found = |grid| shapley(grid).with_values(&pass.why(CLASS)).unwrap().remove(0).1;
+    let (exact, sampled) = (found([4, 2]), found([8, 8]));
+    let alone = Occlusion { window: Some([4, 8]), stride: Some([4, 8]), baseline: Baseline::Value(0.0) };
+    let drawing = row([
+        heat(map(&pass, &alone).view(), 8.0).titled("occlusion, 4 × 2 patches"),
+        heat(map(&pass, &shapley([4, 2])).view(), 8.0).titled("Shapley values, exact"),
+        heat(map(&pass, &shapley([8, 8])).view(), 8.0).titled("8 × 8 patches, 60 orders"),
+    ]);
+    let about = format!(
+        "The picture of the disc in patches. Left, how far the score falls when one patch is covered; in the middle the patches' Shapley \
+         values from all 256 coalitions, which add up to {}; right those of 64 smaller patches from 60 random orders, which add up to \
+         {}, with standard errors of at most {:.4}.",
+        number(exact.values.sum()),
+        number(sampled.values.sum()),
+        sampled.errors.iter().copied().fold(0.0, f64::max)
+    );
+    figure("shapley", "Patches one by one, and in all orders", about, drawing)
+}
+
+fn copies() -> Figure {
+    let (model, image) = (network(false), picture());
+    let pass = Pass::new(&model, &image).unwrap();
+    let mirrored = Tensor::from_fn([16, 16, 1], |at| image.as_slice()[at / 16 * 16 + 15 - at % 16]);
+    let other = Pass::new(&model, &mirrored).unwrap();
+    let drawing = row([
+        heat(table(&mirrored, 16).view(), 8.0).titled("mirrored"),
+        heat(map(&other, &InputXGradient).view(), 8.0).titled("its map"),
+        heat(map(&pass, &InputXGradient).view(), 8.0).titled("the picture's map"),
+        heat(map(&pass, &Augmented { of: "input-x-gradient".into() }).view(), 8.0).titled("mean of six copies"),
+    ]);
+    let about = "The picture of the disc mirrored, and the mirrored picture's map of input × gradient; beside it the map of the picture itself, \
+                 and the mean of the maps of six copies, mirrored back.";
+    figure("augmented", "Maps of changed copies, brought back", about, drawing)
 }
