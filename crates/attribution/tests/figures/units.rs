@@ -49,16 +49,11 @@ fn strongest() -> Figure {
     let pass = Pass::new(&model, &edges[best.picture]).unwrap();
     let seen = pass.cells("relu").unwrap().unwrap().visible_part(best.cell, [8, 8]);
     let drawn = |(number, edge): (usize, &Tensor<f32>)| {
-        let drawn = heat(pixels(edge.as_slice(), 8).mapv(|v| v / 0.9).view(), 11.0);
-        match number == best.picture {
-            true => drawn.outlined(
-                [seen.left as f64 * 11.0, seen.top as f64 * 11.0],
-                [seen.width as f64 * 11.0, seen.height as f64 * 11.0],
-                SECOND,
-                2.4,
-            ),
-            false => drawn,
-        }
+        let grey = |x: u32, y: u32| [(255.0 * edge.as_slice()[(y * 8 + x) as usize]).round() as u8].into();
+        let drawn = picture(GrayImage::from_fn(8, 8, grey), 11.0);
+        let [corner, extent] =
+            [[seen.left, seen.top], [seen.width, seen.height]].map(|pair| pair.map(|at| at as f64 * 11.0));
+        if number == best.picture { drawn.outlined(corner, extent, SECOND, 2.4) } else { drawn }
     };
     let filter = Array2::from_shape_fn((3, 3), |(_, x)| f64::from(EDGE[x]));
     let pictures =
