@@ -34,7 +34,8 @@ async function open(file, { width = WIDTHS.desktop, dark = false } = {}) {
   });
   const began = performance.now();
   await page.goto(url);
-  await page.waitForSelector('html[data-shown="0"]');
+  // A report of units has no pictures to choose from.
+  if (await page.$('.gallery')) await page.waitForSelector('html[data-shown="0"]');
   return { page, faults, seconds: (performance.now() - began) / 1000 };
 }
 
@@ -235,18 +236,31 @@ const checks = {
     await page.close();
   },
 
-  async 'axe-core finds no fault'(demo, hostile) {
-    for (const file of [demo, hostile.file]) {
+  async 'axe-core finds no fault'(demo, hostile, look) {
+    for (const file of [demo, hostile.file, look]) {
       for (const width of Object.values(WIDTHS)) {
         for (const dark of [false, true]) await accessible(file, { width, dark });
       }
     }
   },
 
-  async 'the page fits a phone'(demo) {
-    const { page } = await open(demo, { width: WIDTHS.phone });
-    const [content, width] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-    assert.ok(content <= width, `${content} pixels wide on ${width}`);
+  async 'pages fit a phone'(demo, _, look) {
+    for (const file of [demo, look]) {
+      const { page } = await open(file, { width: WIDTHS.phone });
+      const [content, width] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      assert.ok(content <= width, `${content} pixels wide on ${width}`);
+      await page.close();
+    }
+  },
+
+  async 'each tile of a report of units says what it shows'(demo, hostile, look) {
+    const { page, faults } = await open(look);
+    const tiles = await page.$$eval('.tiles img', images => images.map(image => image.alt));
+    for (const kind of ['filter of conv1:0', 'feature map of relu1:0', 'guided backprop of relu1:', 'made for relu1:']) {
+      assert.ok(tiles.some(alt => alt.startsWith(kind)), kind);
+    }
+    assert.ok(tiles.every(alt => alt.length > 5));
+    assert.deepEqual(faults, []);
     await page.close();
   },
 };
@@ -265,8 +279,10 @@ async function screenshots(file) {
   for (const [name, width] of Object.entries(WIDTHS)) {
     for (const dark of [false, true]) {
       const { page } = await open(file, { width, dark });
-      await page.focus('#canvas');
-      await page.keyboard.press('Home');
+      if (await page.$('#canvas')) {
+        await page.focus('#canvas');
+        await page.keyboard.press('Home');
+      }
       await page.evaluate(() => scrollTo({ top: 0, behavior: 'instant' }));
       await page.screenshot({ path: path.join(shots, `${path.basename(path.dirname(file))}-${name}${dark ? '-dark' : ''}.png`), fullPage: true });
       await page.close();
@@ -287,17 +303,19 @@ try {
   run('explain', hostile.picture, '--model', 'demo/model.safetensors', '--labels', 'labels.txt', '--top', '2', '--certify',
     '--method', 'grad-cam,input-x-gradient,guided-backprop,var-grad(samples=4)', '--out', 'hostile');
   hostile.file = path.join(folder, 'hostile/index.html');
-  const all = [...Object.entries(checks), ...[demo, hostile.file, ...pages].map(file => [`${file} opens`, () => opened(file)])];
+  run('look', 'demo/model.safetensors', 'demo/inputs', '--per-layer', '2', '--steps', '8', '--out', 'look');
+  const look = path.join(folder, 'look/index.html');
+  const all = [...Object.entries(checks), ...[demo, hostile.file, look, ...pages].map(file => [`${file} opens`, () => opened(file)])];
   for (const [name, check] of all) {
     try {
-      await check(demo, hostile);
+      await check(demo, hostile, look);
       console.log(`ok   ${name}`);
     } catch (error) {
       failed += 1;
       console.log(`FAIL ${name}\n${error.stack}`);
     }
   }
-  for (const file of [demo, ...pages]) await screenshots(file);
+  for (const file of [demo, look, ...pages]) await screenshots(file);
 } finally {
   await browser.close();
   rmSync(folder, { recursive: true });
