@@ -18,6 +18,8 @@ const why = {
 const PICTURE = /\.(png|jpe?g|webp|gif|bmp|tiff?)$/i;
 const PHOTOGRAPHS = [[{ ask: 'photographs' }, () => carried('weights')]];
 const DEFAULT_METHOD = 'grad-cam';
+/** Milliseconds after which a method that is still at work can be stopped. */
+const LATE = 800;
 
 // ---- The photograph ----
 
@@ -97,12 +99,10 @@ async function whyMaps() {
   const turn = ++why.asked, method = whyMethod();
   if (whyFree()) await whyAgain();
   if (turn !== why.asked) return;
-  why.slow = method.slow;
   $('why-tells').textContent = `${method.title} (${method.source}) tells ${method.tells}. It doesn’t tell ${method.not}.`;
   $('why-for-layer').hidden = !method.layered;
   whyLayerName();
-  $('why-stop').hidden = !method.slow;
-  if (method.slow) whyBusy(`${method.title} runs the network many times…`);
+  const late = setTimeout(whyLate, method.slow ? 0 : LATE, turn, method.slow ? `${method.title} runs the network many times…` : `${method.title}…`);
   try {
     const maps = [];
     for (const ask of whyAsks()) {
@@ -120,9 +120,19 @@ async function whyMaps() {
     whyBusy('');
     whyProblem(error.message);
     if (error.lost && why.file) await whyAgain();
+  } finally {
+    clearTimeout(late);
   }
   why.slow = false;
   $('why-stop').hidden = true;
+}
+
+/** Says that a method is at work, which can be stopped. */
+function whyLate(turn, text) {
+  if (turn !== why.asked) return;
+  why.slow = true;
+  $('why-stop').hidden = false;
+  whyBusy(text);
 }
 
 /** Ends a method that takes long, for something else is asked; whether there was one. */
