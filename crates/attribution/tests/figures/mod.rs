@@ -23,6 +23,7 @@ mod photograph;
 mod pooling;
 mod readings;
 mod relu;
+mod removal;
 mod softmax;
 mod tape;
 mod training;
@@ -51,7 +52,16 @@ fn figure(name: &'static str, title: &'static str, description: impl Into<String
 pub(crate) fn all() -> Vec<Figure> {
     let first = [gradients::all, tape::all, arithmetic::all, convolution::all, pooling::all, norms::all, softmax::all];
     let maps = [relu::all, cam::all, upsampling::all, readings::all, conservation::all];
-    let last = [checks::all, measures::all, machines::all, attention::all, units::all, training::all, photograph::all];
+    let last = [
+        checks::all,
+        measures::all,
+        removal::all,
+        machines::all,
+        attention::all,
+        units::all,
+        training::all,
+        photograph::all,
+    ];
     let chapters = first.into_iter().chain(maps).chain(last);
     chapters.flat_map(|chapter| chapter()).collect()
 }
