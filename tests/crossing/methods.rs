@@ -31,20 +31,24 @@ fn each(check: impl Fn(&str, &Pass<'_, f64>, &Stored)) {
 
 /// Checks the maps of two images against the stored array `what`.
 fn near(name: &str, what: &str, maps: &[Map<f64>], stored: &Stored) {
-    near_values(
-        name,
-        what,
-        maps.iter().flat_map(|map| map.raw().iter().copied().collect::<Vec<_>>()).collect(),
-        stored,
-    );
+    near_values(name, what, values(maps), stored);
+}
+
+fn values(maps: &[Map<f64>]) -> Vec<f64> {
+    maps.iter().flat_map(|map| map.raw().iter().copied().collect::<Vec<_>>()).collect()
 }
 
 /// Checks values against the stored array `what`.
 fn near_values(name: &str, what: &str, values: Vec<f64>, stored: &Stored) {
+    within(name, what, values, stored, DIGITS);
+}
+
+/// Checks values against the stored array `what`, with an error relative to the largest value.
+fn within(name: &str, what: &str, values: Vec<f64>, stored: &Stored, limit: f64) {
     let expected = stored.array(what);
     let error = relative_error(&Tensor::new(*expected.shape(), values), &expected);
     println!("{name:8} {what:24} {error:8.1e}");
-    assert!(error <= DIGITS, "{name}, {what}: {error:e}");
+    assert!(error <= limit, "{name}, {what}: {error:e}");
 }
 
 /// An early and a later layer: their names in the model.
@@ -193,6 +197,8 @@ fn factors_of_features_are_those_of_pytorch_grad_cam() {
 fn shapley_values_are_captum_s() {
     each(|name, pass, stored| {
         let method = Shapley { grid: [2, 2], baseline: Baseline::Value(0.25), ..Shapley::default() };
-        near(name, "shapley", &pass.why(CLASSES.to_vec()).explain_each(&method).unwrap(), stored);
+        let maps = pass.why(CLASSES.to_vec()).explain_each(&method).unwrap();
+        // captum adds the values up in single precision, whatever the network's.
+        within(name, "shapley", values(&maps), stored, 2.0 * f64::from(f32::EPSILON));
     });
 }
