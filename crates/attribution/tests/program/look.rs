@@ -56,6 +56,17 @@ fn the_strongest_pictures_are_found_and_cut_to_what_the_unit_sees() {
     assert!(fs::read_to_string(folder.path().join("again/index.html")).unwrap() == page);
 }
 
+/// Between a unit of the first convolution and the picture, there is no ReLU.
+#[test]
+fn a_unit_before_any_relu_is_read_by_its_gradient() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, inputs) = (demo_file("model.safetensors"), demo_file("inputs"));
+    let targets = ["--target", "conv1:0", "--target", "relu2:0"];
+    succeeds(folder.path(), &[&["look", &model, &inputs, "--steps", "0"], &targets[..]].concat());
+    let page = fs::read_to_string(folder.path().join("glassbox-look/index.html")).unwrap();
+    assert!(page.contains("gradient of conv1:0 in") && !page.contains("guided backprop of conv1:0"));
+}
+
 #[test]
 fn without_pictures_there_are_filters_and_what_is_made() {
     let folder = tempfile::tempdir().unwrap();

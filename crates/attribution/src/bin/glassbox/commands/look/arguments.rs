@@ -40,7 +40,8 @@ pub(crate) struct LookArgs {
     #[command(flatten)]
     network: ModelArgs,
 
-    /// Layers whose channels are shown [default: four activations, from the first to the last]
+    /// Layers whose channels are shown [default: four activations, from the first to the last; before those with an upper
+    /// limit, such as ReLU6, at which all pictures are alike]
     #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
     pub(super) layer: Option<Vec<String>>,
 

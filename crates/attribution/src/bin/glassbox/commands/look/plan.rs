@@ -2,7 +2,7 @@
 
 use attribution::map::Cells;
 use attribution::{ExplainError, Pass, Target, Unit};
-use nn::{Layer, Model, ModelNode};
+use nn::{Layer, Model, ModelNode, Source};
 
 use super::LookArgs;
 use crate::files::asked::{Aim, Asked};
@@ -79,11 +79,15 @@ fn has_rows(node: &ModelNode) -> bool {
     node.output_shape.len() == 3
 }
 
-/// Some of the activations, or of all layers with rows and columns, from the first to the last.
+/// Some of the activations, or of all layers with rows and columns, from the first to the last. Of an activation with an upper
+/// limit, the layer before: at the limit, all pictures are alike and there is no gradient.
 fn usual(model: &Model) -> Vec<String> {
+    let name = |node: &ModelNode| match (&node.layer, &node.inputs[..]) {
+        (Layer::Clip(_), &[Source::Layer(before)]) => model.layers()[before].name.clone(),
+        _ => node.name.clone(),
+    };
     let with = |is_wanted: fn(&Layer) -> bool| -> Vec<String> {
-        let wanted = model.layers().iter().filter(|node| has_rows(node) && is_wanted(&node.layer));
-        wanted.map(|node| node.name.clone()).collect()
+        model.layers().iter().filter(|node| has_rows(node) && is_wanted(&node.layer)).map(name).collect()
     };
     let rectified = with(|layer| matches!(layer, Layer::Relu(_) | Layer::Clip(_)));
     let from = if rectified.is_empty() { with(|_| true) } else { rectified };

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use attribution::methods::Gradient;
 use attribution::render::{Palette, deviation};
 use attribution::units::{Peak, Strongest};
-use attribution::{Pass, Target, Unit};
+use attribution::{ExplainError, Pass, Target, Unit};
 use image::RgbImage;
 use image::imageops::{FilterType, crop_imm, resize};
 use ndarray::{Array3, ArrayView3, Axis, s};
@@ -185,11 +186,22 @@ fn column(
     let edges = format!("rows {top} to {}, columns {left} to {}", part.bottom(), part.right());
     let mut tiles = vec![Tile::new(&reduced(cut), format!("{name}, {edges}"))?];
     let question = pass.why(Target::unit(unit.clone().at(peak.cell)));
+    let mut maps = Vec::new();
     for chosen in beside {
-        let map = question.explain(&*chosen.method)?;
+        match question.explain(&*chosen.method) {
+            Ok(map) => maps.push((&*chosen.title, map)),
+            // There is no ReLU between the unit and the picture: its reading is the gradient.
+            Err(ExplainError::Rule(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if maps.is_empty() {
+        maps.push(("gradient", question.explain(&Gradient)?));
+    }
+    for (title, map) in maps {
         let values = map.raw().slice_move(s![top..part.bottom(), left..part.right(), ..]);
         let drawn = reduced(deviation(colours(values, pass.model()).view()));
-        tiles.push(Tile::new(&drawn, format!("{} of {unit} in {name}", chosen.title))?);
+        tiles.push(Tile::new(&drawn, format!("{title} of {unit} in {name}"))?);
     }
     Ok(Column { tiles, caption: format!("{name}: {:.3}", peak.value) })
 }
