@@ -2,7 +2,7 @@
 // What theory says of a map, checked, and records.
 
 async function whyCertify() {
-  whyBusy('Checking: it takes a few seconds…');
+  whyLate(why.asked, 'Checking. It may take a minute…');
   try {
     const { certificates, holds } = await why.engine.ask({ ask: 'certify', target: whyTargets()[0] });
     const checked = holds.filter(held => held !== null), held = checked.filter(Boolean).length;
@@ -16,9 +16,13 @@ async function whyCertify() {
       make('details', { id: 'why-identities' }, make('summary', { textContent: 'Each of them' }), make('ul', { className: 'certificates' }, ...lines)));
     whyBusy('');
   } catch (error) {
+    if (!why.slow) return;
     whyBusy('');
     whyProblem(error.message);
+    if (error.lost) await whyAgain();
   }
+  why.slow = false;
+  $('why-stop').hidden = true;
 }
 
 /** The result of a check, in words. */
