@@ -138,19 +138,58 @@ mod tests {
         filled
     }
 
+    /// Of the `count` missing pixels of a picture of 9 rows and 7 columns: their indices, all values and what the missing ones
+    /// are replaced by.
+    fn solved(count: usize) -> (Vec<usize>, Vec<f64>, Vec<f64>) {
+        let values: Vec<f64> = (0..63).map(|i| (f64::from(i) * 1.7).sin() * 3.0 + 1.0).collect();
+        let mut missing: Vec<usize> = (0..63).collect();
+        missing.sort_by(|&a, &b| ((a as f64 * 12.9).sin()).total_cmp(&(b as f64 * 12.9).sin()));
+        missing.truncate(count);
+        let mut found = values.clone();
+        Missing::new(&missing, [9, 7]).solve(&mut found, 1e-13);
+        (missing, values, found)
+    }
+
     #[test]
     fn it_solves_the_system() {
-        let (height, width) = (9, 7);
-        let values: Vec<f64> = (0..63).map(|i| (f64::from(i) * 1.7).sin() * 3.0 + 1.0).collect();
-        for share in [5, 20, 40, 62] {
-            let mut missing: Vec<usize> = (0..63).collect();
-            missing.sort_by(|&a, &b| ((a as f64 * 12.9).sin()).total_cmp(&(b as f64 * 12.9).sin()));
-            missing.truncate(share);
-            let mut found = values.clone();
-            Missing::new(&missing, [height, width]).solve(&mut found, 1e-13);
-            for (found, expected) in found.iter().zip(literal(&values, &missing, height, width)) {
-                assert!((found - expected).abs() < 1e-10, "{share} missing: {found} {expected}");
+        for count in [5, 20, 40, 62] {
+            let (missing, values, found) = solved(count);
+            for (found, expected) in found.iter().zip(literal(&values, &missing, 9, 7)) {
+                assert!((found - expected).abs() < 1e-10, "{count} missing: {found} {expected}");
             }
+        }
+    }
+
+    /// The system of the authors' code (`imputations.py` of `road_evaluation`, without noise), solved in double precision.
+    #[test]
+    fn it_is_the_authors_system() {
+        const MISSING: [usize; 20] = [33, 14, 52, 51, 15, 32, 34, 13, 53, 50, 16, 31, 35, 12, 54, 49, 17, 30, 36, 11];
+        const VALUES: [f64; 20] = [
+            0.7447466315137768,
+            0.11200491856012172,
+            1.2709407343411958,
+            0.38454024104551543,
+            1.1846957064178052,
+            0.4508019657159569,
+            1.7999062633317058,
+            1.6438842461890086,
+            1.5081282114040542,
+            0.9539208639689652,
+            1.5208930481019622,
+            1.4016550973336945,
+            0.41181062690527825,
+            1.7301904858920238,
+            0.3067772027812428,
+            2.062433321703503,
+            0.3279609981904097,
+            1.2900403489414254,
+            0.10911482970444833,
+            0.6293727898437605,
+        ];
+        let (missing, _, found) = solved(20);
+        assert_eq!(missing, MISSING);
+        for (pixel, expected) in missing.into_iter().zip(VALUES) {
+            assert!((found[pixel] - expected).abs() < 1e-10, "{pixel}: {} {expected}", found[pixel]);
         }
     }
 
