@@ -32,8 +32,8 @@ mod tests {
         let inside = |at: usize| (6..18).contains(&at);
         let expected = |(y, x): (usize, usize)| f32::from(u8::from(inside(y) && inside(x)));
         assert_eq!(aligned(&map, &place), Array2::from_shape_fn((SIDE, SIDE), expected));
-        // Eight pixels above the box, six of which are beyond the picture.
-        assert_eq!(aligned(&Array2::ones((40, 60)), &place)[[4, 12]], 1.0);
-        assert_eq!(aligned(&Array2::ones((40, 60)), &place)[[2, 12]], 0.0);
+        // The picture begins two pixels above the box: row 5 is at y = 1.2, row 4 at −0.5.
+        let whole = aligned(&Array2::ones((40, 60)), &place);
+        assert_eq!([whole[[5, 12]], whole[[4, 12]]], [1.0, 0.0]);
     }
 }
