@@ -23,7 +23,7 @@ impl<T: Real> Pass<'_, T> {
     /// min_β E[(β m − Δ)²] / E[Δ²] = 1 − E[mΔ]² / (E[m²] E[Δ²])
     /// ```
     ///
-    /// over 32 squares at random places, whose sides are an eighth to a half of the picture's shorter side. 0 for a map that says
+    /// over 32 squares at random places, the same for every image, whose sides are an eighth to a half of the picture's shorter side. 0 for a map that says
     /// by how much, up to its scale; 1 for one that says nothing. The infidelity of Yeh et al. 2019 (def. 2.1, with covered squares
     /// as its perturbations and the best scale β as in their appendix) is the numerator; divided by the denominator, figures of
     /// different pictures can be averaged. 0 where no square changes anything.
@@ -41,9 +41,9 @@ impl<T: Real> Pass<'_, T> {
         let resolved = self.resolve(&classes.to_vec().into())?;
         let baseline = Baseline::default().of(self.model)?;
         let [height, width, channels] = self.model.input_shape();
+        let squares = squares([height, width], seed);
         let mut runner = Runner::new(self.images() * (SQUARES + 1), watch);
         let infidelity = |(image, map): (usize, &Array2<T>)| {
-            let squares = squares([height, width], seed, image as u64);
             let cover = |square: usize, values: &mut [T]| {
                 // The last variant is the image itself.
                 let Some(Rect { top, left, height, width: across }) = squares.get(square).copied() else { return };
@@ -67,9 +67,8 @@ impl<T: Real> Pass<'_, T> {
 }
 
 /// Squares at random places of a picture.
-fn squares([height, width]: [usize; 2], seed: u64, image: u64) -> Vec<Rect> {
+fn squares([height, width]: [usize; 2], seed: u64) -> Vec<Rect> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(image);
     let shorter = height.min(width);
     let mut square = || {
         let side = rng.random_range((shorter / 8).max(1)..=(shorter / 2).max(1));
@@ -124,7 +123,7 @@ mod tests {
                 |input: Tensor<f64>| Pass::new(&model, input).unwrap().outputs().as_slice()[classes[image]];
             let whole = probability(Tensor::new(INPUT, pass.values_of(image).to_vec()));
             let mut pairs = Vec::new();
-            for square in squares([9, 8], 5, image as u64) {
+            for square in squares([9, 8], 5) {
                 let covered = Tensor::from_fn(INPUT, |i| {
                     let is_inside = square.contains(i / 16, i / 2 % 8);
                     if is_inside { black.as_slice()[i] } else { pass.values_of(image)[i] }

@@ -15,7 +15,8 @@ pub const SHAKE: f64 = 0.02;
 pub const SHAKEN: usize = 5;
 
 /// The images of a pass `[N, H, W, C]`, with noise added that a viewer hardly sees: uniform between −[`SHAKE`] and [`SHAKE`] of
-/// the range from black to white. Each `copy` is an independent stream of the seed.
+/// the range from black to white. Each `copy` is an independent stream of the seed, the same for every image: whichever are in
+/// the batch, none of them changes.
 ///
 /// # Errors
 /// If the model has no normalization, which says what black and white are.
@@ -23,11 +24,14 @@ pub fn shaken(pass: &Pass<'_>, seed: u64, copy: usize) -> Result<Tensor<f32>, Ex
     let normalization = pass.model().info().normalization.as_ref().ok_or(ExplainError::NoNormalization)?;
     let range = |c: usize| SHAKE * 255.0 / f64::from(normalization.scale()) / f64::from(normalization.std()[c]);
     let channels = normalization.channels();
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(copy as u64);
     let mut input = pass.input().clone();
-    for (index, value) in input.make_mut().iter_mut().enumerate() {
-        *value += (range(index % channels) * rng.random_range(-1.0..1.0)) as f32;
+    let each = input.len() / pass.images();
+    for image in input.make_mut().chunks_exact_mut(each) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(copy as u64);
+        for (index, value) in image.iter_mut().enumerate() {
+            *value += (range(index % channels) * rng.random_range(-1.0..1.0)) as f32;
+        }
     }
     Ok(input)
 }

@@ -27,8 +27,8 @@ impl<T: Real> Pass<'_, T> {
     /// chance.
     ///
     /// Removed pixels are replaced by noisy linear imputation: each is the weighted mean of its neighbours (1/6 beside it, 1/12
-    /// across), removed or not, found for all of them together, plus normal noise with 1 % of the range from black to white. The
-    /// picture then hardly betrays where pixels are missing, as it does if they are black.
+    /// across), removed or not, found for all of them together, plus normal noise with 1 % of the range from black to white, drawn in the same way for every
+    /// image. The picture then hardly betrays where pixels are missing, as it does if they are black.
     ///
     /// # Errors
     /// If the model has no normalization, which says what black and white are; the maps or classes don't fit; or `watch` stops it.
@@ -49,7 +49,6 @@ impl<T: Real> Pass<'_, T> {
         let road = |(image, map): (usize, &Array2<T>)| {
             let ranked = order(map);
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rng.set_stream(image as u64);
             // The variants in turn: without the first pixels, and without the last.
             let remove = |variant: usize, values: &mut [T]| {
                 let count = (SHARES[variant / 2] * ranked.len() as f64).round() as usize;

@@ -132,9 +132,10 @@ fn what_cannot_be_read_is_said_in_a_sentence() {
     let gates = refused("hardswish.onnx", "x24.npy", &["--method", "guided-backprop"]);
     assert!(gates.contains("is not defined for the hard swish of layer"), "{gates}");
     // What can be made is made.
-    let (file, picture) = (case("se.onnx"), case("x16.npy"));
+    let (file, picture) = (case("hardswish.onnx"), case("x24.npy"));
+    let methods = "grad-cam,guided-backprop";
     let output =
-        glassbox(folder.path(), &["explain", &picture, "--model", &file, "--method", "grad-cam,lrp", "--out", "se"]);
+        glassbox(folder.path(), &["explain", &picture, "--model", &file, "--method", methods, "--out", "some"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(folder.path().join("se/x16.explained.png").is_file());
+    assert!(folder.path().join("some/x24.explained.png").is_file());
 }

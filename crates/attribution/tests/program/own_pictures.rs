@@ -92,7 +92,7 @@ fn the_scattered_task_in_files_gives_the_figures_of_the_embedded_data() {
     // Those of the folder are in another order, in which their sum may be rounded otherwise.
     let sorted = evaluated(folder.path(), &["--folder", "pictures", "--boxes", "boxes.csv", "--out", "sorted"]);
     let figures = embedded["figures"]["grad-cam"].as_object().unwrap();
-    assert_eq!(figures.len(), 15);
+    assert_eq!(figures.len(), 19);
     for (measure, expected) in figures {
         let (found, expected) = (&sorted["figures"]["grad-cam"][measure]["mean"], &expected["mean"]);
         let difference = found.as_f64().unwrap() - expected.as_f64().unwrap();

@@ -189,7 +189,8 @@ fn units_are_targets() {
 #[test]
 fn a_method_that_does_not_apply_leaves_the_others() {
     let info = ModelInfo::default();
-    let gated = features().layer("gate", nn::layers::Sigmoid).layer_from("product", nn::layers::Mul, &["relu", "gate"]);
+    let gated =
+        features().layer("gate", nn::layers::Softplus).layer_from("product", nn::layers::Mul, &["relu", "gate"]);
     let model = gated.layer("gap", GlobalAvgPool).layer("fc", Linear::new(2)).info(info).build(3).unwrap();
     let (folder, _) = folder(&model);
     let ask = ["explain", "a.npy", "--model", "model.safetensors", "--method", "grad-cam,lrp", "--out", "out"];
