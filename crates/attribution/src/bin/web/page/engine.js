@@ -3,8 +3,13 @@
 
 /** Bytes that the page carries, unpacked. */
 async function carried(id) {
-  const element = document.getElementById(id), text = atob(element.textContent);
-  const bytes = Uint8Array.from(text, c => c.charCodeAt(0));
+  const text = document.getElementById(id).textContent, bytes = new Uint8Array(Math.floor(text.length * 7 / 8));
+  // Seven bits a character, as `glassbox page` writes them.
+  for (let i = 0, at = 0, bits = 0, count = 0; i < text.length; i++) {
+    bits = bits << 7 | text.charCodeAt(i) & 127;
+    count += 7;
+    if (count >= 8) bytes[at++] = bits >> (count -= 8);
+  }
   return new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).arrayBuffer());
 }
 
