@@ -27,8 +27,9 @@ impl<T: Real> Pass<'_, T> {
     /// chance.
     ///
     /// Removed pixels are replaced by noisy linear imputation: each is the weighted mean of its neighbours (1/6 beside it, 1/12
-    /// across), removed or not, found for all of them together, plus normal noise with 1 % of the range from black to white, drawn in the same way for every
-    /// image. The picture then hardly betrays where pixels are missing, as it does if they are black.
+    /// across), removed or not, found for all of them together, plus normal noise with 1 % of the range from black to white. Every
+    /// image starts from the same seed, so its value doesn't depend on the batch. Black pixels would show the network where
+    /// pixels are missing; imputed ones hardly do.
     ///
     /// # Errors
     /// If the model has no normalization, which says what black and white are; the maps or classes don't fit; or `watch` stops it.

@@ -36,7 +36,7 @@ impl<'w> Runner<'w> {
         Self { watch, progress: Progress { done: 0, total }, is_broken: false }
     }
 
-    /// Reports that so many more images were run.
+    /// Reports that `images` more images have been run.
     pub(crate) fn advance(&mut self, images: usize) -> Result<(), ExplainError> {
         self.progress.done += images;
         let Progress { done, total } = self.progress;

@@ -35,7 +35,7 @@ impl<T: Real> Canvas<T> {
         &self.waves
     }
 
-    /// The picture shifted by so many pixels and enlarged about its middle by a factor; beyond an edge, the edge is repeated.
+    /// The picture shifted by `shift` pixels, down and right, and enlarged about its middle by a factor; beyond an edge, the edge is repeated.
     pub(super) fn view(&self, shift: [f64; 2], factor: f64) -> [Array2<T>; 2] {
         [0, 1].map(|axis| {
             let waves = &self.waves[axis];

@@ -29,7 +29,7 @@ const DOUBLINGS: i32 = 5;
 /// * Every step sees the picture shifted a little (`jitter`) and a little smaller or larger (`scale`).
 /// * A logistic function keeps the pixels between black and white.
 ///
-/// A step at which the gradient is zero, as behind a ReLU that is silent, draws the noise anew, with twice the contrast, up to
+/// A step at which the gradient is zero, as behind a ReLU that is silent, starts again from new noise, with twice the contrast, up to
 /// five times.
 ///
 /// The target may be a unit, a channel, a class, or any other [`Target`]. The same seed gives the same picture.

@@ -120,7 +120,7 @@ impl Trial<'_> {
         self.measures.iter().map(figures).collect()
     }
 
-    /// The maps of copies of the images with noise. Those of chance are drawn anew.
+    /// The maps of copies of the images with noise. Chance draws another map for each copy.
     fn shaken(&self, subject: Subject<'_>, batch: &Batch<'_>) -> Result<Vec<Vec<Array2<f32>>>, ExplainError> {
         let maps = |copy: usize| {
             let pass = Pass::new(self.model, measures::shaken(&batch.pass, self.seed, copy)?)?;
