@@ -63,7 +63,7 @@ pub enum ExplainError {
     /// The index of a class, label or value out of range.
     #[error("there is no {noun} {class}: the model has {classes}, numbered from 0")]
     Class {
-        /// What the model has: classes, labels or values.
+        /// The model's outputs: classes, labels or values.
         noun: &'static str,
         /// The index.
         class: usize,

@@ -38,7 +38,7 @@ pub enum NpyError {
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What is wrong with its header.
+        /// The fault of its header.
         found: &'static str,
     },
     /// The elements are neither `<f4` nor `<f8` (little-endian floats), or not in C order.

@@ -83,7 +83,7 @@ pub trait Real: Element {
     fn vjp(f: &dyn Slope, g: &mut [Self], values: &[Self]);
 }
 
-/// Matrices of one shape, one behind the other, of which each is used transposed or as it is.
+/// Matrices of one shape, one behind the other. All are used as they are, or all transposed.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Operand<'a, T> {

@@ -31,7 +31,7 @@ fn watch() {
     });
 }
 
-/// A convolution whose weights are so many that several threads prepare them.
+/// A convolution with enough weights for several threads to prepare them.
 fn model(seed: u64) -> Model {
     let channels = [192, 224, 256][seed as usize % 3];
     let builder = Model::builder([4, 4, 192]).layer("conv", Conv2d::new(channels, 3));

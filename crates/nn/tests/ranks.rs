@@ -142,7 +142,7 @@ fn a_training_is_resumed_on_another_number_of_ranks() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
-/// Images of which one can't be read, or can't be read without a panic.
+/// Images. One of them can't be read, or panics when it is read.
 struct Broken {
     images: LabelledImages,
     at: usize,

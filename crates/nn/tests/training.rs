@@ -80,7 +80,7 @@ fn settings_outside_their_range_are_named() {
     let none = images.subset(&[]);
     let error = Trainer::new(settings, Sgd::new(0.1, 0.9)).fit(&mut model(), &none).unwrap_err();
     assert!(error.to_string().starts_with("there are no images"), "{error}");
-    // Endlessly many epochs, of which only the first is run.
+    // Without a limit of epochs; only the first is run.
     let endless = Training { epochs: usize::MAX, ..settings };
     let stop = |_: &_, _: &Model| ControlFlow::Break(());
     let trained = Trainer::new(endless, Sgd::new(0.1, 0.9)).on_epoch(stop).fit(&mut model(), &images).unwrap();

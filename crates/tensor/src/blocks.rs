@@ -16,7 +16,7 @@ pub fn grain(work: usize) -> usize {
     BLOCK.div_ceil(work.max(1))
 }
 
-/// Splits `data` into parts of `len` elements, of which the last may be shorter, and calls `f(i, part)` for each: in parallel,
+/// Splits `data` into parts of `len` elements, the last of which may be shorter, and calls `f(i, part)` for each: in parallel,
 /// unless there is only one.
 ///
 /// # Panics
@@ -59,30 +59,38 @@ pub fn update_each<T: Element, const M: usize, const K: usize>(
     operands: [&[T]; K],
     f: impl Fn([T; M], [T; K]) -> [T; M] + Sync,
 ) {
-    let len = arrays.first().map_or(0, |y| y.len());
-    assert!(arrays.iter().all(|y| y.len() == len), "arrays of one length");
-    let block = |first: usize, arrays: &mut [&mut [T]; M]| {
+    in_blocks(arrays, &|first, arrays| {
         vectorized(
             #[inline(always)]
             || {
                 let len = arrays[0].len();
-                let operands = operands.map(|x| &x[first..][..len]);
+                let operands: [&[T]; K] = std::array::from_fn(|k| &operands[k][first..][..len]);
                 let arrays = arrays.each_mut().map(|y| &mut y[..len]);
                 for i in 0..len {
-                    let values = f(std::array::from_fn(|k| arrays[k][i]), operands.map(|x| x[i]));
+                    let values = f(std::array::from_fn(|k| arrays[k][i]), std::array::from_fn(|k| operands[k][i]));
                     for k in 0..M {
                         arrays[k][i] = values[k];
                     }
                 }
             },
         );
-    };
+    });
+}
+
+/// Calls `f(first, blocks)` for the blocks of the arrays that begin at `first`. Not generic over the function, for the reason of
+/// `distribute`.
+///
+/// # Panics
+/// If the arrays differ in length.
+fn in_blocks<T: Element, const M: usize>(arrays: [&mut [T]; M], f: &(dyn Fn(usize, &mut [&mut [T]; M]) + Sync)) {
+    let len = arrays.first().map_or(0, |y| y.len());
+    assert!(arrays.iter().all(|y| y.len() == len), "arrays of one length");
     let mut parts: Vec<[&mut [T]; M]> = Vec::with_capacity(len.div_ceil(BLOCK));
     let mut chunks = arrays.map(|y| y.chunks_mut(BLOCK));
     while parts.len() < len.div_ceil(BLOCK) {
         parts.push(chunks.each_mut().map(|chunk| chunk.next().expect("arrays of one length")));
     }
-    for_each_part(&mut parts, 1, |i, part| block(i * BLOCK, &mut part[0]));
+    distribute(&mut parts, 1, &|i, part| f(i * BLOCK, &mut part[0]));
 }
 
 /// Copies the elements of `from` to `to`.

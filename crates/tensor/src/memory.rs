@@ -192,7 +192,7 @@ impl Pool {
         self.shrink(self.limit())
     }
 
-    /// Removes the oldest vectors until the rest has at most so many bytes.
+    /// Removes the oldest vectors until the rest has at most this number of bytes.
     fn shrink(&mut self, bytes: usize) -> Vec<Box<dyn Any + Send>> {
         let mut freed = Vec::new();
         while self.bytes > bytes

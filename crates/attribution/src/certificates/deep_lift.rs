@@ -37,7 +37,7 @@ impl<T: Real> Pass<'_, T> {
 
 /// The residual of the image that comes nearest to its bound.
 ///
-/// What an operation passes on, Σ m_x·Δx, differs from Σ m_y·Δy by roundings alone. The differences are those of computed values.
+/// An operation's Σ m_x·Δx differs from Σ m_y·Δy by roundings alone. The differences are those of computed values.
 pub(super) fn completeness<T: Real>(
     reference: &Var<T>,
     [input, output]: [&Var<T>; 2],

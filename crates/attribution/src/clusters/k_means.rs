@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Number of starts, of which the best is kept.
+/// Number of starts. The best is kept.
 const STARTS: usize = 10;
 /// Limit on the rounds of a start.
 const ROUNDS: usize = 100;

@@ -102,7 +102,7 @@ impl Cells {
         self.on_pictures().filter(|_| is_even)
     }
 
-    /// The cells of a grid over these, each of which reads the whole picture `[H, W, …]`: those of tokens.
+    /// The cells of a grid of tokens over the picture `[H, W, …]`. Each token reads the whole picture.
     fn of_all(self, grid: &Grid, [height, width, _]: [usize; 3]) -> Option<Self> {
         let stride = [0, 1].map(|axis| self.stride[axis] as f64 * grid.step[axis]);
         if stride.iter().any(|stride| stride.fract() != 0.0) {

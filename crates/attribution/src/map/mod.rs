@@ -79,13 +79,13 @@ impl<T: Real> Map<T> {
         self.values.map_axis(Axis(2), |channels| self.quantity.reduce(channels.iter().copied()))
     }
 
-    /// What the values mean.
+    /// The meaning of the values.
     #[must_use]
     pub fn quantity(&self) -> Quantity {
         self.quantity
     }
 
-    /// What the map shows. Unless this is [evidence](Verdict::Evidence), every form for display or measurement is zero:
+    /// Whether the map is evidence. Unless this is [evidence](Verdict::Evidence), every form for display or measurement is zero:
     /// show the verdict instead.
     #[must_use]
     pub fn verdict(&self) -> &Verdict {

@@ -1,11 +1,11 @@
-//! What the values of a map mean.
+//! The meaning of a map's values.
 
 use nn::Real;
 use serde::Serialize;
 
 use crate::render::Palette;
 
-/// What the values of a map mean. The quantity determines how channels are reduced to one value, how strong a cell
+/// The meaning of a map's values. The quantity determines how channels are reduced to one value, how strong a cell
 /// counts in a measure, the colours of the map, and the labels of their legend. So the drawing shows exactly what is
 /// measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

@@ -117,7 +117,7 @@ impl<T: Real> Pass<'_, T> {
         maps.iter().enumerate().map(curve).collect()
     }
 
-    /// What the model says of other images, `[M, …, K]`: probabilities or values.
+    /// The model's probabilities or values for other images, `[M, …, K]`.
     pub(super) fn outputs_of(&self, images: Tensor<T>) -> Result<Tensor<T>, nn::ModelError> {
         Ok(self.model.task().outputs(&self.model.predict(images)?))
     }

@@ -18,7 +18,7 @@ pub struct Measure {
     pub id: &'static str,
     /// Its name in prose: `pointing`.
     pub title: &'static str,
-    /// What it computes, in a few words.
+    /// The computation in a few words.
     pub what: &'static str,
     /// The question that it answers.
     pub group: Group,

@@ -35,7 +35,7 @@ static ABOUT: About = About {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AttentionRollout {
-    /// What counts of a block's heads.
+    /// How a block's heads are combined.
     pub heads: Heads,
 }
 

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// What is visible in each run.
+/// The patches that are visible in each run.
 pub(super) enum Coalitions {
     /// All coalitions: in run k the patches whose bit is set in k.
     All { patches: usize },

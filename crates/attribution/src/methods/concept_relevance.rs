@@ -56,7 +56,7 @@ struct AtLayer<'q, T: Real> {
     pass: &'q Pass<'q, T>,
     rule: LrpOnTape<T>,
     layer: usize,
-    /// What arrives at the layer: g with R = f ⊙ g.
+    /// g at the layer, with R = f ⊙ g.
     arrived: Tensor<T>,
 }
 

@@ -45,7 +45,7 @@ pub enum MethodError {
     Settings {
         /// The method.
         method: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
         /// The settings, with their defaults.
         allowed: String,

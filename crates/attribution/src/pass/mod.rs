@@ -107,7 +107,7 @@ impl<'m, T: Real> Pass<'m, T> {
         self.forward.logits().value()
     }
 
-    /// What the network says, as [`Task::outputs`](nn::Task::outputs) computes it from the scores: probabilities of classes
+    /// The network's answer, as [`Task::outputs`](nn::Task::outputs) computes it from the scores: probabilities of classes
     /// and labels, values, or an embedding. `[N, K]`, or `[N, H, W, K]` for a map.
     #[must_use]
     pub fn outputs(&self) -> &Tensor<T> {

@@ -7,7 +7,7 @@ use nn::{Real, Task};
 use super::{Pass, one_of};
 use crate::target::{predicted_counts, ranked};
 
-/// What the network says of a class, a label or a value.
+/// The network's answer for a class, a label or a value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
     /// The index of the class, label or value.
@@ -16,11 +16,11 @@ pub struct Prediction {
     pub name: String,
     /// The probability, value or share.
     pub value: f64,
-    /// What the number is.
+    /// The meaning of the number.
     pub says: Says,
 }
 
-/// What the number of a [`Prediction`] is.
+/// The meaning of a [`Prediction`]'s number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Says {
     /// A probability: the softmax of the scores for classes, the sigmoid of its own score for a label.
@@ -96,7 +96,7 @@ impl<T: Real> Pass<'_, T> {
         order.into_iter().take(k).map(|class| self.prediction(image, class)).collect()
     }
 
-    /// What the network says of one class, label or value for one image.
+    /// The network's answer for one class, label or value of one image.
     ///
     /// # Panics
     /// If there is no such image or class.

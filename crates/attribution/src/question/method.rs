@@ -96,17 +96,17 @@ pub struct About {
     pub title: &'static str,
     /// Authors and year of the paper: `Selvaraju et al. 2017`.
     pub source: &'static str,
-    /// What it computes, in a few words.
+    /// The computation in a few words.
     pub formula: &'static str,
     /// The values that it explains.
     pub looks_at: LooksAt,
-    /// What the values of its maps mean.
+    /// The meaning of its maps' values.
     pub quantity: Quantity,
     /// How often it runs the network.
     pub cost: Cost,
-    /// What its maps show. Completes "It tells …".
+    /// The question that its maps answer. Completes "It tells …".
     pub tells: &'static str,
-    /// What its maps don't show. Completes "It doesn't tell …".
+    /// A question that its maps don't answer. Completes "It doesn't tell …".
     pub does_not_tell: &'static str,
     /// Its names in other programs: Captum, pytorch-grad-cam, TorchCAM, zennit.
     pub elsewhere: &'static [&'static str],

@@ -96,7 +96,7 @@ impl<'p, T: Real> Question<'p, T> {
         Ok(maps.into_iter().map(|map| Map { coverage: Some(coverage.clone()), ..map }).collect())
     }
 
-    /// What arrives at the images, `[N, H, W, C]`, under a backward rule, and what the rule covered.
+    /// The relevance of the images, `[N, H, W, C]`, under a backward rule, and the rule's coverage.
     pub(crate) fn arriving(&self, rule: &dyn Rule<T>) -> Result<(Tensor<T>, Coverage), ExplainError> {
         let (input, Seed { layer, gradient }) = (self.pass.forward().input(), self.seed()?);
         let outputs = self.pass.var(Source::Layer(layer));

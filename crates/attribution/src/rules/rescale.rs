@@ -65,7 +65,7 @@ pub(crate) enum Multiplier {
     ChainRule,
     /// Δy/Δx, element by element.
     Quotient,
-    /// What the positions of the two maxima get, divided by Δx.
+    /// The multipliers at the positions of the two maxima, divided by Δx.
     Maximum,
     /// The mean of the chain rule at the image and at the reference.
     Product,

@@ -36,7 +36,7 @@ impl<T: Real> Resolved<T> {
         matches!(self.score, Score::Linear(_))
     }
 
-    /// What is to be added to the scores of an image, computed from the model's probabilities, so that they are probabilities:
+    /// The term to add to the scores of an image, computed from the model's probabilities, so that they are probabilities:
     /// that of a label's absence is 1 − P.
     pub(crate) fn complement(&self, task: Task, image: usize) -> T {
         match (&self.score, task) {

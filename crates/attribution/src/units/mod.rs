@@ -1,4 +1,4 @@
-//! What the units of a network respond to.
+//! The pictures and pixels that units of a network respond to.
 //!
 //! A [`Unit`](crate::Unit) is a channel of a layer, or one cell of it. Four pictures show what it looks for:
 //!

@@ -22,7 +22,7 @@ fn lonely_copies_are_refused_in_one_line() {
         let [first, second] = ["0", "1"].map(|number| launched(folder.path(), &[(count, "4"), (rank, number)]));
         assert_eq!([first.status.code(), second.status.code()], [Some(1); 2]);
         let line = String::from_utf8(first.stderr).unwrap();
-        assert!(line.starts_with("glassbox: 4 processes are started, of which each would find only 1: "), "{line}");
+        assert!(line.starts_with("glassbox: 4 processes were started, but each would find only 1: "), "{line}");
         assert!(line.lines().count() == 1 && second.stderr.is_empty());
     }
     assert_eq!(listing(folder.path()), before);

@@ -21,7 +21,7 @@ pub(super) struct MaskFiles {
 /// What the values of masks mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
-    /// The values are the classes, of which there are so many.
+    /// The values are the classes: this is their number.
     Numbers(usize),
     /// 0 and 255 are the two classes.
     Binary,

@@ -1,4 +1,4 @@
-//! What is done to the outputs of a layer while they are in the cache: the layers after it, computed together with it.
+//! The layers after a layer, computed together with it while its outputs are in the cache.
 //!
 //! `y ← f((y − mean)·scale + shift + residual)`: a batch norm, a sum with another layer's outputs, and a function of each
 //! element; each may be missing. Each step rounds as the layer does by itself, so the results are bit for bit the same.

@@ -36,7 +36,7 @@ fn distribute(tasks: usize, work: u64, task: &(dyn Fn(usize) + Sync)) {
     }
 }
 
-/// A mutable slice that tasks share, each of which writes its own part of it. The slice stays borrowed for `'a`.
+/// A mutable slice that tasks share. Each task writes a part of its own. The slice stays borrowed for `'a`.
 #[derive(Clone, Copy)]
 pub(crate) struct Disjoint<'a>(*mut f32, PhantomData<&'a mut [f32]>);
 

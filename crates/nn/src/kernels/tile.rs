@@ -192,7 +192,7 @@ pub(crate) struct Tile<'a> {
     pub(crate) length: usize,
     /// The distance between neighbouring values of a left row.
     pub(crate) left_step: usize,
-    /// What the next tile needs: a cache line of it is prefetched at each step. Null for nothing.
+    /// The next tile's panel: a cache line of it is prefetched at each step. Null for no prefetch.
     pub(crate) ahead: *const f32,
     /// The right operand, `NR` values a step.
     pub(crate) panel: &'a [f32],

@@ -37,7 +37,7 @@ pub trait Apply<T: Real> {
     #[must_use]
     fn apply_with(&self, layer: impl Into<Layer>, parameters: &[&Var<T>]) -> Var<T>;
 
-    /// The output of a layer without parameters for several inputs, of which this is the first.
+    /// The output of a layer without parameters for several inputs. This is the first.
     ///
     /// # Panics
     /// If the layer doesn't fit the inputs or has parameters.

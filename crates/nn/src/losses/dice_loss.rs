@@ -4,7 +4,7 @@ use tensor::{Grads, Needs, Node, Op, Tensor, Var, Wanted};
 
 use crate::real::Real;
 
-/// What both halves of the fraction are increased by: a class that is neither wanted nor found has a Dice coefficient of 1.
+/// The addend of numerator and denominator: a class that is neither wanted nor found has a Dice coefficient of 1.
 const SMOOTH: f64 = 1.0;
 
 /// With probabilities p `[…, K]`, those of a [softmax](crate::layers::Softmax) for classes or of

@@ -55,7 +55,7 @@ pub enum ModelError {
     UnknownInput {
         /// The reading layer.
         layer: String,
-        /// What it reads.
+        /// Its input.
         input: String,
     },
     /// A layer doesn't fit its inputs.
@@ -63,7 +63,7 @@ pub enum ModelError {
     Layer {
         /// Its name.
         layer: String,
-        /// What doesn't fit.
+        /// The misfit.
         error: LayerError,
     },
     /// The last layer's output is neither `[N, classes]` nor `[N, H, W, classes]`.
@@ -114,7 +114,7 @@ pub enum ModelError {
     /// There is no class, label or value of this name or index.
     #[error("there is no {noun} `{name}`{}; {}", did_you_mean(.suggestion), list_classes(.noun, .classes))]
     UnknownClass {
-        /// What the model has: classes, labels or values.
+        /// The model's outputs: classes, labels or values.
         noun: &'static str,
         /// The class asked for.
         name: String,
@@ -147,7 +147,7 @@ pub enum ModelError {
 pub struct FileError<K = FileErrorKind> {
     /// The file.
     pub path: Box<Path>,
-    /// What is wrong.
+    /// The reason.
     pub kind: K,
 }
 
@@ -158,7 +158,7 @@ impl<K> FileError<K> {
     }
 }
 
-/// What is wrong with a model file.
+/// The fault of a model file.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FileErrorKind {
@@ -193,7 +193,7 @@ pub enum FileErrorKind {
     Model(#[from] ModelError),
 }
 
-/// What is wrong with a file of weights.
+/// The fault of a file of weights.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WeightError {

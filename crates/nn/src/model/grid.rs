@@ -191,7 +191,7 @@ impl<T: Real> Model<T> {
         self.placement().last_before_mixing
     }
 
-    /// What follows from the places of all values, worked out once.
+    /// The layers that follow from the places of all values, worked out once.
     fn placement(&self) -> &Placement {
         self.plans.placement.0.get_or_init(|| {
             let (places, mixes) = self.places();

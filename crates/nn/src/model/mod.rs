@@ -71,9 +71,9 @@ pub struct Model<T: Real = f32> {
 pub struct ModelNode {
     /// Its name.
     pub name: String,
-    /// What it computes.
+    /// Its computation.
     pub layer: Layer,
-    /// What it reads.
+    /// Its inputs.
     pub inputs: Vec<Source>,
     /// The shape of one image's output, without N.
     pub output_shape: Vec<usize>,
@@ -99,7 +99,7 @@ pub struct ModelInfo {
     /// may have two: the name of its negative class, and that of its positive one.
     #[serde(default)]
     pub classes: Vec<String>,
-    /// What the scores mean; see [`Model::task`] for `None`.
+    /// The meaning of the scores; see [`Model::task`] for `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
     /// The units of the values, in the order of the scores; empty if they have none.

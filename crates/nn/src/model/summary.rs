@@ -23,7 +23,7 @@ pub struct Summary {
 pub struct LayerSummary {
     /// Its name.
     pub name: String,
-    /// What it computes, in a few words.
+    /// The computation in a few words.
     pub kind: String,
     /// The layers it reads, unless it reads only the previous one.
     pub reads: Option<String>,

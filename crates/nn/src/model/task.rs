@@ -10,7 +10,7 @@ use tensor::functions::exp;
 use super::{Model, ModelError, most_similar};
 use crate::real::Real;
 
-/// What the scores of a model mean. The same task holds for a row of scores, `[N, K]`, and for each position of a map,
+/// The meaning of a model's scores. The same task holds for a row of scores, `[N, K]`, and for each position of a map,
 /// `[N, H, W, K]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,7 +41,7 @@ impl Task {
         }
     }
 
-    /// What one score stands for: a class, a label, a value, or a dimension of the embedding.
+    /// The name for one score: a class, a label, a value, or a dimension of the embedding.
     #[must_use]
     pub fn noun(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl FromStr for Task {
 }
 
 impl<T: Real> Model<T> {
-    /// What the scores mean: as [`ModelInfo::task`](super::ModelInfo::task) says. Without it, one score with two class names
+    /// The meaning of the scores: as [`ModelInfo::task`](super::ModelInfo::task) says. Without it, one score with two class names
     /// is a binary classifier, one score otherwise is a value, and several scores are classes.
     #[must_use]
     pub fn task(&self) -> Task {

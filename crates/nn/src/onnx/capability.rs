@@ -1,4 +1,4 @@
-//! What stops a network from being read, found before any of it is.
+//! The capabilities that a network needs and the reader lacks, found before any node is read.
 
 use std::collections::BTreeMap;
 

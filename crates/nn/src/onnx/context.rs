@@ -1,4 +1,4 @@
-//! What an operator may ask of its node and of the graph that is read.
+//! The node and the graph, as an operator sees them.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -45,7 +45,7 @@ impl From<Activation> for Value {
     }
 }
 
-/// What is known of the graph up to a node.
+/// The values of the graph up to a node.
 #[derive(Debug)]
 pub(super) struct Graph<'a> {
     pub(super) network: Network,

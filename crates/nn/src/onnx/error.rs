@@ -1,4 +1,4 @@
-//! What can be wrong with an ONNX file.
+//! Errors of ONNX files.
 
 use std::fmt::Debug;
 use std::io;
@@ -20,7 +20,7 @@ pub struct LoadError {
     pub kind: LoadErrorKind,
 }
 
-/// What is wrong with an ONNX file that can't be read.
+/// The reason why an ONNX file can't be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LoadErrorKind {
@@ -115,7 +115,7 @@ pub enum OnnxError {
     Model(#[from] ModelError),
 }
 
-/// What is wrong with a node of an ONNX graph.
+/// The fault of a node of an ONNX graph.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NodeError {
@@ -214,7 +214,7 @@ impl NodeError {
     }
 }
 
-/// What is wrong with a tensor of an ONNX file.
+/// The fault of a tensor of an ONNX file.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TensorError {

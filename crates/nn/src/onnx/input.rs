@@ -40,7 +40,7 @@ const KEEPS_ORDER: &[&str] = &[
     "Upsample",
 ];
 
-/// What the nodes tell of the input.
+/// The properties of the input that follow from the nodes.
 #[derive(Debug, Default)]
 struct Uses {
     /// Whether the channels are its last dimension.

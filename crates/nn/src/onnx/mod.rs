@@ -14,8 +14,8 @@
 //!   through transposing and reshaping, and a [`Rearrange`](crate::layers::Rearrange) stands where their order must change.
 //!   Attention is products of activations and a softmax; which token stands where in the picture is known from the patches
 //!   that it came from ([`Model::grids`]).
-//! - What depends on no image is computed while the file is read.
-//! - What exporters write as several nodes is one layer: GELU, SiLU, hard swish and hard sigmoid, softplus, the division by a
+//! - Values that depend on no image are computed while the file is read.
+//! - Functions that exporters write as several nodes are one layer: GELU, SiLU, hard swish and hard sigmoid, softplus, the division by a
 //!   vector's length. The nodes of a file may stand in any order.
 //! - A softmax, sigmoid, argmax or top-k at the end is left out: the scores are its input. It says what they mean
 //!   ([`Task`](crate::Task)): one of several classes, or independent labels. A division by the length at the end makes an

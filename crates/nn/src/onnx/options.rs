@@ -1,6 +1,6 @@
 //! What a file may leave open.
 
-/// What whoever reads an ONNX file may say of it.
+/// Facts about an ONNX file that its reader may state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OnnxOptions {
     /// The output that gives the scores, if the file has several; `None` for the one that can be scores.

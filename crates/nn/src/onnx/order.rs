@@ -56,7 +56,7 @@ pub(super) fn sort(graph: &mut GraphProto) -> Result<(), OnnxError> {
     Ok(())
 }
 
-/// The error of a node of a circle, which reads a value of which `is_waited_for` is true.
+/// The error of a node of a cycle. It reads a value for which `is_waited_for` is true.
 fn cycle(proto: &NodeProto, is_waited_for: impl Fn(&str) -> bool) -> OnnxError {
     let value = proto.input.iter().find(|name| is_waited_for(name)).cloned().unwrap_or_default();
     let (node, operator) = (Node { proto }.name().into(), proto.op_type.clone());

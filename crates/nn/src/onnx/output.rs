@@ -20,7 +20,7 @@ pub(super) struct Scores<'a> {
     pub(super) output: &'a str,
     /// The value: the output, or what a softmax, a sigmoid or an argmax at the end reads.
     pub(super) value: &'a str,
-    /// What they mean, if what was left out says so.
+    /// Their meaning, if the last operations, which were left out, tell it.
     pub(super) task: Option<Task>,
     /// The axis over which a softmax or argmax goes.
     axis: Option<i64>,

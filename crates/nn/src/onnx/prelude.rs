@@ -1,4 +1,4 @@
-//! What the files that read and write operators use.
+//! Imports for the files that read and write operators.
 
 pub(crate) use super::activation::Activation;
 pub(crate) use super::constant::{Constant, Values};

@@ -1,4 +1,4 @@
-//! What is read and written: the operators that layers bring, and the others.
+//! The operators that are read and written: those of layers, and the others.
 
 use super::layer::{Onnx, Reads};
 use super::operators::{constant, einsum, gather, logic, pointwise, reduce, reshape, scatter};

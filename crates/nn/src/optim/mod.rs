@@ -39,10 +39,10 @@ pub trait Optimizer<T: Real>: Send {
     /// Sets the learning rate of the next step.
     fn set_learning_rate(&mut self, rate: f64);
 
-    /// What it keeps between steps.
+    /// Its state between steps.
     fn state(&self) -> &OptimizerState<T>;
 
-    /// What it keeps between steps; it may be replaced by the state of an optimiser of the same kind.
+    /// Its state between steps. It may be replaced by the state of an optimiser of the same kind.
     fn state_mut(&mut self) -> &mut OptimizerState<T>;
 }
 

@@ -4,7 +4,7 @@ use tensor::Tensor;
 
 use crate::real::Real;
 
-/// What an optimiser keeps between steps. An optimiser with the same settings and state continues identically.
+/// The state of an optimiser between steps. An optimiser with the same settings and state continues identically.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptimizerState<T: Real = f32> {
     /// Number of steps taken.

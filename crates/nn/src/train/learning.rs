@@ -41,8 +41,8 @@ impl Trainer<'_> {
         (places.collect(), AHEAD * exchange.own(slots(images).count()).len())
     }
 
-    /// Takes a step on the batch of the images with these indices, of which `parts` are this rank's slots. Tells other ranks
-    /// whether this one has the wish to stop, and returns whether any has.
+    /// Takes a step on the batch of the images with these indices; `parts` are this rank's slots of it. Tells other ranks
+    /// whether this one is to stop, and returns whether any is.
     pub(super) fn step(
         &mut self,
         run: &mut Run<'_>,

@@ -140,9 +140,9 @@ impl<'a> Trainer<'a> {
         Self { resume: true, ..self }
     }
 
-    /// Begins at the bookmark, and leaves it where the training ends, so that a training that a callback stopped goes on in
-    /// another call, without files. The model and the [optimiser](Optimizer) must be those that were left; settings other than
-    /// the batch size and the seed may change in between.
+    /// Starts at the bookmark, and moves it to where this call stops. A training that a callback stopped can so be continued by
+    /// another call, without files. Pass the same model and [optimiser](Optimizer) again. Settings may change in between, except
+    /// the batch size and the seed.
     ///
     /// A model that a callback stopped has the weights of its last step, even if they are averaged.
     ///

@@ -118,7 +118,7 @@ impl Net {
             Self::ResNet20 => "nine residual blocks, as in the paper's experiments on small pictures",
             Self::MobileNet => "depthwise separable convolutions: few multiply–adds, many layers",
             Self::Vgg => "pairs of 3×3 convolutions and max pooling: CAM's and Grad-CAM's first subject",
-            Self::Vit => "four blocks of attention over patches of 4×4: the mean of the tokens is classified",
+            Self::Vit => "four blocks of attention over patches of 4×4 or 6×6: the mean of the tokens is classified",
             Self::EfficientNetLite0 => "inverted residuals with ReLU6, for photographs of 224×224",
         }
     }

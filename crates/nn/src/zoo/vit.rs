@@ -4,8 +4,6 @@ use super::{Head, end};
 use crate::layers::{Add, Conv2d, Gelu, LayerNorm, MatMul, Rearrange, Scale, Select, Shift, Softmax};
 use crate::model::{Model, ModelBuilder};
 
-/// Rows and columns of pixels of a patch.
-const PATCH: usize = 4;
 const CHANNELS: usize = 64;
 const HEADS: usize = 4;
 const BLOCKS: usize = 4;
@@ -16,9 +14,10 @@ const NORM: LayerNorm = LayerNorm { epsilon: 1e-6 };
 /// Zhai and Kolesnikov, *Better plain ViT baselines for ImageNet-1k*, 2022), so that CAM applies. The factor of the attention
 /// scores is trained rather than 1/√d.
 pub(super) fn vit(input: [usize; 3], classes: usize, head: Head) -> ModelBuilder {
-    let size = [input[0] / PATCH, input[1] / PATCH];
+    let patch = patch(input);
+    let size = [input[0] / patch, input[1] / patch];
     let places = Shift { shape: vec![size[0], size[1], CHANNELS] };
-    let patches = Conv2d::new(CHANNELS, PATCH).stride(PATCH).padding(0);
+    let patches = Conv2d::new(CHANNELS, patch).stride(patch).padding(0);
     let mut builder = Model::builder(input).layer("patches", patches).layer("places", places);
     let mut before = "places".to_string();
     for block in 1..=BLOCKS {
@@ -26,6 +25,11 @@ pub(super) fn vit(input: [usize; 3], classes: usize, head: Head) -> ModelBuilder
         (builder, before) = perceptron(builder, &format!("block{block}"), &before);
     }
     end(builder.layer_from("norm", NORM, &[&before]), head, classes)
+}
+
+/// Rows and columns of pixels of a patch: the time of a step grows with the number of patches, and the attention's with its square.
+fn patch([height, width, _]: [usize; 3]) -> usize {
+    if height.min(width) < 48 { 4 } else { 6 }
 }
 
 /// x + attention(norm(x)): the name of the sum is returned.

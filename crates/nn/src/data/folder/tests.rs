@@ -1,3 +1,5 @@
+use std::fs;
+
 use image::{DynamicImage, GrayImage, Luma, Rgb, RgbImage};
 
 use super::*;

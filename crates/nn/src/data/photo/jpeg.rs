@@ -1,4 +1,4 @@
-//! JPEG pictures, of which nothing may be missing.
+//! JPEG pictures. A truncated file is an error.
 
 use image::error::DecodingError;
 use image::{DynamicImage, GrayImage, ImageError, ImageFormat, RgbImage};

@@ -138,7 +138,7 @@ impl Photo {
     }
 }
 
-/// Whether a file of `length` bytes can hold so many pixels.
+/// Whether a file of `length` bytes can hold this number of pixels.
 pub(in crate::data) fn can_hold(length: u64, pixels: u64) -> bool {
     pixels <= SMALL.max(length.saturating_mul(MAX_PIXELS_PER_BYTE))
 }

@@ -228,7 +228,7 @@ pub(super) unsafe fn weight_gradient<S: Simd>(
         for r in 0..3 {
             at[r] = at[r].wrapping_add(column.cast_unsigned() * source.step[r] + channel);
         }
-        // The output gradients of which the present column is the right, the middle and the left one.
+        // The output gradients that see the present column as their right, their middle and their left one.
         let gradient = |x: isize| {
             if !(0..width.cast_signed()).contains(&x) {
                 return s.zero();

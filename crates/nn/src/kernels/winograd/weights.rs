@@ -14,8 +14,8 @@ pub(super) fn len<S: Simd>(parts: usize, [in_channels, out_channels]: [usize; 2]
     out_channels.div_ceil(columns::<S>()) * parts * part_step::<S>(in_channels)
 }
 
-/// The distance between neighbouring parts of a panel, of which there are A²: a cache line more than a part's values, since
-/// the parts of one weight, which are written one after the other, would otherwise compete for one set of the cache.
+/// The distance between the A² parts of a panel: a part's values and a cache line. The parts of one weight are written one after
+/// the other, and would otherwise compete for one set of the cache.
 pub(super) const fn part_step<S: Simd>(in_channels: usize) -> usize {
     in_channels * columns::<S>() + LINE
 }

@@ -93,7 +93,7 @@ fn channels<T: Real>(x: &Var<T>, gamma: &Var<T>, beta: &Var<T>) -> usize {
     channels
 }
 
-/// (x − mean)·scale + shift by channel, followed by the steps of the layers after it, none of which is such a map.
+/// (x − mean)·scale + shift by channel, followed by the steps of the layers after it. None of them is a map by channel.
 fn centred_affine<T: Real>(x: &Tensor<T>, map: Affine<T>, finish: &Finish<'_, T>) -> Tensor<T> {
     let Finish { residual, activation, before, .. } = *finish;
     let steps = Finish { affine: Some(map), residual, activation, before };

@@ -80,7 +80,7 @@ impl<T: Real> GroupNormalization<T> {
     }
 }
 
-/// For each channel the mean of what its group's channels have summed up over so many positions.
+/// For each channel, the mean of its group, from each channel's sum over `positions` positions.
 fn group_means<T: Real>(sums: &[T], groups: usize, positions: usize) -> Vec<T> {
     let each = sums.len() / groups;
     let count = T::from_f64((each * positions) as f64);

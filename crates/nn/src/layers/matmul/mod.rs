@@ -113,7 +113,7 @@ pub(crate) fn product_of_mapped<T: Real>(
     y
 }
 
-/// The products of the matrices of two tensors, either of which may be transposed.
+/// The products of the matrices of two tensors. Either may be transposed.
 fn product<T: Real>(a: &Tensor<T>, a_transposed: bool, b: &Tensor<T>, b_transposed: bool) -> Tensor<T> {
     let operand = |x: &Tensor<T>, transposed| {
         let [.., rows, columns] = x.shape()[..] else { unreachable!("at least two axes") };

@@ -27,7 +27,7 @@ fn matmul(r: &mut Reading<'_>) -> Result<Value, NodeError> {
 }
 
 impl Reading<'_> {
-    /// A product of matrices, of which both, one or none depend on the image.
+    /// A product of two matrices. Both, one or none of them depend on the image.
     pub(crate) fn product(&mut self, a: Value, b: Value) -> Result<Value, NodeError> {
         match (a, b) {
             (Value::Activation(x), Value::Constant(constant)) => self.times_constant(x, constant),

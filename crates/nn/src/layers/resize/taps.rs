@@ -1,4 +1,4 @@
-//! What each pixel of a resized picture reads of the original, along one axis.
+//! The pixels of the original that each pixel of a resized picture reads, along one axis.
 
 use crate::layers::prelude::*;
 

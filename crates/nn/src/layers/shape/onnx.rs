@@ -97,7 +97,7 @@ fn concat(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     Ok(along(r, &inputs, dimension)?.into())
 }
 
-/// The inputs, of which those that don't depend on the image become layers.
+/// The inputs. Those that don't depend on the image become layers.
 fn beside_constants(r: &mut Reading<'_>) -> Result<Vec<Activation>, NodeError> {
     let inputs = r.inputs()?;
     let first = inputs.iter().find_map(|input| match input {

@@ -16,7 +16,7 @@ pub(crate) const READS: Reads = &[
     ("ReduceSumSquare", |r| reduce(r, Reduction::Squares)),
 ];
 
-/// What is computed of the values along the dimensions.
+/// The reduction of the values along the dimensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reduction {
     Mean,

@@ -18,7 +18,7 @@ pub use together::Together;
 /// The ranks that share a training: processes, or threads of one ([`Together`]). Each knows its number, and they move bytes.
 /// They never add: sums whose order depended on the number of ranks, or on a library for messages, would change the result.
 ///
-/// All ranks call the same methods in the same order, each of which returns when what it waits for has come.
+/// All ranks call the same methods in the same order. A call returns when all that it waits for has arrived.
 pub trait Ranks {
     /// The number of this rank, from 0.
     fn rank(&self) -> usize;

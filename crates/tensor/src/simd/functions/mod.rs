@@ -18,7 +18,6 @@
 //! | `tanh_slope` | 1.6 | 1.6 |
 //! | `erf` | 1.3 | 1.1 |
 //! | `erf_slope` | 1.2 | 1.0 |
-//! | `normal_cdf` | 1.8 | 1.5 |
 //! | `gelu` | 2.0 | 1.7 |
 //! | `gelu_slope` | 2.2 | 2.0 |
 //! | `gelu_tanh` | 2.0 | 2.0 |
@@ -50,7 +49,6 @@ pub use exp_m1::exp_m1;
 pub use gelu::{gelu, gelu_slope};
 pub use gelu_tanh::{gelu_tanh, gelu_tanh_slope};
 pub use logistic::{logistic, logistic_slope};
-pub use normal::normal_cdf;
 pub use silu::{silu, silu_slope};
 pub use softplus::{softplus, softplus_slope};
 pub use tanh::{tanh, tanh_slope};

@@ -1,4 +1,4 @@
-//! The distribution function of the standard normal distribution.
+//! The tail of the standard normal distribution.
 
 use super::erf::square;
 use super::exp::{Power, exp_of_sum};
@@ -8,7 +8,7 @@ use crate::simd::Simd;
 /// Left of −`FAR`, Φ(x) and x·Φ′(x) are nothing.
 const FAR: f32 = 15.0;
 
-/// Φ(−t) = e^(−t²/2)·w·(1 + rest)·(½ + f) in parts of which none has lost a digit.
+/// Φ(−t) = e^(−t²/2)·w·(1 + rest)·(½ + f). No part has lost a digit.
 pub(super) struct Tail<V> {
     /// The argument, bounded.
     pub(super) t: V,
@@ -74,12 +74,4 @@ pub(super) fn tail<S: Simd>(s: S, x: S::V) -> Tail<S::V> {
         ],
     );
     Tail { t, e, w, rest, f }
-}
-
-/// Φ(x) = ½·erfc(−x/√2), to the last digit far to the left too.
-#[inline(always)]
-pub fn normal_cdf<S: Simd>(s: S, x: S::V) -> S::V {
-    let tail = tail(s, x);
-    let left = s.scale(s.fma(tail.w, tail.factor(s), s.mul(s.splat(0.5), tail.w)), tail.e.n);
-    s.select_less(x, s.zero(), left, s.sub(s.splat(1.0), left))
 }

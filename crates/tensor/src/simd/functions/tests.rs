@@ -189,7 +189,6 @@ functions! {
     tanh_slope: 1.6 or 1.6, |y| (1.0 - y) * (1.0 + y);
     erf: 1.3 or 1.1, |x| libm::erf(x);
     erf_slope: 1.2 or 1.0, |x| FRAC_2_SQRT_PI * (-x * x).exp();
-    normal_cdf: 1.8 or 1.5, |x| phi(x);
     gelu: 2.0 or 1.7, |x| if x == f64::NEG_INFINITY { 0.0 } else { x * phi(x) };
     gelu_slope: 2.2 or 2.0, |x| phi(x) + scaled_density(x), phi(x) + scaled_density(x.abs());
     gelu_tanh: 2.0 or 2.0, |x| if x == f64::NEG_INFINITY { 0.0 } else { x * sigma(inner(x)) };

@@ -126,7 +126,7 @@ fn as_text(bytes: &[u8]) -> String {
     text
 }
 
-/// What comes before the body. The content security policy allows no request, and no code but the page's own, which is identified
+/// The head of the page. The content security policy allows no request, and no code but the page's own, which is identified
 /// by its hash; workers are made of text that the page contains.
 fn head() -> String {
     let hash = |text: &str| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)));

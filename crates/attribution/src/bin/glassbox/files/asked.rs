@@ -155,7 +155,7 @@ impl Asked {
         }
     }
 
-    /// What distinguishes the target in the names of files.
+    /// The part of file names that distinguishes the target.
     pub(crate) fn suffix(&self) -> String {
         match &self.aim {
             Aim::Class { class, .. } => class.to_string(),

@@ -127,8 +127,8 @@ impl ModelArgs {
         Self { preprocessing, ..self.clone() }.open()
     }
 
-    /// As [`open_for`](Self::open_for), for questions about these targets: a network of one number of which nothing else is
-    /// known is a binary classifier if its class 1 is asked for, or whether something is present or absent.
+    /// As [`open_for`](Self::open_for), for questions about these targets. A network with one output and no known task is a
+    /// binary classifier if a target is its class 1, or that something is present or absent.
     ///
     /// # Errors
     /// As [`open_for`](Self::open_for).

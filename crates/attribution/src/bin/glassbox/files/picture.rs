@@ -111,7 +111,7 @@ impl Picture {
         }))
     }
 
-    /// What the network sees: the input, as a picture of its size.
+    /// The network's input, as a picture of its size.
     pub(crate) fn seen(&self, model: &Model) -> RgbImage {
         let [_, height, width, channels] = self.input.shape()[..] else { unreachable!("one image") };
         let values = self.input.as_slice().to_vec();

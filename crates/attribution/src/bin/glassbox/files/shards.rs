@@ -77,7 +77,7 @@ impl Shard {
     }
 }
 
-/// What all shards of one result have in common, each with what it is about.
+/// The facts that all shards of one result share, each with a name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Facts(Vec<(String, String)>);
 
@@ -95,7 +95,7 @@ impl Facts {
         Self(own.into_iter().map(|(what, fact)| (what.into(), fact)).chain(hashed).collect())
     }
 
-    /// What is other in these facts.
+    /// The first fact that differs.
     fn differing<'a>(&'a self, other: &Self) -> Option<&'a str> {
         let differs = |(own, other): &(&(String, String), Option<&(String, String)>)| *other != Some(*own);
         let pairs = self.0.iter().enumerate().map(|(index, own)| (own, other.0.get(index)));
@@ -166,7 +166,7 @@ pub(crate) fn on_each_rank(ranks: &dyn Ranks, run: impl FnOnce(Shard) -> Result<
     }
 }
 
-/// What all shards have found, in their order, each with its file.
+/// The results of all shards in their order, each with its file.
 ///
 /// # Errors
 /// If a shard is missing, damaged, or of another result.

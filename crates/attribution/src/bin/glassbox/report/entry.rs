@@ -237,7 +237,7 @@ fn listed(said: Prediction) -> (String, Option<f64>, String) {
     (said.name, share, amount)
 }
 
-/// What the network says first: the likeliest class with its probability, or the first value.
+/// The network's first answer: the likeliest class with its probability, or the first value.
 fn answer(pass: &Pass<'_>) -> String {
     match &pass.top(1)[..] {
         [said] if said.says == Says::Probability => format!("{} {:.0} %", said.name, 100.0 * said.value),

@@ -13,7 +13,7 @@ const SHARP: u32 = 64;
 pub(crate) struct Tile {
     url: String,
     size: (u32, u32),
-    /// What it shows, for those who can't see it.
+    /// A description for those who can't see it.
     alt: String,
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct Data {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Source {
-    /// What is given: a CSV file, a folder, IDX files, or the scattered images.
+    /// Whichever is given: a CSV file, a folder, IDX files, or else the scattered images.
     Auto,
     FashionMnist,
     Scattered,
@@ -130,7 +130,7 @@ pub(crate) enum ScheduleKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Loss {
-    /// What fits the task.
+    /// The loss that fits the task.
     Fitting,
     /// Of values: large errors count less.
     Huber,
@@ -381,6 +381,12 @@ mod tests {
             table.iter().flat_map(|(_, section)| section.as_table().unwrap().keys().cloned()).collect::<Vec<_>>()
         };
         assert_eq!(keys(&written), keys(TEMPLATE));
+    }
+
+    #[test]
+    fn the_template_lists_the_networks_of_the_zoo() {
+        let names = nn::zoo::Net::ALL.map(|net| format!("\"{net}\"")).join(", ");
+        assert!(TEMPLATE.contains(&format!("network of the zoo: {names}.")), "{names}");
     }
 
     #[test]

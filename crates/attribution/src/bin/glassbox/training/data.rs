@@ -163,7 +163,7 @@ impl Opened {
         self.parts.is_some() || self.test.is_some()
     }
 
-    /// What is true of the images.
+    /// The task that the truths of the images are for.
     pub(crate) fn task(&self) -> Task {
         self.images.task()
     }

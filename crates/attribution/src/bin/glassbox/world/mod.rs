@@ -38,7 +38,7 @@ pub(crate) fn join() -> Result<Box<dyn Ranks>, Failure> {
     match ranks.count() {
         // Without a check, each would do everything, and write to the same folder.
         found if found < started => {
-            Err(format!("{started} processes are started, of which each would find only {found}: {reason}").into())
+            Err(format!("{started} processes were started, but each would find only {found}: {reason}").into())
         }
         _ => Ok(ranks),
     }

@@ -67,7 +67,7 @@ async function bookPicture() {
 
 // ---- Canvases of values ----
 
-/** Values `[rows, columns]` as a canvas of so many pixels, in the signed colours, up to `most`, or in grey from 0 to 1. */
+/** Values `[rows, columns]` as a canvas of this number of pixels, in the signed colours, up to `most`, or in grey from 0 to 1. */
 function valueCanvas(values, rows, columns, most) {
   const image = new ImageData(columns, rows);
   for (let i = 0; i < rows * columns; i++) {

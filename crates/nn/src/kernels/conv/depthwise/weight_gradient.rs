@@ -93,7 +93,7 @@ impl Kernel for Slice<'_> {
 struct Products<'a> {
     g: &'a ConvGeometry,
     run: &'a Run,
-    /// What the first tap reads for the first output pixel; it may lie in the padding.
+    /// The pixel that the first tap reads for the first output pixel; it may lie in the padding.
     x: *const f32,
     dy: *const f32,
     sum: *mut f32,

@@ -13,7 +13,7 @@ use crate::files::record;
 use crate::files::shards::{self, Facts, Shard};
 use crate::terminal::{Failure, Stopped, say, words};
 
-/// What all parts of an evaluation have in common.
+/// The facts that all parts of an evaluation share.
 pub(super) fn facts(args: &EvaluateArgs, data: &Data, model: &Model) -> Result<Facts, Failure> {
     let mut images = data.images.pixels().to_vec();
     images.extend(data.images.labels().iter().flat_map(|label| label.to_le_bytes()));

@@ -1,4 +1,4 @@
-//! What is measured: methods, and trivial maps.
+//! The subjects of an evaluation: methods, and trivial maps.
 
 use attribution::measures::{centred_gaussian, noise};
 use attribution::{ExplainError, LayerRef, Pass};

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use attribution::npy::write_npy;
 use attribution::render::{Panel, save_png};
-use attribution::{ExplainError, LayerRef, Map, Pass, Photo, Prediction, Says, Target, Verdict};
+use attribution::{ExplainError, LayerRef, Map, Pass, Photo, Prediction, Target, Verdict};
 use ndarray::{Array3, Axis};
 use nn::{Model, Task};
-use serde::{Deserialize, Serialize};
 
 use super::ExplainArgs;
 use super::boxes::{self, Boxed};
 use super::kept::Kept;
+use super::outcome::{Likely, Outcome};
 use crate::commands::methods::{self, Chosen};
 use crate::files::asked::{self, Aim, Asked, Scene};
 use crate::files::inputs::Input;
@@ -50,45 +50,6 @@ pub(super) struct Explainer<'a> {
     named: Vec<Asked>,
     /// With `--like`: the other picture's embedding.
     other: Option<Vec<f64>>,
-}
-
-/// The result for a picture, as JSON.
-#[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Outcome {
-    picture: PathBuf,
-    top: Vec<Likely>,
-    explanations: Vec<Explained>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    boxes: Vec<Boxed>,
-    sheet: PathBuf,
-    record: PathBuf,
-}
-
-/// What the network says of a class, label or value, as JSON.
-#[derive(Clone, Serialize, Deserialize)]
-struct Likely {
-    class: usize,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    probability: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unit: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    share: Option<f64>,
-}
-
-impl From<Prediction> for Likely {
-    fn from(said: Prediction) -> Self {
-        let Prediction { class, name, value: number, says } = said;
-        let likely = Self { class, name, probability: None, value: None, unit: None, share: None };
-        match says {
-            Says::Probability => Self { probability: Some(number), ..likely },
-            Says::Value(unit) | Says::Mean(unit) => Self { value: Some(number), unit, ..likely },
-            Says::Share => Self { share: Some(number), ..likely },
-        }
-    }
 }
 
 /// By the method's id and the layers' suffix in file names.
@@ -254,7 +215,7 @@ impl<'a> Explainer<'a> {
         Kept::new(entry, first, input.found, outcome)
     }
 
-    /// Adds a picture to the report, if it has room, and to what is printed as JSON.
+    /// Adds a picture to the report, if it has room, and to the JSON.
     pub(super) fn show(&mut self, kept: Kept, report: &mut Page) -> Result<Vec<Panel>, Failure> {
         let about = |id: &String| {
             let method = self.methods.iter().find(|method| method.id == *id);
@@ -269,7 +230,7 @@ impl<'a> Explainer<'a> {
         Ok(kept.row)
     }
 
-    /// The lines about what the network says of the picture.
+    /// The network's answers for the picture, a line each.
     fn predictions(&self, pass: &Pass<'_>) -> Vec<String> {
         let model = self.model;
         let lines = pass.top(PRINTED).into_iter().map(|said| said.to_string());
@@ -307,7 +268,7 @@ impl<'a> Explainer<'a> {
         self.args.versus.as_ref().and_then(|versus| self.model.class_index(versus).ok())
     }
 
-    /// What the first of the targets is by default.
+    /// The kind of the default target.
     fn first_kind(&self) -> &'static str {
         match (self.model.task(), self.model.is_map()) {
             (Task::Values | Task::Embedding, _) => "the first value",

@@ -1,4 +1,4 @@
-//! What is kept of a picture for the report and the summaries.
+//! A picture's part of the report and the summaries.
 
 use std::io::Cursor;
 
@@ -9,12 +9,12 @@ use image::ImageFormat;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::explainer::Outcome;
 use super::folders::small;
+use super::outcome::Outcome;
 use crate::report::{Choice, Entry};
 use crate::terminal::Failure;
 
-/// What is kept of a picture.
+/// A picture's part of the report and the summaries.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kept {

@@ -5,6 +5,7 @@ mod boxes;
 mod explainer;
 mod folders;
 mod kept;
+mod outcome;
 mod pictures;
 mod sharded;
 

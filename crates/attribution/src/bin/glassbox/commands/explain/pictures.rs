@@ -10,7 +10,7 @@ use crate::files::picture::Picture;
 use crate::report::Page;
 use crate::terminal::Failure;
 
-/// Pictures, of which those that must be readable are opened.
+/// Pictures. Those that must be readable are opened.
 pub(super) struct Pictures<'a> {
     inputs: &'a [Input],
     opened: Vec<Option<Picture>>,

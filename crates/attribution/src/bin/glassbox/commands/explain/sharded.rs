@@ -14,7 +14,7 @@ use crate::report;
 use crate::terminal::words::count;
 use crate::terminal::{Failure, Stopped, interrupt, say};
 
-/// What is kept of a picture in a shard's file.
+/// A picture's entry in a shard's file.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Part {
@@ -23,7 +23,7 @@ enum Part {
     Failed(String),
 }
 
-/// What all parts have in common.
+/// The facts that all parts share.
 fn facts(explainer: &Explainer<'_>, inputs: &[Input]) -> Facts {
     let pictures: Vec<String> = inputs.iter().map(|input| input.path.display().to_string()).collect();
     let (settings, pictures) = (explainer.args.settings(), pictures.join("\n"));

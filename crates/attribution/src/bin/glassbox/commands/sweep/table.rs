@@ -1,4 +1,4 @@
-//! What came of the trainings.
+//! The results of the trainings.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -296,7 +296,7 @@ fn check_loss(config: &Config, opened: &Opened) -> Result<(), Failure> {
     }
 }
 
-/// What is true of the images, in a few words: `in 3 classes`.
+/// The kind of the images' truths, in a few words: `in 3 classes`.
 fn truths(images: &dyn Dataset) -> String {
     let names = images.class_names().join(", ");
     match (images.task(), images.is_map()) {

@@ -66,7 +66,7 @@ fn count(count: usize) -> Option<Figure> {
     Some(Figure { shown: count.to_string(), value: count as f64 })
 }
 
-/// What fits the task, for each class, label or value.
+/// The scores that fit the task, for each class, label or value.
 pub(super) fn table(results: &Results) -> Table {
     match results {
         Results::Classes { confusion, .. } => classes(confusion),
