@@ -120,12 +120,14 @@ pub enum ExplainError {
         found: usize,
     },
     /// A unit that the layer doesn't have.
-    #[error("there is no unit {unit}: the layer has {}", units(shape))]
+    #[error("there is no unit {unit}: the layer has {}", units(*size, *channels))]
     Unit {
         /// The unit.
         unit: String,
-        /// The shape of one image's output of the layer.
-        shape: Vec<usize>,
+        /// The layer's rows and columns, if its output has positions.
+        size: Option<[usize; 2]>,
+        /// The layer's channels.
+        channels: usize,
     },
     /// A layer after the target's.
     #[error("layer `{layer}` comes after `{target}`, whose output is explained: choose a layer before it")]
@@ -191,15 +193,12 @@ pub enum ExplainError {
     },
 }
 
-/// What a layer with outputs of this shape has, in words.
-fn units(shape: &[usize]) -> String {
+/// What a layer with these rows, columns and channels has, in words.
+fn units(size: Option<[usize; 2]>, channels: usize) -> String {
     let counted = |what: &str, count: usize| format!("{count} {what}, 0 to {}", count.saturating_sub(1));
-    match *shape {
-        [height, width, channels] => {
-            let (rows, columns) = (counted("rows", height), counted("columns", width));
-            format!("{}; {rows}; {columns}", counted("channels", channels))
-        }
-        [.., channels] => format!("{}, without rows and columns", counted("channels", channels)),
-        [] => "no channels".into(),
+    let channels = counted("channels", channels);
+    match size {
+        Some([height, width]) => format!("{channels}; {}; {}", counted("rows", height), counted("columns", width)),
+        None => format!("{channels}, without rows and columns"),
     }
 }

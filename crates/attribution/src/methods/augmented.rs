@@ -64,12 +64,13 @@ fn changed<T: Real>(images: &Tensor<T>, mirrored: bool, factor: f64) -> Tensor<T
 /// and with preprocessed values times 0.9, 1 or 1.1. The maps are mirrored back, at the size of the input.
 ///
 /// These are the copies of *pytorch-grad-cam*'s `aug_smooth`, which scales each map to [0, 1] before it takes the mean; here the mean
-/// is of the maps themselves, so that it keeps their unit. A target such as the likeliest class is looked up in each copy.
+/// is of the maps themselves, so that it keeps their unit. The likeliest class is that of the image itself.
 ///
 /// # Errors
 /// If the method can't answer.
 pub fn augmented<T: Real>(question: &Question<'_, T>, method: &dyn Method<T>) -> Result<Vec<Map<T>>, ExplainError> {
     let pass = question.pass();
+    let question = &question.about(question.target().settled(pass)?);
     let copies = [false, true].into_iter().flat_map(|mirrored| FACTORS.map(|factor| (mirrored, factor)));
     let count = 2 * FACTORS.len();
     let mut runner = question.runner(count);
@@ -115,6 +116,28 @@ impl<T: Real> Method<T> for Augmented {
 
     fn settings(&self, _: Option<&Model<T>>) -> Value {
         to_value(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nn::layers::{GlobalAvgPool, Linear};
+
+    use super::*;
+    use crate::Target;
+    use crate::methods::Gradient;
+
+    /// Of the scores 0.5 and x, the first is the higher one; of a copy with x times 1.1, the second.
+    #[test]
+    fn the_likeliest_class_is_that_of_the_image() {
+        let layers = Model::builder([2, 2, 1]).layer("gap", GlobalAvgPool).layer("fc", Linear::new(2));
+        let mut model = layers.build(1).unwrap().cast::<f64>();
+        model.set_parameter("fc.weight", Tensor::new([1, 2], vec![0.0, 1.0])).unwrap();
+        model.set_parameter("fc.bias", Tensor::new([2], vec![0.5, 0.0])).unwrap();
+        let pass = Pass::new(&model, Tensor::full([2, 2, 1], 0.48)).unwrap();
+        let maps = |target: Target<f64>| augmented(&pass.why(target), &Gradient).unwrap()[0].raw().to_owned();
+        assert_eq!(maps(Target::top()), maps(0.into()));
+        assert!(maps(1.into()).iter().all(|&g| g > 0.0) && maps(0.into()).iter().all(|&g| g == 0.0));
     }
 }
 

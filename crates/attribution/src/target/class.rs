@@ -60,6 +60,14 @@ impl Class {
         }
     }
 
+    /// The class that this one is for an image with these scores: only [`Top`](Self::Top) depends on them.
+    pub(crate) fn settled<T: Real>(&self, model: &Model<T>, scores: &[T]) -> Result<Self, ExplainError> {
+        let Self::Top = self else { return Ok(self.clone()) };
+        let Term { score, sign } = top(model, scores)?;
+        // Of the two classes of a binary classifier, both have the one score.
+        Ok(Self::Index(if model.is_binary() { usize::from(sign > 0.0) } else { score }))
+    }
+
     /// The score that the class stands for, for an image with these scores, `[K]` or `[H·W·K]`.
     pub(crate) fn term<T: Real>(&self, model: &Model<T>, scores: &[T]) -> Result<Term, ExplainError> {
         match self {

@@ -40,7 +40,7 @@ use resolved::Score;
 /// let both: Target = Target::several(["coat", "shirt"]);              // the sum of the two scores
 /// let pixels: Target = Target::from("road").within(Region::All);      // of a map, the sum over its positions
 /// let alike: Target = Target::similar_to(vec![0.1, -0.3, 0.2]);       // the cosine with another picture's embedding
-/// let unit: Target = Target::unit(Unit::new("conv4", 17));            // what drives a channel, or one cell of it
+/// let unit: Target = Target::unit(Unit::new("conv4", 17));            // what activates a channel, or one cell of it
 /// let place: Target = Target::unit(Unit::position("conv4", [2, 3]));  // all channels of one cell
 /// let own: Target = Target::function(|scores| scores.tanh().pick(3)); // anything: [N, K] → [N]
 /// let deep: Target = Target::function_of("gap", |f| f.pick(2));       // anything of any layer's outputs
@@ -50,12 +50,14 @@ pub struct Target<T: Real = f32>(Kind<T>);
 
 type Function<T> = Arc<dyn Fn(&Var<T>) -> Var<T> + Send + Sync>;
 
+type Terms = Vec<(f64, Class)>;
+
 #[derive(Clone)]
 enum Kind<T: Real> {
     /// Σ coefficient · score; of a map, summed over a region.
-    Scores(Vec<(f64, Class)>, Region),
-    /// One class for each image.
-    Each(Vec<Class>),
+    Scores(Terms, Region),
+    /// Such a sum for each image.
+    Each(Vec<Terms>, Region),
     /// −S.
     Negated(Box<Target<T>>),
     /// The cosine with this embedding.
@@ -96,6 +98,7 @@ impl<T: Real> Target<T> {
     pub fn within(self, region: Region) -> Self {
         match self.0 {
             Kind::Scores(terms, _) => Self(Kind::Scores(terms, region)),
+            Kind::Each(each, _) => Self(Kind::Each(each, region)),
             Kind::Negated(target) => target.within(region).negated(),
             other => Self(other),
         }
@@ -127,8 +130,35 @@ impl<T: Real> Target<T> {
         Self(Kind::Function(Some(layer.into()), Arc::new(f)))
     }
 
-    fn sum(terms: Vec<(f64, Class)>) -> Self {
+    fn sum(terms: Terms) -> Self {
         Self(Kind::Scores(terms, Region::default()))
+    }
+
+    fn each<C: Into<Class>>(classes: impl IntoIterator<Item = C>) -> Self {
+        let terms = |class: C| vec![(1.0, class.into())];
+        Self(Kind::Each(classes.into_iter().map(terms).collect(), Region::default()))
+    }
+
+    /// The same target for changed copies of a pass's images: the likeliest class stays that of the image itself.
+    pub(crate) fn settled(&self, pass: &Pass<'_, T>) -> Result<Self, ExplainError> {
+        let settle = |image: usize, terms: &Terms| -> Result<Terms, ExplainError> {
+            let scores = one_of(pass.logits(), image);
+            let settled =
+                terms.iter().map(|(coefficient, class)| Ok((*coefficient, class.settled(pass.model(), scores)?)));
+            settled.collect()
+        };
+        Ok(Self(match &self.0 {
+            Kind::Scores(terms, region) => {
+                let each = (0..pass.images()).map(|image| settle(image, terms));
+                Kind::Each(each.collect::<Result<_, _>>()?, region.clone())
+            }
+            Kind::Each(each, region) => {
+                let each = each.iter().enumerate().map(|(image, terms)| settle(image, terms));
+                Kind::Each(each.collect::<Result<_, _>>()?, region.clone())
+            }
+            Kind::Negated(target) => Kind::Negated(Box::new(target.settled(pass)?)),
+            other => other.clone(),
+        }))
     }
 
     /// The target for the images of a pass.
@@ -139,15 +169,11 @@ impl<T: Real> Target<T> {
         let linear = |coefficients| Resolved { layer: last, score: Score::Linear(coefficients) };
         Ok(match &self.0 {
             Kind::Scores(terms, _) if terms.is_empty() => return Err(ExplainError::NoClass),
-            Kind::Scores(terms, region) => {
-                linear(coefficients(model, scores, |_| terms.iter().map(|(c, class)| (*c, class)).collect(), region)?)
-            }
-            Kind::Each(each) if each.len() != images => {
+            Kind::Scores(terms, region) => linear(coefficients(model, scores, |_| terms, region)?),
+            Kind::Each(each, _) if each.len() != images => {
                 return Err(ExplainError::TargetLength { expected: images, found: each.len() });
             }
-            Kind::Each(each) => {
-                linear(coefficients(model, scores, |image| vec![(1.0, &each[image])], &Region::default())?)
-            }
+            Kind::Each(each, region) => linear(coefficients(model, scores, |image| &each[image], region)?),
             Kind::Negated(target) => {
                 let Resolved { layer, score } = target.resolve(pass)?;
                 let score = match score {
@@ -166,7 +192,7 @@ impl<T: Real> Target<T> {
             Kind::Unit(unit) => {
                 let layer = model.layer_index(&unit.layer)?;
                 let shape = pass.forward().activation(layer).shape();
-                Resolved { layer, score: Score::Linear(unit.coefficients(shape)?) }
+                Resolved { layer, score: Score::Linear(unit.coefficients(shape, model.grids()[layer].as_ref())?) }
             }
             Kind::Function(layer, f) => {
                 let layer = layer.as_ref().map_or(Ok(last), |name| model.layer_index(name))?;
@@ -180,7 +206,7 @@ impl<T: Real> Target<T> {
 fn coefficients<'c, T: Real>(
     model: &Model<T>,
     scores: &Tensor<T>,
-    terms: impl Fn(usize) -> Vec<(f64, &'c Class)>,
+    terms: impl Fn(usize) -> &'c Terms,
     region: &Region,
 ) -> Result<Tensor<T>, ExplainError> {
     let mut coefficients = Tensor::zeros(scores.shape());
@@ -253,14 +279,14 @@ impl<T: Real> From<String> for Target<T> {
 /// One class for each image.
 impl<T: Real, C: Into<Class>> From<Vec<C>> for Target<T> {
     fn from(classes: Vec<C>) -> Self {
-        Self(Kind::Each(classes.into_iter().map(Into::into).collect()))
+        Self::each(classes)
     }
 }
 
 /// One class for each image.
 impl<T: Real, C: Into<Class>, const N: usize> From<[C; N]> for Target<T> {
     fn from(classes: [C; N]) -> Self {
-        Self(Kind::Each(classes.into_iter().map(Into::into).collect()))
+        Self::each(classes)
     }
 }
 
@@ -275,16 +301,10 @@ impl<T: Real, C: Into<Class> + Clone> From<&[C]> for Target<T> {
 impl<T: Real> fmt::Display for Target<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Scores(terms, region) => {
-                for (index, (coefficient, class)) in terms.iter().enumerate() {
-                    let sign = if *coefficient < 0.0 { " − " } else { " + " };
-                    write!(f, "{}{class}", if index == 0 { "" } else { sign })?;
-                }
-                if *region == Region::default() { Ok(()) } else { write!(f, " {region}") }
-            }
-            Kind::Each(classes) => {
-                let classes: Vec<String> = classes.iter().map(ToString::to_string).collect();
-                write!(f, "[{}]", classes.join(", "))
+            Kind::Scores(terms, region) => write!(f, "{}{}", words(terms), in_words(region)),
+            Kind::Each(each, region) => {
+                let each: Vec<String> = each.iter().map(words).collect();
+                write!(f, "[{}]{}", each.join(", "), in_words(region))
             }
             Kind::Negated(target) => write!(f, "−({target})"),
             Kind::Similarity(_) => f.write_str("similarity"),
@@ -293,6 +313,19 @@ impl<T: Real> fmt::Display for Target<T> {
             Kind::Function(Some(layer), _) => write!(f, "a function of `{layer}`"),
         }
     }
+}
+
+fn words(terms: &Terms) -> String {
+    let word = |(index, (coefficient, class)): (usize, &(f64, Class))| match index {
+        0 => class.to_string(),
+        _ => format!(" {} {class}", if *coefficient < 0.0 { "−" } else { "+" }),
+    };
+    terms.iter().enumerate().map(word).collect()
+}
+
+/// Nothing for the default.
+fn in_words(region: &Region) -> String {
+    if *region == Region::default() { String::new() } else { format!(" {region}") }
 }
 
 impl<T: Real> fmt::Debug for Target<T> {

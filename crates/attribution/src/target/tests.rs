@@ -1,12 +1,12 @@
 use ndarray::Array2;
 use nn::data::Rect;
-use nn::layers::{Conv2d, MaxPool, Relu};
-use nn::{ModelInfo, Pool2d};
+use nn::layers::{Conv2d, GlobalAvgPool, Linear, MaxPool, Relu};
+use nn::{ModelInfo, Pool2d, Task};
 
 use super::*;
 use crate::Pass;
 use crate::methods::{AblationCam, GradCam, Gradient, GuidedBackprop, Occlusion};
-use crate::testing::{images, residual};
+use crate::testing::{PATCHES, Readout, images, pictures, residual, transformer};
 
 fn with_pass(check: impl Fn(&Pass<'_, f64>, &[[f64; 3]])) {
     let classes = ["coat", "shirt", "bag"].map(String::from).to_vec();
@@ -204,4 +204,56 @@ fn regions_choose_the_positions_of_a_map() {
     // The features before the 1×1 convolution that gives the map.
     let by_default = pass.why(Target::from("sky").within(Region::All)).explain_each(&GradCam).unwrap();
     assert_eq!(by_default[0].layers(), ["pool"]);
+}
+
+/// A row and a column of a layer of tokens are those of a patch; the class token, which comes first, has none.
+#[test]
+fn a_token_of_a_patch_is_a_cell() {
+    let [rows, columns] = PATCHES;
+    let model = transformer(Readout::ClassToken);
+    let pass = Pass::new(&model, pictures(2)).unwrap();
+    let values = pass.forward().activation(model.layer_index("block1.gelu").unwrap()).value();
+    let [_, tokens, channels] = values.shape()[..] else { panic!() };
+    assert_eq!(tokens, 1 + rows * columns);
+    let score = |unit: &str| pass.scores(Target::unit(Unit::parse(unit).unwrap())).unwrap()[1];
+    let at = |token: usize, channel: usize| values.as_slice()[(tokens + token) * channels + channel];
+    let token = 1 + 2 * columns + 1;
+    assert_eq!(score("block1.gelu:3:2,1"), at(token, 3));
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+    near(score("block1.gelu:*:2,1"), (0..channels).map(|channel| at(token, channel)).sum());
+    near(score("block1.gelu:3"), (0..tokens).map(|token| at(token, 3)).sum());
+    // The patch's own pixels are read before any attention.
+    let map = pass.why(Target::unit(Unit::position("position", [2, 1]))).explain_each(&Gradient).unwrap();
+    let is_inside = |(y, x, _): (usize, usize, usize)| [y / 2, x / 2] == [2, 1];
+    assert!(map[0].raw().indexed_iter().all(|(at, g)| (*g != 0.0) == is_inside(at)));
+    let missing = pass.scores(Target::unit(Unit::position("block1.gelu", [0, columns]))).unwrap_err().to_string();
+    assert!(missing.ends_with("the layer has 16 channels, 0 to 15; 4 rows, 0 to 3; 3 columns, 0 to 2"), "{missing}");
+}
+
+/// Each image's likeliest class, sign and all, stays for other images.
+#[test]
+fn a_settled_target_keeps_the_class() {
+    with_pass(|pass, _| {
+        let other = Pass::new(pass.model(), images(3)).unwrap();
+        let settled = |target: Target<f64>| target.settled(pass).unwrap();
+        let tops: Vec<usize> = (0..2).map(|image| pass.top_of(image, 1)[0].class).collect();
+        assert_eq!(settled(Target::top()).to_string(), format!("[{}, {}]", tops[0], tops[1]));
+        let negated = settled(Target::top().negated());
+        assert_eq!(negated.to_string(), format!("−([{}, {}])", tops[0], tops[1]));
+        let contrast = Target::contrast(Class::Top, 0);
+        assert_eq!(settled(contrast).to_string(), format!("[{} − 0, {} − 0]", tops[0], tops[1]));
+        let unit = Target::unit(Unit::new("sum", 1));
+        assert_eq!(other.scores(settled(unit.clone())).unwrap(), other.scores(unit).unwrap());
+    });
+    let info = ModelInfo { task: Some(Task::Labels), ..ModelInfo::default() };
+    let layers = Model::builder([4, 4, 1]).layer("gap", GlobalAvgPool).layer("fc", Linear::new(1));
+    let binary = layers.info(info).build(1).unwrap();
+    let settled = |value: f32| {
+        let pass = Pass::new(&binary, Tensor::full([4, 4, 1], value)).unwrap();
+        (pass.logits().as_slice()[0], Target::top().settled(&pass).unwrap().to_string())
+    };
+    for value in [-1.0, 1.0] {
+        let (score, class) = settled(value);
+        assert_eq!(class, if score > 0.0 { "[1]" } else { "[0]" });
+    }
 }

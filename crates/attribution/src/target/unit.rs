@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use nn::{Model, Real};
+use nn::{Grid, Model, Real};
 use tensor::Tensor;
 
 use crate::error::ExplainError;
 
 /// Outputs of a layer: a channel at all positions, one cell of it, or all channels at one position. The score is the sum of
-/// these outputs.
+/// these outputs. A layer of tokens has a row and a column for each token of a patch; tokens of no patch, such as the class
+/// token, belong to no cell, but to the channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
     /// The layer's name.
@@ -63,26 +64,40 @@ impl Unit {
     /// # Errors
     /// If it has no such layer, or the layer no such unit; the error says what the layer has.
     pub fn check<T: Real>(&self, model: &Model<T>) -> Result<(), ExplainError> {
-        let shape = &model.layers()[model.layer_index(&self.layer)?].output_shape;
-        self.coefficients::<T>(&[&[1], &shape[..]].concat()).map(|_| ())
+        let layer = model.layer_index(&self.layer)?;
+        let shape = &model.layers()[layer].output_shape;
+        self.coefficients::<T>(&[&[1], &shape[..]].concat(), model.grids()[layer].as_ref()).map(|_| ())
     }
 
-    /// 1 for the unit's outputs, 0 for all others, in the shape of the layer's outputs `[N, …]`.
-    pub(super) fn coefficients<T: Real>(&self, outputs: &[usize]) -> Result<Tensor<T>, ExplainError> {
-        let width = match (outputs, self.cell) {
-            (&[_, .., _], None) => Some(1),
-            (&[_, height, width, _], Some([row, column])) if row < height && column < width => Some(width),
+    /// 1 for the unit's outputs, 0 for all others, in the shape of the layer's outputs `[N, …]`, whose cells are in this grid.
+    pub(super) fn coefficients<T: Real>(
+        &self,
+        outputs: &[usize],
+        grid: Option<&Grid>,
+    ) -> Result<Tensor<T>, ExplainError> {
+        let channels = *outputs.last().expect("a batch has a shape");
+        let size = match (grid, &outputs[1..]) {
+            (Some(grid), _) => Some(grid.size),
+            (None, &[height, width, _]) => Some([height, width]),
             _ => None,
         };
-        let channels = *outputs.last().expect("a batch has a shape");
-        let Some(width) = width.filter(|_| self.channel.is_none_or(|channel| channel < channels)) else {
-            return Err(ExplainError::Unit { unit: self.to_string(), shape: outputs[1..].to_vec() });
+        let missing = || ExplainError::Unit { unit: self.to_string(), size, channels };
+        if self.channel.is_some_and(|channel| channel >= channels) || outputs.len() < 2 {
+            return Err(missing());
+        }
+        // The index of the cell among all positions.
+        let chosen = match (self.cell, size) {
+            (None, _) => None,
+            (Some([row, column]), Some([height, width])) if row < height && column < width => {
+                let at = row * width + column;
+                Some(grid.and_then(|grid| grid.positions.as_ref()).map_or(at, |positions| positions[at]))
+            }
+            _ => return Err(missing()),
         };
         let each: usize = outputs[1..].iter().product();
         let is_chosen = |at: usize| {
-            let position = at % each / channels;
             self.channel.is_none_or(|channel| channel == at % channels)
-                && self.cell.is_none_or(|cell| [position / width, position % width] == cell)
+                && chosen.is_none_or(|position| position == at % each / channels)
         };
         Ok(Tensor::from_fn(outputs, |at| if is_chosen(at) { T::one() } else { T::zero() }))
     }
