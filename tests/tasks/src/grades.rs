@@ -258,7 +258,7 @@ pub fn rollout(answer: impl Fn(&[Array2<f64>]) -> Array2<f64>) {
 pub fn strongest(answer: impl Fn(&[Vec<f64>], usize) -> Vec<usize>) {
     let pictures = [vec![0.0, 0.0], vec![0.2, 3.0], vec![-1.0, -0.5], vec![1.5, 1.0], vec![3.0, 0.0]];
     assert_eq!(answer(&pictures, 2), [1, 4], "equal ones keep their order");
-    assert_eq!(answer(&pictures, 9), [1, 4, 3], "what isn't positive drives nothing");
+    assert_eq!(answer(&pictures, 9), [1, 4, 3], "what isn't positive activates nothing");
     assert_eq!(answer(&[], 3), [0; 0]);
 }
 

@@ -102,9 +102,9 @@ pub fn rollout(blocks: &[Array2<f64>]) -> Array2<f64> {
     todo!("half of each, and half of the tokens themselves")
 }
 
-/// Chapter 19. The pictures that drive a channel most, by their places in the list, strongest first, at most `most` of them; of equal
+/// Chapter 19. The pictures that activate a channel most, by their places in the list, strongest first, at most `most` of them; of equal
 /// ones the first. Each picture has its channel's values at all cells, and counts by the largest; one without a positive value
-/// drives nothing.
+/// activates nothing.
 pub fn strongest(pictures: &[Vec<f64>], most: usize) -> Vec<usize> {
     todo!("one value for each picture")
 }

@@ -13,7 +13,7 @@ pub struct Filters<T> {
 }
 
 /// The filters of the first convolution that reads the image. A filter's output at a position is its product with the
-/// window there, so among all windows of the same length the one that drives it most is the filter itself. `None` if the
+/// window there, so among all windows of the same length the one that activates it most is the filter itself. `None` if the
 /// model has no such layer.
 #[must_use]
 pub fn first_filters<T: Real>(model: &Model<T>) -> Option<Filters<T>> {

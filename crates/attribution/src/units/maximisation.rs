@@ -1,4 +1,4 @@
-//! Pictures made to drive a unit.
+//! Pictures made to activate a unit.
 
 use ndarray::ArrayView3;
 use nn::data::photo::{Photo, PhotoError};

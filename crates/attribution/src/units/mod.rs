@@ -6,8 +6,8 @@
 //! | --- | --- |
 //! | its weights, if the unit is of the first layer | [`first_filters`] |
 //! | its values over a picture | [`Pass::features_at`](crate::Pass::features_at) |
-//! | the parts of real pictures that drive it most | [`Strongest`], and any [method](crate::methods) with the unit as its target |
-//! | a picture made to drive it | [`Maximisation`] |
+//! | the parts of real pictures that activate it most | [`Strongest`], and any [method](crate::methods) with the unit as its target |
+//! | a picture made to activate it | [`Maximisation`] |
 
 mod canvas;
 mod first_filters;

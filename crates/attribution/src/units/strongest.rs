@@ -1,4 +1,4 @@
-//! The pictures that drive each channel of a layer most.
+//! The pictures that activate each channel of a layer most.
 
 use nn::Real;
 
@@ -17,7 +17,7 @@ pub struct Peak<T> {
     pub value: T,
 }
 
-/// The pictures that drive each channel of a layer most, one place of each, as in Zeiler and Fergus, *Visualizing and
+/// The pictures that activate each channel of a layer most, one place of each, as in Zeiler and Fergus, *Visualizing and
 /// Understanding Convolutional Networks*, 2014, fig. 2. Pictures are added in passes of any size and needn't be kept.
 #[derive(Clone, Debug)]
 pub struct Strongest<T> {
@@ -35,7 +35,7 @@ impl<T: Real> Strongest<T> {
         Self { layer: layer.into(), most, pictures: 0, channels: Vec::new() }
     }
 
-    /// Adds the pictures of a pass. Values that aren't positive don't count: they drive nothing.
+    /// Adds the pictures of a pass. Values that aren't positive don't count: they activate nothing.
     ///
     /// # Errors
     /// If the model has no such layer, or its output has no positions.
@@ -78,7 +78,7 @@ impl<T: Real> Strongest<T> {
         self.pictures
     }
 
-    /// The strongest pictures of each channel, strongest first. A channel that no picture drives has none.
+    /// The strongest pictures of each channel, strongest first. A channel that no picture activates has none.
     #[must_use]
     pub fn channels(&self) -> &[Vec<Peak<T>>] {
         &self.channels

@@ -73,7 +73,7 @@ fn without_pictures_there_are_filters_and_what_is_made() {
     let model = demo_file("model.safetensors");
     let targets = ["--target", "Coat", "--target", "relu1:1", "--target", "relu1:1:4,5", "--target", "relu1:*:4,5"];
     let found = json(folder.path(), &[&[&model[..], "--steps", "20"], &targets[..]].concat());
-    assert_eq!((&found["channels"][0]["unit"], &found["channels"][0]["undriven"]), (&"relu1:1".into(), &false.into()));
+    assert_eq!((&found["channels"][0]["unit"], &found["channels"][0]["inactive"]), (&"relu1:1".into(), &false.into()));
     let names: Vec<&str> =
         found["targets"].as_array().unwrap().iter().map(|target| target["target"].as_str().unwrap()).collect();
     assert_eq!(names, ["Coat", "relu1:1:4,5", "relu1:*:4,5"]);

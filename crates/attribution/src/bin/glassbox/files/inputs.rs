@@ -23,8 +23,8 @@ const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "jpe", "webp", "gif", "bmp", 
 /// Extensions of unsupported pictures. They are opened too, so that the user gets an error for each.
 const FOREIGN: [&str; 4] = ["heic", "heif", "avif", "jxl"];
 
-/// The files, and the files of the folders, sorted by name, each with whether it was found in a folder. Folders within
-/// folders aren't read, which is said.
+/// The files, and the files of the folders, sorted by name, each with whether it was found in a folder. Subfolders
+/// aren't read; a message names them.
 ///
 /// # Errors
 /// If a folder can't be read or has no pictures.

@@ -9,8 +9,8 @@ mod seen;
 
 use std::path::PathBuf;
 
+use attribution::ExplainError;
 use attribution::units::Maximisation;
-use attribution::{ExplainError, Target};
 use nn::Model;
 
 pub(crate) use arguments::LookArgs;
@@ -20,11 +20,12 @@ use crate::files::{folder, inputs};
 use crate::report;
 use crate::terminal::words::count;
 use crate::terminal::{Failure, complain, interrupt, say};
+use made::Wanted;
 use plan::Plan;
 use results::Results;
 use seen::Seen;
 
-/// Number of pictures shown for a channel, if there are so many.
+/// Default number of pictures for each channel.
 const PATCHES: usize = 9;
 /// The methods beside a picture.
 const BESIDE: &str = "guided-backprop,deconvnet";
@@ -55,15 +56,16 @@ pub(crate) fn run(args: &LookArgs) -> Result<(), Failure> {
     let [height, width, _] = model.input_shape();
     let all = inputs.len();
     let mut seen = Seen::look(inputs, &plan, most, &model)?;
-    let mut driven = seen::channels(&plan, &seen, args.per_layer, [height, width]);
-    seen::cut(&mut driven, &seen, &beside, &model)?;
-    let units = driven.iter().map(|driven| (driven.unit.to_string(), Target::unit(driven.unit.clone())));
-    let targets: Vec<(String, Target)> = units.chain(plan.others).collect();
+    let mut channels = seen::channels(&plan, &seen, args.per_layer, [height, width]);
+    seen::cut(&mut channels, &seen, &beside, &model)?;
+    let units = channels.iter().map(|channel| Wanted::channel(channel.unit.clone()));
+    let others = plan.others.into_iter().map(|(name, target)| Wanted { name, target, channel: None });
+    let targets: Vec<Wanted> = units.chain(others).collect();
     let settings = Maximisation { steps: args.steps, seed: args.seed, ..Maximisation::default() };
     let mut made = made::make(&targets, &settings, &model)?;
-    let of_others = made.split_off(driven.len());
-    let others = targets.into_iter().skip(driven.len()).map(|(name, _)| name).zip(of_others).collect();
-    let mut results = Results { driven: driven.into_iter().zip(made).collect(), others };
+    let of_others = made.split_off(channels.len());
+    let others = targets.into_iter().skip(channels.len()).map(|wanted| wanted.name).zip(of_others).collect();
+    let mut results = Results { channels: channels.into_iter().zip(made).collect(), others };
 
     let report = page::write(args, &network.name(), &model, &mut seen, &mut results)?;
     if args.json {

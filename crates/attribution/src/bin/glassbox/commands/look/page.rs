@@ -8,17 +8,19 @@ use nn::Model;
 
 use super::LookArgs;
 use super::results::Results;
-use super::seen::{Driven, Seen, colours};
+use super::seen::{Channel, Seen, colours};
 use crate::report::{Column, Page, Row, Tile};
 use crate::terminal::Failure;
 use crate::terminal::words::count;
 
-const FILTERS: &str = "The weights of each channel: grey is 0. The window of the picture that drives it most looks like the \
-    filter itself.";
-const FEATURES: &str = "What each channel gives over the first picture: dark is 0 or less, bright its largest value.";
-const DRIVEN: &str = "The pictures that drive each channel most, strongest first, cut to what the unit sees of them. Below each: \
-    which pixels the unit reacts to there; grey is none. Last, a picture that was made from noise to drive the channel.";
-const MADE: &str = "Pictures that were made from noise to raise the score.";
+const FILTERS: &str = "The weights of each channel; grey is 0. Among windows of equal strength, the one that looks like the \
+    filter activates it most.";
+const FEATURES: &str =
+    "The output of each channel for one picture: dark is 0 or less, bright is the channel’s maximum.";
+const ACTIVATING: &str = "The pictures that activate each channel most, strongest first, cut to the unit’s receptive field. The \
+    maps below a picture show which of its pixels the unit reacts to; grey is none. The last picture is made from noise to \
+    activate the channel. The number is the value of the strongest cell.";
+const MADE: &str = "Pictures made from noise to raise the score, which is below.";
 
 /// Writes the page; takes the pictures out of what was found.
 pub(super) fn write(
@@ -33,20 +35,20 @@ pub(super) fn write(
         count => count.to_string(),
     };
     let facts = vec![("Network", network.to_string()), ("Pictures", pictures)];
-    let mut page = Page::new("look", "What the network's units look for", facts, 0);
+    let mut page = Page::new("look", "What the network’s units look for", facts, 0);
     page.tiles("First layer", "filters", FILTERS, &filters(model)?);
-    let of_first = seen.pictures.first().map(|_| format!("{FEATURES} It is {}.", seen.name(0)));
+    let of_first = seen.pictures.first().map(|_| format!("{FEATURES} The picture is {}.", seen.name(0)));
     page.tiles("Feature maps", "features", &of_first.unwrap_or_default(), &std::mem::take(&mut seen.features));
     let rows: Vec<Row> = results
-        .driven
+        .channels
         .iter_mut()
-        .map(|(driven, made)| {
-            let mut columns: Vec<Column> = driven.places.iter_mut().filter_map(|place| place.column.take()).collect();
+        .map(|(channel, made)| {
+            let mut columns: Vec<Column> = channel.places.iter_mut().filter_map(|place| place.column.take()).collect();
             columns.extend(made.as_mut().and_then(|made| made.column.take()));
-            Row { heading: driven.unit.to_string(), note: note(driven, seen), columns }
+            Row { heading: channel.unit.to_string(), note: note(channel, seen), columns }
         })
         .collect();
-    page.tiles("Channels", "channels", DRIVEN, &rows);
+    page.tiles("Channels", "channels", ACTIVATING, &rows);
     let made = results.others.iter_mut().map(|(name, made)| {
         let columns = made.as_mut().and_then(|made| made.column.take()).into_iter().collect();
         Row { heading: name.clone(), note: String::new(), columns }
@@ -55,16 +57,20 @@ pub(super) fn write(
     page.write(&args.out)
 }
 
-/// What a unit sees, and whether a picture drives it.
-fn note(driven: &Driven, seen: &Seen) -> String {
-    let sees = match driven.field {
-        Some([rows, columns]) => format!("A cell sees {rows} × {columns} pixels of the input."),
-        None => "A cell sees the whole picture.".into(),
+/// A channel's receptive field, whether a picture activates it, and the maps below the pictures.
+fn note(channel: &Channel, seen: &Seen) -> String {
+    let mut note = match channel.field {
+        Some([rows, columns]) => format!("The receptive field is {rows} × {columns} pixels of the input."),
+        None => "The receptive field is the whole picture.".into(),
     };
-    match (&driven.places[..], seen.pictures.len()) {
-        ([], there) if there > 0 => format!("{sees} None of {} drives it.", count(there, "picture")),
-        _ => sees,
+    match (&channel.places[..], seen.pictures.len()) {
+        ([], there) if there > 0 => note += &format!(" None of {} activates the channel.", count(there, "picture")),
+        ([place, ..], _) if !place.maps.is_empty() => {
+            note += &format!(" Below each picture: {}.", place.maps.join(", then "));
+        }
+        _ => {}
     }
+    note
 }
 
 /// The filters of the first layer, if it is a convolution.

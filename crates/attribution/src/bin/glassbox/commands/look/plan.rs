@@ -16,7 +16,7 @@ pub(super) struct Planned {
     /// Height, width and number of channels of one picture's output.
     pub(super) shape: [usize; 3],
     pub(super) cells: Option<Cells>,
-    /// The channels that are asked for; if none is, the first that a picture drives.
+    /// The channels that are asked for; if none is, the first that a picture activates.
     pub(super) channels: Vec<usize>,
 }
 
@@ -65,18 +65,12 @@ impl Plan {
 
 impl Planned {
     fn new(layer: &str, pass: &Pass<'_>) -> Result<Self, ExplainError> {
-        let model = pass.model();
-        let node = &model.layers()[model.layer_index(layer)?];
-        let Ok(shape) = <[usize; 3]>::try_from(&node.output_shape[..]) else {
-            let spatial = model.layers().iter().filter(|node| has_rows(node)).map(|node| node.name.clone()).collect();
-            return Err(ExplainError::NotSpatial { layer: layer.into(), shape: node.output_shape.clone(), spatial });
+        let cells = pass.cells(layer)?;
+        let [_, height, width, channels] = pass.features_at(layer)?.shape()[..] else {
+            unreachable!("a layer with positions has rows, columns and channels")
         };
-        Ok(Self { layer: node.name.clone(), shape, cells: pass.cells(layer)?, channels: Vec::new() })
+        Ok(Self { layer: layer.into(), shape: [height, width, channels], cells, channels: Vec::new() })
     }
-}
-
-fn has_rows(node: &ModelNode) -> bool {
-    node.output_shape.len() == 3
 }
 
 /// Some of the activations, or of all layers with rows and columns, from the first to the last. Of an activation with an upper
@@ -87,12 +81,18 @@ fn usual(model: &Model) -> Vec<String> {
         _ => node.name.clone(),
     };
     let with = |is_wanted: fn(&Layer) -> bool| -> Vec<String> {
-        model.layers().iter().filter(|node| has_rows(node) && is_wanted(&node.layer)).map(name).collect()
+        let placed = model.layers().iter().zip(model.grids()).filter(|(_, grid)| grid.is_some());
+        placed.filter(|(node, _)| is_wanted(&node.layer)).map(|(node, _)| name(node)).collect()
     };
-    let rectified = with(|layer| matches!(layer, Layer::Relu(_) | Layer::Clip(_)));
-    let from = if rectified.is_empty() { with(|_| true) } else { rectified };
+    let activations = with(is_activation);
+    let from = if activations.is_empty() { with(|_| true) } else { activations };
     let mut chosen: Vec<String> =
         (0..LAYERS).filter_map(|i| from.get(i * from.len().saturating_sub(1) / (LAYERS - 1))).cloned().collect();
     chosen.dedup();
     chosen
+}
+
+fn is_activation(layer: &Layer) -> bool {
+    use Layer::{Clip, Elu, Gelu, HardSwish, LeakyRelu, PRelu, Relu, Silu};
+    matches!(layer, Relu(_) | Clip(_) | LeakyRelu(_) | PRelu(_) | Elu(_) | Gelu(_) | Silu(_) | HardSwish(_))
 }

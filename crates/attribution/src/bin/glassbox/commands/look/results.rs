@@ -7,11 +7,11 @@ use nn::data::Rect;
 use serde_json::{Value, json};
 
 use super::made::Made;
-use super::seen::{Driven, Place, Seen};
+use super::seen::{Channel, Place, Seen};
 
 /// Channels and other targets, each with the picture that was made for it.
 pub(super) struct Results {
-    pub(super) driven: Vec<(Driven, Option<Made>)>,
+    pub(super) channels: Vec<(Channel, Option<Made>)>,
     pub(super) others: Vec<(String, Option<Made>)>,
 }
 
@@ -22,7 +22,7 @@ impl Results {
     /// A line for each channel.
     pub(super) fn lines(&self, seen: &Seen, model: &Model) -> Vec<String> {
         let [height, width, _] = model.input_shape();
-        let line = |(Driven { unit, field, places }, _): &(Driven, _)| {
+        let line = |(Channel { unit, field, places, .. }, _): &(Channel, _)| {
             let sees = match field {
                 Some([rows, columns]) => format!("sees {rows} × {columns} pixels of {height} × {width}"),
                 None => "sees the whole picture".into(),
@@ -34,11 +34,11 @@ impl Results {
             let named: Vec<String> = named.collect();
             match &named[..] {
                 [] if seen.pictures.is_empty() => format!("{unit}  {sees}"),
-                [] => format!("{unit}  {sees}; no picture drives it"),
-                named => format!("{unit}  {sees}; driven most by {}", named.join(", ")),
+                [] => format!("{unit}  {sees}; no picture activates it"),
+                named => format!("{unit}  {sees}; activated most by {}", named.join(", ")),
             }
         };
-        self.driven.iter().map(line).collect()
+        self.channels.iter().map(line).collect()
     }
 
     pub(super) fn json(&self, seen: &Seen, report: &Path) -> Value {
@@ -47,18 +47,18 @@ impl Results {
             let edges = [left, top, part.right(), part.bottom()];
             json!({ "picture": seen.pictures[peak.picture], "cell": peak.cell, "value": peak.value, "box": edges })
         };
-        let channel = |(Driven { unit, field, places }, made): &(Driven, Option<Made>)| {
+        let channel = |(Channel { unit, field, places, .. }, made): &(Channel, Option<Made>)| {
             let pictures: Vec<Value> = places.iter().map(place).collect();
-            let undriven = places.is_empty() && !seen.pictures.is_empty();
+            let inactive = places.is_empty() && !seen.pictures.is_empty();
             json!({
-                "unit": unit.to_string(), "undriven": undriven, "receptive_field": field, "pictures": pictures, "made": made,
+                "unit": unit.to_string(), "inactive": inactive, "receptive_field": field, "pictures": pictures, "made": made,
             })
         };
         let other = |(target, made): &(String, Option<Made>)| json!({ "target": target, "made": made });
         json!({
             "report": report,
             "pictures": seen.pictures.len(),
-            "channels": self.driven.iter().map(channel).collect::<Vec<_>>(),
+            "channels": self.channels.iter().map(channel).collect::<Vec<_>>(),
             "targets": self.others.iter().map(other).collect::<Vec<_>>(),
         })
     }

@@ -1,4 +1,4 @@
-//! The pictures that drive each channel most, and what its unit sees of them.
+//! The pictures that activate each channel most, and their parts in its unit's receptive field.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -25,7 +25,7 @@ const PART: u32 = 128;
 /// Limit on the feature maps shown of a layer.
 const FEATURES: usize = 32;
 
-/// The pictures, and what they drive.
+/// The pictures, and the channels that they activate.
 pub(super) struct Seen {
     /// The files that were looked at.
     pub(super) pictures: Vec<PathBuf>,
@@ -93,7 +93,7 @@ fn features(planned: &Planned, pass: &Pass<'_>) -> Result<Row, Failure> {
         };
         let drawn = RgbImage::from_fn(width as u32, height as u32, colour);
         let alt = format!("feature map of {}:{channel}, at most {most:.3}", planned.layer);
-        columns.push(Column { tiles: vec![Tile::new(&drawn, alt)?], caption: format!("{channel}: ≤ {most:.2}") });
+        columns.push(Column { tiles: vec![Tile::new(&drawn, alt)?], caption: format!("{channel}: max {most:.2}") });
     }
     let which = if channels > FEATURES {
         format!("the first {FEATURES} of {channels} channels")
@@ -103,25 +103,28 @@ fn features(planned: &Planned, pass: &Pass<'_>) -> Result<Row, Failure> {
     Ok(Row { heading: planned.layer.clone(), note: format!("{height} × {width} cells, {which}"), columns })
 }
 
-/// A place in a picture that drives a channel, and what the unit there sees.
+/// A place in a picture that activates a channel.
 pub(super) struct Place {
     pub(super) peak: Peak<f32>,
     /// The part of the input in its receptive field.
     pub(super) part: Rect,
-    /// The part, and what the methods say of it; `None` if the user stopped before.
+    /// The part above its maps; `None` if the user stopped before.
     pub(super) column: Option<Column>,
+    /// The methods of those maps.
+    pub(super) maps: Vec<String>,
 }
 
-/// A channel, and the pictures that drive it most.
-pub(super) struct Driven {
+/// A channel, and the pictures that activate it most.
+pub(super) struct Channel {
     pub(super) unit: Unit,
+    /// The height and width of a cell's receptive field.
     pub(super) field: Option<[usize; 2]>,
     pub(super) places: Vec<Place>,
 }
 
-/// The channels of each layer that are shown. If none is asked for, the first `count` that a picture drives.
-pub(super) fn channels(plan: &Plan, seen: &Seen, count: usize, input: [usize; 2]) -> Vec<Driven> {
-    let mut driven = Vec::new();
+/// The channels of each layer that are shown. If none is asked for, the first `count` that a picture activates.
+pub(super) fn channels(plan: &Plan, seen: &Seen, count: usize, input: [usize; 2]) -> Vec<Channel> {
+    let mut found = Vec::new();
     for (planned, strongest) in plan.layers.iter().zip(&seen.strongest) {
         let all = 0..planned.shape[2];
         let peaks = |channel: usize| strongest.channels().get(channel).map_or(&[][..], Vec::as_slice);
@@ -134,21 +137,23 @@ pub(super) fn channels(plan: &Plan, seen: &Seen, count: usize, input: [usize; 2]
         let whole = Rect { top: 0, left: 0, height, width };
         let place = |&peak: &Peak<f32>| {
             let part = planned.cells.map_or(whole, |cells| cells.visible_part(peak.cell, input));
-            Place { peak, part, column: None }
+            Place { peak, part, column: None, maps: Vec::new() }
         };
-        driven.extend(chosen.into_iter().map(|channel| Driven {
+        found.extend(chosen.into_iter().map(|channel| Channel {
             unit: Unit::new(&planned.layer, channel),
             field: planned.cells.map(|cells| cells.receptive_field()),
             places: peaks(channel).iter().map(place).collect(),
         }));
     }
-    driven
+    found
 }
 
-/// Cuts out what the units see, and explains it, picture by picture, until the user stops it.
-pub(super) fn cut(driven: &mut [Driven], seen: &Seen, beside: &[Chosen], model: &Model) -> Result<(), Failure> {
-    let mut places: Vec<(&Unit, &mut Place)> =
-        driven.iter_mut().flat_map(|driven| driven.places.iter_mut().map(|place| (&driven.unit, place))).collect();
+/// Cuts out and explains the units' receptive fields, picture by picture, until the user stops it.
+pub(super) fn cut(channels: &mut [Channel], seen: &Seen, beside: &[Chosen], model: &Model) -> Result<(), Failure> {
+    let mut places: Vec<(&Unit, &mut Place)> = Vec::new();
+    for Channel { unit, places: of_unit, .. } in channels {
+        places.extend(of_unit.iter_mut().map(|place| (&*unit, place)));
+    }
     places.sort_by_key(|(_, place)| place.peak.picture);
     let (count, started, mut done) = (places.len(), Instant::now(), 0);
     let bar = bar("cutting", count);
@@ -161,7 +166,8 @@ pub(super) fn cut(driven: &mut [Driven], seen: &Seen, beside: &[Chosen], model: 
                 bar.finish_and_clear();
                 return Ok(());
             }
-            place.column = Some(column(unit, place, &seen.name(picture), &whole, &pass, beside)?);
+            let (column, maps) = column(unit, place, &seen.name(picture), &whole, &pass, beside)?;
+            (place.column, place.maps) = (Some(column), maps);
             done += 1;
             bar.set_position(done as u64);
             bar.set_message(format!("{done} of {count} parts, {}", left(started, done, count)));
@@ -171,7 +177,7 @@ pub(super) fn cut(driven: &mut [Driven], seen: &Seen, beside: &[Chosen], model: 
     Ok(())
 }
 
-/// What a unit sees of a picture, above what the methods say of it.
+/// The part of a picture in a unit's receptive field above its maps, and the methods of those.
 fn column(
     unit: &Unit,
     place: &Place,
@@ -179,7 +185,7 @@ fn column(
     picture: &RgbImage,
     pass: &Pass<'_>,
     beside: &[Chosen],
-) -> Result<Column, Failure> {
+) -> Result<(Column, Vec<String>), Failure> {
     let Place { peak, part, .. } = place;
     let Rect { top, left, height, width } = *part;
     let cut = crop_imm(picture, left as u32, top as u32, width as u32, height as u32).to_image();
@@ -198,12 +204,13 @@ fn column(
     if maps.is_empty() {
         maps.push(("gradient", question.explain(&Gradient)?));
     }
+    let titles = maps.iter().map(|&(title, _)| title.into()).collect();
     for (title, map) in maps {
         let values = map.raw().slice_move(s![top..part.bottom(), left..part.right(), ..]);
         let drawn = reduced(deviation(colours(values, pass.model()).view()));
         tiles.push(Tile::new(&drawn, format!("{title} of {unit} in {name}"))?);
     }
-    Ok(Column { tiles, caption: format!("{name}: {:.3}", peak.value) })
+    Ok((Column { tiles, caption: format!("{name}: {:.3}", peak.value) }, titles))
 }
 
 /// Values `[h, w, C]` of the input, with the channels in the order of a picture's.
