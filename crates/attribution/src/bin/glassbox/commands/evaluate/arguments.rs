@@ -16,8 +16,8 @@ use crate::training::data::Embedded;
 /// Runs methods over images of known classes and measures their maps. Do the maps show where the object is, if its true
 /// box or mask is known? Does the network agree? Do the maps depend on the class and on the
 /// weights? Two trivial maps are measured for comparison: a Gaussian in the middle of the picture, and random pixels.
-/// At a glance, the report shows for each class its mean map, the pictures explained best and worst, and clusters of maps; it
-/// names those that look like a shortcut, such as a mark in a corner: one place that explains a class alone.
+/// For each class, the report also shows the mean map, the pictures explained best and worst, and clusters of maps. It names
+/// each cluster that looks like a shortcut: a place off the objects, such as a mark in a corner, that explains one class alone.
 /// Prints tables with 95 % intervals, and writes evaluation.csv, evaluation.json, evaluation.svg and a report with the
 /// tables and the first pictures, index.html.
 ///
@@ -62,7 +62,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) layer: Option<Vec<String>>,
 
-    /// Embedded images: 1000 test images
+    /// Embedded data set; its 1000 test images are used
     #[arg(long, value_enum, default_value = "scattered", conflicts_with_all = ["test_images", "folder", "csv"])]
     pub(crate) data: Embedded,
 
@@ -70,8 +70,8 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "FILE", requires = "test_labels")]
     pub(crate) test_images: Option<PathBuf>,
 
-    /// Pictures in a folder for each class, named like it. Of a folder that is divided into train, val and test, the
-    /// part `test` is taken, or else `val`
+    /// Pictures in subfolders, one for each class and named after it. If the folder is divided into train, val and test, the
+    /// part `test` is used, or `val` if there is none
     #[arg(long, value_name = "DIR", conflicts_with = "test_images")]
     pub(crate) folder: Option<PathBuf>,
 
@@ -81,12 +81,12 @@ pub(crate) struct EvaluateArgs {
 
     /// True boxes of the objects in these pictures: a CSV file with the header file,x0,y0,x1,y1 or
     /// file,x0,y0,x1,y1,class, a JSON file of COCO, or a folder of Pascal VOC's XML files. Boxes of classes other than
-    /// the picture's are left out
+    /// the picture's are ignored
     #[arg(long, value_name = "FILE|DIR", requires = "files", conflicts_with = "masks")]
     pub(crate) boxes: Option<PathBuf>,
 
-    /// True masks of the objects in these pictures: a folder of pictures of the same names and sizes, black where no
-    /// object is
+    /// True masks of the objects in these pictures: a folder of pictures with the same names and sizes, black where there
+    /// is no object
     #[arg(long, value_name = "DIR", requires = "files")]
     pub(crate) masks: Option<PathBuf>,
 
@@ -95,7 +95,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "DIR", requires = "files")]
     pub(crate) maps: Option<PathBuf>,
 
-    /// Leave out pictures that can't be read, and evaluate the others: each is named, and the exit code is 1
+    /// Skip pictures that can't be read, and evaluate the others. Each is named, and the exit code is 1
     #[arg(long, requires = "files")]
     pub(crate) skip_unreadable: bool,
 
@@ -115,8 +115,8 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) seed: u64,
 
-    /// Measure only the K-th of N parts of the images, and write it to DIR/shards, for `glassbox merge DIR`: `K/N`, or
-    /// `slurm` for the part of a task of a Slurm array. A part that is there already is left as it is
+    /// Measure only the K-th of N parts of the images and write the figures to DIR/shards, for `glassbox merge DIR`: `K/N`,
+    /// or `slurm` in a task of a Slurm array. A part that exists already isn't computed again
     #[arg(long, value_name = "K/N|slurm")]
     pub(crate) shard: Option<Shard>,
 

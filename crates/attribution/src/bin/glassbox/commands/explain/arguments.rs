@@ -57,9 +57,9 @@ pub(crate) struct ExplainArgs {
     #[arg(short, long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) layer: Option<Vec<String>>,
 
-    /// What to explain: a class, label or value by name or by index from 0, if need be with its side (`rust:absent`,
-    /// `age:lower`); or a unit of a layer, LAYER:CHANNEL, LAYER:CHANNEL:ROW,COLUMN or LAYER:*:ROW,COLUMN. Repeat for a row
-    /// of panels for each [default: the likeliest class of each picture]
+    /// What to explain: a class, label or value by name or by index from 0, optionally with a side (`rust:absent`,
+    /// `age:lower`); or a unit of a layer: LAYER:CHANNEL, LAYER:CHANNEL:ROW,COLUMN or LAYER:*:ROW,COLUMN. Repeat for several,
+    /// with a row of panels for each [default: the likeliest class of each picture]
     #[arg(
         short,
         long,
@@ -74,8 +74,9 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "IMAGE", conflicts_with_all = ["top", "versus"])]
     pub(crate) like: Option<PathBuf>,
 
-    /// Where a network that gives a map is asked: `predicted`, where the class is predicted; `all`; a box
-    /// TOP,LEFT,HEIGHT,WIDTH in pixels of the picture; or a mask, a picture that is black elsewhere [default: predicted]
+    /// Region over which the scores are summed, if the network's output is a map: `predicted`, where the class is predicted;
+    /// `all`; a box TOP,LEFT,HEIGHT,WIDTH in pixels of the picture; or a mask, a picture that is black outside the region
+    /// [default: predicted]
     #[arg(long, value_name = "REGION", value_parser = asked::place)]
     pub(crate) region: Option<asked::Place>,
 
@@ -87,8 +88,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     pub(crate) counterfactual: bool,
 
-    /// Draw all maps of a method on one scale, over classes and pictures, so that strengths can be compared; processes
-    /// every picture twice
+    /// Draw all maps of a method on one scale, so that strengths can be compared across classes and pictures; processes every
+    /// picture twice
     #[arg(long)]
     pub(crate) shared_scale: bool,
 
@@ -100,14 +101,12 @@ pub(crate) struct ExplainArgs {
     #[arg(short = 'n', long, value_name = "N", value_parser = positive)]
     pub(crate) limit: Option<usize>,
 
-    /// Explain the other pictures if one on the command line can't be read, as for those of a folder: each is named,
-    /// and the exit code is 1
+    /// Skip pictures on the command line that can't be read, as those of a folder are. Each is named, and the exit code is 1
     #[arg(long)]
     pub(crate) skip_unreadable: bool,
 
-    /// Explain only the K-th of N parts of the pictures, without report and summaries, which `glassbox merge DIR` writes when
-    /// all parts are there: `K/N`, or `slurm` for the part of a task of a Slurm array. A part that is there already is left
-    /// as it is
+    /// Explain only the K-th of N parts of the pictures: `K/N`, or `slurm` in a task of a Slurm array. `glassbox merge DIR`
+    /// writes the report and the summaries once all parts exist. A part that exists already isn't computed again
     #[arg(long, value_name = "K/N|slurm", conflicts_with = "shared_scale")]
     pub(crate) shard: Option<Shard>,
 
@@ -124,7 +123,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     pub(crate) full_size: bool,
 
-    /// Also print, draw and write to NAME.boxes.json the box of each map: round the largest connected part above 20 %
+    /// Also print, draw and write to NAME.boxes.json the box of each map. It surrounds the largest connected part above 20 %
     /// of the maximum
     #[arg(long)]
     pub(crate) boxes: bool,
@@ -133,8 +132,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Also check identities from theory, as `glassbox certify` does, and show them in the report; takes longer than
-    /// the usual methods together
+    /// Also check identities from theory, as `glassbox certify` does, and show them in the report; takes longer than the
+    /// default methods together
     #[arg(long)]
     pub(crate) certify: bool,
 }
