@@ -1,9 +1,8 @@
-//! Chapter 16: what the measures look at.
+//! Chapter 16: whether a map depends on what it should.
 
-use attribution::clusters::{Outline, SpectralClusters};
 use attribution::measures::{
-    CAM_THRESHOLD, Perturbation, Truth, bootstrap, box_score, cascade, centred_gaussian, energy_in_box, estimated_box,
-    gini, localization_error, max_sensitivity, noise, pointing_game, rank_correlation, shaken, ssim,
+    Perturbation, cascade, centred_gaussian, gini, max_sensitivity, noise, pointing_game, rank_correlation, shaken,
+    ssim,
 };
 use attribution::methods::{Gradient, GuidedBackprop, InputXGradient};
 use attribution::question::Method;
@@ -14,124 +13,15 @@ use nn::layers::{Conv2d, Flatten, GlobalAvgPool, Linear, Relu};
 use nn::{Model, ModelInfo};
 use tensor::Tensor;
 
-use super::cells::{Cells, cells};
-use super::drawing::{FIRST, SECOND, column, lines, number, row, sheet, words};
+use super::cells::cells;
+use super::drawing::{FIRST, column, lines, number, row, words};
+use super::localisation::place;
 use super::picture::heat;
-use super::plot::{bars, plot, series};
+use super::plot::{plot, series};
 use super::{Figure, figure, wave};
 
 pub(crate) fn all() -> Vec<Figure> {
-    let places = vec![pointing(), energy(), found_box(), objects(), guesses()];
-    places
-        .into_iter()
-        .chain([curves(), confidence(), randomised(), sparse(), steady(), clusters()])
-        .chain([intervals(), trivial(), beside_the_object()])
-        .collect()
-}
-
-fn table(map: &Array2<f32>) -> Cells {
-    cells(map.mapv(|value| (f64::from(value) * 1e6).round() / 1e6).view()).sized(34.0)
-}
-
-fn place(rect: &Rect) -> [usize; 4] {
-    [rect.top, rect.left, rect.height, rect.width]
-}
-
-fn pointing() -> Figure {
-    let map = array![[0.0_f32, 0.2, 0.0, 0.0], [0.0, 0.0, 0.0, 0.9], [0.0, 0.5, 0.0, 0.0]];
-    let object = Rect { top: 1, left: 1, height: 2, width: 2 };
-    let hits = [0, 1].map(|tolerance| pointing_game(map.view(), &object, tolerance));
-    assert_eq!(hits, [false, true]);
-    let drawing = row([
-        table(&map).marked(place(&object), FIRST).marked([1, 3, 1, 1], SECOND).draw(),
-        lines(["the peak, 0.9, lies beside the box", "a miss within 0 pixels", "a hit within 1 pixel"]),
-    ]);
-    let about = "A map of 3 × 4 cells with a box round four of them. The largest value, 0.9, lies in the column beside the box: a miss, and a \
-                 hit if one pixel is tolerated. The 0.5 inside the box counts for nothing.";
-    figure("pointing-game", "The pointing game reads one pixel", about, drawing)
-}
-
-fn energy() -> Figure {
-    let map = array![[0.0_f32, 1.0, -5.0], [0.0, 3.0, 0.0]];
-    let object = Rect { top: 1, left: 0, height: 1, width: 3 };
-    let share = energy_in_box(map.view(), &object);
-    let drawing =
-        row([table(&map).marked(place(&object), FIRST).draw(), words(format!("3 of 1 + 3: {}", number(share)))]);
-    let about = format!(
-        "A map of two rows, and a box round the lower one. The positive values are 1 above and 3 in the box, so the energy is {}. The −5 \
-         doesn't count.",
-        number(share)
-    );
-    figure("energy", "Energy counts all that is positive", about, drawing)
-}
-
-fn found_box() -> Figure {
-    let map = array![[1.0_f32, 0.5, 0.0, 0.3], [0.4, 0.1, 0.0, 0.0]];
-    let found = estimated_box(map.view(), CAM_THRESHOLD).unwrap();
-    let object = Rect { top: 0, left: 0, height: 2, width: 3 };
-    let score = box_score(map.view(), &object, CAM_THRESHOLD);
-    let kept = map.mapv(|value| if value > CAM_THRESHOLD { value } else { 0.0 });
-    let drawing = row([
-        table(&map).draw().titled("the map"),
-        table(&kept).marked(place(&found), SECOND).draw().titled("above 20 %, with its box"),
-        table(&map)
-            .marked(place(&object), FIRST)
-            .marked(place(&found), SECOND)
-            .draw()
-            .titled(&format!("IoU = {}", number(score))),
-    ]);
-    let about = format!(
-        "A map, its cells above 20 % of the maximum, of which three touch and one lies apart, and the box round the three, 2 × 2 cells. The \
-         true box has 2 × 3 cells: they share four of six, {}.",
-        number(score)
-    );
-    figure("box-of-a-map", "A box is drawn round the strongest part", about, drawing)
-}
-
-fn objects() -> Figure {
-    let map = array![[3.0_f32, 0.0, 0.0, 1.0], [3.0, 0.0, 1.0, 0.0]];
-    let [left, right] = [0, 3].map(|left| Rect { top: 0, left, height: 2, width: 1 });
-    let mask = Truth::Mask(map.mapv(|value| value == 1.0));
-    let of_mask = energy_in_box(map.view(), &mask);
-    let both = Truth::Boxes(vec![left, right]);
-    let of_boxes = energy_in_box(map.view(), &both);
-    let drawing = row([
-        table(&map)
-            .marked(place(&left), FIRST)
-            .marked(place(&right), FIRST)
-            .draw()
-            .titled(&format!("two boxes: {}", number(of_boxes))),
-        table(&map)
-            .marked([0, 3, 1, 1], SECOND)
-            .marked([1, 2, 1, 1], SECOND)
-            .draw()
-            .titled(&format!("a mask of two pixels: {}", number(of_mask))),
-    ]);
-    let about = format!(
-        "One map with two truths. Two boxes, the first and the last column, hold 7 of 8 parts of the energy, {}. A mask of two pixels on a \
-         diagonal holds 2 of 8, {}.",
-        number(of_boxes),
-        number(of_mask)
-    );
-    figure("several-objects", "Several objects, and one of any shape", about, drawing)
-}
-
-fn guesses() -> Figure {
-    let object = Rect { top: 2, left: 2, height: 4, width: 4 };
-    let near = Rect { top: 2, left: 2, height: 4, width: 3 };
-    let far = Rect { top: 0, left: 0, height: 4, width: 4 };
-    let guess = |class: usize, found: Rect| {
-        let title = format!("class {class}, IoU {}", number(found.iou(&object)));
-        let right = !localization_error(&[(class, Some(found))], 3, &object);
-        let grid = cells(Array2::zeros((7, 7)).view()).sized(15.0).without_numbers();
-        let drawn = grid.marked(place(&object), FIRST).marked(place(&found), SECOND).draw();
-        column([drawn, words(if right { "right" } else { "wrong" })]).titled(&title)
-    };
-    let drawing = row([guess(7, near), guess(3, far), guess(3, near)]);
-    let about = "Three guesses for an object of class 3 in a box of 4 × 4 pixels. The first has a good box, with an overlap of 0.75, and the \
-                 wrong class. The second has the right class and a box that overlaps by 0.14. The third is right in both, so the top-3 error \
-                 is 0 and the top-1 error 1.";
-    figure("localisation-error", "Right class and right box", about, drawing)
+    vec![curves(), confidence(), randomised(), sparse(), steady(), beside_the_object()]
 }
 
 /// The chapter's network: P = σ(4 · mean).
@@ -284,92 +174,6 @@ fn steady() -> Figure {
     figure("max-sensitivity", "A map of a picture and of its copy", about, drawing)
 }
 
-fn clusters() -> Figure {
-    let map = |picture: usize| {
-        let at = |factor: f32| 10.0 + 28.0 * (picture as f32 * factor).fract();
-        let [top, left] = if picture.is_multiple_of(2) { [4.0, 44.0] } else { [at(0.618), at(0.755)] };
-        Array2::from_shape_fn((48, 48), |(y, x)| (-((y as f32 - top).powi(2) + (x as f32 - left).powi(2)) / 32.0).exp())
-    };
-    let outlines: Vec<Outline> = (0..30).map(|picture| Outline::of(map(picture).view()).unwrap()).collect();
-    let rows = outlines.iter().flat_map(|outline| outline.cells().to_vec()).collect();
-    let found = SpectralClusters::of(Array2::from_shape_vec((30, 144), rows).unwrap().view(), 0);
-    let drawn = |outline: &Outline| heat(outline.map().mapv(f64::from).view(), 5.0);
-    let means = (0..found.count).map(|cluster| {
-        let members = found.members(cluster);
-        let mean = Outline::mean(members.iter().map(|&member| &outlines[member])).unwrap();
-        drawn(&mean).titled(&format!("{} maps", members.len()))
-    });
-    let zeros = found.eigenvalues.iter().filter(|value| value.abs() < 1e-9).count();
-    let eigenvalues = series(found.eigenvalues.iter().copied());
-    let axes = plot([0.0, 8.0], [0.0, 1.0], "number", "eigenvalues of L").curve("", eigenvalues).draw();
-    let about = format!(
-        "Six of 30 maps of a class: every other one lies in the upper right corner, the others anywhere. The least eigenvalues of L, of which {zeros} \
-         are zero, and the mean map of each of the {} clusters: one is a spot in the corner.",
-        found.count
-    );
-    let drawing = column([
-        row(outlines[..6].iter().map(drawn)).titled("maps of one class"),
-        row([axes].into_iter().chain(means)),
-    ]);
-    figure("clusters-of-maps", "Clusters of maps", about, drawing)
-}
-
-fn intervals() -> Figure {
-    let samples = 24;
-    let interval = |sample: u64| {
-        let values: Vec<f64> = noise(1, 40, 7, sample).iter().map(|&value| f64::from(value)).collect();
-        bootstrap(&values, 0.95, 0).unwrap()
-    };
-    let (width, step) = (300.0, 8.0);
-    let mut drawn = sheet(width + 200.0, step * samples as f64 + 20.0);
-    let x = |value: f64| 20.0 + (value - 0.3) / 0.4 * (width - 20.0);
-    let mut missed = 0;
-    for sample in 0..samples {
-        let found = interval(sample);
-        let y = 12.0 + step * sample as f64;
-        let misses = found.low > 0.5 || found.high < 0.5;
-        missed += usize::from(misses);
-        let (colour, stroke) = if misses { (super::drawing::POSITIVE, 3.4) } else { ("currentColor", 1.2) };
-        drawn = drawn.line(&[[x(found.low), y], [x(found.high), y]], colour, "", stroke).dot(
-            [x(found.mean), y],
-            2.2,
-            colour,
-        );
-    }
-    let bottom = drawn.height;
-    let drawn = drawn
-        .line(&[[x(0.5), 4.0], [x(0.5), bottom - 8.0]], FIRST, "5 3", 1.6)
-        .text_from([width + 6.0, 14.0], "the true mean, ½: dashed")
-        .text_from([width + 6.0, 34.0], "intervals that miss it: thick");
-    let about = format!(
-        "The bootstrap's 95 % intervals of the means of {samples} samples of 40 numbers, drawn uniformly between 0 and 1. {missed} of them \
-         don't contain the true mean, one half. An interval doesn't know whether it is one of these."
-    );
-    figure("intervals", "Intervals of many samples", about, drawn)
-}
-
-fn trivial() -> Figure {
-    let maps = [("noise", noise(14, 14, 1, 0)), ("a bump in the middle", centred_gaussian(14, 14))];
-    let middle = Rect { top: 4, left: 4, height: 7, width: 7 };
-    let drawn = |map: &Array2<f32>| {
-        let corner = [middle.left, middle.top].map(|at| at as f64 * 9.0);
-        heat(map.mapv(f64::from).view(), 9.0).outlined(corner, [63.0, 63.0], FIRST, 2.4)
-    };
-    let energies: Vec<(&str, f64)> =
-        maps.iter().map(|(name, map)| (*name, energy_in_box(map.view(), &middle))).collect();
-    let drawing = column([
-        row(maps.each_ref().map(|(name, map)| drawn(map).titled(name))),
-        bars(&energies).titled("energy in the box"),
-    ]);
-    let about = format!(
-        "Random noise and a bump in the middle of 14 × 14 pixels, with a box in the middle that covers a quarter of them. The noise has {} of \
-         its energy in the box, the bump {}, and it points into the box as well, without having seen any picture.",
-        number(energies[0].1),
-        number(energies[1].1)
-    );
-    figure("trivial-maps", "Two maps that know nothing", about, drawing)
-}
-
 /// A right explanation of a network that is right for the wrong reason.
 fn beside_the_object() -> Figure {
     let mut model = Model::builder([3, 3, 1]).layer("flat", Flatten).layer("fc", Linear::new(2)).build(0).unwrap();
@@ -390,7 +194,8 @@ fn beside_the_object() -> Figure {
         column([drawn, lines(verdicts.iter().map(String::as_str))])
     };
     let about = format!(
-        "Two maps of 3 × 3 pixels with a box round four of them. The map of what the network reads marks the corner beside the box: a miss in the          pointing game, and an area of {:.2} under deletion. The map of the object is a hit, with an area of {:.2}.",
+        "Two maps of 3 × 3 pixels with a box round four of them. The map of what the network reads marks the corner beside the box: a miss in the \
+         pointing game, and an area of {:.2} under deletion. The map of the object is a hit, with an area of {:.2}.",
         area(&read),
         area(&wished)
     );

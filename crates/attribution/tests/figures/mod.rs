@@ -12,11 +12,15 @@ mod plot;
 mod arithmetic;
 mod attention;
 mod cam;
+mod cam_combined;
+mod cam_family;
 mod checks;
 mod conservation;
 mod convolution;
 mod gradients;
+mod localisation;
 mod machines;
+mod many_pictures;
 mod measures;
 mod norms;
 mod photograph;
@@ -51,10 +55,13 @@ fn figure(name: &'static str, title: &'static str, description: impl Into<String
 /// All figures, in the order of the chapters.
 pub(crate) fn all() -> Vec<Figure> {
     let first = [gradients::all, tape::all, arithmetic::all, convolution::all, pooling::all, norms::all, softmax::all];
-    let maps = [relu::all, cam::all, upsampling::all, readings::all, conservation::all];
+    let maps =
+        [relu::all, cam::all, cam_family::all, cam_combined::all, upsampling::all, readings::all, conservation::all];
     let last = [
         checks::all,
+        localisation::all,
         measures::all,
+        many_pictures::all,
         removal::all,
         machines::all,
         attention::all,

@@ -61,11 +61,11 @@ fn strongest() -> Figure {
     let drawing = row([cells(filter.view()).sized(30.0).draw().titled("the filter"), pictures]);
     let about = format!(
         "A filter of 3 × 3 weights, −1 on the left and 1 on the right, and three pictures that are dark on the left and bright on the right, with \
-         contrasts of 0.3, 0.9 and 0.6. The second drives the filter most, {}, at the cell whose receptive field of 3 × 3 pixels is outlined at \
+         contrasts of 0.3, 0.9 and 0.6. The second activates the filter most, {}, at the cell whose receptive field of 3 × 3 pixels is outlined at \
          the edge.",
         number(f64::from(best.value))
     );
-    figure("strongest-picture", "The picture that drives a channel most", about, drawing)
+    figure("strongest-picture", "The picture that activates a channel most", about, drawing)
 }
 
 fn of_a_unit() -> Figure {
@@ -127,5 +127,5 @@ fn made() -> Figure {
         number(f64::from(jittered.after))
     );
     let named = [(plain, "no prior"), (prior, "frequency prior"), (jittered, "and jitter")];
-    figure("made-for-a-unit", "Pictures made to drive a unit", about, row(named.map(drawn)))
+    figure("made-for-a-unit", "Pictures made to activate a unit", about, row(named.map(drawn)))
 }
