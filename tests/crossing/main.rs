@@ -9,6 +9,7 @@ mod efficientnet;
 mod every_method;
 mod identities;
 mod legends;
+mod measures;
 mod methods;
 mod onnx;
 mod operations;

@@ -11,12 +11,12 @@ use tensor::Tensor;
 use crate::support::{Stored, network, reference, relative_error};
 
 /// The largest error allowed, relative to the largest value.
-const DIGITS: f64 = 1e-8;
+pub(crate) const DIGITS: f64 = 1e-8;
 /// A class for each image.
-const CLASSES: [usize; 2] = [1, 3];
+pub(crate) const CLASSES: [usize; 2] = [1, 3];
 
 /// Calls `check` with each network's pass over the stored images.
-fn each(check: impl Fn(&str, &Pass<'_, f64>, &Stored)) {
+pub(crate) fn each(check: impl Fn(&str, &Pass<'_, f64>, &Stored)) {
     for name in ["gapnet", "flatnet", "resnet"] {
         let model = match name {
             "resnet" => Model::load_onnx(reference("methods/resnet.onnx")).unwrap(),
