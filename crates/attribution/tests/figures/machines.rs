@@ -105,7 +105,7 @@ fn ghost() -> Figure {
 
 fn speed_up() -> Figure {
     let of = |seconds: f64, bytes: f64, ranks: f64, [alpha, beta]: [f64; 2]| {
-        let pieces = (bytes / (131_072.0 * ranks)).ceil();
+        let pieces = (bytes / (1_048_576.0 * ranks)).ceil();
         seconds / (seconds / ranks + 2.0 * (ranks - 1.0) * (pieces * alpha + bytes / ranks / beta))
     };
     let networks = [

@@ -1,22 +1,39 @@
 //! What ranks tell each other in a training.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use super::{Ranks, RanksError, share};
 use crate::train::lesson::Lesson;
 use crate::train::slots::{middle, subtrees};
 
-/// Number of floats that a rank adds at once: few enough to stay in a cache, enough for a message.
-const PART: usize = 1 << 15;
+/// Number of floats that a rank adds at once: enough that a message takes much longer than to begin one.
+const PART: usize = 1 << 18;
+/// Limit on the number of floats that all ranks add at once, since many ranks have many parts.
+const PIECE: usize = 1 << 24;
 
 /// The exchange of one rank with the others.
 pub(in crate::train) struct Exchange<'a> {
     ranks: &'a dyn Ranks,
+    buffers: RefCell<Buffers>,
+}
+
+/// A number as it travels: the bytes of an `f32`, the least significant first.
+type Number = [u8; 4];
+
+/// Memory that an exchange keeps: the system would take longer to give it than the numbers to travel.
+#[derive(Default)]
+struct Buffers {
+    sent: Vec<u8>,
+    received: Vec<u8>,
+    sum: Vec<u8>,
+    all: Vec<u8>,
+    scratch: Vec<Vec<Number>>,
 }
 
 impl<'a> Exchange<'a> {
     pub(in crate::train) fn new(ranks: &'a dyn Ranks) -> Self {
-        Self { ranks }
+        Self { ranks, buffers: RefCell::default() }
     }
 
     /// Whether this rank has nobody to exchange with.
@@ -121,68 +138,116 @@ impl<'a> Exchange<'a> {
         }
         let mut lessons: Vec<Vec<&mut [f32]>> = own.iter_mut().map(Lesson::values).collect();
         let total: usize = lessons[0].iter().map(|part| part.len()).sum();
-        let (mut sent, mut received, mut sum, mut scratch) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for start in (0..total).step_by(PART * count) {
-            let length = (PART * count).min(total - start);
+        let Buffers { sent, received, sum, all, scratch } = &mut *self.buffers.borrow_mut();
+        let piece = (PART * count).min(PIECE);
+        for start in (0..total).step_by(piece) {
+            let length = piece.min(total - start);
             let part = |rank: usize| {
                 let part = share(length, count, rank);
                 start + part.start..start + part.end
             };
-            sent.clear();
-            let lengths: Vec<usize> = (0..count)
-                .map(|to| {
-                    let before = sent.len();
-                    lessons.iter().filter(|_| !has_none).for_each(|lesson| write(lesson, part(to), &mut sent));
-                    sent.len() - before
-                })
-                .collect();
+            // What a rank adds itself isn't sent.
             let size = 4 * part(rank).len();
-            let expected: Vec<usize> = nodes.iter().map(|nodes| size * nodes.len()).collect();
-            received.resize(expected.iter().sum(), 0);
-            self.ranks.all_to_all(&sent, &lengths, &mut received, &expected)?;
+            let lengths = others(count, rank, |to| 4 * part(to).len() * nodes[rank].len());
+            let expected = others(count, rank, |from| size * nodes[from].len());
+            let (sent, received) = (grown(sent, lengths.iter().sum()), grown(received, expected.iter().sum()));
+            let mut rest = &mut *sent;
+            for to in (0..count).filter(|&to| to != rank && !has_none) {
+                lessons.iter().for_each(|lesson| write(lesson, part(to), &mut rest));
+            }
+            self.ranks.all_to_all(sent, &lengths, received, &expected)?;
 
-            let known: Vec<(&Range<usize>, &[u8])> = match size {
-                0 => Vec::new(),
-                _ => nodes.iter().flatten().zip(received.chunks_exact(size)).collect(),
-            };
-            sum.clear();
-            sum.resize(part(rank).len(), 0.0);
-            finish(0..slots, &known, &mut sum, &mut scratch);
-            sent.clear();
-            append(&sum, &mut sent);
+            let mut rest = &*received;
+            let mut known = Vec::new();
+            for (from, nodes) in nodes.iter().enumerate() {
+                known.extend(nodes.iter().enumerate().map(|(index, node)| {
+                    let values = match from == rank {
+                        true => Values::Own(&lessons[index], part(rank)),
+                        false => Values::Received(rest.split_off(..size).expect("a part of each node").as_chunks().0),
+                    };
+                    (node, values)
+                }));
+            }
+            let sum = grown(sum, size);
+            finish(0..slots, &known, sum.as_chunks_mut().0, scratch);
             let lengths: Vec<usize> = (0..count).map(|rank| 4 * part(rank).len()).collect();
-            received.resize(4 * length, 0);
-            self.ranks.all_gather(&sent, &mut received, &lengths)?;
-            read(&received, start, &mut lessons[0]);
+            let all = grown(all, 4 * length);
+            self.ranks.all_gather(sum, all, &lengths)?;
+            read(all.as_chunks().0, start, &mut lessons[0]);
         }
         drop(lessons);
         Ok(own.swap_remove(0))
     }
 }
 
-/// The sum of a node, from those of its parts that are known.
-fn finish(node: Range<usize>, known: &[(&Range<usize>, &[u8])], sum: &mut [f32], scratch: &mut Vec<Vec<f32>>) {
-    if sum.is_empty() {
-        return;
+/// What `length` says for each rank but this one.
+fn others(count: usize, rank: usize, length: impl Fn(usize) -> usize) -> Vec<usize> {
+    (0..count).map(|other| if other == rank { 0 } else { length(other) }).collect()
+}
+
+/// The first `length` bytes, whatever they are, of a buffer that grows if it must.
+fn grown(buffer: &mut Vec<u8>, length: usize) -> &mut [u8] {
+    if buffer.len() < length {
+        buffer.resize(length, 0);
     }
+    &mut buffer[..length]
+}
+
+/// The numbers of a node of the tree.
+enum Values<'v> {
+    /// Those in a range of this rank's own.
+    Own(&'v [&'v mut [f32]], Range<usize>),
+    Received(&'v [Number]),
+}
+
+impl Values<'_> {
+    /// Calls `act` with each of `sums` and the number at its place.
+    fn each(&self, sums: &mut [Number], act: impl Fn(&mut Number, f32)) {
+        match self {
+            Self::Received(numbers) => {
+                sums.iter_mut().zip(*numbers).for_each(|(sum, number)| act(sum, f32::from_le_bytes(*number)));
+            }
+            Self::Own(parts, range) => {
+                let mut sums = sums.iter_mut();
+                for (part, range) in pieces(parts.iter().map(|part| (part.len(), part)), range.clone()) {
+                    part[range].iter().zip(&mut sums).for_each(|(&number, sum)| act(sum, number));
+                }
+            }
+        }
+    }
+}
+
+fn set(sum: &mut Number, number: f32) {
+    *sum = number.to_le_bytes();
+}
+
+fn add(sum: &mut Number, number: f32) {
+    set(sum, f32::from_le_bytes(*sum) + number);
+}
+
+/// The sum of a node, from those of its parts that are known.
+fn finish(
+    node: Range<usize>,
+    known: &[(&Range<usize>, Values<'_>)],
+    sum: &mut [Number],
+    scratch: &mut Vec<Vec<Number>>,
+) {
     let values = |node: &Range<usize>| {
         let index = known.binary_search_by_key(&node.start, |(node, _)| node.start).ok()?;
-        (known[index].0 == node).then(|| known[index].1.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)))
+        (known[index].0 == node).then(|| &known[index].1)
     };
     if let Some(values) = values(&node) {
-        sum.iter_mut().zip(values).for_each(|(sum, value)| *sum = value);
-        return;
+        return values.each(sum, set);
     }
     let (left, right) = (node.start..middle(&node), middle(&node)..node.end);
     finish(left, known, sum, scratch);
     if let Some(values) = values(&right) {
-        sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-        return;
+        return values.each(sum, add);
     }
     let mut other = scratch.pop().unwrap_or_default();
-    other.resize(sum.len(), 0.0);
+    other.resize(sum.len(), [0; 4]);
     finish(right, known, &mut other, scratch);
-    sum.iter_mut().zip(&other).for_each(|(sum, value)| *sum += value);
+    Values::Received(&other).each(sum, add);
     scratch.push(other);
 }
 
@@ -200,25 +265,20 @@ fn pieces<'p, T>(
     })
 }
 
-/// Appends the bytes of the numbers in `range`.
-fn write(parts: &[&mut [f32]], range: Range<usize>, bytes: &mut Vec<u8>) {
+/// Writes the numbers in `range` to the beginning of `bytes`, which then are the rest.
+fn write(parts: &[&mut [f32]], range: Range<usize>, bytes: &mut &mut [u8]) {
     for (part, range) in pieces(parts.iter().map(|part| (part.len(), part)), range) {
-        append(&part[range], bytes);
+        let numbers = bytes.split_off_mut(..4 * range.len()).expect("room for a part");
+        numbers.as_chunks_mut().0.iter_mut().zip(&part[range]).for_each(|(number, &value)| set(number, value));
     }
 }
 
-fn append(values: &[f32], bytes: &mut Vec<u8>) {
-    let before = bytes.len();
-    bytes.resize(before + size_of_val(values), 0);
-    let words = bytes[before..].as_chunks_mut().0.iter_mut();
-    words.zip(values).for_each(|(word, value)| *word = value.to_le_bytes());
-}
-
 /// Overwrites the numbers from `start` on.
-fn read(bytes: &[u8], start: usize, parts: &mut [&mut [f32]]) {
-    let mut values = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
-    for (part, range) in pieces(parts.iter_mut().map(|part| (part.len(), part)), start..start + bytes.len() / 4) {
-        part[range].iter_mut().zip(&mut values).for_each(|(own, value)| *own = value);
+fn read(numbers: &[Number], start: usize, parts: &mut [&mut [f32]]) {
+    let mut numbers = numbers.iter();
+    let end = start + numbers.len();
+    for (part, range) in pieces(parts.iter_mut().map(|part| (part.len(), part)), start..end) {
+        part[range].iter_mut().zip(&mut numbers).for_each(|(own, number)| *own = f32::from_le_bytes(*number));
     }
 }
 
@@ -248,21 +308,33 @@ mod tests {
         add_up(node, &mut leaf, &Lesson::add).unwrap()
     }
 
+    /// The sum among ranks is that of one rank.
+    fn check(ranks: usize, slots: usize, lengths: [usize; 2]) {
+        let whole = node(0..slots, lengths);
+        let sums = Together::run(ranks, |ranks| {
+            let exchange = Exchange::new(ranks);
+            let own = || subtrees(slots, &exchange.own(slots)).into_iter().map(|range| node(range, lengths)).collect();
+            // A second time, in memory that was used.
+            [(); 2].map(|()| exchange.add_up(slots, own(), || lesson(7, lengths)).unwrap().gradients)
+        });
+        for sum in sums.into_iter().flatten() {
+            assert!(sum == whole.gradients, "{ranks} ranks, {slots} slots, {lengths:?}");
+        }
+    }
+
+    #[test]
+    fn long_sums_travel_in_pieces() {
+        for (ranks, slots) in [(2, 2), (2, 5), (3, 4)] {
+            check(ranks, slots, [3 * PART + 5, 7]);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
 
         #[test]
-        fn the_sum_is_that_of_one_rank(ranks in 1..9usize, slots in 1..20usize, short in 0..9usize, long in 0..2usize) {
-            let lengths = [short, long * (4 * PART + 7) + short];
-            let whole = node(0..slots, lengths);
-            let sums = Together::run(ranks, |ranks| {
-                let exchange = Exchange::new(ranks);
-                let own = subtrees(slots, &exchange.own(slots)).into_iter().map(|range| node(range, lengths)).collect();
-                exchange.add_up(slots, own, || lesson(7, lengths)).unwrap().gradients
-            });
-            for sum in sums {
-                prop_assert!(sum == whole.gradients);
-            }
+        fn the_sum_is_that_of_one_rank(ranks in 1..9usize, slots in 1..20usize, first in 0..9usize, second in 0..99usize) {
+            check(ranks, slots, [first, second]);
         }
 
         #[test]
