@@ -14,6 +14,7 @@ import json
 import shutil
 import sys
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -26,31 +27,46 @@ from pictures import enliven, pictures, seed_of
 
 def write(network, form, x, path):
     example = (x if form.endswith("dyn") else x[:1],)
+    is_dynamic = form.endswith("dyn")
     if form.startswith("new"):
         extra = dict(dynamo=True, external_data=False, verbose=False)
-        if form.endswith("dyn"):
+        if is_dynamic:
             extra["dynamic_shapes"] = ({0: torch.export.Dim("batch", min=1, max=64)},)
-        torch.onnx.export(network, example, path, **extra)
-        return
-    extra = dict(dynamo=False, input_names=["input"], output_names=["scores"])
-    if form.endswith("dyn"):
-        extra["dynamic_axes"] = {"input": {0: "batch"}, "scores": {0: "batch"}}
-    # The old exporter fails on some calls of PyTorch's fused attention; timm's networks can do without it. Some operators
-    # came with opset 18.
-    fused = [module for module in network.modules() if getattr(module, "fused_attn", False) is True]
-    attempts = [(True, 17), (False, 17), (True, 18)] if fused else [(True, 17), (True, 18)]
-    for attempt, opset in attempts:
-        for module in fused:
-            module.fused_attn = attempt
+        attempts = [(True, extra), (False, extra)]
+    else:
+        extra = dict(dynamo=False, input_names=["input"], output_names=["scores"])
+        if is_dynamic:
+            extra["dynamic_axes"] = {"input": {0: "batch"}, "scores": {0: "batch"}}
+        # Some operators came with opset 18.
+        attempts = [(fused, extra | dict(opset_version=opset)) for fused, opset in ((True, 17), (False, 17), (True, 18))]
+    for number, (is_fused, extra) in enumerate(attempts, 1):
         try:
-            torch.onnx.export(network, example, path, opset_version=opset, **extra)
+            with attention(network, is_fused):
+                torch.onnx.export(network, example, path, **extra)
             return
         except Exception:
-            if (attempt, opset) == attempts[-1]:
+            if number == len(attempts):
                 raise
-        finally:
-            for module in fused:
-                module.fused_attn = True
+
+
+@contextmanager
+def attention(network, is_fused):
+    """Without PyTorch's fused attention, on some calls of which the exporters fail; timm and transformers can do without it."""
+    timms = [module for module in network.modules() if getattr(module, "fused_attn", False) is True]
+    configs = (getattr(module, "config", None) for module in network.modules())
+    others = [config for config in configs if getattr(config, "_attn_implementation", None) == "sdpa"]
+    try:
+        if not is_fused:
+            for module in timms:
+                module.fused_attn = False
+            for config in others:
+                config._attn_implementation = "eager"
+        yield
+    finally:
+        for module in timms:
+            module.fused_attn = True
+        for config in others:
+            config._attn_implementation = "sdpa"
 
 
 def export(network, forms, cache):
