@@ -28,10 +28,10 @@ def pictures(count, side, generator):
     return np.clip(tf.image.resize(coarse, (side, side), "bicubic").numpy(), 0, 255).astype(np.float32)
 
 
-def build(name, side):
+def build(name, side, changed):
     # Without the softmax, so that the scores are the logits.
     make = getattr(keras.applications, name)
-    return make(weights=None, input_shape=(side, side, 3), classes=CLASSES, classifier_activation=None)
+    return make(weights=None, input_shape=(side, side, 3), classes=CLASSES, classifier_activation=None, **changed)
 
 
 def enliven(model, side, generator):
@@ -78,14 +78,14 @@ def write(model, form, side, path):
         model.export(str(path), format="onnx", verbose=False)
 
 
-def export(name, side, forms, folder):
+def export(name, side, changed, forms, folder):
     tried = lambda form: any((folder / f"{form}.{end}").exists() for end in ("onnx", "failed"))
     scored = (folder / "single.npy").exists()
     if scored and all(map(tried, forms)):
         return
     keras.utils.set_random_seed(zlib.crc32(name.encode()) % 2**31)
     generator = np.random.default_rng(zlib.crc32(name.encode()))
-    model = build(name, side)
+    model = build(name, side, changed)
     enliven(model, side, generator)
     x = pictures(2, side, generator)
     for form in (form for form in forms if not tried(form)):
@@ -103,7 +103,7 @@ def export(name, side, forms, folder):
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     try:
-        double = build(name, side)
+        double = build(name, side, changed)
         double.set_weights(model.get_weights())
         np.save(folder / "double.npy", double(x.astype(np.float64), training=False).numpy())
     finally:
@@ -113,12 +113,12 @@ def export(name, side, forms, folder):
 
 
 def main(cache, forms, asked):
-    sides = {f"keras/{name}": (name, side) for name, side in KERAS}
+    known = {f"keras/{name}": (name, side, *(changed or [{}])) for name, side, *changed in KERAS}
     for name in asked:
         print(json.dumps({"begun": name}), flush=True)
         (cache / name).mkdir(parents=True, exist_ok=True)
         try:
-            export(*sides[name], forms, cache / name)
+            export(*known[name], forms, cache / name)
             error = None
         except Exception as failure:
             error = f"{type(failure).__name__}: {failure}"
