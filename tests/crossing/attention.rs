@@ -1,4 +1,7 @@
-//! Transformers from ONNX files, and what explains them, against PyTorch in double precision (`tests/reference/attention`).
+//! Transformers from ONNX files, and what explains them, against PyTorch in double precision (`tests/reference/attention`): small
+//! ones, whose files are stored, and by hand those of full size, which `make.py --full` writes.
+
+use std::path::{Path, PathBuf};
 
 use attribution::certificates::Finding;
 use attribution::methods::{AttentionRollout, GradientAttention, Lrp, Preset};
@@ -11,9 +14,28 @@ use crate::support::{Stored, reference, relative_error};
 /// The largest error allowed, relative to the largest value.
 const DIGITS: f64 = 1e-8;
 
-fn stored(name: &str) -> (Model<f64>, Stored) {
-    let model = Model::load_onnx(reference(&format!("attention/{name}.onnx"))).unwrap().cast();
-    (model, Stored::open(&format!("attention/{name}.safetensors")))
+/// The networks of a folder with attention between all tokens, and those with windows.
+struct Networks {
+    folder: PathBuf,
+    whole: &'static [&'static str],
+    windows: &'static [&'static str],
+}
+
+impl Networks {
+    fn small() -> Self {
+        Self { folder: reference("attention"), whole: &["vit", "vit_mean", "deit_distilled"], windows: &["swin"] }
+    }
+
+    /// Those of full size.
+    fn full() -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/attention");
+        Self { folder, whole: &["vit_tiny", "deit_tiny_distilled"], windows: &["swin_tiny"] }
+    }
+
+    fn stored(&self, name: &str) -> (Model<f64>, Stored) {
+        let model = Model::load_onnx(self.folder.join(format!("{name}.onnx"))).unwrap().cast();
+        (model, Stored::at(&self.folder.join(format!("{name}.safetensors"))))
+    }
 }
 
 fn near(name: &str, what: &str, maps: &[Map<f64>], stored: &Stored) {
@@ -24,10 +46,9 @@ fn near(name: &str, what: &str, maps: &[Map<f64>], stored: &Stored) {
     assert!(error <= DIGITS, "{name}, {what}: {error:e}");
 }
 
-#[test]
-fn maps_of_attention_are_those_of_pytorch() {
-    for name in ["vit", "vit_mean", "deit_distilled"] {
-        let (model, stored) = stored(name);
+fn maps_of_attention_are_those_of_pytorch(networks: &Networks) {
+    for name in networks.whole {
+        let (model, stored) = networks.stored(name);
         let pass = Pass::new(&model, stored.array("images")).unwrap();
         assert!(relative_error(pass.logits(), &stored.array("scores")) <= DIGITS, "{name}");
         near(name, "rollout", &pass.why(0).explain_each(&AttentionRollout::default()).unwrap(), &stored);
@@ -38,11 +59,10 @@ fn maps_of_attention_are_those_of_pytorch() {
     }
 }
 
-#[test]
-fn relevance_is_that_of_pytorch_and_conserved() {
+fn relevance_is_that_of_pytorch_and_conserved(networks: &Networks) {
     let lrp = Lrp { preset: Preset::Epsilon };
-    for name in ["vit", "vit_mean", "deit_distilled", "swin"] {
-        let (model, stored) = stored(name);
+    for name in networks.whole.iter().chain(networks.windows) {
+        let (model, stored) = networks.stored(name);
         let pass = Pass::new(&model, stored.array("images")).unwrap();
         assert!(relative_error(pass.logits(), &stored.array("scores")) <= DIGITS, "{name}");
         for class in 0..3 {
@@ -62,8 +82,30 @@ fn relevance_is_that_of_pytorch_and_conserved() {
 }
 
 #[test]
+fn maps_of_small_networks_are_those_of_pytorch() {
+    maps_of_attention_are_those_of_pytorch(&Networks::small());
+}
+
+#[test]
+fn relevance_of_small_networks_is_that_of_pytorch_and_conserved() {
+    relevance_is_that_of_pytorch_and_conserved(&Networks::small());
+}
+
+#[test]
+#[ignore = "reads what tests/reference/attention/make.py --full writes"]
+fn maps_of_full_networks_are_those_of_pytorch() {
+    maps_of_attention_are_those_of_pytorch(&Networks::full());
+}
+
+#[test]
+#[ignore = "reads what tests/reference/attention/make.py --full writes"]
+fn relevance_of_full_networks_is_that_of_pytorch_and_conserved() {
+    relevance_is_that_of_pytorch_and_conserved(&Networks::full());
+}
+
+#[test]
 fn windows_are_refused_by_the_name_of_their_layer() {
-    let (model, stored) = stored("swin");
+    let (model, stored) = Networks::small().stored("swin");
     let pass = Pass::new(&model, stored.array("images")).unwrap();
     let methods: [&dyn Method<f64>; 2] = [&AttentionRollout::default(), &GradientAttention];
     for method in methods {

@@ -2,12 +2,15 @@
 """Computes the stored maps of small transformers: attention rollout, gradient-weighted attention and AttnLRP.
 
     python tests/reference/attention/make.py
+    python tests/reference/attention/make.py --full
 
 The networks are timm's classes with few channels and random weights, exported in float32 to NET.onnx. The maps are computed
 by automatic differentiation in float64 from the same weights and stored in NET.safetensors, with the images and the scores.
-Needs torch, timm, onnx, numpy and safetensors; downloads nothing. Values were made with PyTorch 2.15.0 and timm 1.0.31.
+With --full, the networks are timm's ViT-Tiny, DeiT-Tiny (distilled) and Swin-Tiny, and the files go to target/attention, where
+`cargo test --test crossing -- --ignored` finds them. Needs torch, timm, onnx, numpy and safetensors; downloads nothing. Values were made with PyTorch 2.15.0 and timm 1.0.31.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 FOLDER = Path(__file__).parent
+FULL = FOLDER.parents[2] / "target/attention"
 EPSILON = 1e-6
 
 
@@ -88,7 +92,8 @@ def attention(module, rules, kept):
     def forward(x, mask=None, **_):
         n, t, c = x.shape
         q, k, v = module.qkv(x).reshape(n, t, 3, module.num_heads, -1).permute(2, 0, 3, 1, 4)
-        e = rules.product(q * module.scale, k.transpose(-2, -1))
+        # As the file has the factor.
+        e = rules.product(q * float(np.float32(module.scale)), k.transpose(-2, -1))
         if hasattr(module, "relative_position_bias_table"):
             e = e + module._get_rel_pos_bias()
             if mask is not None:
@@ -150,33 +155,52 @@ def maps(make, state, images, first, classes):
     return result
 
 
-def main():
+def small():
+    """Name, constructor, number of special tokens (None: attention is within windows), side, noise added to the weights."""
     small = dict(img_size=32, num_classes=3)
     # The factors 1/√d are powers of two, which single precision holds exactly.
     vit = dict(small, patch_size=8, embed_dim=32, depth=3, num_heads=2)
     deit = timm.models.deit.VisionTransformerDistilled
-    networks = [
-        ("vit", lambda: timm.models.VisionTransformer(**vit), 1),
-        ("vit_mean", lambda: timm.models.VisionTransformer(**vit, class_token=False, global_pool="avg"), 0),
-        ("deit_distilled", lambda: deit(**vit), 2),
+    noise = lambda parameter: 0.15
+    return [
+        ("vit", lambda: timm.models.VisionTransformer(**vit), 1, 32, noise),
+        ("vit_mean", lambda: timm.models.VisionTransformer(**vit, class_token=False, global_pool="avg"), 0, 32, noise),
+        ("deit_distilled", lambda: deit(**vit), 2, 32, noise),
         ("swin", lambda: timm.models.SwinTransformer(
-            **small, patch_size=2, embed_dim=8, depths=(2, 2), num_heads=(2, 4), window_size=4), None),
+            **small, patch_size=2, embed_dim=8, depths=(2, 2), num_heads=(2, 4), window_size=4), None, 32, noise),
     ]
+
+
+def full():
+    make = lambda name: lambda: timm.create_model(name, num_classes=3)
+    # As much for an output as in the small networks, whatever the number of inputs.
+    noise = lambda parameter: 0.15 if parameter.ndim < 2 else 0.85 * parameter[0].numel() ** -0.5
+    return [
+        ("vit_tiny", make("vit_tiny_patch16_224"), 1, 224, noise),
+        ("deit_tiny_distilled", make("deit_tiny_distilled_patch16_224"), 2, 224, noise),
+        ("swin_tiny", make("swin_tiny_patch4_window7_224"), None, 224, noise),
+    ]
+
+
+def main():
+    is_full = sys.argv[1:] == ["--full"]
+    folder = FULL if is_full else FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
     timm.layers.set_fused_attn(False)
-    for name, make, first in networks:
+    for name, make, first, side, noise in full() if is_full else small():
         torch.manual_seed(1)
         model = make().eval()
         with torch.no_grad():
             for parameter in model.parameters():
-                parameter += 0.15 * torch.randn_like(parameter)
-        images = torch.randn(2, 3, 32, 32)
-        torch.onnx.export(model, images[:1], FOLDER / f"{name}.onnx", dynamo=False, opset_version=17)
+                parameter += noise(parameter) * torch.randn_like(parameter)
+        images = torch.randn(2, 3, side, side)
+        torch.onnx.export(model, images[:1], folder / f"{name}.onnx", dynamo=False, opset_version=17)
         state = {key: value.double() for key, value in model.state_dict().items()}
         found = maps(make, state, images.double(), first, 3)
-        assert torch.allclose(found["scores"].float(), model(images), atol=1e-4)
+        assert torch.allclose(found["scores"].float(), model(images), atol=1e-4 * float(found["scores"].abs().max()))
         found["images"] = images.double().permute(0, 2, 3, 1)
         arrays = {key: np.ascontiguousarray(value.detach().numpy()) for key, value in found.items()}
-        save_file(arrays, FOLDER / f"{name}.safetensors")
+        save_file(arrays, folder / f"{name}.safetensors")
         print(name, sum(p.numel() for p in model.parameters()), {k: v.shape for k, v in arrays.items()})
 
 

@@ -3,6 +3,8 @@
 #[cfg(feature = "onnx")]
 mod onnx;
 mod op;
+#[cfg(feature = "onnx")]
+mod windows;
 
 use std::fmt;
 

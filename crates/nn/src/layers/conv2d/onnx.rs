@@ -3,6 +3,7 @@
 use std::iter::once;
 
 use super::Conv2d;
+use super::windows::Stack;
 use crate::geometry::{Convolution, Padding};
 use crate::layers::linear::Linear;
 use crate::layers::shape::Flatten;
@@ -18,7 +19,8 @@ impl Onnx for Conv2d {
     }
 }
 
-/// A convolution of an image; of a row `[N, C, 1, 1]`, as in squeeze-and-excitation, a fully connected layer.
+/// A convolution of an image, or of windows that are folded into the batch. Of a row `[N, C, 1, 1]`, as in
+/// squeeze-and-excitation, it is a fully connected layer.
 fn conv(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let x = r.activation(0, "input")?;
     let x = if x.as_row().is_none() { r.arranged("arranged", &x)? } else { x };
@@ -39,14 +41,25 @@ fn conv(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     check_kernel(&r.node, &weight.shape[2..])?;
     let groups = usize::try_from(r.node.integer("group", 1)?).unwrap_or(0);
     let picture = x.as_image().or_else(|| x.as_strip());
-    let extents = picture.map_or([1, 1], |[height, width, _]| [height, width]);
+    let extents = match (&x.shape()[..], picture) {
+        (&[_, _, height, width], None) => [height, width],
+        _ => picture.map_or([1, 1], |[height, width, _]| [height, width]),
+    };
     let Windows { stride, dilation, padding } = Windows::read(&r.node, extents, kernel, x.rank() - 2)?;
-    if picture.is_some() {
-        let conv = Convolution { stride, padding, dilation, groups };
+    let conv = Convolution { stride, padding, dilation, groups };
+    let of_pictures = |r: &mut Reading<'_>, x: &Activation, conv| {
         let layer = Conv2d { out_channels: outputs, kernel, conv, bias: bias.is_some() };
         let weight = in_two_dimensions(&weight, [outputs, group_in], kernel);
-        let source = r.layer_with(layer, &x, once(weight).chain(bias))?;
-        return Ok(r.image_of(&x, source).into());
+        let source = r.layer_with(layer, x, once(weight).chain(bias.clone()))?;
+        Ok::<Activation, NodeError>(r.image_of(x, source))
+    };
+    if picture.is_some() {
+        return Ok(of_pictures(r, &x, conv)?.into());
+    }
+    if x.rank() == 4 && !x.has_batch_first() {
+        let (stack, x, conv) = Stack::of(r, &x, kernel, conv)?;
+        let y = of_pictures(r, &x, conv)?;
+        return stack.apart(r, y);
     }
     if x.as_row() != Some(group_in) || groups != 1 || kernel != [1, 1] || padding != Padding::default() {
         return Err(x.misfit("an image [N, C, H, W], or a row of pixels [N, C, L]"));

@@ -8,7 +8,7 @@ use crate::onnx::prelude::*;
 use crate::onnx::windows::{Windows, check_kernel, convolution, in_two_dimensions, to_oihw};
 
 impl Onnx for ConvTranspose2d {
-    const READS: Reads = &[("ConvTranspose", conv_transpose)];
+    const READS: Reads = &[("ConvTranspose", conv_transpose), ("Col2Im", columns_to_image)];
 
     fn write(&self, w: &mut Writing<'_>) {
         let inputs = w.with_parameters(to_oihw);
@@ -59,4 +59,48 @@ fn conv_transpose(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let weight = in_two_dimensions(&weight, [inputs, group_out], kernel);
     let source = r.layer_with(layer, &x, once(weight).chain(bias))?;
     Ok(r.image_of(&x, source).into())
+}
+
+/// Col2Im: blocks of pixels `[N, C·Kh·Kw, L]` are added up where they lie in an image, by a transposed convolution that puts each
+/// pixel of a block in its place.
+fn columns_to_image(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let x = r.activation(0, "input")?;
+    let pair = |r: &mut Reading<'_>, index, name| {
+        let given = r.integers(index, name)?.unwrap_or_default();
+        match given.iter().map(|&extent| usize::try_from(extent)).collect::<Result<Vec<_>, _>>().as_deref() {
+            Ok(&[rows, columns]) if rows > 0 && columns > 0 => Ok([rows, columns]),
+            _ => Err(NodeError::unsupported(name, &given, "rows and columns")),
+        }
+    };
+    let (size, kernel) = (pair(r, 1, "image_shape")?, pair(r, 2, "block_shape")?);
+    let Windows { stride, dilation, padding } = Windows::read(&r.node, size, kernel, 2)?;
+    let misfit = || x.misfit(format!("blocks of {kernel:?} pixels [N, C·{}·{}, L] of {size:?}", kernel[0], kernel[1]));
+    let area = kernel[0].saturating_mul(kernel[1]);
+    let &[n, inputs, blocks] = &x.shape()[..] else { return Err(misfit()) };
+    let (mut places, mut output_padding) = ([0; 2], [0; 2]);
+    for axis in [0, 1] {
+        let reach = (kernel[axis] - 1).saturating_mul(dilation[axis]).saturating_add(1);
+        let whole = size[axis].saturating_add(padding.total()[axis]);
+        let rest = whole.checked_sub(reach).filter(|_| stride[axis] > 0).ok_or_else(misfit)?;
+        (places[axis], output_padding[axis]) = (rest / stride[axis] + 1, rest % stride[axis]);
+    }
+    if !inputs.is_multiple_of(area) || places[0].saturating_mul(places[1]) != blocks {
+        return Err(misfit());
+    }
+    r.charge(inputs.saturating_mul(area))?;
+    let Value::Activation(x) = r.reshaped(x.into(), &[n, inputs, places[0], places[1]])? else {
+        unreachable!("an activation stays one")
+    };
+    let x = r.arranged("blocks", &x)?;
+    let groups = inputs / area;
+    let layer = ConvTranspose2d {
+        out_channels: groups,
+        kernel,
+        transposed: TransposedConvolution { conv: Convolution { stride, padding, dilation, groups }, output_padding },
+        bias: false,
+    };
+    let is_place = (0..inputs * area).map(|at| if at % area == at / area % area { 1.0 } else { 0.0 });
+    let weight = Constant::floats(&[inputs, 1, kernel[0], kernel[1]], is_place.collect());
+    let source = r.layer_with(layer, &x, once(in_two_dimensions(&weight, [inputs, 1], kernel)))?;
+    Ok(r.image(source).into())
 }

@@ -29,8 +29,6 @@ impl Onnx for Resize {
 fn resize(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let (x, [height, width, _]) = r.image_input()?;
     let to = Resized::read(r, [height, width])?;
-    r.node.only("antialias", 0, "0")?;
-    r.node.only("exclude_outside", 0, "0")?;
     let interpolation = match r.node.text("mode")?.as_deref() {
         None | Some("nearest") => {
             let [rows, columns] = nearest(r, [height, width], &to)?;
@@ -43,7 +41,10 @@ fn resize(r: &mut Reading<'_>) -> Result<Value, NodeError> {
             }
             Interpolation::Nearest
         }
-        Some(mode) => interpolation(&r.node, mode, &to)?,
+        Some(mode) => match interpolation(&r.node, mode, &to)? {
+            Some(interpolation) => interpolation,
+            None => return by_matrices(r, x, mode, &to),
+        },
     };
     let source = r.layer(Resize { size: to.size, interpolation }, &[x.source])?;
     Ok(r.image(source).into())
@@ -138,11 +139,8 @@ fn nearest(r: &mut Reading<'_>, from: [usize; 2], to: &Resized) -> Result<[Vec<u
     }))
 }
 
-fn interpolation(node: &Node<'_>, mode: &str, to: &Resized) -> Result<Interpolation, NodeError> {
-    if to.scale != [None, None] {
-        let supported = "whole numbers of pixels, unless the mode is nearest";
-        return Err(NodeError::unsupported("scales", to.scale, supported));
-    }
+/// Linear or cubic interpolation as the layer has it; `None` if it is another one.
+fn interpolation(node: &Node<'_>, mode: &str, to: &Resized) -> Result<Option<Interpolation>, NodeError> {
     let coordinates = coordinates(node)?;
     let align_corners = coordinates == "align_corners";
     let is_known = match &coordinates[..] {
@@ -150,14 +148,99 @@ fn interpolation(node: &Node<'_>, mode: &str, to: &Resized) -> Result<Interpolat
         "pytorch_half_pixel" => !to.size.contains(&1),
         _ => false,
     };
-    match mode {
-        "linear" if is_known => Ok(Interpolation::Bilinear { align_corners }),
-        "cubic" if is_known && node.float("cubic_coeff_a")?.is_none_or(|coefficient| coefficient == -0.75) => {
-            Ok(Interpolation::Bicubic { align_corners })
+    let is_plain = node.integer("antialias", 0)? == 0 && node.integer("exclude_outside", 0)? == 0;
+    if !is_known || !is_plain || to.scale != [None, None] {
+        return Ok(None);
+    }
+    Ok(match mode {
+        "linear" => Some(Interpolation::Bilinear { align_corners }),
+        "cubic" if node.float("cubic_coeff_a")?.is_none_or(|coefficient| coefficient == -0.75) => {
+            Some(Interpolation::Bicubic { align_corners })
         }
-        _ => {
-            let supported = "nearest, or linear or cubic of coefficient −0.75 (half_pixel or align_corners)";
-            Err(NodeError::unsupported("mode", format_args!("{mode}, {coordinates}"), supported))
+        _ => None,
+    })
+}
+
+/// Any other linear or cubic interpolation: the columns and then the rows, each multiplied by a matrix.
+fn by_matrices(r: &mut Reading<'_>, x: Activation, mode: &str, to: &Resized) -> Result<Value, NodeError> {
+    let kernel = Kernel::read(&r.node, mode)?;
+    let mut x: Value = x.into();
+    for axis in [1, 0] {
+        let matrix = kernel.matrix(r, r.full_shape(&x)[3], to.size[axis], to.scale[axis])?;
+        x = r.product(x, matrix.into())?;
+        x = r.permuted(x, &[0, 1, 3, 2])?;
+    }
+    Ok(x)
+}
+
+/// The weights of pixels by their distance from where an output pixel reads.
+struct Kernel {
+    /// The coefficient of cubic convolution; `None` is linear interpolation.
+    cubic: Option<f64>,
+    coordinates: String,
+    /// Whether an output pixel of a smaller picture is a mean of all pixels that it covers.
+    antialias: bool,
+    /// Whether pixels beyond the edges count for nothing, rather than as the outermost ones.
+    exclude_outside: bool,
+}
+
+impl Kernel {
+    fn read(node: &Node<'_>, mode: &str) -> Result<Self, NodeError> {
+        let coordinates = coordinates(node)?;
+        let cubic = match mode {
+            "linear" => None,
+            "cubic" => Some(node.decimal("cubic_coeff_a", -0.75)?),
+            _ => return Err(NodeError::unsupported("mode", mode, "nearest, linear, cubic")),
+        };
+        let flag = |name| Ok::<bool, NodeError>(node.integer(name, 0)? != 0);
+        Ok(Self { cubic, coordinates, antialias: flag("antialias")?, exclude_outside: flag("exclude_outside")? })
+    }
+
+    /// The weight at a distance in pixels.
+    fn weight(&self, distance: f64) -> f64 {
+        let d = distance.abs();
+        match self.cubic {
+            None => (1.0 - d).max(0.0),
+            Some(a) if d <= 1.0 => ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0,
+            Some(a) if d < 2.0 => ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a,
+            Some(_) => 0.0,
         }
+    }
+
+    /// What each of `to` pixels reads of `from`: a matrix `[from, to]`.
+    fn matrix(&self, r: &mut Reading<'_>, from: usize, to: usize, scale: Option<f64>) -> Result<Constant, NodeError> {
+        if from == 0 {
+            return Err(NodeError::shape("pixels to resize", &[from]));
+        }
+        let exact = scale.map_or(to as f64, |scale| scale * from as f64);
+        let scale = scale.unwrap_or(to as f64 / from as f64);
+        let position: &dyn Fn(f64) -> f64 = match &self.coordinates[..] {
+            "half_pixel" => &|i| (i + 0.5) / scale - 0.5,
+            "pytorch_half_pixel" => &|i| if exact > 1.0 { (i + 0.5) / scale - 0.5 } else { 0.0 },
+            "asymmetric" => &|i| i / scale,
+            "align_corners" => &|i| if exact > 1.0 { i * (from as f64 - 1.0) / (exact - 1.0) } else { 0.0 },
+            found => {
+                let supported = "half_pixel, pytorch_half_pixel, asymmetric, align_corners";
+                return Err(NodeError::unsupported("coordinate_transformation_mode", found, supported));
+            }
+        };
+        let narrow = if self.antialias { scale.min(1.0) } else { 1.0 };
+        let reach = if self.cubic.is_some() { 2.0 } else { 1.0 } / narrow;
+        let last = from as f64 - 1.0;
+        r.charge(from.saturating_mul(to))?;
+        let mut values = vec![0.0_f64; from * to];
+        for i in 0..to {
+            let position = position(i as f64);
+            let pixels = (position - reach).ceil() as i64..=(position + reach).floor() as i64;
+            let read: Vec<(f64, f64)> = pixels
+                .map(|pixel| (pixel as f64, self.weight((pixel as f64 - position) * narrow)))
+                .filter(|(pixel, _)| !self.exclude_outside || (0.0..=last).contains(pixel))
+                .collect();
+            let sum: f64 = read.iter().map(|(_, weight)| weight).sum();
+            for (pixel, weight) in read {
+                values[pixel.clamp(0.0, last) as usize * to + i] += weight / sum;
+            }
+        }
+        Ok(Constant::floats(&[from, to], values.into_iter().map(|value| value as f32).collect()))
     }
 }

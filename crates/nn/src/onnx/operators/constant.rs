@@ -9,6 +9,7 @@ pub(crate) const READS: Reads = &[
     ("CastLike", cast_like),
     ("Constant", constant),
     ("ConstantOfShape", of_shape),
+    ("EyeLike", eye_like),
     ("Identity", |r| r.input(0, "input")),
     ("Range", range),
 ];
@@ -46,18 +47,39 @@ fn of_shape(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     Ok(Constant { shape: extents, values: value.pick(std::iter::repeat_n(0, elements)) }.into())
 }
 
-/// Cast. A value that depends on the image is floating-point, in the model's precision.
-fn cast(r: &mut Reading<'_>) -> Result<Value, NodeError> {
-    let to = r.node.integer("to", 0)?;
-    let (to_floats, to_truth) = match i32::try_from(to).ok().and_then(|to| DataType::try_from(to).ok()) {
-        Some(DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16) => (true, false),
-        Some(DataType::Int32 | DataType::Int64) => (false, false),
-        Some(DataType::Bool) => (false, true),
+/// EyeLike: a matrix of the input's shape with ones on a diagonal, the k-th above the main one.
+fn eye_like(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let x = r.input(0, "input")?;
+    let shape = r.full_shape(&x);
+    let &[rows, columns] = &shape[..] else { return Err(NodeError::shape("a matrix", &shape)) };
+    let above = r.node.integer("k", 0)?;
+    let is_of_integers = match r.node.optional_integer("dtype")? {
+        Some(to) => !target(to)?.0,
+        None => x.as_constant().is_some_and(|x| x.as_integers().is_some()),
+    };
+    r.charge(size(&shape))?;
+    let place = |at: usize| i64::from((at % columns) as i64 - (at / columns) as i64 == above);
+    let values = Values::Integers((0..rows * columns).map(place).collect());
+    let values = if is_of_integers { values } else { Values::Floats(values.to_floats()) };
+    Ok(Constant { shape, values }.into())
+}
+
+/// Whether the numbers of a type are floating-point, and whether they are truth values.
+fn target(to: i64) -> Result<(bool, bool), NodeError> {
+    match i32::try_from(to).ok().and_then(|to| DataType::try_from(to).ok()) {
+        Some(DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16) => Ok((true, false)),
+        Some(DataType::Int32 | DataType::Int64) => Ok((false, false)),
+        Some(DataType::Bool) => Ok((false, true)),
         _ => {
             let supported = "a floating-point type; for constants also 32 or 64 bit integers and bool";
-            return Err(NodeError::unsupported("to", format_args!("type {to}"), supported));
+            Err(NodeError::unsupported("to", format_args!("type {to}"), supported))
         }
-    };
+    }
+}
+
+/// Cast. A value that depends on the image is floating-point, in the model's precision.
+fn cast(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let (to_floats, to_truth) = target(r.node.integer("to", 0)?)?;
     if to_truth {
         let x = r.constant(0, "input")?;
         r.charge(x.values.len())?;

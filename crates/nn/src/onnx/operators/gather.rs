@@ -5,6 +5,7 @@ use crate::onnx::prelude::*;
 pub(crate) const READS: Reads = &[
     ("Expand", expand),
     ("Gather", gather),
+    ("GatherND", gather_nd),
     ("Shape", shape),
     ("Size", number_of_elements),
     ("Slice", slice),
@@ -41,6 +42,25 @@ fn gather(r: &mut Reading<'_>) -> Result<Value, NodeError> {
     let shape = [&dims[..dimension], &indices.shape, &dims[dimension + 1..]].concat();
     let selected = r.select(data, dimension, resolved.into_iter())?;
     r.reshaped(selected, &shape)
+}
+
+/// GatherND: the elements, or slices, at these places of the first dimensions, one for each row of indices.
+fn gather_nd(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    let data = r.input(0, "data")?;
+    r.node.only("batch_dims", 0, "0")?;
+    let (dims, indices) = (r.full_shape(&data), r.constant(1, "indices")?);
+    let misfit = || NodeError::shape(format!("indices [.., {}] or fewer, within the data", dims.len()), &indices.shape);
+    let (&depth, leading) = indices.shape.split_last().filter(|(depth, _)| **depth > 0).ok_or_else(misfit)?;
+    let (outer, inner) = dims.split_at_checked(depth).ok_or_else(misfit)?;
+    let given = indices.as_integers().ok_or_else(misfit)?;
+    let place = |index: &[i64]| {
+        index.iter().zip(outer).try_fold(0, |place, (&index, &extent)| Some(place * extent + resolve(index, extent)?))
+    };
+    let places: Option<Vec<usize>> = given.chunks_exact(depth).map(place).collect();
+    let places = places.ok_or_else(misfit)?;
+    let joined = r.reshaped(data, &[&[outer.iter().product()], inner].concat())?;
+    let selected = r.select(joined, 0, places.into_iter())?;
+    r.reshaped(selected, &[leading, inner].concat())
 }
 
 /// Ranges of dimensions; attributes in the oldest versions.

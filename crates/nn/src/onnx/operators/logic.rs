@@ -10,6 +10,7 @@ pub(crate) const READS: Reads = &[
     ("Equal", |r| compared(r, |a, b| a == b, |a, b| a == b)),
     ("Greater", |r| ordered(r, Comparison { is_less: false, or_equal: false })),
     ("GreaterOrEqual", |r| ordered(r, Comparison { is_less: false, or_equal: true })),
+    ("IsNaN", is_nan),
     ("Less", |r| ordered(r, Comparison { is_less: true, or_equal: false })),
     ("LessOrEqual", |r| ordered(r, Comparison { is_less: true, or_equal: true })),
     ("Not", not),
@@ -94,6 +95,26 @@ fn not(r: &mut Reading<'_>) -> Result<Value, NodeError> {
         Value::Constant(x) => {
             r.charge(x.values.len())?;
             let truth = x.to_floats().into_iter().map(|x| i64::from(x == 0.0)).collect();
+            Ok(Constant { shape: x.shape.clone(), values: Values::Integers(truth) }.into())
+        }
+    }
+}
+
+/// IsNaN. Exporters ask it of a softmax, whose rows are NaN where a mask leaves nothing; the numbers of our layers are finite.
+fn is_nan(r: &mut Reading<'_>) -> Result<Value, NodeError> {
+    match r.input(0, "input")? {
+        Value::Activation(x) => match r.planned(x.source) {
+            Some(Planned { layer: Layer::Softmax(_), .. }) => {
+                Ok(Constant { shape: Vec::new(), values: Values::Integers(vec![0]) }.into())
+            }
+            _ => {
+                let found = format_args!("a value that depends on the image");
+                Err(NodeError::unsupported("the input", found, "a softmax, or a constant"))
+            }
+        },
+        Value::Constant(x) => {
+            r.charge(x.values.len())?;
+            let truth = x.to_floats().into_iter().map(|x| i64::from(x.is_nan())).collect();
             Ok(Constant { shape: x.shape.clone(), values: Values::Integers(truth) }.into())
         }
     }

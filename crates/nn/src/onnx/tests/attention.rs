@@ -128,3 +128,27 @@ fn rows_and_columns_are_pooled_apart() {
     let lengths = ndarray::Array4::from_shape_fn([1, 1, 2, 3], |(n, _, h, w)| x[[n, 0, h, w]].hypot(x[[n, 1, h, w]]));
     close(&reduced("ReduceL2", 1), &lengths);
 }
+
+#[test]
+fn rows_of_a_softmax_that_a_mask_empties_do_not_come_about() {
+    // As torch.export writes attention that masks: a row of which nothing is left would be 0.
+    let softmax = |masked: &str| {
+        vec![
+            ints(node("ReduceMean", "mean", &["x"], "a"), "axes", &[3]),
+            ints(node("Transpose", "tokens", &["a"], "b"), "perm", &[0, 3, 2, 1]),
+            node("Mul", "scaled", &["b", "tenth"], "c"),
+            with(node("Softmax", "softmax", &["c"], "p"), &[("axis", 3)]),
+            node("IsNaN", "empty", &[masked], "d"),
+            node("Where", "y", &["d", "zero", "p"], "y"),
+        ]
+    };
+    let x = pixels([2, 3, 2, 3]);
+    let mean = |n: usize, c: usize, h: usize| 0.1 * (0..3).map(|w| x[[n, c, h, w]]).sum::<f64>() / 3.0;
+    let expected = ndarray::Array4::from_shape_fn([2, 1, 2, 3], |(n, _, h, c)| {
+        mean(n, c, h).exp() / (0..3).map(|c| mean(n, c, h).exp()).sum::<f64>()
+    });
+    let constants = vec![tensor("tenth", &[], &[0.1]), tensor("zero", &[], &[0.0])];
+    close(&computed([2, 3, 2, 3], softmax("p"), constants.clone()).unwrap(), &expected);
+    let refused = computed([2, 3, 2, 3], softmax("c"), constants).unwrap_err().to_string();
+    assert!(refused.contains("`empty` (IsNaN)") && refused.contains("a softmax, or a constant"), "{refused}");
+}

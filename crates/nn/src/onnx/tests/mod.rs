@@ -5,6 +5,7 @@ mod node_cases;
 mod norms;
 mod outputs;
 mod parts;
+mod windows;
 
 use tensor::Tensor;
 
