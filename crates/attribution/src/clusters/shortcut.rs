@@ -8,8 +8,10 @@ use super::spectral::SpectralClusters;
 const LEVEL: f64 = 1e-3;
 /// A map lies in a place if it has at least this fraction there of what the cluster's mean has.
 const FRACTION: f64 = 0.5;
+/// Limit on the share of other classes' pictures that are explained by the place: what explains more of them isn't a class's own.
+const ELSEWHERE: f64 = 0.1;
 
-/// Pictures of one class that are explained by the same place, where pictures of other classes have nothing.
+/// Pictures of one class that are explained by the same place, where few pictures of other classes have anything.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shortcut {
     /// The class.
@@ -31,14 +33,14 @@ pub struct Shortcut {
 }
 
 /// The clusters that look like a shortcut: pictures of one class that are explained by the same place, off the object, where
-/// pictures of other classes have nothing.
+/// few pictures of other classes have anything.
 ///
 /// `outlines` and `labels` have an entry for each picture (`None` for a map that shows nothing), `clusters` for each class the
-/// clusters of its pictures that have an outline, in their order. The place of a cluster are the fewest cells with half of its
-/// mean map. How many pictures of the class have their maps there, and how many others, is compared by Fisher's exact test, for
-/// all clusters at the level 0.001 together (Bonferroni). `off_object` says of pictures, by index, whether their maps lie off
-/// their objects; where nothing is known of the objects, `None`, the place must lie at the border. Of clusters that lie in one
-/// place, the first stands for all.
+/// clusters of its pictures that have an outline, in their order. The place of a cluster is the fewest cells that hold half of
+/// its mean map. Fisher's exact test compares how many pictures of the class and how many others have their maps there, at the
+/// level 0.001 for all clusters together (Bonferroni); at most a tenth of the others may. `off_object` says of pictures, by
+/// index, whether their maps lie off their objects; where nothing is known of the objects, `None`, the place must lie at the
+/// border. Of clusters that lie in one place, the first stands for all.
 #[must_use]
 pub fn shortcuts(
     outlines: &[Option<Outline>],
@@ -67,7 +69,8 @@ pub fn shortcuts(
             let p = tail(pictures.len(), own.len(), elsewhere, others);
             let is_known = |known: &Shortcut| known.class == class && shared(&known.pictures, &pictures);
             let is_off = off_object(&pictures).unwrap_or_else(|| place.is_at_the_border());
-            if p * tests as f64 <= LEVEL && is_off && !found.iter().any(is_known) {
+            let is_own = elsewhere as f64 <= ELSEWHERE * others as f64;
+            if p * tests as f64 <= LEVEL && is_own && is_off && !found.iter().any(is_known) {
                 let (of, place) = (own.len(), place.name());
                 found.push(Shortcut { class, cluster, pictures, of, elsewhere, others, place, p });
             }
@@ -138,6 +141,29 @@ mod tests {
         };
         let clusters: Vec<SpectralClusters> = (0..4).map(of).collect();
         shortcuts(&outlines, &labels, &clusters, |_| off)
+    }
+
+    /// A place that explains all pictures of a class, but one in six of the others, too, isn't the class's own.
+    #[test]
+    fn a_place_that_other_classes_share_is_no_shortcut() {
+        let spot = |corner: bool| {
+            let at = |y: usize, x: usize| if corner { y < 2 && x >= 10 } else { y >= 4 && x < 4 };
+            Outline::of(Array2::from_shape_fn((12, 12), |(y, x)| f32::from(u8::from(at(y, x)))).view())
+        };
+        let named = |shared: usize| {
+            let outlines: Vec<_> = (0..30).map(|_| spot(true)).chain((0..60).map(|i| spot(i < shared))).collect();
+            let labels: Vec<usize> = (0..90).map(|index| usize::from(index >= 30)).collect();
+            let all = |class: usize| -> Vec<f64> {
+                let own = outlines.iter().zip(&labels).filter(|(_, label)| **label == class);
+                own.flat_map(|(outline, _)| outline.as_ref().unwrap().cells().to_vec()).collect()
+            };
+            let clusters = [all(0), all(1)].map(|rows| {
+                SpectralClusters::of(Array2::from_shape_vec((rows.len() / 144, 144), rows).unwrap().view(), 0)
+            });
+            shortcuts(&outlines, &labels, &clusters, |_| None).iter().any(|found| found.class == 0)
+        };
+        assert_eq!([0, 6, 10].map(named), [true, true, false]);
+        assert!(tail(30, 30, 10, 60) < 1e-6, "although chance doesn't explain it");
     }
 
     #[test]
