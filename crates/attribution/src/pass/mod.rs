@@ -5,6 +5,7 @@ mod input;
 mod predictions;
 #[cfg(test)]
 mod shared;
+mod shares;
 mod support;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use tensor::{Tape, Tensor};
 pub(crate) use gradients::Reading;
 pub use input::Input;
 pub use predictions::{Prediction, Says};
+pub(crate) use shares::{Shares, misfit};
 pub(crate) use support::{of_image, one_of, softmax};
 pub(crate) use variants::{Runner, Variants};
 

@@ -1,6 +1,7 @@
 //! Many variants of one image, run through the model in batches.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::rc::Rc;
 
 use ndarray::ArrayView3;
 use nn::{Mode, Model, ModelError, Real};
@@ -8,6 +9,7 @@ use tensor::{Exact, Keep, Tape, Tensor};
 
 use crate::error::ExplainError;
 use crate::map::{Map, Origin, Verdict};
+use crate::pass::Shares;
 use crate::progress::{Progress, Watch};
 use crate::target::Resolved;
 
@@ -23,17 +25,43 @@ pub(crate) struct Variants<'v, T> {
     pub(crate) count: usize,
 }
 
+impl<T: Real> Variants<'_, T> {
+    /// The variants of each batch.
+    fn spans(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let count = self.count;
+        (0..count).step_by(BATCH).map(move |first| first..(first + BATCH).min(count))
+    }
+
+    /// A batch `[M, h, w, C]`: `write(k, values)` turns a copy of the original into variant k.
+    fn batch(&self, span: &Range<usize>, mut write: impl FnMut(usize, &mut [T])) -> Tensor<T> {
+        let (h, w, c) = self.original.dim();
+        let original = self.original.as_slice().expect("contiguous");
+        let mut batch = Tensor::scratch([span.len(), h, w, c]);
+        for (k, values) in span.clone().zip(batch.make_mut().chunks_exact_mut(original.len())) {
+            values.copy_from_slice(original);
+            write(k, values);
+        }
+        batch
+    }
+}
+
 /// Runs variants in batches, and reports the progress.
 pub(crate) struct Runner<'w> {
     watch: Option<Watch<'w>>,
     progress: Progress,
     /// Whether the network's output was infinite or NaN for a variant.
     is_broken: bool,
+    /// If several workers compute the scores.
+    shares: Option<Rc<Shares>>,
 }
 
 impl<'w> Runner<'w> {
     pub(crate) fn new(total: usize, watch: Option<Watch<'w>>) -> Self {
-        Self { watch, progress: Progress { done: 0, total }, is_broken: false }
+        Self { watch, progress: Progress { done: 0, total }, is_broken: false, shares: None }
+    }
+
+    pub(crate) fn sharing(self, shares: Option<Rc<Shares>>) -> Self {
+        Self { shares, ..self }
     }
 
     /// Reports that `images` more images have been run.
@@ -61,15 +89,23 @@ impl<'w> Runner<'w> {
         &mut self,
         target: &Resolved<T>,
         variants: &Variants<'_, T>,
-        write: impl FnMut(usize, &mut [T]),
+        mut write: impl FnMut(usize, &mut [T]),
         run: impl Fn(Tensor<T>) -> Result<Tensor<T>, ModelError>,
     ) -> Result<Vec<T>, ExplainError> {
         let mut scores = Vec::with_capacity(variants.count);
-        self.batches(variants, write, |_, batch| {
-            let rows = vec![variants.image; batch.shape()[0]];
-            scores.extend(target.scores(&run(batch)?, &rows)?);
-            Ok(())
-        })?;
+        for span in variants.spans() {
+            let size = span.len();
+            if let Some(shares) = &self.shares
+                && let Some(known) = shares.next::<T>(size)?
+            {
+                scores.extend(known);
+                continue;
+            }
+            let found = target.scores(&run(variants.batch(&span, &mut write))?, &vec![variants.image; size])?;
+            self.shares.iter().for_each(|shares| shares.keep(&found));
+            scores.extend(found);
+            self.advance(size)?;
+        }
         self.is_broken |= scores.iter().any(|score| !score.is_finite());
         Ok(scores)
     }
@@ -80,44 +116,19 @@ impl<'w> Runner<'w> {
         model: &Model<T>,
         target: &Resolved<T>,
         variants: &Variants<'_, T>,
-        write: impl FnMut(usize, &mut [T]),
+        mut write: impl FnMut(usize, &mut [T]),
         mut take: impl FnMut(usize, &[T]),
     ) -> Result<(), ExplainError> {
-        let mut is_broken = false;
-        self.batches(variants, write, |first, batch| {
-            let rows = vec![variants.image; batch.shape()[0]];
+        for span in variants.spans() {
             let tape = Tape::keeping(Keep::Needed);
-            let forward = model.forward_to(target.layer, &tape, batch, Mode::Evaluation)?;
-            let seed = target.seed(forward.logits.value(), &rows)?;
+            let forward = model.forward_to(target.layer, &tape, variants.batch(&span, &mut write), Mode::Evaluation)?;
+            let seed = target.seed(forward.logits.value(), &vec![variants.image; span.len()])?;
             let mut gradients = tape.backward_from(&forward.logits, seed, &Exact, [&forward.input])?;
             let gradients = gradients.take(&forward.input).expect("requested");
-            is_broken |= gradients.as_slice().iter().any(|g| !g.is_finite());
+            self.is_broken |= gradients.as_slice().iter().any(|g| !g.is_finite());
             let each = gradients.as_slice().chunks_exact(variants.original.len());
-            each.enumerate().for_each(|(index, gradient)| take(first + index, gradient));
-            Ok(())
-        })?;
-        self.is_broken |= is_broken;
-        Ok(())
-    }
-
-    /// Calls `run` with batches `[M, h, w, C]` of variants, and the index of the first variant in each batch.
-    fn batches<T: Real>(
-        &mut self,
-        variants: &Variants<'_, T>,
-        mut write: impl FnMut(usize, &mut [T]),
-        mut run: impl FnMut(usize, Tensor<T>) -> Result<(), ExplainError>,
-    ) -> Result<(), ExplainError> {
-        let (h, w, c) = variants.original.dim();
-        let original = variants.original.as_slice().expect("contiguous");
-        for first in (0..variants.count).step_by(BATCH) {
-            let size = BATCH.min(variants.count - first);
-            let mut batch = Tensor::scratch([size, h, w, c]);
-            for (index, values) in batch.make_mut().chunks_exact_mut(original.len()).enumerate() {
-                values.copy_from_slice(original);
-                write(first + index, values);
-            }
-            run(first, batch)?;
-            self.advance(size)?;
+            span.clone().zip(each).for_each(|(k, gradient)| take(k, gradient));
+            self.advance(span.len())?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 mod method;
 
 use std::fmt;
+use std::rc::Rc;
 
 use ndarray::{Array2, ArrayView3};
 use nn::{Real, Source};
@@ -17,7 +18,7 @@ pub use method::{About, Cost, LooksAt, Method};
 use crate::error::ExplainError;
 use crate::layer::LayerRef;
 use crate::map::{Map, Quantity};
-use crate::pass::{Pass, Reading, Runner, of_image};
+use crate::pass::{Pass, Reading, Runner, Shares, misfit, of_image};
 use crate::rules::Coverage;
 use crate::target::{Resolved, Seed, Target};
 
@@ -41,6 +42,8 @@ pub struct Question<'p, T: Real = f32> {
     target: Target<T>,
     layers: Vec<LayerRef<'p>>,
     watch: Option<Watch<'p>>,
+    /// If several workers run the network for the method.
+    shares: Option<Rc<Shares>>,
 }
 
 impl<'p, T: Real> Question<'p, T> {
@@ -84,6 +87,46 @@ impl<'p, T: Real> Question<'p, T> {
     /// to the model, or `watch` stopped it.
     pub fn explain_each(&self, method: &dyn Method<T>) -> Result<Vec<Map<T>>, ExplainError> {
         method.explain(self)
+    }
+
+    /// What worker `worker` of `count` computes for a method that runs the network for scores many times, such as RISE, occlusion and
+    /// Score-CAM: the scores of every `count`th batch. [`explain_from`](Self::explain_from) makes the answer of all shares.
+    ///
+    /// ```
+    /// # use attribution::{Pass, methods::Rise};
+    /// # use nn::{Model, layers::{Conv2d, GlobalAvgPool, Linear, Relu}};
+    /// # use tensor::Tensor;
+    /// # let model = Model::builder([16, 16, 1]).layer("conv1", Conv2d::new(8, 3)).layer("relu1", Relu)
+    /// #     .layer("gap", GlobalAvgPool).layer("fc", Linear::new(3)).build(7)?;
+    /// # let pass = Pass::new(&model, Tensor::from_fn([16, 16, 1], |i| (i as f32).sin()))?;
+    /// let (question, rise) = (pass.why(2), Rise { masks: 50, ..Rise::default() });
+    /// // On two machines, say:
+    /// let shares = [question.share(&rise, 0, 2)?, question.share(&rise, 1, 2)?];
+    /// let map = question.explain_from(&rise, &shares)?;
+    /// assert_eq!(map[0], question.explain(&rise)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The same as for [`explain_each`](Self::explain_each); if there is no such worker.
+    pub fn share(&self, method: &dyn Method<T>, worker: usize, count: usize) -> Result<Vec<T>, ExplainError> {
+        if worker >= count {
+            return Err(ExplainError::Setting(format!("expected a worker below {count}, found {worker}")));
+        }
+        let shares = Rc::new(Shares::of_worker(worker, count));
+        method.explain(&Self { shares: Some(shares.clone()), ..self.clone() })?;
+        Ok(shares.left())
+    }
+
+    /// The answers for all images from what workers computed, in the workers' order: the same to the last bit as
+    /// [`explain_each`](Self::explain_each)'s, and without running the network for scores.
+    ///
+    /// # Errors
+    /// The same as for [`explain_each`](Self::explain_each); if these aren't all shares of this question.
+    pub fn explain_from(&self, method: &dyn Method<T>, shares: &[Vec<T>]) -> Result<Vec<Map<T>>, ExplainError> {
+        let shares = Rc::new(Shares::of_all(shares));
+        let maps = method.explain(&Self { shares: Some(shares.clone()), ..self.clone() })?;
+        if shares.left::<T>().is_empty() { Ok(maps) } else { Err(misfit()) }
     }
 
     /// The gradient at each image under a backward rule.
@@ -170,7 +213,7 @@ impl<'p, T: Real> Question<'p, T> {
 
     /// The same question about other images, unwatched.
     pub(crate) fn on<'q>(&'q self, pass: &'q Pass<'q, T>) -> Question<'q, T> {
-        Question { pass, target: self.target.clone(), layers: self.layers.clone(), watch: None }
+        Question { pass, target: self.target.clone(), layers: self.layers.clone(), watch: None, shares: None }
     }
 
     /// The maps of the layer, or the mean over several layers.
@@ -223,7 +266,7 @@ impl<'p, T: Real> Question<'p, T> {
 
     /// A runner for `each` variants of every image.
     pub(crate) fn runner(&self, each: usize) -> Runner<'p> {
-        Runner::new(self.pass.images() * each, self.watch)
+        Runner::new(self.pass.images() * each, self.watch).sharing(self.shares.clone())
     }
 }
 
@@ -237,6 +280,6 @@ impl<T: Real> Pass<'_, T> {
     /// Asks why the network gives this score; a [`Method`] answers.
     #[must_use]
     pub fn why(&self, target: impl Into<Target<T>>) -> Question<'_, T> {
-        Question { pass: self, target: target.into(), layers: vec![LayerRef::Last], watch: None }
+        Question { pass: self, target: target.into(), layers: vec![LayerRef::Last], watch: None, shares: None }
     }
 }

@@ -4,6 +4,9 @@ mod attention;
 mod backward;
 mod full_gradient;
 
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
 use ndarray::{Array2, Array3, ArrayView3};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -13,6 +16,7 @@ pub(super) use attention::{attention_of, heads_of, on_patches, with_transformers
 pub(super) use backward::{BOUND, arriving, convolution, taps, transposed, with_network};
 
 use super::{GradCam, Gradient, LITERAL, all};
+use crate::progress::Progress;
 use crate::testing::{INPUT, images, model, wave};
 use crate::{Map, Method, Pass, Target};
 
@@ -23,6 +27,46 @@ fn every_method_agrees_with_its_paper_read_literally() {
         println!("{name}");
         check();
     }
+}
+
+/// Workers share the runs for scores, each variant once, and the maps are the same to the last bit.
+#[test]
+fn every_method_gives_the_same_maps_from_workers_shares() {
+    let runs = Cell::new(0);
+    let watch = |progress: Progress| {
+        runs.set(runs.get().max(progress.done));
+        ControlFlow::Continue(())
+    };
+    with_pass(|pass| {
+        let question = pass.why(1).watched(&watch);
+        let mut shared = Vec::new();
+        for method in all::<f64>() {
+            let whole = question.explain_each(&*method);
+            let Ok(whole) = whole else { continue };
+            for count in [1, 3] {
+                let mut all = 0;
+                let share = |worker| {
+                    runs.set(0);
+                    let share = question.share(&*method, worker, count).unwrap();
+                    all += runs.get();
+                    share
+                };
+                let shares: Vec<Vec<f64>> = (0..count).map(share).collect();
+                if shares.iter().all(Vec::is_empty) {
+                    continue;
+                }
+                let scores: usize = shares.iter().map(Vec::len).sum();
+                runs.set(0);
+                assert_eq!(question.explain_from(&*method, &shares).unwrap(), whole, "{}", method.about().id);
+                assert!(question.explain_from(&*method, &shares[1..]).is_err(), "{}", method.about().id);
+                if runs.get() == 0 && count == 3 {
+                    assert_eq!(all, scores, "{}", method.about().id);
+                    shared.push(method.about().id);
+                }
+            }
+        }
+        assert_eq!(shared, ["score-cam", "ablation-cam", "occlusion", "rise", "shapley"]);
+    });
 }
 
 /// Asserts that two maps `[h, w]` agree to ten digits of the largest value.
