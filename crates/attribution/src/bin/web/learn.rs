@@ -5,7 +5,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use attribution::methods::GradCam;
 use attribution::{Pass, Photo};
 use ndarray::ArrayView3;
-use nn::data::{LabelledImages, fashion_mnist};
+use nn::data::LabelledImages;
 use nn::layers::{BatchNorm, Conv2d, Flatten, GlobalAvgPool, Linear, MaxPool, Relu};
 use nn::optim::{Adam, Decay, Optimizer, Schedule, Sgd};
 use nn::train::{Bookmark, Trainer, Training, evaluate};
@@ -25,8 +25,6 @@ const MAX_CHANNELS: usize = 128;
 const MAX_BLOCKS: usize = 8;
 /// The pictures that are watched.
 const WATCHED: usize = 10;
-/// The pictures that the network is tried on while it learns.
-const TRIED: usize = 300;
 /// More than anybody waits for.
 const EPOCHS: usize = 100_000;
 
@@ -40,7 +38,7 @@ pub(crate) struct Settings {
     optimizer: Kind,
     batch: usize,
     seed: u64,
-    data: Data,
+    pictures: Pictures,
 }
 
 /// A convolution, 3×3, then ReLU.
@@ -62,15 +60,15 @@ enum Kind {
     Adam,
 }
 
+/// Grey pictures, whose pixels are the bytes of the message.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum Data {
-    Garments,
-    /// Pictures of the user's, grey, which are the bytes of the message, with the class of each.
-    Own {
-        classes: Vec<String>,
-        labels: Vec<usize>,
-    },
+#[serde(deny_unknown_fields)]
+struct Pictures {
+    classes: Vec<String>,
+    /// The class of each picture.
+    labels: Vec<usize>,
+    /// Number of pictures at the end that the network doesn't learn from, but is tried on.
+    tried: usize,
 }
 
 /// A training.
@@ -89,17 +87,14 @@ pub(crate) struct Learn {
 impl Learn {
     /// A network with random weights.
     pub(crate) fn new(settings: &Settings, bytes: &[u8]) -> Result<Self, Failure> {
-        let Settings { blocks, optimizer, batch, seed, data, .. } = settings;
-        let (images, tried) = match data {
-            Data::Garments => {
-                let test = fashion_mnist::test();
-                (fashion_mnist::train().clone(), test.subset(&(0..TRIED.min(test.len())).collect::<Vec<_>>()))
-            }
-            Data::Own { classes, labels } => {
-                let shape = [labels.len(), SIDE, SIDE, 1];
-                let own = LabelledImages::new(bytes.to_vec(), shape, labels.clone(), classes.clone())?;
-                (own.clone(), own)
-            }
+        let Settings { blocks, optimizer, batch, seed, pictures, .. } = settings;
+        let Pictures { classes, labels, tried } = pictures;
+        let all = LabelledImages::new(bytes.to_vec(), [labels.len(), SIDE, SIDE, 1], labels.clone(), classes.clone())?;
+        let learnt = labels.len().saturating_sub(*tried);
+        let part = |indices: std::ops::Range<usize>| all.subset(&indices.collect::<Vec<_>>());
+        let (images, tried) = match tried {
+            0 => (all.clone(), all),
+            _ => (part(0..learnt), part(learnt..labels.len())),
         };
         if images.class_names().len() < 2 || images.is_empty() {
             return Err("a network learns to tell classes apart: it needs pictures of at least two".into());

@@ -25,7 +25,7 @@ use std::cell::RefCell;
 use std::panic;
 
 use learn::Learn;
-use message::{Ask, Reply};
+use message::{Ask, Reply, Wanted};
 use terminal::Failure;
 use why::Why;
 
@@ -52,7 +52,12 @@ impl Work {
                 self.why()?.network()
             }
             Ask::Photo { name } => self.why()?.photo(&name, bytes),
-            Ask::Explain { method, target, layer } => self.why()?.explain(&method, target, layer.as_deref()),
+            Ask::Explain { method, target, layer, shares } => {
+                self.why()?.explain(&Wanted { method, target, layer }, &message::floats(bytes, &shares)?)
+            }
+            Ask::Share { method, target, layer, worker, count } => {
+                self.why()?.share(&Wanted { method, target, layer }, worker, count)
+            }
             Ask::Certify { target } => self.why()?.certify(&target),
             Ask::Record { explained } => self.why()?.record(&explained),
             Ask::Begin { settings } => {

@@ -24,13 +24,21 @@ pub(crate) enum Ask {
     Prepare { mean: Vec<f32>, std: Vec<f32>, classes: Vec<String> },
     /// Looks at a picture.
     Photo { name: String },
-    /// A map of the picture.
-    Explain { method: String, target: Asked, layer: Option<String> },
+    /// A map of the picture; if several workers computed its scores, those are the bytes, and this many are each one's.
+    Explain {
+        method: String,
+        target: Asked,
+        layer: Option<String>,
+        #[serde(default)]
+        shares: Vec<usize>,
+    },
+    /// The scores that a worker computes for such a map.
+    Share { method: String, target: Asked, layer: Option<String>, worker: usize, count: usize },
     /// Checks what theory says of the picture's scores.
     Certify { target: Asked },
     /// The record of maps, as `glassbox verify` reads it.
     Record { explained: Vec<Wanted> },
-    /// Begins a training; the user's own pictures are the bytes.
+    /// Begins a training; the pictures are the bytes.
     Begin { settings: Settings },
     /// Takes steps.
     Train { steps: usize, learning_rate: f64 },
@@ -52,7 +60,7 @@ pub(crate) enum Ask {
     Check { x: Vec<f64>, mistake: Mistake },
 }
 
-/// A map that is to be recorded.
+/// A map that is asked for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
@@ -92,6 +100,16 @@ pub(crate) fn read(message: &[u8]) -> Result<(Ask, &[u8]), Failure> {
     let length = u32::from_le_bytes(*length) as usize;
     let (json, bytes) = rest.split_at_checked(length).ok_or("a message without its JSON")?;
     Ok((serde_json::from_slice(json)?, bytes))
+}
+
+/// Bytes as lists of numbers, of these lengths.
+pub(crate) fn floats(bytes: &[u8], lengths: &[usize]) -> Result<Vec<Vec<f32>>, Failure> {
+    let mut values = bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+    let list = |&length: &usize| {
+        let list: Vec<f32> = values.by_ref().take(length).collect();
+        if list.len() == length { Ok(list) } else { Err("fewer numbers than were announced".into()) }
+    };
+    lengths.iter().map(list).collect()
 }
 
 /// A reply as JavaScript reads it; a failure is an object with a sentence, `failed`.

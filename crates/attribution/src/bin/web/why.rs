@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use attribution::methods::{all, parse};
 use attribution::question::{About, Cost};
-use attribution::{LayerRef, Map, Pass, Photo, Placement, Quantity, Says};
+use attribution::{LayerRef, Pass, Photo, Placement, Quantity, Question, Says};
 use image::RgbImage;
 use nn::data::Normalization;
 use nn::onnx::{OnnxError, OnnxOptions};
@@ -28,6 +28,9 @@ const OFFERED: usize = 5;
 
 const QUANTITIES: [Quantity; 4] =
     [Quantity::Evidence, Quantity::Contribution, Quantity::Sensitivity, Quantity::Magnitude];
+
+/// Methods that take scores of many variants alone, so that workers can share the work.
+const SHARED: [&str; 5] = ["score-cam", "ablation-cam", "occlusion", "rise", "shapley"];
 
 /// A network, and what it saw last.
 pub(crate) struct Why {
@@ -89,7 +92,7 @@ impl Why {
             let about @ About { id, title, source, tells, does_not_tell, cost, .. } = method.about();
             json!({
                 "id": id, "title": title, "source": source, "tells": tells, "not": does_not_tell,
-                "layered": about.takes_layer(), "slow": *cost != Cost::OnePass,
+                "layered": about.takes_layer(), "slow": *cost != Cost::OnePass, "shared": SHARED.contains(&about.id),
             })
         });
         Ok(said(json!({
@@ -142,11 +145,13 @@ impl Why {
         Ok(reply)
     }
 
-    /// The map of a method, for a target.
-    pub(crate) fn explain(&self, method: &str, target: Asked, layer: Option<&str>) -> Result<Reply, Failure> {
-        let seen = self.seen()?;
-        let method = parse::<f32>(method)?;
-        let map = seen.map(&*method, &target, layer)?;
+    /// The map of a method, for a target, from what several workers computed, if they did.
+    pub(crate) fn explain(&self, wanted: &Wanted, shares: &[Vec<f32>]) -> Result<Reply, Failure> {
+        let (method, target) = (parse::<f32>(&wanted.method)?, &wanted.target);
+        let map = match shares {
+            [] => self.asked(wanted)?.explain(&*method)?,
+            _ => self.asked(wanted)?.explain_from(&*method, shares)?.swap_remove(0),
+        };
         let values = map.per_cell();
         let most = values.iter().filter(|value| value.is_finite()).fold(0.0_f32, |most, value| most.max(value.abs()));
         let cells = match map.placement() {
@@ -175,6 +180,15 @@ impl Why {
         Ok(reply)
     }
 
+    /// The scores that a worker computes for a map.
+    pub(crate) fn share(&self, wanted: &Wanted, worker: usize, count: usize) -> Result<Reply, Failure> {
+        let method = parse::<f32>(&wanted.method)?;
+        let mut reply = Reply::default();
+        let scores = self.asked(wanted)?.share(&*method, worker, count)?;
+        reply.json = json!({ "scores": reply.floats(scores) });
+        Ok(reply)
+    }
+
     /// What theory says of a score, checked.
     pub(crate) fn certify(&self, target: &Asked) -> Result<Reply, Failure> {
         let seen = self.seen()?;
@@ -188,12 +202,19 @@ impl Why {
         let seen = self.seen()?;
         let model = Hashed { file: self.file.clone(), sha256: of_model(self.model)? };
         let mut record = Record::new(model, Hashed::picture(&seen.file, &seen.picture));
-        for Wanted { method, target, layer } in wanted {
-            let method = parse::<f32>(method)?;
-            let map = seen.map(&*method, target, layer.as_deref())?;
+        for wanted in wanted {
+            let (method, target) = (parse::<f32>(&wanted.method)?, &wanted.target);
+            let map = self.asked(wanted)?.explain(&*method)?;
             record.explanations.push(Explained::new(&*method, self.model, target, &target.words(self.model), &map));
         }
         Ok(said(json!({ "record": serde_json::to_string_pretty(&record)? + "\n" })))
+    }
+
+    /// What is asked about the picture.
+    fn asked<'a>(&'a self, Wanted { target, layer, .. }: &'a Wanted) -> Result<Question<'a>, Failure> {
+        let seen = self.seen()?;
+        let question = seen.pass.why(target.target(&seen.scene())?).watched(&tell);
+        Ok(layer.iter().fold(question, |question, layer| question.at(LayerRef::Name(layer))))
     }
 
     fn seen(&self) -> Result<&Seen, Failure> {
@@ -202,12 +223,6 @@ impl Why {
 }
 
 impl Seen {
-    fn map(&self, method: &dyn attribution::Method, target: &Asked, layer: Option<&str>) -> Result<Map, Failure> {
-        let question = self.pass.why(target.target(&self.scene())?);
-        let question = layer.into_iter().fold(question, |question, layer| question.at(LayerRef::Name(layer)));
-        Ok(question.watched(&tell).explain(method)?)
-    }
-
     fn scene(&self) -> Scene<'_> {
         Scene { picture: &self.picture, other: None }
     }

@@ -1,15 +1,14 @@
 'use strict';
 // Several photographs: each with its likeliest class and where the network looked, computed by several workers.
 
-const GALLERY = { workers: 3, most: 500 };
+const GALLERY = { most: 500 };
 let galleryTurn = 0;
 
 async function gallery(files) {
   const turn = ++galleryTurn, left = files.slice(0, GALLERY.most), all = left.length, began = performance.now();
   await why.loading;
   if (!why.engine || !why.network.normalized) return;
-  const { prepare } = why.engine, count = clamp((navigator.hardwareConcurrency || 2) - 1, 1, Math.min(GALLERY.workers, all));
-  const engines = Array.from({ length: count }, () => new Engine(prepare));
+  const engines = Array.from({ length: workersFor(all) }, () => new Engine(why.engine.prepare));
   $('why-gallery').replaceChildren();
   $('why-gallery').hidden = false;
   let done = 0;

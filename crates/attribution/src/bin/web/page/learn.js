@@ -1,7 +1,6 @@
 'use strict';
 // Watch it learn: a training that can be paused, stepped and changed.
 
-const SIDE = 28;
 const learn = {
   engine: null,
   running: false,
@@ -10,7 +9,9 @@ const learn = {
   steps: [],
   looked: null,
   blocks: [],
-  /** The user's own classes and the labels of their pictures, which are `bytes`. */
+  /** The set of pictures that it learns from. */
+  set: 'garments',
+  /** The user's own classes and the labels of their pictures, whose pixels are `bytes`. */
   own: null,
   bytes: null,
   /** Counts beginnings, so that what belongs to an earlier one is dropped. */
@@ -28,16 +29,17 @@ async function learnBegin() {
   learnSay('Preparing…', true);
   learnProblem('');
   try {
-    const settings = learnSettings(), { bytes } = learn;
+    const set = $('learn-pictures').value, { pictures, pixels } = await picturesOf(set);
+    if (turn !== learn.turn) return;
     learn.engine?.end('Started over.');
-    learn.engine = new Engine([[{ ask: 'begin', settings }, () => bytes]]);
+    learn.engine = new Engine([[{ ask: 'begin', settings: { ...learnSettings(), pictures } }, () => pixels]]);
     const begun = await learn.engine.ready;
     if (turn !== learn.turn) return;
-    learn.begun = begun;
+    Object.assign(learn, { begun, set });
     keepColours(begun);
     writeAddress();
-    $('learn-from').hidden = learn.own !== null;
     learnTiles();
+    learnWords();
     learnSize();
     learnCurves();
     await learnLook();
@@ -116,7 +118,7 @@ function learnFailed(error) {
 // ---- Events ----
 
 function learnShow() {
-  if (learn.begun || learn.engine) return;
+  if (learn.turn) return;
   readAddress();
   learnBlocks();
   learnRate();
@@ -130,7 +132,7 @@ function learnRate() {
 async function learnSave(onnx) {
   try {
     const { file } = await learn.engine.ask({ ask: 'save', onnx });
-    download(onnx ? 'garments.onnx' : 'garments.safetensors', file, 'application/octet-stream');
+    download(`${learn.set}.${onnx ? 'onnx' : 'safetensors'}`, file, 'application/octet-stream');
   } catch (error) {
     learnProblem(error.message);
   }
@@ -141,6 +143,6 @@ $('learn-step').onclick = async () => { if (await learnSteps(1)) await learnLook
 $('learn-again').onclick = learnBegin;
 $('learn-rate').oninput = () => { learnRate(); writeAddress(); };
 $('learn-add').onclick = () => learnChange(() => learn.blocks.push({ channels: 16, norm: true, pool: false }));
-for (const id of ['learn-average', 'learn-optimizer', 'learn-batch', 'learn-seed']) $(id).onchange = () => learnChange(() => {});
+for (const id of ['learn-pictures', 'learn-average', 'learn-optimizer', 'learn-batch', 'learn-seed']) $(id).onchange = () => learnChange(() => {});
 $('learn-save').onclick = () => learnSave(false);
 $('learn-onnx').onclick = () => learnSave(true);

@@ -7,6 +7,7 @@ async function whyNetwork(prepare, name) {
   try {
     const network = await engine.ready;
     why.engine?.end('Another network took its place.');
+    helpersEnd('Another network took its place.');
     Object.assign(why, { engine, network: null, photo: null, target: null, versus: null });
     whyNetworkIs(network);
     $('why-answer').hidden = true;
@@ -44,6 +45,7 @@ async function whyPrepare() {
   try {
     whyNetworkIs(await why.engine.ask(ask));
     why.engine.prepare.push([ask, () => undefined]);
+    helpersEnd('The network changed.');
     whyProblem('');
     if (why.file) await whyPhoto(...why.file);
   } catch (error) {

@@ -25,6 +25,18 @@ async function ownFiles(entry, files) {
   ownList();
 }
 
+/** Pictures of a folder, each in the class that its own folder names. */
+async function ownFolder(files) {
+  const filled = own.classes.filter(({ pictures }) => pictures.length > 0), classes = new Map(filled.map(entry => [entry.name, entry]));
+  for (const file of files.filter(({ name }) => PICTURE.test(name))) {
+    const name = file.webkitRelativePath.split('/').at(-2) ?? 'pictures';
+    if (!classes.has(name)) classes.set(name, { name, pictures: [] });
+    await ownFiles(classes.get(name), [file]);
+  }
+  own.classes = [...classes.values()];
+  ownList();
+}
+
 async function ownCamera(entry) {
   const video = $('own-video');
   try {
@@ -76,12 +88,14 @@ async function ownUse() {
   }
   ownStop();
   const pictures = full.flatMap((entry, label) => entry.pictures.map(pixels => [label, pixels]));
-  learn.own = { classes: full.map(({ name }, index) => name || `class ${index + 1}`), labels: pictures.map(([label]) => label) };
+  learn.own = { classes: full.map(({ name }, index) => name || `class ${index + 1}`), labels: pictures.map(([label]) => label), tried: 0 };
   learn.bytes = Uint8Array.from(pictures.flatMap(([, pixels]) => [...pixels]));
+  $('learn-pictures').options[2].disabled = false;
+  $('learn-pictures').value = 'own';
   await learnBegin();
 }
 
 $('own-add').onclick = () => { own.classes.push({ name: `class ${own.classes.length + 1}`, pictures: [] }); ownList(); };
 $('own-use').onclick = ownUse;
-$('own-garments').onclick = () => { ownStop(); Object.assign(learn, { own: null, bytes: null }); learnBegin(); };
+$('own-folder').onchange = event => ownFolder([...event.target.files]);
 ownList();

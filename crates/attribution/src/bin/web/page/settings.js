@@ -5,7 +5,7 @@ const blocksOf = text => text.split(',').map(part => /^(\d{1,3})(n?)(p?)$/.exec(
   .map(([, channels, norm, pool]) => ({ channels: Math.min(Math.max(Number(channels), 1), 128), norm: norm !== '', pool: pool !== '' })).slice(0, 8);
 const textOf = blocks => blocks.map(({ channels, norm, pool }) => `${channels}${norm ? 'n' : ''}${pool ? 'p' : ''}`).join(',');
 const rate = () => 10 ** (Number($('learn-rate').value) / 10);
-const SETTINGS = { r: 'learn-rate', o: 'learn-optimizer', b: 'learn-batch', s: 'learn-seed' };
+const SETTINGS = { d: 'learn-pictures', r: 'learn-rate', o: 'learn-optimizer', b: 'learn-batch', s: 'learn-seed' };
 
 function readAddress() {
   const [, query = ''] = location.hash.split('?'), settings = new URLSearchParams(query);
@@ -13,7 +13,7 @@ function readAddress() {
   for (const [key, id] of Object.entries(SETTINGS)) {
     const element = $(id), value = settings.get(key);
     if (value === null) continue;
-    if (element.tagName !== 'SELECT' || [...element.options].some(option => option.value === value)) element.value = value;
+    if (element.tagName !== 'SELECT' || [...element.options].some(option => option.value === value && !option.disabled)) element.value = value;
   }
   $('learn-average').checked = settings.get('h') !== 'flat';
 }
@@ -31,7 +31,6 @@ function learnSettings() {
     optimizer: $('learn-optimizer').value,
     batch: Number($('learn-batch').value),
     seed: Math.max(0, Math.floor(Number($('learn-seed').value))) || 0,
-    data: learn.own ? { own: learn.own } : 'garments',
   };
 }
 

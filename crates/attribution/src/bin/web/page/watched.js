@@ -39,6 +39,14 @@ function learnTiles() {
   }));
 }
 
+/** The words that depend on the pictures. */
+function learnWords() {
+  const { one, how } = SETS[learn.set];
+  $('learn-draw').textContent = `Draw ${one}, ${how}. The network says what it takes it for, while it learns and while you draw.`;
+  $('learn-canvas').ariaLabel = `Drawing of ${one}: the arrow keys move, the space bar paints, with Shift they draw a line`;
+  $('learn-from').hidden = learn.set === 'own';
+}
+
 function learnWatched() {
   const { labels, classes } = learn.begun;
   learn.looked.maps.forEach((seen, index) => {
@@ -78,7 +86,7 @@ function learnCurves() {
   const most = Math.max(2.5, ...losses.slice(0, 20));
   const loss = curve($('learn-loss-curve'), losses, most), score = curve($('learn-accuracy-curve'), scores, 1);
   $('learn-loss').textContent = loss === null ? '' : loss.toFixed(3);
-  const tried = learn.looked && learn.steps.length ? `${percent(learn.looked.accuracy)} of ${learn.own ? 'your' : 'new'} pictures` : '';
+  const tried = learn.looked && learn.steps.length ? `${percent(learn.looked.accuracy)} of ${learn.set === 'own' ? 'your' : 'new'} pictures` : '';
   $('learn-accuracy').textContent = score === null ? '' : tried;
   document.documentElement.dataset.steps = String(learn.steps.length);
 }

@@ -29,6 +29,7 @@ async function whyPhoto(name, bytes) {
   why.file = [name, bytes];
   if (!why.network.normalized) return;
   whyFree();
+  helpersEnd('Another photograph came.');
   whyBusy('Looking…');
   try {
     const photo = await why.engine.ask({ ask: 'photo', name }, bytes);
@@ -107,7 +108,7 @@ async function whyMaps() {
     const maps = [];
     for (const ask of whyAsks()) {
       const began = performance.now(), told = share => { if (turn === why.asked) whyBusy(`${method.title}: ${Math.round(100 * share)} %, ${leftOver(began, share)} left.`); };
-      maps.push(await why.engine.ask({ ask: 'explain', ...ask }, undefined, told));
+      maps.push(await (method.shared ? sharedMap(ask, told) : why.engine.ask({ ask: 'explain', ...ask }, undefined, told)));
       if (turn !== why.asked) return;
     }
     why.maps = maps;
@@ -138,7 +139,10 @@ function whyLate(turn, text) {
 /** Ends a method that takes long, for something else is asked; whether there was one. */
 function whyFree() {
   const { slow } = why;
-  if (slow) why.engine.stop('Something else was asked.');
+  if (slow) {
+    why.engine.stop('Something else was asked.');
+    helpersEnd('Something else was asked.');
+  }
   why.slow = false;
   return slow;
 }

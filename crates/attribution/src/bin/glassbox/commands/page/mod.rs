@@ -1,5 +1,7 @@
 //! `glassbox page`.
 
+mod pictures;
+
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -36,32 +38,34 @@ pub(crate) struct PageArgs {
     module: PathBuf,
 }
 
-const BODY: &str = include_str!("../../web/page/page.html");
-const STYLE: &str = include_str!("../../web/page/page.css");
-const WORKER: &str = include_str!("../../web/page/worker.js");
+const BODY: &str = include_str!("../../../web/page/page.html");
+const STYLE: &str = include_str!("../../../web/page/page.css");
+const WORKER: &str = include_str!("../../../web/page/worker.js");
 const SCRIPT: &str = concat!(
-    include_str!("../report/pure.js"),
-    include_str!("../../web/page/draw.js"),
-    include_str!("../../web/page/engine.js"),
-    include_str!("../../web/page/why.js"),
-    include_str!("../../web/page/network.js"),
-    include_str!("../../web/page/certificates.js"),
-    include_str!("../../web/page/gallery.js"),
-    include_str!("../../web/page/learn.js"),
-    include_str!("../../web/page/settings.js"),
-    include_str!("../../web/page/watched.js"),
-    include_str!("../../web/page/sketch.js"),
-    include_str!("../../web/page/own.js"),
-    include_str!("../../web/page/book.js"),
-    include_str!("../../web/page/convolution.js"),
-    include_str!("../../web/page/field.js"),
-    include_str!("../../web/page/relu.js"),
-    include_str!("../../web/page/tape.js"),
-    include_str!("../../web/page/check.js"),
-    include_str!("../../web/page/page.js"),
+    include_str!("../../report/pure.js"),
+    include_str!("../../../web/page/draw.js"),
+    include_str!("../../../web/page/engine.js"),
+    include_str!("../../../web/page/why.js"),
+    include_str!("../../../web/page/network.js"),
+    include_str!("../../../web/page/certificates.js"),
+    include_str!("../../../web/page/workers.js"),
+    include_str!("../../../web/page/gallery.js"),
+    include_str!("../../../web/page/pictures.js"),
+    include_str!("../../../web/page/learn.js"),
+    include_str!("../../../web/page/settings.js"),
+    include_str!("../../../web/page/watched.js"),
+    include_str!("../../../web/page/sketch.js"),
+    include_str!("../../../web/page/own.js"),
+    include_str!("../../../web/page/book.js"),
+    include_str!("../../../web/page/convolution.js"),
+    include_str!("../../../web/page/field.js"),
+    include_str!("../../../web/page/relu.js"),
+    include_str!("../../../web/page/tape.js"),
+    include_str!("../../../web/page/check.js"),
+    include_str!("../../../web/page/page.js"),
 );
 /// The photograph that can be tried at once.
-const EXAMPLE: &[u8] = include_bytes!("../../../../tests/photos/chelsea.png");
+const EXAMPLE: &[u8] = include_bytes!("../../../../../tests/photos/chelsea.png");
 const EXAMPLE_QUALITY: u8 = 90;
 
 /// Writes the page.
@@ -90,7 +94,14 @@ fn page(module: &[u8]) -> Result<String, Failure> {
     let mut example = Vec::new();
     let photo = Photo::read(Cursor::new(EXAMPLE), "chelsea.png")?;
     photo.to_rgb().write_with_encoder(JpegEncoder::new_with_quality(&mut example, EXAMPLE_QUALITY))?;
-    let carried = [("module", module), ("weights", pretrained::WEIGHTS), ("example", &example)];
+    let (garments, digits) = (pictures::garments()?, pictures::digits()?);
+    let carried = [
+        ("module", module),
+        ("weights", pretrained::WEIGHTS),
+        ("garments", &garments),
+        ("digits", &digits),
+        ("example", &example),
+    ];
     let mut page = head();
     page.push_str(BODY);
     page.push_str(&format!("<script type=\"text/plain\" id=\"worker\">{WORKER}</script>\n"));
@@ -154,7 +165,7 @@ mod tests {
         assert!([SCRIPT, WORKER, STYLE].iter().all(|part| !part.contains("</") && !part.contains("<!--")));
         let page = page(b"\0asm").unwrap();
         assert_eq!(page.matches("<script").count(), page.matches("</script>").count());
-        assert_eq!(page.matches("<script").count(), 5);
+        assert_eq!(page.matches("<script").count(), 7);
     }
 
     #[test]
