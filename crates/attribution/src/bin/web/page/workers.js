@@ -3,13 +3,13 @@
 
 const MOST_WORKERS = 4;
 
-/** As many workers as the machine has processors, for so many tasks. */
+/** The number of workers for this number of tasks: that of the machine's processors, within limits. */
 const workersFor = tasks => clamp(navigator.hardwareConcurrency || 2, 1, Math.min(MOST_WORKERS, tasks));
 
 /** Workers that know the network and the photograph. */
 const helpers = [];
 
-/** Ends the other workers; they begin anew when they are needed. */
+/** Ends the other workers. They are started again when they are needed. */
 function helpersEnd(reason) {
   for (const engine of helpers.splice(0)) engine.end(reason);
 }
