@@ -209,8 +209,8 @@ impl Kernel {
 
     /// What each of `to` pixels reads of `from`: a matrix `[from, to]`.
     fn matrix(&self, r: &mut Reading<'_>, from: usize, to: usize, scale: Option<f64>) -> Result<Constant, NodeError> {
-        if from == 0 {
-            return Err(NodeError::shape("pixels to resize", &[from]));
+        if from == 0 || to == 0 {
+            return Err(NodeError::shape("pixels to resize, and to resize them to", &[from, to]));
         }
         let exact = scale.map_or(to as f64, |scale| scale * from as f64);
         let scale = scale.unwrap_or(to as f64 / from as f64);

@@ -2,6 +2,7 @@
 
 use super::{Computed, input, node, on_images, tensor};
 use crate::onnx::constant::Constant;
+use crate::onnx::proto;
 use crate::onnx::schema::{
     AttributeProto, DataType, GraphProto, ModelProto, NodeProto, OperatorSetProto, TensorProto, ValueInfoProto,
 };
@@ -203,4 +204,13 @@ fn parts_of_a_batch_are_refused() {
     split.input.push("sizes".into());
     let error = computed([1, 3, 2, 2], vec![split], vec![list("sizes", &[1, 3])]).unwrap_err().to_string();
     assert!(error.contains("node `parts` (Split)") && error.contains("split is [1, 3]"), "{error}");
+}
+
+#[test]
+fn a_resizing_to_no_pixels_is_refused() {
+    for antialias in [0, 1] {
+        let mut resize = with(node("Resize", "resize", &["x", "", "", "sizes"], "y"), &[("antialias", antialias)]);
+        resize.attribute.push(proto::text("mode", "linear"));
+        assert!(computed([1, 1, 2, 2], vec![resize], vec![list("sizes", &[1, 1, 0, 2])]).is_err(), "{antialias}");
+    }
 }
