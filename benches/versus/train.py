@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "target/release/glassbox"
-TEMPLATE = ROOT / "crates/attribution/src/bin/glassbox/training/template.toml"
+TEMPLATE = ROOT / "crates/attribution/src/program/training/template.toml"
 FORMATS = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}
 
 

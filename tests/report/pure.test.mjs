@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 
-const script = path.join(import.meta.dirname, '../../crates/attribution/src/bin/glassbox/report/pure.js');
+const script = path.join(import.meta.dirname, '../../crates/attribution/src/program/report/pure.js');
 const names = ['area', 'bytesOfHex', 'coloured', 'decoded', 'enlarged', 'held', 'inflate', 'inOrder', 'nearest', 'number', 'onCanvas',
   'reads', 'scaleOf', 'strengthOf', 'strongest', 'valuesOf'];
 // The script isn't a module: it stands in the page as it is.

@@ -32,7 +32,8 @@
 //! - [Conservation](book::chapter_12_conservation): completeness, relevance, certificates
 //! - [Your own rule](book::chapter_15_own_rule)
 //! - [Attention](book::chapter_18_attention): its gradient, rollout, relevance through transformers
-#![forbid(unsafe_code)]
+#[cfg(feature = "cli")]
+extern crate self as attribution;
 
 mod baseline;
 pub mod book;
@@ -46,6 +47,9 @@ pub mod methods;
 pub mod npy;
 pub mod pass;
 mod path;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod program;
 mod progress;
 pub mod question;
 pub mod render;

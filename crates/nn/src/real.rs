@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 use tensor::blocks::for_each_part;
-use tensor::{Element, Tensor};
+use tensor::{Element, Shape, Tensor, Var};
 
 use crate::geometry::ConvGeometry;
 use crate::im2col;
@@ -12,6 +12,9 @@ use crate::kernels::conv::{self as kernels, Pass, Prepared};
 use crate::kernels::finish::{Finish, Kept, Target};
 use crate::kernels::function::{Curve, Slope};
 use crate::kernels::{Matrix, Panels, gemm, reference, row_product};
+use crate::layers::layer::Layer;
+use crate::layers::parameter::Parameter;
+use crate::layers::run::Run;
 
 /// `f32`, on the SIMD kernels, or `f64`, on the plain reference path that gradients are checked with.
 ///
@@ -73,6 +76,16 @@ pub trait Real: Element {
     /// Writes what these steps make of `x` to `y`.
     #[doc(hidden)]
     fn finish_from(finish: &Finish<'_, Self>, x: &[Self], y: &mut [Self]);
+
+    /// Computes a layer and records how. No default: written for each precision, it has every layer compiled in this crate and
+    /// not again in each crate that runs a model.
+    #[doc(hidden)]
+    fn record(layer: &Layer, run: Run<'_, Self>) -> Var<Self>;
+
+    /// Replaces a part of a layer's input, from the value of this index on, by that part of its output. No default, as for
+    /// [`record`](Self::record).
+    #[doc(hidden)]
+    fn map_part(layer: &Layer, stored: &[Parameter<Self>], shape: &Shape, first: usize, part: &mut [Self]);
 
     /// `y[i] ← f(y[i])`.
     #[doc(hidden)]
@@ -140,6 +153,14 @@ impl Real for f64 {
     fn finish_from(finish: &Finish<'_, Self>, x: &[Self], y: &mut [Self]) {
         y.copy_from_slice(x);
         finish.apply(y);
+    }
+
+    fn record(layer: &Layer, run: Run<'_, Self>) -> Var<Self> {
+        layer.record_as(run)
+    }
+
+    fn map_part(layer: &Layer, stored: &[Parameter<Self>], shape: &Shape, first: usize, part: &mut [Self]) {
+        layer.map_part_as(stored, shape, first, part);
     }
 
     fn map(f: &dyn Curve, y: &mut [Self]) {
@@ -226,6 +247,14 @@ impl Real for f32 {
 
     fn finish_from(finish: &Finish<'_, Self>, x: &[Self], y: &mut [Self]) {
         finish.apply_from(x, y);
+    }
+
+    fn record(layer: &Layer, run: Run<'_, Self>) -> Var<Self> {
+        layer.record_as(run)
+    }
+
+    fn map_part(layer: &Layer, stored: &[Parameter<Self>], shape: &Shape, first: usize, part: &mut [Self]) {
+        layer.map_part_as(stored, shape, first, part);
     }
 
     fn map(f: &dyn Curve, y: &mut [Self]) {

@@ -64,12 +64,22 @@ pub fn update_each<T: Element, const M: usize, const K: usize>(
             #[inline(always)]
             || {
                 let len = arrays[0].len();
-                let operands: [&[T]; K] = std::array::from_fn(|k| &operands[k][first..][..len]);
+                let mut operands = operands;
+                for k in 0..K {
+                    operands[k] = &operands[k][first..][..len];
+                }
                 let arrays = arrays.each_mut().map(|y| &mut y[..len]);
                 for i in 0..len {
-                    let values = f(std::array::from_fn(|k| arrays[k][i]), std::array::from_fn(|k| operands[k][i]));
+                    let (mut y, mut x) = ([T::zero(); M], [T::zero(); K]);
                     for k in 0..M {
-                        arrays[k][i] = values[k];
+                        y[k] = arrays[k][i];
+                    }
+                    for k in 0..K {
+                        x[k] = operands[k][i];
+                    }
+                    y = f(y, x);
+                    for k in 0..M {
+                        arrays[k][i] = y[k];
                     }
                 }
             },

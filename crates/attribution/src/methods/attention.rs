@@ -16,7 +16,7 @@ pub(super) struct Attention<'m> {
     pub(super) layers: Vec<usize>,
     /// T.
     tokens: usize,
-    /// The last layer with all tokens, `[N, T, C]`.
+    /// The last layer with all tokens, `[N, T, C]` or `[N, H, W, C]`.
     last: usize,
     /// Where the patches stand among the tokens.
     grid: &'m Grid,
@@ -36,10 +36,19 @@ impl<'m> Attention<'m> {
             let (layer, shape) = (node.name.clone(), node.output_shape.clone());
             ExplainError::PartialAttention { method, layer, shape, difference }
         };
-        let tokens = |layer: usize| match nodes[layer].output_shape[..] {
-            [rows, columns] | [_, rows, columns] if rows == columns => Ok(rows),
-            [_, _] | [_, _, _] => Err(refused(layer, "looks from some tokens at others")),
-            _ => Err(refused(layer, "looks within windows")),
+        let tokens = |layer: usize| {
+            let mut shape = &nodes[layer].output_shape[..];
+            // One window is no window.
+            while let [1, all @ ..] = shape
+                && all.len() >= 3
+            {
+                shape = all;
+            }
+            match *shape {
+                [rows, columns] | [_, rows, columns] if rows == columns => Ok(rows),
+                [_, _] | [_, _, _] => Err(refused(layer, "looks from some tokens at others")),
+                _ => Err(refused(layer, "looks within windows")),
+            }
         };
         let count = tokens(first)?;
         for &layer in &layers {
@@ -56,7 +65,8 @@ impl<'m> Attention<'m> {
         }
         let all = |layer: usize| {
             let grid = model.grids()[layer].as_ref()?;
-            matches!(nodes[layer].output_shape[..], [rows, _] if rows == count).then_some((layer, grid))
+            let [places @ .., _] = &nodes[layer].output_shape[..] else { return None };
+            (places.iter().product::<usize>() == count).then_some((layer, grid))
         };
         let (last, grid) = (end..nodes.len())
             .filter_map(all)
@@ -136,13 +146,14 @@ fn feeds_product<T: Real>(model: &Model<T>, layer: usize) -> bool {
     )
 }
 
-/// The tokens of a layer `[N, T, C]` that later layers compute with, in order: values that are only moved, as by a
+/// The tokens of a layer `[N, …, C]` that later layers compute with, in order: values that are only moved, as by a
 /// [selection](nn::layers::Select), are followed.
 fn tokens_read<T: Real>(model: &Model<T>, layer: usize, tokens: usize) -> Vec<usize> {
     let tape = Tape::<f64>::new();
-    let channels = model.layers()[layer].output_shape[1];
+    let shape = [&[1], &model.layers()[layer].output_shape[..]].concat();
+    let channels = shape.last().copied().unwrap_or(1);
     let mut moved: BTreeMap<usize, Var<f64>> = BTreeMap::new();
-    moved.insert(layer, tape.leaf(Tensor::from_fn([1, tokens, channels], |i| (i / channels) as f64)));
+    moved.insert(layer, tape.leaf(Tensor::from_fn(shape, |i| (i / channels) as f64)));
     let mut read = vec![false; tokens];
     for (index, node) in model.layers().iter().enumerate().skip(layer + 1) {
         let sources = || {

@@ -18,4 +18,4 @@ pub use grid::{Grid, Panel};
 pub use outline::outline;
 pub use overlay::{OPACITY, overlay};
 pub use palette::Palette;
-pub use save::{SaveError, save_png};
+pub use save::{SaveError, encode_png, save_png};

@@ -1,9 +1,10 @@
 //! Pictures as files.
 
-use std::io::{self, Cursor};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use image::{ImageFormat, RgbImage};
+use image::codecs::png::PngEncoder;
+use image::{ImageBuffer, ImageResult, Pixel, PixelWithColorType};
 use nn::files::write_whole;
 
 /// A picture couldn't be written. No partial file is left behind.
@@ -21,19 +22,34 @@ pub struct SaveError {
 /// # Errors
 ///
 /// If the system refuses, or the picture has no pixels.
-pub fn save_png(path: impl AsRef<Path>, picture: &RgbImage) -> Result<(), SaveError> {
+pub fn save_png<P: Pixel<Subpixel = u8> + PixelWithColorType>(
+    path: impl AsRef<Path>,
+    picture: &ImageBuffer<P, Vec<u8>>,
+) -> Result<(), SaveError> {
     let path = path.as_ref();
-    let mut bytes = Cursor::new(Vec::new());
-    picture
-        .write_to(&mut bytes, ImageFormat::Png)
+    encode_png(picture)
         .map_err(io::Error::other)
-        .and_then(|()| write_whole(path, &bytes.into_inner()))
+        .and_then(|bytes| write_whole(path, &bytes))
         .map_err(|error| SaveError { path: path.to_owned(), error })
+}
+
+/// The bytes of a PNG file of the picture.
+///
+/// # Errors
+///
+/// If the picture has no pixels.
+pub fn encode_png<P: Pixel<Subpixel = u8> + PixelWithColorType>(
+    picture: &ImageBuffer<P, Vec<u8>>,
+) -> ImageResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    picture.write_with_encoder(PngEncoder::new(&mut bytes))?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::RgbImage;
 
     #[test]
     fn comes_back_whole_or_is_named() {

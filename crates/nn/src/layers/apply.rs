@@ -76,7 +76,7 @@ fn recorded<T: Real>(layer: &Layer, inputs: Vec<Var<T>>, parameters: &[&Var<T>])
         trainable: spec.trainable,
         value: var.value().clone(),
     });
-    layer.record(Run {
+    let run = Run {
         inputs,
         parameters: &variables,
         stored: &stored.collect::<Vec<_>>(),
@@ -84,5 +84,6 @@ fn recorded<T: Real>(layer: &Layer, inputs: Vec<Var<T>>, parameters: &[&Var<T>])
         share: Share::Apart,
         layer: 0,
         statistics: &mut Vec::new(),
-    })
+    };
+    T::record(layer, run)
 }

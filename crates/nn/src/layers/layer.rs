@@ -49,13 +49,15 @@ macro_rules! layer {
                 }
             }
 
-            pub(crate) fn record<T: Real>(&self, run: Run<'_, T>) -> Var<T> {
+            /// Generic: see [`Real::record`].
+            pub(crate) fn record_as<T: Real>(&self, run: Run<'_, T>) -> Var<T> {
                 match self {
                     $(Self::$Kind(kind) => kind.record(run),)+
                 }
             }
 
-            pub(crate) fn map_part<T: Real>(
+            /// Generic: see [`Real::map_part`].
+            pub(crate) fn map_part_as<T: Real>(
                 &self,
                 stored: &[Parameter<T>],
                 shape: &Shape,

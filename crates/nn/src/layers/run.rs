@@ -79,7 +79,8 @@ impl<T: Real> Share<'_, T> {
 }
 
 /// The inputs and parameters of a layer, and how it is to be computed.
-pub(crate) struct Run<'a, T: Real> {
+#[expect(missing_debug_implementations, reason = "layers alone look inside")]
+pub struct Run<'a, T: Real> {
     pub(crate) inputs: Vec<Var<T>>,
     /// The variables of the layer's parameters; running statistics have none.
     pub(crate) parameters: &'a [Option<Var<T>>],

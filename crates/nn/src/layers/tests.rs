@@ -106,7 +106,7 @@ fn gradients_of_each_kind_agree_with_differences() {
         let leaves: Vec<Tensor<f64>> = inputs.chain(parameters).collect();
         let checked = gradcheck(&leaves, |vars| {
             let (inputs, parameters) = vars.split_at(images.len());
-            layer.record(Run {
+            layer.record_as(Run {
                 inputs: inputs.to_vec(),
                 parameters: &parameters.iter().cloned().map(Some).collect::<Vec<_>>(),
                 stored: &stored,

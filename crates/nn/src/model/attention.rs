@@ -64,7 +64,7 @@ impl<T: Real> Model<T> {
         });
         let maps: Vec<_> = maps.collect();
         let map = |first: usize, rows: &mut [T]| {
-            maps.iter().for_each(|(layer, stored, shape)| layer.map_part(stored, shape, first, rows));
+            maps.iter().for_each(|(layer, stored, shape)| T::map_part(layer, stored, shape, first, rows));
         };
         let second = (b.value(), transposed(first));
         let y = product_of_mapped(a.value(), second, map, (values.value(), transposed(last)), &of_batch(last));

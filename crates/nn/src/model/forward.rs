@@ -293,17 +293,16 @@ impl<T: Real> Model<T> {
         statistics: &mut Vec<BatchStatistics<T>>,
     ) -> Var<T> {
         let node = &self.nodes[index];
-        node.layer
-            .record(Run {
-                inputs,
-                parameters: &parameters[node.parameters.clone()],
-                stored: &self.parameters[node.parameters.clone()],
-                mode: if node.frozen { Mode::Evaluation } else { mode },
-                share,
-                layer: index,
-                statistics,
-            })
-            .labelled(node.name.as_str())
+        let run = Run {
+            inputs,
+            parameters: &parameters[node.parameters.clone()],
+            stored: &self.parameters[node.parameters.clone()],
+            mode: if node.frozen { Mode::Evaluation } else { mode },
+            share,
+            layer: index,
+            statistics,
+        };
+        T::record(&node.layer, run).labelled(node.name.as_str())
     }
 
     /// Mixes a batch's statistics into the running ones: `running ← (1 − momentum)·running + momentum·batch`.

@@ -334,7 +334,7 @@ fn moved(node: &ModelNode, inputs: &[(&Places, &[usize])]) -> Places {
             layer: 0,
             statistics: &mut Vec::new(),
         };
-        node.layer.record(run).value().clone()
+        f64::record(&node.layer, run).value().clone()
     });
     let at = rows.as_slice().iter().zip(columns.as_slice()).map(|(&row, &column)| [row, column]).collect();
     Places::each(base, &node.output_shape, at, 1)

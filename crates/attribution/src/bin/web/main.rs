@@ -3,7 +3,7 @@
 //! JavaScript writes a message where [`room`] says, calls [`answer`], and reads the reply there ([`message`] has their form). An
 //! instance has one network, or one training. The only import is [`progress`]'s.
 
-#[path = "../glassbox/files"]
+#[path = "../../program/files"]
 #[allow(dead_code, reason = "the program uses the rest")]
 mod files {
     pub(crate) mod asked;
@@ -11,6 +11,8 @@ mod files {
     pub(crate) mod folder;
     pub(crate) mod picture;
     pub(crate) mod record;
+
+    use crate::terminal::Failure;
 }
 mod book;
 mod learn;

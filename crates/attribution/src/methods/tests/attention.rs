@@ -2,9 +2,11 @@
 
 use ndarray::{Array2, Array3, Axis};
 use nn::layers::{Conv2d, GlobalAvgPool, Linear, MatMul, Rearrange, Select, Softmax};
+use nn::zoo::{Head, Net};
 use nn::{Model, ModelBuilder};
 use tensor::Tensor;
 
+use super::near;
 use crate::methods::{AttentionRollout, GradientAttention};
 use crate::pass::one_of;
 use crate::testing::{HEADS, PATCHES, Readout, pictures, transformer};
@@ -118,4 +120,23 @@ fn a_unit_of_another_layer_has_no_attention_map() {
     let unit = Target::unit(Unit::new("flat", 0));
     let found = pass.why(unit).explain(&GradientAttention).unwrap_err().to_string();
     assert!(found.starts_with("gradient-weighted attention explains the scores of the last layer only"), "{found}");
+}
+
+/// The zoo's transformer, whose attention `[N, 1, heads, T, T]` has one window and whose tokens stay on the grid, is read as any
+/// other: rollout by the paper's formula, and the gradient's attention.
+#[test]
+fn tokens_on_the_grid_and_a_single_window_are_read() {
+    let model: Model<f64> = Net::Vit.builder([16, 24, 1], 3, Head::GlobalAvgPool).build(5).unwrap().cast();
+    let pass = Pass::new(&model, Tensor::from_fn([1, 16, 24, 1], |i| (i as f64 * 0.7).sin())).unwrap();
+    let mut rollout = Array2::<f64>::eye(24);
+    for block in 1..=4 {
+        let layer = model.layer_index(&format!("block{block}.attention")).unwrap();
+        let values = pass.forward().activation(layer).value().as_slice().to_vec();
+        let heads = Array3::from_shape_vec((4, 24, 24), values).unwrap();
+        rollout = (heads.mean_axis(Axis(0)).unwrap() * 0.5 + Array2::<f64>::eye(24) * 0.5).dot(&rollout);
+    }
+    let expected = rollout.mean_axis(Axis(0)).unwrap().into_shape_with_order((4, 6)).unwrap();
+    near(&pass.why(0).explain(&AttentionRollout::default()).unwrap().per_cell(), &expected, "rollout");
+    let maps = [0, 1].map(|class| pass.why(class).explain(&GradientAttention).unwrap().per_cell());
+    assert!(maps[0].dim() == (4, 6) && maps[0] != maps[1]);
 }

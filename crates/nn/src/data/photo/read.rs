@@ -103,12 +103,16 @@ impl Photo {
     ///
     /// As [`open`](Self::open).
     pub fn read(mut reader: impl BufRead + Seek, path: impl AsRef<Path>) -> Result<Self, PhotoError> {
-        let path = path.as_ref();
+        Self::decode(&mut reader, path.as_ref())
+    }
+
+    /// Not generic over the reader: the decoders are compiled once.
+    fn decode(mut reader: &mut dyn Readable, path: &Path) -> Result<Self, PhotoError> {
         let unreadable = |cause| PhotoError::Read { path: path.to_owned(), cause };
         let length = reader.seek(SeekFrom::End(0)).map_err(unreadable)?;
         reader.rewind().map_err(unreadable)?;
         let mut start = Vec::new();
-        reader.by_ref().take(100).read_to_end(&mut start).map_err(unreadable)?;
+        (&mut reader).take(100).read_to_end(&mut start).map_err(unreadable)?;
         reader.rewind().map_err(unreadable)?;
         let foreign = || PhotoError::Format { path: path.to_owned(), found: FileKind::of(&start) };
         let guessed = ImageReader::new(&mut reader).with_guessed_format().map_err(unreadable)?;
@@ -137,6 +141,11 @@ impl Photo {
         Ok(Self { image: flatten(image) })
     }
 }
+
+/// What decoders read from.
+trait Readable: BufRead + Seek {}
+
+impl<R: BufRead + Seek> Readable for R {}
 
 /// Whether a file of `length` bytes can hold this number of pixels.
 pub(in crate::data) fn can_hold(length: u64, pixels: u64) -> bool {
