@@ -52,7 +52,7 @@ fn measures() -> String {
 
 /// What `glassbox certify --json` printed for the network and the first picture of the demo.
 fn certificates() -> String {
-    let stored = stored("certificates.json");
+    let stored = stored("demo", "certificates.json");
     let all = stored["certificates"].as_array().unwrap();
     let residual = |certificate: &Value| {
         let finding = &certificate["finding"];
@@ -79,9 +79,9 @@ fn certificates() -> String {
     text
 }
 
-/// What `glassbox evaluate --limit 1000` wrote for the network of the demo.
-fn evaluation() -> String {
-    let stored = stored("evaluation.json");
+/// What `glassbox evaluate --limit 1000` wrote, with these measures and their heads.
+fn evaluation(folder: &str, measures: &[(&str, &str)]) -> String {
+    let stored = stored(folder, "evaluation.json");
     let figure = |subject: &str, measure: &str| {
         let interval = &stored["figures"][subject][measure];
         let [mean, low, high] = ["mean", "low", "high"].map(|end| interval[end].as_f64());
@@ -91,17 +91,17 @@ fn evaluation() -> String {
         let (mean, half) = figure(subject, measure).unwrap();
         format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * half)
     };
-    let mut text = String::from(
-        "| method | pointing game ↑ | energy in the box ↑ | deletion ↓ | insertion ↑ | half random ↓ | |\n\
-         | --- | ---: | ---: | ---: | ---: | ---: | --- |\n",
-    );
+    let heads: Vec<&str> = measures.iter().map(|(_, head)| *head).collect();
+    let mut text = format!("| method | {} | half random ↓ | |\n", heads.join(" | "));
+    writeln!(text, "| --- |{} ---: | --- |", " ---: |".repeat(heads.len())).unwrap();
     let abouts = all::<f32>().into_iter().map(|method| method.about());
     let measured = abouts.filter(|about| stored["figures"].get(about.id).is_some());
     let mut subjects: Vec<(&str, &str)> = measured.map(|about| (about.id, about.title)).collect();
     let pointing = |id: &str| figure(id, "pointing").unwrap().0;
     subjects.sort_by(|a, b| pointing(b.0).total_cmp(&pointing(a.0)));
     for (id, title) in subjects.into_iter().chain([("centre", "a Gaussian in the middle"), ("chance", "chance")]) {
-        let columns = ["pointing", "energy", "deletion", "insertion"].map(|measure| percent(id, measure)).join(" | ");
+        let columns: Vec<String> = measures.iter().map(|(measure, _)| percent(id, measure)).collect();
+        let columns = columns.join(" | ");
         let (random, verdict) = match figure(id, "random-half") {
             Some((mean, half)) => (format!("{mean:.2} ± {half:.2}"), if mean < 0.5 { "passes" } else { "fails" }),
             None => (String::new(), ""),
@@ -112,8 +112,8 @@ fn evaluation() -> String {
 }
 
 /// A file that the program wrote.
-fn stored(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/demo").join(name);
+fn stored(folder: &str, name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(folder).join(name);
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -160,13 +160,37 @@ fn the_documentation_lists_every_measure() {
 fn the_readme_lists_every_method_and_what_the_commands_found() {
     holds("README.md", Some("methods"), &methods_in_short());
     holds("README.md", Some("certificates"), &certificates());
-    holds("README.md", Some("evaluation"), &evaluation());
+    let measures = [
+        ("pointing", "pointing game ↑"),
+        ("energy", "energy in the box ↑"),
+        ("deletion", "deletion ↓"),
+        ("insertion", "insertion ↑"),
+    ];
+    holds("README.md", Some("evaluation"), &evaluation("demo", &measures));
+}
+
+/// The table of the chapter on attention, and the sentences below it.
+#[test]
+fn the_book_says_which_method_finds_what_a_transformer_saw() {
+    let measures = [("pointing", "pointing game ↑"), ("energy", "energy in the box ↑")];
+    let chapter = "crates/attribution/docs/chapter_18_attention.md";
+    holds(chapter, Some("transformer"), &evaluation("transformer", &measures));
+    let stored = stored("transformer", "evaluation.json");
+    let pointing = |id: &str, end: &str| stored["figures"][id]["pointing"][end].as_f64().unwrap();
+    let accuracy = stored["accuracy"].as_f64().unwrap();
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(chapter)).unwrap();
+    assert!(text.contains(&format!("recognises {:.1} % of them", 100.0 * accuracy)), "{accuracy}");
+    // Even if it pointed right in all pictures that aren't recognised.
+    assert!((pointing("gradient-attention", "mean") - (1.0 - accuracy)) / accuracy >= 0.8);
+    assert!(pointing("gradient-attention", "low") > pointing("centre", "high"));
+    assert!(pointing("attention-rollout", "low") > pointing("centre", "high"));
+    assert!(pointing("grad-cam", "high") < pointing("centre", "low"));
 }
 
 /// The sentences below the README's table.
 #[test]
 fn grad_cam_points_better_than_guided_backpropagation_and_chance() {
-    let stored = stored("evaluation.json");
+    let stored = stored("demo", "evaluation.json");
     let end = |id: &str, measure: &str, end: &str| stored["figures"][id][measure][end].as_f64().unwrap();
     assert!(end("grad-cam", "pointing", "low") > end("guided-backprop", "pointing", "high"));
     assert!(end("guided-backprop", "pointing", "low") > end("chance", "pointing", "high"));

@@ -13,7 +13,7 @@ use tensor::Tensor;
 use crate::program::terminal::complain;
 
 /// The default methods.
-const USUAL: [&str; 4] = ["cam", "grad-cam", "guided-backprop", "guided-grad-cam"];
+const USUAL: [&str; 5] = ["cam", "grad-cam", "guided-backprop", "guided-grad-cam", "gradient-attention"];
 
 /// Methods from the command line, separated by commas.
 #[derive(Clone, Debug)]
