@@ -337,7 +337,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::kernels::testing::{bits, pools, values};
+    use crate::kernels::testing::{bits, pools, trials, values};
 
     /// Whole numbers so small that every sum is exact: any order gives the same bits.
     fn whole(len: usize, seed: usize) -> Vec<f32> {
@@ -345,7 +345,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 3 } else { 150 }, failure_persistence: None, ..Default::default() })]
+        #![proptest_config(trials(150, 3))]
         #[test]
         fn is_the_product(
             m in 0..40_usize,

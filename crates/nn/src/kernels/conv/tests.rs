@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Algorithm, Pass, Prepared, weight_gradient_on};
 use crate::kernels::finish::{Activation, Affine, Finish, Kept};
-use crate::kernels::testing::{Operands, Square, bits, channels, fitted, operands, padding, pools, values};
+use crate::kernels::testing::{Operands, Square, bits, channels, fitted, operands, padding, pools, trials, values};
 use crate::{ConvGeometry, Convolution};
 use tensor::Tensor;
 use tensor::simd::Tier;
@@ -158,7 +158,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 200 }, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(trials(200, 2))]
     #[test]
     fn agrees_with_the_definition(g in geometry()) {
         check(&g);
@@ -166,7 +166,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 100 }, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(trials(100, 2))]
     #[test]
     fn depthwise_agrees_with_the_definition(
         batch in 1..3_usize,
@@ -183,7 +183,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 100 }, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(trials(100, 2))]
     #[test]
     fn pointwise_agrees_with_the_definition(
         batch in 1..4_usize,

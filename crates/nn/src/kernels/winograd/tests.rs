@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{Outputs, Winograd, best, weight_gradient};
 use crate::kernels::conv::{Algorithm, Prepared};
 use crate::kernels::pass::{Call, Convolve, Pass};
-use crate::kernels::testing::{Operands, bits, channels, fitted, operands, padding, pools, values};
+use crate::kernels::testing::{Operands, bits, channels, fitted, operands, padding, pools, trials, values};
 use crate::{ConvGeometry, Convolution, im2col};
 use tensor::simd::Tier;
 
@@ -65,7 +65,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 150 }, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(trials(150, 2))]
     #[test]
     fn agrees_with_the_convolution(g in geometry(), relu: bool) {
         let operands = operands(&g);
