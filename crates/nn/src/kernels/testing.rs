@@ -18,10 +18,9 @@ pub(super) fn values(len: usize, seed: u64) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-/// A test of `most` random cases, or as many as the environment variable `PROPTEST_CASES` says if those are fewer (an emulated
-/// processor is slow); of `interpreted` cases under Miri.
-pub(super) fn trials(most: u32, interpreted: u32) -> ProptestConfig {
-    let cases = if cfg!(miri) { interpreted } else { most.min(ProptestConfig::default().cases) };
+/// A test of this number of random cases; of `interpreted` cases under Miri.
+pub(super) fn trials(cases: u32, interpreted: u32) -> ProptestConfig {
+    let cases = if cfg!(miri) { interpreted } else { cases };
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
