@@ -32,6 +32,8 @@
 //! - [Conservation](book::chapter_12_conservation): completeness, relevance, certificates
 //! - [Your own rule](book::chapter_15_own_rule)
 //! - [Attention](book::chapter_18_attention): its gradient, rollout, relevance through transformers
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "cli")]
 extern crate self as attribution;
 

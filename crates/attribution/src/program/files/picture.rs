@@ -8,7 +8,7 @@ use attribution::pass::Input;
 use attribution::render::{enlarge, enlargement, outline};
 use attribution::{ExplainError, Map, Pass, Photo};
 use image::RgbImage;
-use ndarray::{Array2, Array3, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView3, Axis};
 use nn::Model;
 use nn::data::{Crop, Rect};
 use tensor::Tensor;
@@ -106,7 +106,7 @@ impl Picture {
         }
         let at = |axis: usize, pixel: usize| self.of_file.to_picture(axis, pixel as f64 + 0.5) as usize;
         Ok(Array2::from_shape_fn(self.of_file.input, |(row, column)| {
-            let pixel = mask.pixels().slice_move(ndarray::s![at(0, row), at(1, column), ..]);
+            let pixel = mask.pixels().index_axis_move(Axis(0), at(0, row)).index_axis_move(Axis(0), at(1, column));
             pixel.iter().any(|&value| value > 0)
         }))
     }

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;
 
 /// Limit on the values of a map that are stored exactly. In larger maps each value becomes a byte.
@@ -85,7 +85,8 @@ pub(super) fn means(map: &Array2<f32>, block: usize) -> Array2<f32> {
     Array2::from_shape_fn((height.div_ceil(block), width.div_ceil(block)), |(row, column)| {
         let end = |start: usize, side: usize| (start + block).min(side);
         let (top, left) = (row * block, column * block);
-        let part = map.slice(ndarray::s![top..end(top, height), left..end(left, width)]);
+        let rows = map.slice_axis(Axis(0), (top..end(top, height)).into());
+        let part = rows.slice_axis(Axis(1), (left..end(left, width)).into());
         part.sum() / part.len() as f32
     })
 }

@@ -9,7 +9,7 @@ use attribution::units::{Peak, Strongest};
 use attribution::{ExplainError, Pass, Target, Unit};
 use image::RgbImage;
 use image::imageops::{FilterType, crop_imm, resize};
-use ndarray::{Array3, ArrayView3, Axis, s};
+use ndarray::{Array3, ArrayView3, Axis};
 use nn::Model;
 use nn::data::{ChannelOrder, Rect};
 
@@ -206,7 +206,9 @@ fn column(
     }
     let titles = maps.iter().map(|&(title, _)| title.into()).collect();
     for (title, map) in maps {
-        let values = map.raw().slice_move(s![top..part.bottom(), left..part.right(), ..]);
+        let mut values = map.raw();
+        values.slice_axis_inplace(Axis(0), (top..part.bottom()).into());
+        values.slice_axis_inplace(Axis(1), (left..part.right()).into());
         let drawn = reduced(deviation(colours(values, pass.model()).view()));
         tiles.push(Tile::new(&drawn, format!("{title} of {unit} in {name}"))?);
     }
