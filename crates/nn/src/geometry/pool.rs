@@ -91,6 +91,14 @@ impl PoolGeometry {
         self.input[0] * self.input[1] * self.channels
     }
 
+    /// Whether each pixel of the picture is in exactly one window.
+    pub(crate) fn tiles(&self) -> bool {
+        let pool = &self.pool;
+        pool.kernel == pool.stride
+            && pool.padding == Padding::default()
+            && [0, 1].map(|d| self.output[d] * pool.stride[d]) == self.input
+    }
+
     /// The rows and the columns of the picture under output pixel `[oy, ox]`; never empty.
     pub(crate) fn window(&self, output: [usize; 2]) -> [Range<usize>; 2] {
         let before = [self.pool.padding.top, self.pool.padding.left];

@@ -90,8 +90,10 @@ impl<T: Real> Op<T> for MaxPooling {
     }
 
     fn vjp(&self, node: &Node<T>, upstream: Tensor<T>, _: Wanted<'_>) -> Grads<T> {
-        let g = geometry(self.pool, node.input_shape(0));
-        let mut dx = Tensor::zeros(*node.input_shape(0));
+        let shape = *node.input_shape(0);
+        let g = geometry(self.pool, &shape);
+        let tiles = g.tiles();
+        let mut dx = if tiles { Tensor::scratch(shape) } else { Tensor::zeros(shape) };
         let from = (g.output[0] * g.output[1] * g.channels).max(1);
         let upstream = upstream.as_slice().par_chunks(from).zip(self.winners().par_chunks(from));
         let images = dx.make_mut().par_chunks_mut(g.image_len().max(1)).zip(upstream);
@@ -105,7 +107,8 @@ impl<T: Real> Op<T> for MaxPooling {
                         for pixel in g.pixels([i / g.output[1], i % g.output[1]]) {
                             let dx = &mut dx[pixel..][..g.channels];
                             for ((dx, &dy), &winner) in dx.iter_mut().zip(dy).zip(winners) {
-                                *dx += if winner == pixel as u32 { dy } else { T::zero() };
+                                let others = if tiles { T::zero() } else { *dx };
+                                *dx = others + if winner == pixel as u32 { dy } else { T::zero() };
                             }
                         }
                     }
@@ -128,6 +131,42 @@ fn geometry(pool: Pool2d, input: &[usize]) -> PoolGeometry {
     pool.geometry(input).expect("the windows fit")
 }
 
+/// In each of `L` channels from `channel` on, the largest value of a window, given the offsets of its pixels, and the winner's
+/// offset.
+#[inline(always)]
+fn largest<T: Real, const L: usize>(image: &[T], window: &[usize], channel: usize) -> ([T; L], [u32; L]) {
+    let (&first, rest) = window.split_first().expect("no window lies in the padding alone");
+    let values = |pixel: usize| image[pixel + channel..].first_chunk::<L>().expect("all channels of a pixel");
+    let (mut best, mut winners) = (*values(first), [first as u32; L]);
+    for &pixel in rest {
+        let candidates = values(pixel);
+        for k in 0..L {
+            // Selects rather than branches: this vectorises over channels.
+            let wins = (candidates[k] > best[k]) | (candidates[k].is_nan() & !best[k].is_nan());
+            best[k] = if wins { candidates[k] } else { best[k] };
+            winners[k] = if wins { pixel as u32 } else { winners[k] };
+        }
+    }
+    (best, winners)
+}
+
+/// Writes the largest values of a window, and the winners' offsets, to the last of a pixel's `channels`, in blocks of `L`, each
+/// of which stays in registers while the window is searched. Gives the channels after the last whole block.
+#[inline(always)]
+fn search<'y, T: Real, const L: usize>(
+    image: &[T],
+    window: &[usize],
+    channels: usize,
+    (best, winners): (&'y mut [T], &'y mut [u32]),
+) -> (&'y mut [T], &'y mut [u32]) {
+    let first = channels - best.len();
+    let ((best, best_rest), (winners, winners_rest)) = (best.as_chunks_mut::<L>(), winners.as_chunks_mut::<L>());
+    for (block, (best, winners)) in best.iter_mut().zip(winners).enumerate() {
+        (*best, *winners) = largest(image, window, first + block * L);
+    }
+    (best_rest, winners_rest)
+}
+
 /// The maxima of x `[N, H, W, C]`, and for each where the winner's pixel starts within its image.
 fn maxima<T: Real>(g: &PoolGeometry, x: &[T]) -> (Tensor<T>, Pooled<u32>) {
     assert!(u32::try_from(g.image_len()).is_ok(), "max pool: an image {:?} is too large", g.input_shape());
@@ -140,21 +179,14 @@ fn maxima<T: Real>(g: &PoolGeometry, x: &[T]) -> (Tensor<T>, Pooled<u32>) {
         vectorized(
             #[inline(always)]
             || {
+                let mut window = Vec::new();
                 let pixels = y.chunks_exact_mut(g.channels).zip(winners.chunks_exact_mut(g.channels));
                 for (ox, (best, winners)) in pixels.enumerate() {
-                    let mut window = g.pixels([i % g.output[0], ox]);
-                    let first = window.next().expect("no window lies in the padding alone");
-                    best.copy_from_slice(&image[first..][..g.channels]);
-                    winners.fill(first as u32);
-                    for pixel in window {
-                        let candidates = &image[pixel..][..g.channels];
-                        for ((best, winner), &x) in best.iter_mut().zip(&mut *winners).zip(candidates) {
-                            // Selects rather than branches: this vectorises over channels.
-                            let wins = (x > *best) | (x.is_nan() & !best.is_nan());
-                            *best = if wins { x } else { *best };
-                            *winner = if wins { pixel as u32 } else { *winner };
-                        }
-                    }
+                    window.clear();
+                    window.extend(g.pixels([i % g.output[0], ox]));
+                    let rest = search::<T, 16>(image, &window, g.channels, (best, winners));
+                    let rest = search::<T, 8>(image, &window, g.channels, rest);
+                    search::<T, 1>(image, &window, g.channels, rest);
                 }
             },
         );
@@ -174,6 +206,7 @@ impl Record for MaxPool {
 mod tests {
     use super::MaxPool;
     use crate::layers::testing::*;
+    use ndarray::Axis;
     use proptest::prelude::*;
 
     proptest! {
@@ -189,6 +222,29 @@ mod tests {
             prop_assert_eq!(y.value(), &literal);
             let checked = gradcheck(&[x], |v| v[0].apply(MaxPool(pool)));
             if let Err(error) = checked.within(1e-6) { return Err(TestCaseError::fail(error.to_string())); }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn many_channels_are_each_as_if_alone((input, pool) in pooling(), channels in 8_usize..30) {
+            prop_assume!(pool.geometry(&input).is_ok());
+            let x = random([input[0], input[1], input[2], channels], 1);
+            let tape = Tape::new();
+            let leaf = tape.leaf(x.clone());
+            let y = leaf.apply(MaxPool(pool));
+            let upstream = random(*y.shape(), 2);
+            let dx = tape.backward_from(&y, upstream.clone(), &Exact, [&leaf]).unwrap().take(&leaf).unwrap();
+            let of = |t: &Tensor<f64>, c: usize| Tensor::from(t.view().slice_axis(Axis(3), (c..c + 1).into()).to_owned());
+            for c in 0..channels {
+                let tape = Tape::new();
+                let leaf = tape.leaf(of(&x, c));
+                let one = leaf.apply(MaxPool(pool));
+                prop_assert_eq!(&of(y.value(), c), one.value());
+                let gradients = tape.backward_from(&one, of(&upstream, c), &Exact, [&leaf]).unwrap();
+                prop_assert_eq!(&of(&dx, c), &gradients[&leaf]);
+            }
         }
     }
 
