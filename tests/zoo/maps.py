@@ -64,14 +64,23 @@ def compare(program, folder, form):
 
 
 def errors(found, stored, number):
-    """Of the layouts of this shape."""
+    """Of the layouts of this shape; the tokens of a picture that is one window stand row by row."""
     for kind in ("maps", "lasts"):
         if f"{number}.{kind}.double" not in stored:
             continue
         double, single = stored[f"{number}.{kind}.double"], stored[f"{number}.{kind}.single"]
+        if double.size == found.size and 1 in double.shape:
+            double, single = double.reshape(found.shape), single.reshape(found.shape)
         if double.shape == found.shape:
-            largest = np.abs(double).max()
-            yield float(np.abs(found - double).max() / largest), float(np.abs(single - double).max() / largest)
+            yield relative(found, double), relative(single, double)
+
+
+def relative(found, double):
+    """The largest difference over the largest value. Tokens that the score doesn't read have a map of zeros."""
+    difference, largest = np.abs(found - double).max(), np.abs(double).max()
+    if largest == 0:
+        return 0.0 if difference == 0 else np.inf
+    return float(difference / largest)
 
 
 def match(path, picture, stored, shapes):
