@@ -18,7 +18,7 @@ static ABOUT: About = About {
     formula: "the mean of another method's maps of the image and of copies, mirrored, darker and brighter",
     looks_at: LooksAt::Layer,
     quantity: Quantity::Evidence,
-    cost: Cost::Settings,
+    cost: Cost::Gradients,
     tells: "what the other method tells, averaged over changes of the picture that leave the class as it is",
     does_not_tell: "what the other method doesn't tell; and what depends on left and right is averaged away",
     elsewhere: &["aug_smooth"],

@@ -20,7 +20,7 @@ static ABOUT: About = About {
     formula: "integrated gradients, averaged over many baselines: a random baseline and a random point of the way for each sample",
     looks_at: LooksAt::Input,
     quantity: Quantity::Contribution,
-    cost: Cost::Settings,
+    cost: Cost::Gradients,
     tells: "how the difference between this score and the mean score of many baselines is shared out among the pixels, up to chance",
     does_not_tell: "anything without those baselines; and with few samples much of it is noise",
     elsewhere: &["GradientShap"],

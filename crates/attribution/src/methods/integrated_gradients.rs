@@ -19,7 +19,7 @@ static ABOUT: About = About {
     formula: "the mean gradient on the straight line from a baseline to the image, times their difference",
     looks_at: LooksAt::Input,
     quantity: Quantity::Contribution,
-    cost: Cost::Settings,
+    cost: Cost::Gradients,
     tells: "how the difference between this score and the baseline's is shared out among the pixels, up to the error of the quadrature",
     does_not_tell: "anything without that comparison: pixels that equal the baseline get nothing, and another baseline gives another map",
     elsewhere: &["IntegratedGradients"],

@@ -18,7 +18,7 @@ static ABOUT: About = About {
     formula: "how much the score falls when a patch covers the place",
     looks_at: LooksAt::Input,
     quantity: Quantity::Contribution,
-    cost: Cost::Settings,
+    cost: Cost::EachVariant,
     tells: "by how much the score falls when a patch of the picture is covered, or rises, if it is negative",
     does_not_tell: "what two places do together; and a covered picture is unlike those that it was trained on",
     elsewhere: &["Occlusion"],

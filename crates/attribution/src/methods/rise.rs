@@ -20,7 +20,7 @@ static ABOUT: About = About {
     formula: "random masks, each weighted by how far the score of the image seen through it is above the mean",
     looks_at: LooksAt::Input,
     quantity: Quantity::Evidence,
-    cost: Cost::Settings,
+    cost: Cost::EachVariant,
     tells: "where pixels that are left visible raise the score, on average over random masks",
     does_not_tell: "fine detail: the masks are coarse and random, so that weak evidence is noise",
     elsewhere: &["RISE"],

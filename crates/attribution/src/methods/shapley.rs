@@ -18,7 +18,7 @@ static ABOUT: About = About {
     formula: "how much the score rises when a patch becomes visible, averaged over all orders in which patches can appear",
     looks_at: LooksAt::Input,
     quantity: Quantity::Contribution,
-    cost: Cost::Settings,
+    cost: Cost::EachVariant,
     tells: "how the difference between this score and that of a covered picture is shared out among patches, what they do together included",
     does_not_tell: "anything finer than its patches; and a picture with holes is unlike those that it was trained on",
     elsewhere: &["ShapleyValues", "ShapleyValueSampling"],

@@ -16,7 +16,7 @@ static ABOUT: About = About {
     formula: "the mean gradient over noisy copies of the image",
     looks_at: LooksAt::Input,
     quantity: Quantity::Sensitivity,
-    cost: Cost::Settings,
+    cost: Cost::Gradients,
     tells: "to which pixel values the score is sensitive over a neighbourhood of noisy pictures",
     does_not_tell: "which pixels made the score what it is",
     elsewhere: &["NoiseTunnel(Saliency), nt_type \"smoothgrad\"", "SmoothGradCAMpp"],

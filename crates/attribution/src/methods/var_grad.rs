@@ -17,7 +17,7 @@ static ABOUT: About = About {
     formula: "the variance of the gradient over noisy copies of the image",
     looks_at: LooksAt::Input,
     quantity: Quantity::Magnitude,
-    cost: Cost::Settings,
+    cost: Cost::Gradients,
     tells: "where the gradient changes most over a neighbourhood of noisy pictures",
     does_not_tell: "whether a pixel speaks for the class or against it: a variance has no sign",
     elsewhere: &["NoiseTunnel(Saliency), nt_type \"vargrad\""],

@@ -132,10 +132,20 @@ pub enum LooksAt {
 pub enum Cost {
     /// At most one backward pass for a class.
     OnePass,
-    /// Once for each channel of the layer.
+    /// A forward pass for each channel of the layer.
     EachChannel,
-    /// As often as its settings require.
-    Settings,
+    /// A forward pass for each variant of the image, of which its settings say how many.
+    EachVariant,
+    /// Several backward passes, of which its settings say how many.
+    Gradients,
+}
+
+impl Cost {
+    /// Whether it runs the network for scores alone, many times, so that workers can [share](super::Question::share) the runs.
+    #[must_use]
+    pub fn is_many_scores(self) -> bool {
+        matches!(self, Self::EachChannel | Self::EachVariant)
+    }
 }
 
 impl About {

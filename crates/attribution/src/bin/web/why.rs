@@ -29,9 +29,6 @@ const OFFERED: usize = 5;
 const QUANTITIES: [Quantity; 4] =
     [Quantity::Evidence, Quantity::Contribution, Quantity::Sensitivity, Quantity::Magnitude];
 
-/// Methods that take scores of many variants alone, so that workers can share the work.
-const SHARED: [&str; 5] = ["score-cam", "ablation-cam", "occlusion", "rise", "shapley"];
-
 /// A network, and what it saw last.
 pub(crate) struct Why {
     /// As long as the instance lives: another network gets another instance.
@@ -92,7 +89,7 @@ impl Why {
             let about @ About { id, title, source, tells, does_not_tell, cost, .. } = method.about();
             json!({
                 "id": id, "title": title, "source": source, "tells": tells, "not": does_not_tell,
-                "layered": about.takes_layer(), "slow": *cost != Cost::OnePass, "shared": SHARED.contains(&about.id),
+                "layered": about.takes_layer(), "slow": *cost != Cost::OnePass, "shared": cost.is_many_scores(),
             })
         });
         Ok(said(json!({

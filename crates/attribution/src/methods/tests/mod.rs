@@ -63,6 +63,7 @@ fn every_method_gives_the_same_maps_from_workers_shares() {
                     assert_eq!(all, scores, "{}", method.about().id);
                     shared.push(method.about().id);
                 }
+                assert_eq!(runs.get() == 0, method.about().cost.is_many_scores(), "{}", method.about().id);
             }
         }
         assert_eq!(shared, ["score-cam", "ablation-cam", "occlusion", "shapley", "rise"]);
