@@ -68,9 +68,9 @@ TIMM_CONVOLUTIONAL = [
     ("mobilenetv4_conv_small_035",), ("fasternet_t0",), ("fastvit_t8",), ("ghostnet_050",), ("ghostnetv2_100",),
     ("hgnetv2_b0",), ("hrnet_w18_small",), ("inception_next_atto",), ("inception_resnet_v2",), ("inception_v4",),
     ("lcnetv2_small",), ("mambaout_femto",), ("poolformer_s12",), ("convformer_s18",),
-    ("nasnetalarge", 128, dict(stem_size=24, num_features=1008)), ("pnasnet5large",), ("rdnet_tiny",), ("regnetx_002",),
+    ("nasnetalarge", 128), ("pnasnet5large",), ("rdnet_tiny",), ("regnetx_002",),
     ("regnety_002",), ("repvit_m0_9",), ("rexnet_100",), ("selecsls42",), ("starnet_s050",), ("tresnet_m",),
-    ("vgg11_bn", 224, dict(num_features=256)), ("xception41",),
+    ("vgg11_bn", 224), ("xception41",),
 ]
 
 WIDTH = dict(hidden_size=192, num_hidden_layers=4, num_attention_heads=3, intermediate_size=384, image_size=96)
