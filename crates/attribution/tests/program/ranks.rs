@@ -99,14 +99,20 @@ mod with_mpi {
 
     /// The process of a rank of this launcher.
     fn process(launcher: &Child, rank: usize) -> String {
-        let children = Command::new("pgrep").args(["-P", &launcher.id().to_string()]).output().unwrap();
-        let children = String::from_utf8(children.stdout).unwrap();
+        let children = |parents: &str| {
+            let found = Command::new("pgrep").args(["-P", parents]).output().unwrap();
+            String::from_utf8(found.stdout).unwrap()
+        };
+        // MPICH starts a proxy, and that the ranks.
+        let children_of_launcher = children(&launcher.id().to_string());
+        let grandchildren = children(&children_of_launcher.lines().collect::<Vec<_>>().join(","));
+        let processes = children_of_launcher + &grandchildren;
         let is_rank = |process: &&str| {
             let variables = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
             let own = [format!("OMPI_COMM_WORLD_RANK={rank}"), format!("PMI_RANK={rank}")];
             variables.split(|&byte| byte == 0).any(|variable| own.iter().any(|own| own.as_bytes() == variable))
         };
-        children.lines().find(is_rank).expect("a process for each rank").into()
+        processes.lines().find(is_rank).expect("a process for each rank").into()
     }
 
     #[test]
