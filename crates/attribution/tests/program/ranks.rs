@@ -103,7 +103,7 @@ mod with_mpi {
             let found = Command::new("pgrep").args(["-P", parents]).output().unwrap();
             String::from_utf8(found.stdout).unwrap()
         };
-        // MPICH starts a proxy, and that the ranks.
+        // MPICH starts a proxy, which starts the ranks.
         let children_of_launcher = children(&launcher.id().to_string());
         let grandchildren = children(&children_of_launcher.lines().collect::<Vec<_>>().join(","));
         let processes = children_of_launcher + &grandchildren;
