@@ -146,7 +146,6 @@ def report(network, form, args):
 def describe(maps):
     found = f"error {maps.worst:.1e}, PyTorch's {maps.own:.1e}, at {maps.at}" if maps.layers else ""
     refused = f"; {maps.refused} refused" if maps.refused else ""
-    refused += f"; {maps.elsewhere} with other positions" if maps.elsewhere else ""
     return f"Grad-CAM at {maps.layers} layers: {found}{refused}{'; ' + maps.reason[:200] if maps.reason else ''}"
 
 

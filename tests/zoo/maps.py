@@ -21,8 +21,6 @@ class Maps:
     # Layers at which the program refuses, and what it says of the first.
     refused: int = 0
     reason: str | None = None
-    # Layers whose outputs the module gives in another order of positions, such as windows one after the other.
-    elsewhere: int = 0
     # The largest of the layers' errors, relative to the map's largest value, and where; and PyTorch's own there.
     worst: float | None = None
     at: str | None = None
@@ -55,15 +53,11 @@ def compare(program, folder, form):
                 return result
             del matched[named]
             result.refused += 1
+        result.layers = len(matched)
         for layer, number in matched.items():
             alone = "" if len(matched) == 1 else "." + re.sub(r"[^A-Za-z0-9._-]", "_", layer)
             found = np.load(Path(out) / f"x0.grad-cam{alone}.npy")
-            both = list(errors(found, stored, number))
-            if not both:
-                result.elsewhere += 1
-                continue
-            error, own = min(both)
-            result.layers += 1
+            error, own = min(errors(found, stored, number), default=(np.inf, 0.0))
             if result.worst is None or error > result.worst:
                 result.worst, result.at, result.own = error, layer, own
     return result
