@@ -8,6 +8,7 @@ use tensor::{Element, Shape, Tensor, Var};
 
 use crate::geometry::ConvGeometry;
 use crate::im2col;
+use crate::kernels::bounds::Bounds;
 use crate::kernels::conv::{self as kernels, Pass, Prepared};
 use crate::kernels::finish::{Finish, Kept, Target};
 use crate::kernels::function::{Curve, Slope};
@@ -278,11 +279,11 @@ impl Real for f32 {
         if x.shape()[0] == 1 {
             return row_product(x.as_slice(), w.as_slice(), bias, y);
         }
-        packed(w, false).panels.multiply(matrix(x), bias, false, Target::new(y));
+        packed(w, false).panels.multiply(matrix(x), bias, Bounds::None, Target::new(y));
     }
 
     fn linear_input_gradient(dy: &Tensor<Self>, w: &Tensor<Self>, dx: &mut [Self]) {
-        packed(w, true).panels.multiply(matrix(dy), None, false, Target::new(dx));
+        packed(w, true).panels.multiply(matrix(dy), None, Bounds::None, Target::new(dx));
     }
 
     fn linear_weight_gradient(x: &Tensor<Self>, dy: &Tensor<Self>, dw: &mut [Self]) {

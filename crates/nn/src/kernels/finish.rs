@@ -10,17 +10,18 @@ use tensor::Tensor;
 use tensor::blocks::{BLOCK, for_each_part, grain};
 use tensor::simd::{Kernel, Simd, Tier, dispatch_on, tier};
 
+use super::bounds::{Bounds, clipped};
 use super::function::Curve;
 use super::parallel::Disjoint;
 use super::tile::balanced;
 use crate::real::Real;
 
 /// The steps after a layer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Finish<'a, T: Real> {
     pub(crate) affine: Option<Affine<T>>,
-    /// Of the output's shape.
-    pub(crate) residual: Option<&'a Tensor<T>>,
+    /// As large as the output.
+    pub(crate) residual: Option<&'a [T]>,
     pub(crate) activation: Option<Activation<'a>>,
     /// Where the values before the function of each element are written, too.
     pub(crate) before: Option<Kept<'a>>,
@@ -68,12 +69,26 @@ impl<T: Real> Affine<T> {
 /// A function of each element.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Activation<'a> {
-    /// max(y, 0).
-    Relu,
+    /// min(max(y, low), high).
+    Clip {
+        /// The lower bound.
+        low: f64,
+        /// The upper bound.
+        high: f64,
+    },
     /// f(y).
     Function(&'a dyn Curve),
     /// y·f(y).
     Gated(&'a dyn Curve),
+}
+
+impl Activation<'_> {
+    fn as_bounds(self) -> Option<Bounds> {
+        match self {
+            Self::Clip { low, high } => Some(Bounds::new(low, high)),
+            Self::Function(_) | Self::Gated(_) => None,
+        }
+    }
 }
 
 impl<T: Real> Finish<'_, T> {
@@ -85,9 +100,10 @@ impl<T: Real> Finish<'_, T> {
         self.affine.is_none() && self.residual.is_none() && self.activation.is_none()
     }
 
-    /// Whether the only step is a ReLU, which kernels apply in registers.
-    pub(crate) fn is_relu(&self) -> bool {
-        self.affine.is_none() && self.residual.is_none() && matches!(self.activation, Some(Activation::Relu))
+    /// The bounds of a clip that is the only step: kernels apply it in registers.
+    pub(crate) fn as_bounds(&self) -> Option<Bounds> {
+        let is_alone = self.affine.is_none() && self.residual.is_none();
+        self.activation.and_then(Activation::as_bounds).filter(|_| is_alone)
     }
 }
 
@@ -103,11 +119,11 @@ impl Finish<'_, f64> {
             }
         }
         if let Some(residual) = self.residual {
-            y.iter_mut().zip(residual.as_slice()).for_each(|(y, r)| *y += r);
+            y.iter_mut().zip(residual).for_each(|(y, r)| *y += r);
         }
         match self.activation {
             None => (),
-            Some(Activation::Relu) => y.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y }),
+            Some(Activation::Clip { low, high }) => y.iter_mut().for_each(|y| *y = clipped(*y, low, high)),
             Some(Activation::Function(f)) => f.map_f64(y),
             Some(Activation::Gated(f)) => {
                 let x = y.to_vec();
@@ -186,14 +202,15 @@ impl Finish<'_, f32> {
     /// and so have the values from `from` on.
     #[inline(always)]
     unsafe fn steps(&self, tier: Tier, from: *const f32, base: *mut f32, rows: &[*mut f32], channels: Range<usize>) {
-        let relu = matches!(self.activation, Some(Activation::Relu));
-        if self.affine.is_some() || self.residual.is_some() || relu || !std::ptr::eq(from, base) {
+        let bounds = self.activation.and_then(Activation::as_bounds);
+        if self.affine.is_some() || self.residual.is_some() || bounds.is_some() || !std::ptr::eq(from, base) {
             let affine = self
                 .affine
                 .as_ref()
                 .map(|affine| [&affine.mean, &affine.scale, &affine.shift].map(|values| values.as_slice().as_ptr()));
-            let residual = self.residual.map(|residual| residual.as_slice().as_ptr());
-            let steps = Steps { affine, residual, relu, from, base, rows, channels: channels.clone() };
+            let residual = self.residual.map(<[f32]>::as_ptr);
+            let bounds = bounds.unwrap_or(Bounds::None);
+            let steps = Steps { affine, residual, bounds, from, base, rows, channels: channels.clone() };
             dispatch_on(tier, steps);
         }
         // SAFETY: the caller guarantees the rows.
@@ -209,7 +226,7 @@ impl Finish<'_, f32> {
             match self.activation {
                 Some(Activation::Function(f)) => f.map_rows(tier, false, rows, channels),
                 Some(Activation::Gated(f)) => f.map_rows(tier, true, rows, channels),
-                Some(Activation::Relu) | None => (),
+                Some(Activation::Clip { .. }) | None => (),
             }
         }
     }
@@ -305,7 +322,7 @@ const ROWS: usize = 16;
 struct Steps<'a> {
     affine: Option<[*const f32; 3]>,
     residual: Option<*const f32>,
-    relu: bool,
+    bounds: Bounds,
     from: *const f32,
     base: *mut f32,
     rows: &'a [*mut f32],
@@ -330,7 +347,6 @@ impl Steps<'_> {
     #[inline(always)]
     fn pass<S: Simd, const AFFINE: bool, const RESIDUAL: bool>(&self, s: S) {
         let [mean, scale, shift] = self.affine.unwrap_or([std::ptr::null(); 3]);
-        let floor = s.splat(if self.relu { 0.0 } else { f32::NEG_INFINITY });
         let at = self.channels.clone().step_by(S::LANES);
         for (rows, at) in self.rows.chunks(ROWS).flat_map(|rows| at.clone().map(move |at| (rows, at))) {
             let lanes = S::LANES.min(self.channels.end - at);
@@ -350,8 +366,7 @@ impl Steps<'_> {
                     if let (true, Some(residual)) = (RESIDUAL, self.residual) {
                         y = s.add(y, load(residual.offset(place)));
                     }
-                    // A floor of −∞ leaves every value as it is, NaN too.
-                    y = s.max(floor, y);
+                    y = self.bounds.apply(s, y);
                     if whole { s.store(p, y) } else { s.store_first(p, y, lanes) }
                 }
             }
@@ -370,13 +385,13 @@ mod tests {
             let len = channels * 500;
             let tensor = |len: usize, seed| Tensor::new([len], values(len, seed));
             let affine = Affine { mean: tensor(channels, 1), scale: tensor(channels, 2), shift: tensor(channels, 3) };
-            let residual = tensor(len, 4);
+            let residual = values(len, 4);
             let x = values(len, 5);
             for which in 0..8 {
                 let finish = Finish {
                     affine: (which & 1 != 0).then(|| affine.clone()),
                     residual: (which & 2 != 0).then_some(&residual),
-                    activation: (which & 4 != 0).then_some(Activation::Relu),
+                    activation: (which & 4 != 0).then_some(Activation::Clip { low: -0.25, high: 0.5 }),
                     before: None,
                 };
                 let mut y = x.clone();
@@ -385,8 +400,8 @@ mod tests {
                     let c = i % channels;
                     let [mean, scale, shift] = [&affine.mean, &affine.scale, &affine.shift].map(|v| v.as_slice()[c]);
                     let y = if which & 1 != 0 { (x - mean) * scale + shift } else { x };
-                    let y = if which & 2 != 0 { y + residual.as_slice()[i] } else { y };
-                    if which & 4 != 0 && y < 0.0 { 0.0 } else { y }
+                    let y = if which & 2 != 0 { y + residual[i] } else { y };
+                    if which & 4 != 0 { y.clamp(-0.25, 0.5) } else { y }
                 });
                 assert_eq!(bits(&y), bits(&expected.collect::<Vec<_>>()), "{channels} channels, steps {which:03b}");
             }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use tensor::blocks::{BLOCK, for_each_part, update};
-use tensor::simd::{Kernel, Simd, Tier, Vector, dispatch, dispatch_on, tier};
+use tensor::simd::{Kernel, Simd, Tier, Twice, Vector, dispatch, dispatch_on, tier};
 
 use crate::function::{Differentiable, Function};
 
@@ -74,24 +74,53 @@ impl<F: Differentiable> Kernel for Vjp<'_, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let (len, g, values) = (self.g.len(), self.g.as_mut_ptr(), self.values.as_ptr());
-        assert_eq!(self.values.len(), len, "a value for each gradient");
-        for at in (0..len).step_by(S::LANES) {
-            let lanes = S::LANES.min(len - at);
-            // SAFETY: both arrays have `len` values.
+    fn run<S: Simd>(mut self, s: S) {
+        assert_eq!(self.values.len(), self.g.len(), "a value for each gradient");
+        let [pairs, rest] = in_pairs::<S>(0..self.g.len());
+        self.some(Twice(s), pairs);
+        self.some(s, rest);
+    }
+}
+
+impl<F: Differentiable> Vjp<'_, F> {
+    #[inline(always)]
+    fn some<S: Simd>(&mut self, s: S, range: Range<usize>) {
+        let (g, values) = (self.g.as_mut_ptr(), self.values.as_ptr());
+        for at in range.clone().step_by(S::LANES) {
+            let lanes = S::LANES.min(range.end - at);
+            // SAFETY: both arrays have the values of the range.
             unsafe {
-                if lanes == S::LANES {
-                    let [g, value] = [s.load(g.add(at)), s.load(values.add(at))].map(|v| Vector::new(s, v));
-                    s.store(self.g.as_mut_ptr().add(at), self.f.vjp(g, value).lanes());
-                } else {
-                    let load = |p: *const f32| Vector::new(s, s.load_first(p, lanes));
-                    let product = self.f.vjp(load(g.add(at)), load(values.add(at)));
-                    s.store_first(self.g.as_mut_ptr().add(at), product.lanes(), lanes);
-                }
+                let [gradient, value] = [load(s, g.add(at), lanes), load(s, values.add(at), lanes)];
+                store(s, g.add(at), self.f.vjp(gradient, value), lanes);
             }
         }
     }
+}
+
+/// The `lanes` values at `p`.
+///
+/// # Safety
+/// They are readable, and no more than a vector has.
+#[inline(always)]
+unsafe fn load<S: Simd>(s: S, p: *const f32, lanes: usize) -> Vector<S> {
+    // SAFETY: the caller guarantees it.
+    Vector::new(s, unsafe { if lanes == S::LANES { s.load(p) } else { s.load_first(p, lanes) } })
+}
+
+/// Writes the first `lanes` values to `p`.
+///
+/// # Safety
+/// They are writable, and no more than a vector has.
+#[inline(always)]
+unsafe fn store<S: Simd>(s: S, p: *mut f32, v: Vector<S>, lanes: usize) {
+    // SAFETY: the caller guarantees it.
+    unsafe { if lanes == S::LANES { s.store(p, v.lanes()) } else { s.store_first(p, v.lanes(), lanes) } }
+}
+
+/// The part of a range that consists of whole pairs of vectors, and the rest.
+fn in_pairs<S: Simd>(range: Range<usize>) -> [Range<usize>; 2] {
+    let cut = range.start + range.len() / (2 * S::LANES) * (2 * S::LANES);
+    [range.start..cut, cut..range.end]
 }
 
 struct Rows<'a, F> {
@@ -107,17 +136,24 @@ impl<F: Function> Kernel for Rows<'_, F> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        let [pairs, rest] = in_pairs::<S>(self.columns.clone());
         for &row in self.rows {
-            for at in self.columns.clone().step_by(S::LANES) {
-                let lanes = S::LANES.min(self.columns.end - at);
-                // SAFETY: the caller guarantees the row's values.
-                unsafe {
-                    let row = row.add(at);
-                    let x = Vector::new(s, if lanes == S::LANES { s.load(row) } else { s.load_first(row, lanes) });
-                    let y = self.f.f(x);
-                    let y = if self.gated { x * y } else { y }.lanes();
-                    if lanes == S::LANES { s.store(row, y) } else { s.store_first(row, y, lanes) }
-                }
+            self.some(Twice(s), row, pairs.clone());
+            self.some(s, row, rest.clone());
+        }
+    }
+}
+
+impl<F: Function> Rows<'_, F> {
+    #[inline(always)]
+    fn some<S: Simd>(&self, s: S, row: *mut f32, columns: Range<usize>) {
+        for at in columns.clone().step_by(S::LANES) {
+            let lanes = S::LANES.min(columns.end - at);
+            // SAFETY: the caller guarantees the row's values.
+            unsafe {
+                let x = load(s, row.add(at), lanes);
+                let y = self.f.f(x);
+                store(s, row.add(at), if self.gated { x * y } else { y }, lanes);
             }
         }
     }

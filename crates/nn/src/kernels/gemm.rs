@@ -17,6 +17,7 @@
 
 use std::ops::Range;
 
+use super::bounds::Bounds;
 use super::finish::Target;
 use super::pack::{Matrix, gather_tiles, pack_blocks, pack_panels, panels_len};
 use super::parallel::{ACCESS, for_each, wanted_tasks};
@@ -83,12 +84,12 @@ impl Panels {
         pack_panels(self.tier, b, block_steps(b.rows()), &mut self.values);
     }
 
-    /// `C = A · B + bias`, then `max(0, C)` if `relu`: `[M, K] · [K, N] + [N]` → `[M, N]`, row-major.
+    /// `C = A · B + bias`, clipped to `bounds`: `[M, K] · [K, N] + [N]` → `[M, N]`, row-major.
     ///
     /// # Panics
     /// If the shapes don't fit together.
-    pub(crate) fn multiply(&self, a: Matrix<'_>, bias: Option<&[f32]>, relu: bool, c: Target<'_>) {
-        dispatch_on(self.tier, Product::new(a, &self.values, self.shape, bias, relu, c));
+    pub(crate) fn multiply(&self, a: Matrix<'_>, bias: Option<&[f32]>, bounds: Bounds, c: Target<'_>) {
+        dispatch_on(self.tier, Product::new(a, &self.values, self.shape, bias, bounds, c));
     }
 }
 
@@ -129,19 +130,19 @@ impl Kernel for Gemm<'_> {
         let shape = [self.b.rows(), self.b.columns()];
         with_scratch(panels_len::<S>(self.b), |panels| {
             pack_blocks(s, self.b, block_steps(self.b.rows()), panels);
-            Product::new(self.a, panels, shape, None, false, Target::new(self.c)).run(s);
+            Product::new(self.a, panels, shape, None, Bounds::None, Target::new(self.c)).run(s);
         });
     }
 }
 
-/// `C = A · B + bias`, then `max(0, C)` if `relu`, with `B` in panels.
+/// `C = A · B + bias`, clipped to `bounds`, with `B` in panels.
 struct Product<'a> {
     a: Matrix<'a>,
     panels: &'a [f32],
     /// Columns of `B` and of `C`.
     n: usize,
     bias: Option<&'a [f32]>,
-    relu: bool,
+    bounds: Bounds,
     c: Target<'a>,
 }
 
@@ -153,13 +154,13 @@ impl<'a> Product<'a> {
         panels: &'a [f32],
         [k, n]: [usize; 2],
         bias: Option<&'a [f32]>,
-        relu: bool,
+        bounds: Bounds,
         c: Target<'a>,
     ) -> Self {
         assert_eq!(a.columns(), k, "[M, K] · [K, N]");
         assert_eq!(c.len(), a.rows() * n, "a product of [{}, {n}]", a.rows());
         assert!(bias.is_none_or(|bias| bias.len() == n), "one bias for each column");
-        Self { a, panels, n, bias, relu, c }
+        Self { a, panels, n, bias, bounds, c }
     }
 }
 
@@ -239,7 +240,7 @@ struct Block {
 impl Part<'_> {
     #[inline(always)]
     fn block<S: Simd>(&self, s: S, block: Block, gathered: &mut [f32]) {
-        let Product { a, panels, n, bias, relu, c } = self.product;
+        let Product { a, panels, n, bias, bounds, c } = self.product;
         let Block { tiles, strips, steps } = block;
         let (nr, k) = (columns::<S>(), a.columns());
         let last = steps.end == k;
@@ -279,54 +280,62 @@ impl Part<'_> {
             }
             let (left, left_step) =
                 if transposed { (Left::Columns(&starts, 0), count) } else { (Left::Rows(&starts, MOST_ROWS), 1) };
-            let mut out = [std::ptr::null_mut(); MOST_ROWS];
-            for i in 0..count {
-                out[i] = c.pointer().wrapping_add((row + i) * n + strips.start * nr);
-            }
-            for strip in 0..strips.len() {
+            let rows: [_; MOST_ROWS] = std::array::from_fn(|i| c.pointer().wrapping_add((row + i) * n));
+            let rows = &rows[..count];
+            // Between strips of a tile that was gathered, what the next one gathers is prefetched.
+            let gathers_next = !gathered.is_empty() && !transposed && index + 1 < tiles.len();
+            // The last strip may be partial, and then is by itself.
+            let whole = (*n / nr).min(strips.end).saturating_sub(strips.start);
+            let at_once = if gathers_next { 1 } else { whole.max(1) };
+            let mut strip = 0;
+            while strip < strips.len() {
+                let some = at_once.min(whole.saturating_sub(strip).max(1));
                 let column = (strips.start + strip) * nr;
                 let panel = first_panel + strip * size;
                 // The first tiles of a block prefetch the panels of the next one, each a cache line of every step.
-                let next = if tiles.len() > 1 && index < nr.div_ceil(LINE) && strips.len() < n.div_ceil(nr) {
-                    panels.as_ptr().wrapping_add(panel + strips.len() * size + index * steps.len() * LINE)
-                } else {
-                    ahead
-                };
+                let (next, ahead_step) =
+                    if tiles.len() > 1 && index < nr.div_ceil(LINE) && strips.len() < n.div_ceil(nr) {
+                        let next = panel + strips.len() * size + index * steps.len() * LINE;
+                        (panels.as_ptr().wrapping_add(next), size)
+                    } else {
+                        (ahead, 0)
+                    };
+                let mut out = [std::ptr::null_mut(); MOST_ROWS];
+                for i in 0..count {
+                    out[i] = rows[i].wrapping_add(column);
+                }
                 let tile = Tile {
                     offsets: &[0],
                     left,
                     length: steps.len(),
                     left_step,
+                    strips: some,
                     ahead: next,
-                    panel: &panels[panel..][..size],
+                    ahead_step,
+                    panel: &panels[panel..][..some * size],
                     prefetch,
                     out: &out[..count],
+                    far,
                     columns: nr.min(n - column),
                     accumulate: steps.start > 0,
                     bias: bias.filter(|_| last).map(|bias| &bias[column..]),
-                    relu: *relu && last,
+                    bounds: if last { *bounds } else { Bounds::None },
                 };
-                if far {
-                    for line in (0..nr).step_by(LINE) {
-                        out[..count].iter().for_each(|out| s.prefetch(out.wrapping_add(line)));
-                    }
-                }
-                // SAFETY: the left rows have these steps, and so has the panel; the rows and the strip of `C` belong to
+                // SAFETY: the left rows have these steps, and so have the panels; the rows and the strips of `C` belong to
                 // this task alone.
                 unsafe { tile.run(s) };
-                out = out.map(|out| out.wrapping_add(nr));
-                if !gathered.is_empty() && !transposed && index + 1 < tiles.len() {
+                if gathers_next {
                     for i in count * strip / strips.len()..count * (strip + 1) / strips.len() {
                         for line in (0..steps.len()).step_by(LINE) {
                             s.prefetch(a.pointer(row + count + i, steps.start + line));
                         }
                     }
                 }
+                strip += some;
             }
             if last {
-                let rows: [_; MOST_ROWS] = std::array::from_fn(|i| c.pointer().wrapping_add((row + i) * n));
                 // SAFETY: the rows and the strips of `C` belong to this task alone.
-                unsafe { c.complete(S::TIER, &rows[..count], strips.start * nr..(strips.end * nr).min(*n)) };
+                unsafe { c.complete(S::TIER, rows, strips.start * nr..(strips.end * nr).min(*n)) };
             }
         }
     }
@@ -370,7 +379,7 @@ mod tests {
                 prop_assert_eq!(&got, &want, "{} {}×{}×{}", tier, m, k, n);
                 let mut panels = Panels::on(tier, b);
                 panels.update(b);
-                panels.multiply(a, Some(&bias), false, Target::new(&mut got));
+                panels.multiply(a, Some(&bias), Bounds::None, Target::new(&mut got));
                 let biased = (0..m * n).map(|i| want[i] + bias[i % n]);
                 prop_assert!(got.iter().copied().eq(biased), "{} {}×{}×{} with a bias", tier, m, k, n);
             }
@@ -389,7 +398,7 @@ mod tests {
                 let panels = Panels::on(tier, vb);
                 let product = |rows: Range<usize>| {
                     let mut c = vec![f32::NAN; rows.len() * n];
-                    panels.multiply(a.part(rows, 0..k), Some(&bias), false, Target::new(&mut c));
+                    panels.multiply(a.part(rows, 0..k), Some(&bias), Bounds::None, Target::new(&mut c));
                     bits(&c)
                 };
                 let whole = product(0..m);

@@ -2,19 +2,20 @@
 #![doc = include_str!("winograd/README.md")]
 #![allow(unsafe_code)]
 
+pub(crate) mod bounds;
 pub mod conv;
 pub(crate) mod finish;
 pub(crate) mod function;
 mod gemm;
 mod pack;
-mod parallel;
+pub(crate) mod parallel;
 mod pass;
 pub(crate) mod reference;
 mod row;
 mod scratch;
 #[cfg(test)]
-mod testing;
-mod tile;
+pub(crate) mod testing;
+pub(crate) mod tile;
 mod winograd;
 
 pub(crate) use gemm::Panels;

@@ -1,5 +1,6 @@
 //! Independent tasks on the caller's thread pool.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use rayon::prelude::*;
@@ -13,10 +14,22 @@ pub(crate) const ACCESS: usize = 8;
 /// Tasks for each thread that a large problem is split into, so that the others don't wait long for the last one.
 const TASKS_PER_THREAD: usize = 4;
 
+thread_local! {
+    static IS_ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `f`, whose kernels don't distribute tasks: it is a task itself, and what it computes is in this thread's cache.
+pub(crate) fn alone<R>(f: impl FnOnce() -> R) -> R {
+    let before = IS_ALONE.replace(true);
+    let result = f();
+    IS_ALONE.set(before);
+    result
+}
+
 /// The number of tasks to aim for, given the multiply–adds of the whole.
 pub(crate) fn wanted_tasks(work: u64) -> usize {
     let threads = rayon::current_num_threads();
-    if threads == 1 || work < WORTHWHILE { 1 } else { TASKS_PER_THREAD * threads }
+    if threads == 1 || work < WORTHWHILE || IS_ALONE.get() { 1 } else { TASKS_PER_THREAD * threads }
 }
 
 /// Calls `task` for each of `0..tasks`, in parallel where the work is worth it.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::bounds::Bounds;
 use super::finish::{Finish, Target};
 use crate::ConvGeometry;
 use tensor::simd::Tier;
@@ -56,8 +57,8 @@ pub(crate) struct Call<'a> {
     pub(crate) source: &'a [f32],
     /// One value for each output channel, of the forward pass alone.
     pub(crate) bias: Option<&'a [f32]>,
-    /// Whether negative results become zero, in the forward pass alone.
-    pub(crate) relu: bool,
+    /// To which results are clipped, in the forward pass alone.
+    pub(crate) bounds: Bounds,
     /// `y`, or `dx`.
     pub(crate) target: Target<'a>,
     /// Only the constructors check the lengths.
@@ -67,25 +68,23 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     /// # Panics
     /// If a length doesn't fit the geometry.
-    pub(crate) fn forward(
-        g: &'a ConvGeometry,
-        x: &'a [f32],
-        bias: Option<&'a [f32]>,
-        relu: bool,
-        y: &'a mut [f32],
-    ) -> Self {
+    pub(crate) fn forward(g: &'a ConvGeometry, x: &'a [f32], bias: Option<&'a [f32]>, y: &'a mut [f32]) -> Self {
         check(g, "input", x, g.input_shape());
         check(g, "output", y, g.output_shape());
         assert!(bias.is_none_or(|bias| bias.len() == g.out_channels), "one bias for each output channel of {g:?}");
-        Self { g, source: x, bias, relu, target: Target::new(y), _checked: () }
+        Self { g, source: x, bias, bounds: Bounds::None, target: Target::new(y), _checked: () }
+    }
+
+    /// With results that are clipped.
+    pub(crate) fn clipped(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
     }
 
     /// With the steps of the layers after it.
     pub(crate) fn finished_by(self, finish: &'a Finish<'a, f32>) -> Self {
-        if finish.is_relu() {
-            Self { relu: true, ..self }
-        } else {
-            Self { target: self.target.finished_by(finish), ..self }
+        match finish.as_bounds() {
+            Some(bounds) => self.clipped(bounds),
+            None => Self { target: self.target.finished_by(finish), ..self },
         }
     }
 
@@ -94,7 +93,7 @@ impl<'a> Call<'a> {
     pub(crate) fn input_gradient(g: &'a ConvGeometry, dy: &'a [f32], dx: &'a mut [f32]) -> Self {
         check(g, "output gradient", dy, g.output_shape());
         check(g, "input gradient", dx, g.input_shape());
-        Self { g, source: dy, bias: None, relu: false, target: Target::new(dx), _checked: () }
+        Self { g, source: dy, bias: None, bounds: Bounds::None, target: Target::new(dx), _checked: () }
     }
 }
 

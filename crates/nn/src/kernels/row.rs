@@ -127,6 +127,7 @@ impl<const R: usize> Kernel for AddRows<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::bounds::Bounds;
     use crate::kernels::finish::Target;
     use crate::kernels::gemm::Panels;
     use crate::kernels::pack::Matrix;
@@ -139,7 +140,7 @@ mod tests {
             for (tier, bias) in Tier::available().flat_map(|tier| [(tier, None), (tier, Some(&bias[..]))]) {
                 let mut want = vec![f32::NAN; n];
                 let panels = Panels::on(tier, Matrix::new(&b, [k, n]));
-                panels.multiply(Matrix::new(&x, [1, k]), bias, false, Target::new(&mut want));
+                panels.multiply(Matrix::new(&x, [1, k]), bias, Bounds::None, Target::new(&mut want));
                 for pool in pools() {
                     let mut got = vec![f32::NAN; n];
                     pool.install(|| row_product_on(tier, &x, &b, bias, &mut got));

@@ -84,7 +84,7 @@ pub(super) fn fitted(
     conv.geometry(&[batch, h, w, cin], &[kernel[0], kernel[1], cin / conv.groups, cout]).expect("the window fits")
 }
 
-pub(super) fn bits(values: &[f32]) -> Vec<u32> {
+pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 

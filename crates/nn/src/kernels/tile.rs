@@ -9,6 +9,7 @@
 //! Kernels exist for every `R` up to [`max_rows`], and [`balanced`] splits rows evenly: 49 rows are four tiles of six and
 //! five of five, none of them padded, and a tile of five costs five sixths of one of six.
 
+use super::bounds::Bounds;
 use tensor::simd::{Kernel, LINE, Simd};
 
 /// The largest tile that kernels exist for.
@@ -179,7 +180,7 @@ unsafe fn right_vectors<S: Simd, const V: usize>(s: S, right: *const f32) -> [S:
     vectors
 }
 
-/// One tile's operands: `C[i, :] = Σ_run Σ_k A_run[i, k] · B[offset_run + k, :] + bias`, one row of `C` for each of `out`.
+/// The operands of tiles side by side: `C[i, :] = Σ_run Σ_k A_run[i, k] · B[offset_run + k, :] + bias`, one row of `C` for each of `out`.
 ///
 /// A *run* is a stretch of the reduction along which the values of a left row are evenly spaced in memory.
 #[derive(Clone, Copy)]
@@ -192,22 +193,29 @@ pub(crate) struct Tile<'a> {
     pub(crate) length: usize,
     /// The distance between neighbouring values of a left row.
     pub(crate) left_step: usize,
-    /// The next tile's panel: a cache line of it is prefetched at each step. Null for no prefetch.
+    /// The number of tiles. Each has a strip of the right operand, of the bias and of the result, `NR` columns, that follows the
+    /// one before.
+    pub(crate) strips: usize,
+    /// What is needed next: a cache line of it is prefetched at each step. Null for no prefetch.
     pub(crate) ahead: *const f32,
-    /// The right operand, `NR` values a step.
+    /// The distance of what is needed next from one strip to the next.
+    pub(crate) ahead_step: usize,
+    /// The right operand's panels, `NR` values a step.
     pub(crate) panel: &'a [f32],
     /// How far ahead of its use the panel is prefetched, in values.
     pub(crate) prefetch: usize,
     /// Where each row of the result starts.
     pub(crate) out: &'a [*mut f32],
-    /// Columns of the result, up to `NR`.
+    /// Whether the result lies in no near cache, and is prefetched.
+    pub(crate) far: bool,
+    /// Columns of the result in a strip: `NR`, or up to that if there is a single one.
     pub(crate) columns: usize,
     /// Whether the sum is added to the present values of the result.
     pub(crate) accumulate: bool,
-    /// Added last, one value for each column.
+    /// Added last, one value for each column of all strips.
     pub(crate) bias: Option<&'a [f32]>,
-    /// Whether negative results become zero, after the bias.
-    pub(crate) relu: bool,
+    /// To which results are clipped, after the bias.
+    pub(crate) bounds: Bounds,
 }
 
 /// Where the left rows of a run start.
@@ -217,6 +225,15 @@ pub(crate) enum Left<'a> {
     Rows(&'a [*const f32], usize),
     /// Side by side: one pointer for each run, and the distance from there to the tile's first row.
     Columns(&'a [*const f32], usize),
+}
+
+/// One of the strips.
+#[derive(Clone, Copy)]
+struct Strip {
+    panel: *const f32,
+    /// Its first column, counted from that of the first strip.
+    column: usize,
+    ahead: *const f32,
 }
 
 struct Fixed<'a, const R: usize, const V: usize, const COLUMNS: bool>(&'a Tile<'a>);
@@ -232,17 +249,19 @@ impl<const R: usize, const V: usize, const COLUMNS: bool> Kernel for Fixed<'_, R
 }
 
 impl Tile<'_> {
-    /// Computes the tile.
+    /// Computes the tiles.
     ///
     /// # Safety
-    /// The tile has 1 to `max_rows::<S>()` rows and 1 to `NR` columns. Each run has `length` steps in the panel, and as many
-    /// pointers as there are rows, each to `length` readable values, `left_step` apart. The bias has `columns` values. Each
-    /// row of the result has `columns` writable values, which overlap neither an operand nor another row and which no other
-    /// thread accesses; they are initialised if the sum is added to them.
+    /// A tile has 1 to `max_rows::<S>()` rows and 1 to `NR` columns, `NR` of them if there are several tiles. Each run has `length`
+    /// steps in each panel, and as many pointers as there are rows, each to `length` readable values, `left_step` apart. The bias has
+    /// a value for each column. Each row of the result has `columns` writable values in each strip, which overlap neither an operand
+    /// nor another row and which no other thread accesses; they are initialised if the sum is added to them.
     #[inline(always)]
     pub(crate) unsafe fn run<S: Simd>(&self, s: S) {
-        debug_assert!(self.columns <= columns::<S>() && self.bias.is_none_or(|bias| bias.len() >= self.columns));
-        debug_assert!(self.offsets.iter().all(|at| at + self.length * columns::<S>() <= self.panel.len()));
+        debug_assert!(self.columns <= columns::<S>() && (self.strips == 1 || self.columns == columns::<S>()));
+        debug_assert!(self.bias.is_none_or(|bias| bias.len() >= (self.strips - 1) * columns::<S>() + self.columns));
+        let size = self.panel.len() / self.strips;
+        debug_assert!(self.offsets.iter().all(|at| at + self.length * columns::<S>() <= size));
         for_rows!(S, self.out.len(), R => match (self.columns > S::LANES, self.left) {
             (true, Left::Rows(..)) => s.vectorize(Fixed::<R, 2, false>(self)),
             (true, Left::Columns(..)) => s.vectorize(Fixed::<R, 2, true>(self)),
@@ -251,15 +270,37 @@ impl Tile<'_> {
         });
     }
 
-    /// The tile for `R` rows and `V` vectors of columns.
+    /// The tiles for `R` rows and `V` vectors of columns.
     ///
     /// # Safety
     /// As for [`run`](Self::run).
     #[inline(always)]
     unsafe fn fixed<S: Simd, const R: usize, const V: usize, const COLUMNS: bool>(&self, s: S) {
+        let size = self.panel.len() / self.strips;
+        let mut panel = self.panel.as_ptr();
+        let mut ahead = self.ahead;
+        for column in (0..self.strips * columns::<S>()).step_by(columns::<S>()) {
+            // SAFETY: the caller guarantees that there are so many panels and columns.
+            unsafe { self.strip::<S, R, V, COLUMNS>(s, Strip { panel, column, ahead }) };
+            panel = panel.wrapping_add(size);
+            ahead = ahead.wrapping_add(self.ahead_step);
+        }
+    }
+
+    /// One strip.
+    ///
+    /// # Safety
+    /// As for [`run`](Self::run), and the strip is one of the tiles'.
+    #[inline(always)]
+    unsafe fn strip<S: Simd, const R: usize, const V: usize, const COLUMNS: bool>(&self, s: S, strip: Strip) {
         // SAFETY: the caller guarantees that each run's rows, the panel's steps and the results' columns lie within
         // allocations, and that results overlap no operand.
         unsafe {
+            if self.far {
+                for line in (0..columns::<S>()).step_by(LINE) {
+                    self.out.iter().for_each(|out| s.prefetch(out.wrapping_add(strip.column + line)));
+                }
+            }
             let mut sum = [[s.zero(); V]; R];
             let mut begun = self.accumulate;
             let mut chain = 0;
@@ -274,19 +315,19 @@ impl Tile<'_> {
                 }
                 let offset = *self.offsets.get_unchecked(run);
                 let first = offset / columns::<S>();
-                let mut right = self.panel.as_ptr().add(offset);
+                let mut right = strip.panel.add(offset);
                 let mut at = 0;
                 let mut step = 0;
                 while step < self.length {
                     let present = (first + step) / CHAIN;
                     if present != chain {
-                        self.put(s, &sum, begun, false);
+                        self.put(s, &sum, strip.column, begun, false);
                         (sum, begun, chain) = ([[s.zero(); V]; R], true, present);
                     }
                     let end = self.length.min((present + 1) * CHAIN - first);
                     if const { !COLUMNS && S::BY_LANE } && self.left_step == 1 {
                         while step + at_once::<S>() <= end {
-                            self.prefetch::<S, V>(s, step, at_once::<S>(), right);
+                            self.prefetch::<S, V>(s, strip.ahead, step, at_once::<S>(), right);
                             rank_some(
                                 s,
                                 &mut sum,
@@ -300,7 +341,7 @@ impl Tile<'_> {
                         }
                     }
                     while step < end {
-                        self.prefetch::<S, V>(s, step, 1, right);
+                        self.prefetch::<S, V>(s, strip.ahead, step, 1, right);
                         if COLUMNS {
                             rank_one_adjacent(s, &mut sum, left[0].add(at), right);
                         } else {
@@ -318,16 +359,16 @@ impl Tile<'_> {
                     }
                 }
             }
-            self.put(s, &sum, begun, true);
+            self.put(s, &sum, strip.column, begun, true);
         }
     }
 
     /// Prefetches what is to be prefetched in some steps from `step` on.
     #[inline(always)]
-    fn prefetch<S: Simd, const V: usize>(&self, s: S, step: usize, steps: usize, right: *const f32) {
+    fn prefetch<S: Simd, const V: usize>(&self, s: S, ahead: *const f32, step: usize, steps: usize, right: *const f32) {
         if !self.ahead.is_null() {
             for step in step..step + steps {
-                s.prefetch(self.ahead.wrapping_add(step * LINE));
+                s.prefetch(ahead.wrapping_add(step * LINE));
             }
         }
         for line in (0..(steps - 1) * columns::<S>() + V * S::LANES).step_by(LINE) {
@@ -335,13 +376,20 @@ impl Tile<'_> {
         }
     }
 
-    /// Writes the sum of a chain to the results, or adds it if they have `begun`. The `last` chain is followed by the bias
+    /// Writes the sum of a chain to the results from `column` on, or adds it if they have `begun`. The `last` chain is followed by the bias
     /// and the ReLU: a sum that started from the bias would be rounded at the bias's magnitude from the first step on.
     ///
     /// # Safety
     /// As for [`run`](Self::run).
     #[inline(always)]
-    unsafe fn put<S: Simd, const R: usize, const V: usize>(&self, s: S, sum: &[[S::V; V]; R], begun: bool, last: bool) {
+    unsafe fn put<S: Simd, const R: usize, const V: usize>(
+        &self,
+        s: S,
+        sum: &[[S::V; V]; R],
+        column: usize,
+        begun: bool,
+        last: bool,
+    ) {
         let lanes = |v: usize| self.columns.saturating_sub(v * S::LANES).min(S::LANES);
         let full = self.columns == V * S::LANES;
         // SAFETY: the caller guarantees it.
@@ -349,11 +397,12 @@ impl Tile<'_> {
             let mut bias = [s.zero(); V];
             if let Some(values) = self.bias {
                 for v in 0..V {
-                    bias[v] = s.load_first(values.as_ptr().add(v * S::LANES), lanes(v));
+                    let p = values.as_ptr().add(column + v * S::LANES);
+                    bias[v] = if full { s.load(p) } else { s.load_first(p, lanes(v)) };
                 }
             }
             for i in 0..R {
-                let out = *self.out.get_unchecked(i);
+                let out = self.out.get_unchecked(i).add(column);
                 for v in 0..V {
                     let p = out.add(v * S::LANES);
                     let mut value = sum[i][v];
@@ -361,10 +410,7 @@ impl Tile<'_> {
                         value = s.add(if full { s.load(p) } else { s.load_first(p, lanes(v)) }, value);
                     }
                     if last {
-                        value = s.add(value, bias[v]);
-                        if self.relu {
-                            value = s.max(s.zero(), value);
-                        }
+                        value = self.bounds.apply(s, s.add(value, bias[v]));
                     }
                     if full { s.store(p, value) } else { s.store_first(p, value, lanes(v)) }
                 }

@@ -1,18 +1,15 @@
 //! Attention in one pass, without a matrix of all tokens by all tokens.
 
-use tensor::Var;
-
-use super::forward::Read;
-use super::plan::{Chain, Chains};
+use super::forward::Passing;
+use super::plan::Chains;
 use super::{Model, Source};
+use crate::layers::Layer;
 use crate::layers::matmul::product_of_mapped;
-use crate::layers::run::{Mode, Share};
-use crate::layers::{BatchStatistics, Layer};
 use crate::real::Real;
 
 impl Chains<'_> {
     /// The attention that begins with this product: maps of each row, a softmax among them, and another product.
-    pub(super) fn attention(&self, scores: usize) -> Option<Chain> {
+    pub(super) fn attention(&self, scores: usize) -> Option<Vec<usize>> {
         let is_product = |layer: usize| matches!(self.nodes[layer].layer, Layer::MatMul(_));
         let rows = |layer: usize| self.nodes[layer].output_shape.last_chunk::<2>();
         let (mut layers, mut last, mut is_weighted) = (vec![scores], scores, false);
@@ -26,7 +23,7 @@ impl Chains<'_> {
                 Layer::Rearrange(order) if order.moves_nothing() && rows(reader) == rows(scores) => (),
                 Layer::MatMul(_) if is_weighted && node.inputs[0] == Source::Layer(last) => {
                     layers.push(reader);
-                    return Some(Chain { attends: true, ..Chain::of(layers) });
+                    return Some(layers);
                 }
                 _ => return None,
             }
@@ -39,24 +36,14 @@ impl Chains<'_> {
 
 impl<T: Real> Model<T> {
     /// The layers of an attention, computed together. What comes between the products is deferred on the tape.
-    pub(super) fn apply_attention(
-        &self,
-        chain: &Chain,
-        read: &Read<'_, T>,
-        activations: &mut [Option<Var<T>>],
-        parameters: &[Option<Var<T>>],
-        mode: Mode,
-        statistics: &mut Vec<BatchStatistics<T>>,
-    ) {
-        let (&[first, ref maps @ ..], last) = (&chain.layers[..chain.layers.len() - 1], chain.last()) else {
-            unreachable!("two products")
-        };
+    pub(super) fn apply_attention(&self, layers: &[usize], pass: &mut Passing<T>) {
+        let &[first, ref maps @ .., last] = layers else { unreachable!("two products") };
         let transposed = |layer: usize| match &self.nodes[layer].layer {
             Layer::MatMul(product) => product.transposed,
             _ => unreachable!("a product"),
         };
-        let [a, b] = [0, 1].map(|input| read(&self.nodes[first].inputs[input], activations));
-        let values = read(&self.nodes[last].inputs[1], activations);
+        let [a, b] = [0, 1].map(|input| pass.read(self.nodes[first].inputs[input]));
+        let values = pass.read(self.nodes[last].inputs[1]);
         let of_batch = |layer: usize| [&a.shape()[..1], &self.nodes[layer].output_shape].concat();
         let maps = maps.iter().map(|&layer| {
             let node = &self.nodes[layer];
@@ -68,12 +55,6 @@ impl<T: Real> Model<T> {
         };
         let second = (b.value(), transposed(first));
         let y = product_of_mapped(a.value(), second, map, (values.value(), transposed(last)), &of_batch(last));
-        let mut value = Some(y);
-        for &layer in &chain.layers {
-            let inputs = self.nodes[layer].inputs.iter().map(|source| read(source, activations)).collect();
-            let share =
-                if layer == last { Share::Ends(value.take().expect("one last layer")) } else { Share::Continues };
-            activations[layer] = Some(self.apply(layer, inputs, share, parameters, mode, statistics));
-        }
+        self.record_computed(layers, y, pass);
     }
 }

@@ -2,7 +2,7 @@
 
 use tensor::{Keep, Tape, Tensor, Var, on_pool};
 
-use super::plan::Chain;
+use super::plan::{Chain, Group};
 use super::{Model, ModelError, ModelNode, Source};
 use crate::kernels::finish::{Activation, Finish};
 use crate::layers::BatchStatistics;
@@ -32,8 +32,42 @@ pub struct Recorded<T: Real> {
     activations: Vec<Var<T>>,
 }
 
-/// The variable of an input, given those of the layers so far.
-pub(super) type Read<'a, T> = dyn Fn(&Source, &[Option<Var<T>>]) -> Var<T> + 'a;
+/// A forward pass under way.
+pub(super) struct Passing<T: Real> {
+    input: Var<T>,
+    /// The outputs of the layers so far that are still to be read.
+    activations: Vec<Option<Var<T>>>,
+    /// As in [`Forward`].
+    parameters: Vec<Option<Var<T>>>,
+    mode: Mode,
+    statistics: Vec<BatchStatistics<T>>,
+}
+
+impl<T: Real> Passing<T> {
+    /// The variable of an input.
+    pub(super) fn read(&self, source: Source) -> Var<T> {
+        match source {
+            Source::Image => self.input.clone(),
+            Source::Layer(from) => self.activations[from].clone().expect("not yet read for the last time"),
+        }
+    }
+
+    /// The variables of a layer's inputs.
+    fn inputs(&self, node: &ModelNode) -> Vec<Var<T>> {
+        node.inputs.iter().map(|&source| self.read(source)).collect()
+    }
+
+    /// Records a layer of a group.
+    fn record(&mut self, model: &Model<T>, layer: usize, share: Share<'_, T>) {
+        let inputs = self.inputs(&model.nodes[layer]);
+        let output = model.apply(layer, inputs, share, &self.parameters, self.mode, &mut self.statistics);
+        self.activations[layer] = Some(output);
+    }
+
+    fn forget(&mut self, layers: &[usize]) {
+        layers.iter().for_each(|&layer| self.activations[layer] = None);
+    }
+}
 
 impl<T: Real> Recorded<T> {
     /// The tape.
@@ -185,7 +219,7 @@ impl<T: Real> Model<T> {
         end: usize,
         mode: Mode,
     ) -> (Forward<T>, Vec<Option<Var<T>>>) {
-        let plan = self.plans.of(mode);
+        let (plan, keep) = (self.plans.of(mode), tape.keep());
         let input = tape.leaf(values).labelled(self.source_name(from));
         let (mut activations, first) = match from {
             Source::Image => (Vec::with_capacity(end), 0),
@@ -193,30 +227,28 @@ impl<T: Real> Model<T> {
         };
         activations.extend((first > 0).then(|| Some(input.clone())));
         let parameters = self.variables(first..end, |p| tape.leaf(p.value.clone()).labelled(p.name.as_str()));
-        let mut statistics = Vec::new();
+        let mut pass = Passing { input, activations, parameters, mode, statistics: Vec::new() };
         for index in first..end {
-            let chain = plan.chain(index, first, end, tape.keep());
-            if chain.is_some_and(|chain| chain.last() != index) {
-                activations.push(None);
+            let group = plan.group(index, first, end, keep);
+            let Some(group) = group else {
+                let inputs = pass.inputs(&self.nodes[index]);
+                // What no later layer reads is this layer's alone: it may be overwritten.
+                pass.forget(plan.finished_by(index, keep));
+                let output = self.apply(index, inputs, Share::Apart, &pass.parameters, mode, &mut pass.statistics);
+                pass.activations.push(Some(output));
                 continue;
-            }
-            let read = |source: &Source, activations: &[Option<Var<T>>]| match *source {
-                Source::Image => input.clone(),
-                Source::Layer(from) => activations[from].clone().expect("not yet read for the last time"),
             };
-            let finished = plan.finished_by(index, tape.keep());
-            if let Some(chain) = chain {
-                activations.push(None);
-                let apply = if chain.attends { Self::apply_attention } else { Self::apply_chain };
-                apply(self, chain, &read, &mut activations, &parameters, mode, &mut statistics);
-                finished.iter().for_each(|&finished| activations[finished] = None);
-                continue;
+            pass.activations.push(None);
+            if group.last() == index {
+                match group {
+                    Group::Chain(chain) => self.apply_chain(chain, &mut pass),
+                    Group::Attention(layers) => self.apply_attention(layers, &mut pass),
+                    Group::Strip(strip) => self.apply_strip(strip, &mut pass),
+                }
+                pass.forget(plan.finished_by(index, keep));
             }
-            let inputs = self.nodes[index].inputs.iter().map(|source| read(source, &activations)).collect();
-            // What no later layer reads is this layer's alone: it may be overwritten.
-            finished.iter().for_each(|&finished| activations[finished] = None);
-            activations.push(Some(self.apply(index, inputs, Share::Apart, &parameters, mode, &mut statistics)));
         }
+        let Passing { input, activations, parameters, statistics, .. } = pass;
         let logits = activations.last().cloned().flatten().expect("a model has layers");
         (Forward { input, logits, parameters, statistics }, activations)
     }
@@ -234,18 +266,10 @@ impl<T: Real> Model<T> {
     }
 
     /// The layers of a chain, computed together. What comes between the first input and the last output is deferred on the tape.
-    fn apply_chain(
-        &self,
-        chain: &Chain,
-        read: &Read<'_, T>,
-        activations: &mut [Option<Var<T>>],
-        parameters: &[Option<Var<T>>],
-        mode: Mode,
-        statistics: &mut Vec<BatchStatistics<T>>,
-    ) {
-        let (&first, followers) = chain.layers.split_first().expect("a chain has layers");
-        let residual = chain.residual.map(|source| read(&source, activations));
-        let input = read(&self.nodes[first].inputs[0], activations);
+    fn apply_chain(&self, chain: &Chain, pass: &mut Passing<T>) {
+        let first = chain.layers[0];
+        let residual = chain.residual.map(|source| pass.read(source));
+        let input = pass.read(self.nodes[first].inputs[0]);
         let mut argument = chain.argument.filter(|_| input.tape().keep() == Keep::All).map(|layer| {
             let shape = [&input.shape()[..1], &self.nodes[layer].output_shape].concat();
             (layer, Tensor::scratch(shape))
@@ -253,8 +277,20 @@ impl<T: Real> Model<T> {
         drop(input);
         let before = argument.as_mut().and_then(|(_, values)| T::kept(values.make_mut()));
         let is_kept = before.is_some();
-        let mut finish = Finish { residual: residual.as_ref().map(Var::value), before, ..Finish::NONE };
-        for &follower in followers {
+        let residual = residual.as_ref().map(|residual| residual.value().as_slice());
+        let finish = Finish { residual, before, ..self.finish(chain) };
+        let mut value = None;
+        pass.record(self, first, Share::Begins(&finish, &mut value));
+        self.record_computed(&chain.layers[1..], value.expect("the first layer computed it"), pass);
+        if let Some((layer, values)) = argument.filter(|_| is_kept) {
+            pass.activations[layer].as_ref().expect("recorded above").fulfil(values);
+        }
+    }
+
+    /// The steps of a chain after its first layer, without what is added.
+    pub(super) fn finish(&self, chain: &Chain) -> Finish<'_, T> {
+        let mut finish = Finish::NONE;
+        for &follower in &chain.layers[1..] {
             let node = &self.nodes[follower];
             match (node.layer.kind().fuses(), node.layer.activation()) {
                 (Fuses::Function { .. }, Some(Activation::Function(f))) if chain.gated => {
@@ -267,19 +303,14 @@ impl<T: Real> Model<T> {
                 _ => (),
             }
         }
-        let mut value = None;
-        for &layer in &chain.layers {
-            let inputs = self.nodes[layer].inputs.iter().map(|source| read(source, activations)).collect();
-            let share = match layer {
-                _ if layer == first => Share::Begins(&finish, &mut value),
-                _ if layer == chain.last() => Share::Ends(value.take().expect("the first layer computed it")),
-                _ => Share::Continues,
-            };
-            activations[layer] = Some(self.apply(layer, inputs, share, parameters, mode, statistics));
-        }
-        if let Some((layer, values)) = argument.filter(|_| is_kept) {
-            activations[layer].as_ref().expect("recorded above").fulfil(values);
-        }
+        finish
+    }
+
+    /// Records layers of which the last one's value is computed already. What comes before it is deferred on the tape.
+    pub(super) fn record_computed(&self, layers: &[usize], value: Tensor<T>, pass: &mut Passing<T>) {
+        let (&last, before) = layers.split_last().expect("layers");
+        before.iter().for_each(|&layer| pass.record(self, layer, Share::Continues));
+        pass.record(self, last, Share::Ends(value));
     }
 
     /// One layer's forward pass.

@@ -11,6 +11,7 @@ mod head;
 mod naming;
 mod plan;
 mod resume;
+mod strips;
 mod summary;
 mod task;
 mod tensors;

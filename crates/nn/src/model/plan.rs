@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use tensor::Keep;
 
 use super::grid::Placement;
+use super::strips::Strip;
 use super::{ModelNode, Source};
 use crate::layers::kind::Fuses;
 use crate::layers::run::Mode;
@@ -44,12 +45,42 @@ impl<V> PartialEq for Lazy<V> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Plan {
     /// The chain that a layer is in.
-    chains: Vec<Option<Chain>>,
+    chains: Vec<Option<Group>>,
+    /// The attention or the strip that it is in, where nothing is kept.
+    predicting: Vec<Option<Group>>,
     /// The layers whose outputs are read by this layer for the last time, so that their memory can be used again.
     finished: Vec<Vec<usize>>,
 }
 
 /// Layers that are computed together, once their other inputs are there: two or more, each read by later ones of them alone.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Group {
+    /// A layer and the steps after it.
+    Chain(Chain),
+    /// The layers of an attention, computed a block of rows at a time.
+    Attention(Vec<usize>),
+    /// Convolutions, computed some rows at a time.
+    Strip(Strip),
+}
+
+impl Group {
+    /// In their order.
+    pub(super) fn layers(&self) -> &[usize] {
+        match self {
+            Self::Chain(Chain { layers, .. }) | Self::Attention(layers) | Self::Strip(Strip { layers, .. }) => layers,
+        }
+    }
+
+    fn first(&self) -> usize {
+        self.layers()[0]
+    }
+
+    pub(super) fn last(&self) -> usize {
+        *self.layers().last().expect("a group has layers")
+    }
+}
+
+/// A layer that multiplies, or a batch norm, and the steps after it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Chain {
     /// In their order.
@@ -58,8 +89,6 @@ pub(crate) struct Chain {
     pub(super) residual: Option<Source>,
     /// Whether the function of each element is multiplied by its argument.
     pub(super) gated: bool,
-    /// Whether it is an attention, computed a block of rows at a time where nothing is kept.
-    pub(super) attends: bool,
     /// The layer before a function whose derivative is computed from its input, if computing that again would take long.
     pub(super) argument: Option<usize>,
 }
@@ -70,11 +99,7 @@ const COSTLY: u64 = 64;
 impl Chain {
     /// A chain of these layers and nothing else.
     pub(super) fn of(layers: Vec<usize>) -> Self {
-        Self { layers, residual: None, gated: false, attends: false, argument: None }
-    }
-
-    fn first(&self) -> usize {
-        self.layers[0]
+        Self { layers, residual: None, gated: false, argument: None }
     }
 
     pub(super) fn last(&self) -> usize {
@@ -97,15 +122,20 @@ impl Plans {
 
 impl Plan {
     fn new(nodes: &[ModelNode], training: bool) -> Self {
-        let chains = Chains::new(nodes, training).all();
-        let finished = finished(nodes, &chains);
-        Self { chains, finished }
+        let find = Chains::new(nodes, training);
+        let chains = find.all();
+        let none = vec![None; nodes.len()];
+        let predicting = if training { none } else { find.predicting(&chains) };
+        let chains: Vec<_> = chains.into_iter().map(|chain| chain.map(Group::Chain)).collect();
+        let finished = finished(nodes, |layer| predicting[layer].as_ref().or(chains[layer].as_ref()));
+        Self { chains, predicting, finished }
     }
 
-    /// The chain of this layer, in a pass over the layers `first..end` on a tape that keeps this.
-    pub(super) fn chain(&self, layer: usize, first: usize, end: usize, keep: Keep) -> Option<&Chain> {
-        let applies = |chain: &&Chain| !chain.attends || keep == Keep::Nothing;
-        self.chains[layer].as_ref().filter(|chain| first <= chain.first() && chain.last() < end).filter(applies)
+    /// The group of this layer, in a pass over the layers `first..end` on a tape that keeps this.
+    pub(super) fn group(&self, layer: usize, first: usize, end: usize, keep: Keep) -> Option<&Group> {
+        let predicting = self.predicting[layer].as_ref().filter(|_| keep == Keep::Nothing);
+        let is_within = |group: &&Group| first <= group.first() && group.last() < end;
+        predicting.filter(is_within).or_else(|| self.chains[layer].as_ref().filter(is_within))
     }
 
     /// The layers whose outputs are read by this one for the last time.
@@ -123,7 +153,7 @@ pub(super) struct Chains<'a> {
 }
 
 impl<'a> Chains<'a> {
-    fn new(nodes: &'a [ModelNode], training: bool) -> Self {
+    pub(super) fn new(nodes: &'a [ModelNode], training: bool) -> Self {
         let mut readers = vec![Vec::new(); nodes.len()];
         for (reader, node) in nodes.iter().enumerate() {
             for source in &node.inputs {
@@ -135,21 +165,37 @@ impl<'a> Chains<'a> {
         Self { nodes, training, readers }
     }
 
-    fn all(&self) -> Vec<Option<Chain>> {
+    pub(super) fn all(&self) -> Vec<Option<Chain>> {
         let mut chains = vec![None; self.nodes.len()];
         for layer in 0..self.nodes.len() {
             if chains[layer].is_some() {
                 continue;
             }
             let taken = |other: usize| chains[other].is_some();
-            let attention = || self.attention(layer).filter(|_| !self.training);
-            if let Some(chain) = self.from(layer, taken).or_else(attention) {
+            if let Some(chain) = self.from(layer, taken) {
                 for &layer in &chain.layers {
                     chains[layer] = Some(chain.clone());
                 }
             }
         }
         chains
+    }
+
+    /// The attentions and the strips of each layer, given the chains.
+    fn predicting(&self, chains: &[Option<Chain>]) -> Vec<Option<Group>> {
+        let mut groups: Vec<Option<Group>> = vec![None; self.nodes.len()];
+        for layer in 0..self.nodes.len() {
+            if groups[layer].is_some() {
+                continue;
+            }
+            let strip = || self.strip(layer, chains).map(Group::Strip);
+            if let Some(group) = self.attention(layer).map(Group::Attention).or_else(strip) {
+                for &layer in group.layers() {
+                    groups[layer] = Some(group.clone());
+                }
+            }
+        }
+        groups
     }
 
     /// The part that a layer can have.
@@ -231,11 +277,11 @@ impl<'a> Chains<'a> {
     }
 }
 
-/// For each layer the layers that it is the last to read. A chain reads when its last layer is computed.
-fn finished(nodes: &[ModelNode], chains: &[Option<Chain>]) -> Vec<Vec<usize>> {
+/// For each layer the layers that it is the last to read. A group reads when its last layer is computed.
+fn finished<'a>(nodes: &[ModelNode], group: impl Fn(usize) -> Option<&'a Group>) -> Vec<Vec<usize>> {
     let mut last_reader: Vec<Option<usize>> = vec![None; nodes.len()];
     for (reader, node) in nodes.iter().enumerate() {
-        let reader = chains[reader].as_ref().map_or(reader, Chain::last);
+        let reader = group(reader).map_or(reader, Group::last);
         for source in &node.inputs {
             if let Source::Layer(from) = *source {
                 last_reader[from] = last_reader[from].max(Some(reader));

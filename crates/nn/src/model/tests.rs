@@ -1,5 +1,7 @@
 mod chains;
 
+pub(super) use chains::trained;
+
 use tensor::{Exact, Keep, Tape, Tensor};
 
 use super::*;

@@ -134,7 +134,12 @@ impl<'a> Reading<'a> {
     /// The first input, which is an image for ONNX, and its `[H, W, C]`.
     pub(crate) fn image_input(&mut self) -> Result<(Activation, [usize; 3]), NodeError> {
         let x = self.activation(0, "input")?;
-        let x = self.arranged("arranged", &x)?;
+        self.as_image(&x)
+    }
+
+    /// Values that are an image for ONNX, arranged as such, and its `[H, W, C]`.
+    pub(crate) fn as_image(&mut self, x: &Activation) -> Result<(Activation, [usize; 3]), NodeError> {
+        let x = self.arranged("arranged", x)?;
         let shape = x.as_image().ok_or_else(|| x.misfit("an image [N, C, H, W]"))?;
         Ok((x, shape))
     }

@@ -156,25 +156,35 @@ impl Reading<'_> {
         dimension: usize,
         indices: impl ExactSizeIterator<Item = usize>,
     ) -> Result<Value, NodeError> {
-        let mut shape = self.full_shape(&data);
-        let extent = std::mem::replace(&mut shape[dimension], indices.len());
-        let mut x = match data {
+        match data {
             Value::Constant(constant) => {
+                let mut shape = constant.shape.clone();
+                shape[dimension] = indices.len();
                 self.charge(size(&shape))?;
-                return Ok(constant.select(dimension, &indices.collect::<Vec<_>>()).into());
+                Ok(constant.select(dimension, &indices.collect::<Vec<_>>()).into())
             }
-            Value::Activation(x) => x,
-        };
+            Value::Activation(x) => Ok(self.selected(x, dimension, indices)?.into()),
+        }
+    }
+
+    /// As [`select`](Self::select), of values that depend on the image.
+    pub(crate) fn selected(
+        &mut self,
+        mut x: Activation,
+        dimension: usize,
+        indices: impl ExactSizeIterator<Item = usize>,
+    ) -> Result<Activation, NodeError> {
+        let extent = x.shape()[dimension];
         self.charge(indices.len())?;
         let places: Vec<usize> = indices.collect();
         if places.iter().copied().eq(0..extent) {
-            return Ok(x.into());
+            return Ok(x);
         }
         if let Some((layer, selected)) = x.selected(dimension, &places) {
             self.charge(layer.indices.len())?;
-            return Ok(selected.of(self.layer(layer, &[x.source])?).into());
+            return Ok(selected.of(self.layer(layer, &[x.source])?));
         }
-        if let (Some(channels), 4, 2 | 3) = (x.as_row(), shape.len(), dimension) {
+        if let (Some(channels), 4, 2 | 3) = (x.as_row(), x.rank(), dimension) {
             x = self.unflattened("picture", &x, [1, 1, channels])?;
         }
         let axis = match x.axis(dimension) {
@@ -191,6 +201,6 @@ impl Reading<'_> {
             }
         };
         let selected = x.resized(dimension, axis, places.len()).ok_or(NodeError::Batch)?;
-        Ok(selected.of(self.layer(Select { axis, indices: places }, &[x.source])?).into())
+        Ok(selected.of(self.layer(Select { axis, indices: places }, &[x.source])?))
     }
 }

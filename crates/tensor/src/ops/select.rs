@@ -58,6 +58,14 @@ fn runs(places: &[usize]) -> Vec<(usize, usize, usize)> {
     runs
 }
 
+/// The first indices of two stretches of neighbours that take turns: a, b, a + 1, b + 1, …, as when the channels of two groups are
+/// shuffled.
+fn taking_turns(places: &[usize]) -> Option<[usize; 2]> {
+    let (pairs, rest) = places.as_chunks::<2>();
+    let &[a, b] = pairs.first().filter(|_| rest.is_empty())?;
+    pairs.iter().enumerate().all(|(i, &pair)| pair == [a + i, b + i]).then_some([a, b])
+}
+
 impl<T: Element> Var<T> {
     /// The elements at these indices of a dimension, in this order.
     ///
@@ -74,8 +82,21 @@ impl<T: Element> Var<T> {
         let width: usize = self.shape()[axis + 1..].iter().product();
         let row_of_x = self.shape()[axis] * width;
         let runs = runs(places);
+        let turns = taking_turns(places).filter(|_| width == 1);
         for_each_row(y.make_mut(), places.len() * width, |block, y| {
             let x = &self.value().as_slice()[block * row_of_x..][..row_of_x];
+            if let Some(firsts) = turns {
+                return vectorized(
+                    #[inline(always)]
+                    || {
+                        let pairs = y.as_chunks_mut::<2>().0;
+                        let [a, b] = firsts.map(|first| &x[first..][..pairs.len()]);
+                        for i in 0..pairs.len() {
+                            pairs[i] = [a[i], b[i]];
+                        }
+                    },
+                );
+            }
             if width == 1 && 4 * runs.len() > places.len() {
                 return y.iter_mut().zip(places).for_each(|(y, &place)| *y = x[place]);
             }
@@ -103,8 +124,16 @@ mod tests {
 
     #[test]
     fn it_is_what_ndarray_selects() {
-        let x = Tensor::from_fn([2, 4, 3], |i| i as f64);
-        for (axis, places) in [(0, &[1, 1, 0][..]), (1, &[3, 0]), (2, &[2, 1, 0, 2, 2])] {
+        let x = Tensor::from_fn([2, 4, 3, 31], |i| i as f64);
+        for (axis, places) in [
+            (0, &[1, 1, 0][..]),
+            (1, &[3, 0]),
+            (2, &[2, 1, 0, 2, 2]),
+            // Two groups that take turns, of all channels and of some.
+            (3, &[0, 18, 1, 19, 2, 20, 3, 21, 4, 22, 5, 23, 6, 24, 7, 25, 8, 26, 9, 27, 10, 28, 11, 29, 12, 30]),
+            (3, &[5, 2, 6, 3]),
+            (3, &[5, 2, 6]),
+        ] {
             let literal = x.view().select(Axis(axis), places);
             assert_eq!(Tape::new().leaf(x.clone()).select(axis, places).value(), &Tensor::from(literal));
         }

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::portable::Portable;
-use super::{BIAS, INTEGER, Kernel, Simd, Tier, UPPER};
+use super::{AHEAD, BEHIND, BIAS, INTEGER, Kernel, Simd, Tier, UPPER};
 
 /// AVX2 with FMA: 8 lanes, 16 registers.
 ///
@@ -33,6 +33,16 @@ unsafe fn first(n: usize) -> __m256i {
     debug_assert!(n <= 8);
     // SAFETY: with `n ≤ 8`, eight values from `8 − n` on lie within the sixteen.
     unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(8 - n).cast()) }
+}
+
+impl Avx2 {
+    /// 2ⁿ for an integer n, whose exponent is stored as n + `bias`.
+    #[inline(always)]
+    fn power(self, n: __m256, bias: f32) -> __m256 {
+        let n = self.add(n, self.splat(INTEGER + bias));
+        // SAFETY: the token proves that the processor has the instructions.
+        unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(n))) }
+    }
 }
 
 impl Simd for Avx2 {
@@ -127,16 +137,13 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn scale(self, a: __m256, n: __m256) -> __m256 {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe {
-            let power = |n| {
-                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(
-                    self.add(n, self.splat(INTEGER + BIAS)),
-                )))
-            };
-            let half = self.round(self.mul(n, self.splat(0.5)));
-            self.mul(self.mul(a, power(half)), power(self.sub(n, half)))
-        }
+        let half = self.round(self.mul(n, self.splat(0.5)));
+        self.mul(self.mul(a, self.power(half, BIAS)), self.power(self.sub(n, half), BIAS))
+    }
+
+    #[inline(always)]
+    fn scale_down(self, a: __m256, n: __m256) -> __m256 {
+        self.mul(self.mul(a, self.power(n, BIAS + AHEAD)), self.splat(BEHIND))
     }
 
     #[inline(always)]

@@ -29,10 +29,12 @@ mod portable;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod twice;
 
 pub use lanes::{Lanes, Vector};
 pub use line::{LINE, line};
 pub use tier::{Tier, TierError, dispatch_on, tier, use_tier};
+pub use twice::Twice;
 
 /// The bits of a number without the lower twelve of the significand.
 const UPPER: u32 = !0xfff;
@@ -40,6 +42,10 @@ const UPPER: u32 = !0xfff;
 const INTEGER: f32 = 12_582_912.0;
 /// The exponent of a number, as it is stored, is larger than the exponent by this.
 const BIAS: f32 = 127.0;
+/// A power of two that no result of [`Simd::scale_down`] needs is multiplied first, so that only the last product is rounded.
+const AHEAD: f32 = 64.0;
+/// 2⁻⁶⁴.
+const BEHIND: f32 = 1.0 / (1_u128 << 64) as f32;
 
 /// One instruction set. A value of such a type is a proof that the processor has the instructions, since the only
 /// constructor asks for them.
@@ -114,6 +120,11 @@ pub trait Simd: tier::Sealed + Copy + Send + Sync + 'static {
     fn round(self, a: Self::V) -> Self::V;
     /// `a · 2ⁿ` for an integer `n` from −252 to 254. Where it is subnormal, it is rounded once if `|a| ≥ 2⁻¹⁰⁰`.
     fn scale(self, a: Self::V, n: Self::V) -> Self::V;
+    /// As [`scale`](Self::scale), in fewer steps, for an integer `n` of at least −190 and `|a|·2ⁿ < 2⁶⁰`.
+    #[inline(always)]
+    fn scale_down(self, a: Self::V, n: Self::V) -> Self::V {
+        self.scale(a, n)
+    }
     /// `|a|`.
     fn abs(self, a: Self::V) -> Self::V;
     /// `|a|` with the sign of `sign`.

@@ -5,7 +5,7 @@ use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 
 use super::portable::Portable;
-use super::{BIAS, INTEGER, Kernel, Simd, Tier, UPPER};
+use super::{AHEAD, BEHIND, BIAS, INTEGER, Kernel, Simd, Tier, UPPER};
 
 /// NEON: 4 lanes, 32 registers.
 ///
@@ -19,6 +19,16 @@ impl Neon {
     #[inline]
     pub(super) fn detect() -> Option<Self> {
         is_aarch64_feature_detected!("neon").then_some(Self(()))
+    }
+}
+
+impl Neon {
+    /// 2ⁿ for an integer n, whose exponent is stored as n + `bias`.
+    #[inline(always)]
+    fn power(self, n: float32x4_t, bias: f32) -> float32x4_t {
+        let n = self.add(n, self.splat(INTEGER + bias));
+        // SAFETY: the token proves that the processor has the instructions.
+        unsafe { vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(n))) }
     }
 }
 
@@ -150,14 +160,13 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn scale(self, a: float32x4_t, n: float32x4_t) -> float32x4_t {
-        // SAFETY: the token proves that the processor has the instructions.
-        unsafe {
-            let power = |n| {
-                vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(self.add(n, self.splat(INTEGER + BIAS)))))
-            };
-            let half = self.round(self.mul(n, self.splat(0.5)));
-            self.mul(self.mul(a, power(half)), power(self.sub(n, half)))
-        }
+        let half = self.round(self.mul(n, self.splat(0.5)));
+        self.mul(self.mul(a, self.power(half, BIAS)), self.power(self.sub(n, half), BIAS))
+    }
+
+    #[inline(always)]
+    fn scale_down(self, a: float32x4_t, n: float32x4_t) -> float32x4_t {
+        self.mul(self.mul(a, self.power(n, BIAS + AHEAD)), self.splat(BEHIND))
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use wide::f32x8;
 
-use super::{BIAS, INTEGER, Kernel, Simd, Tier, UPPER};
+use super::{AHEAD, BEHIND, BIAS, INTEGER, Kernel, Simd, Tier, UPPER};
 
 /// Eight lanes of whatever the target has: two SSE or NEON registers, one AVX register, or scalars.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,12 @@ impl Portable {
     pub(super) fn detect() -> Option<Self> {
         Some(Self)
     }
+}
+
+/// 2ⁿ for an integer n, whose exponent is stored as n + `bias`.
+#[inline(always)]
+fn power(n: f32x8, bias: f32) -> f32x8 {
+    f32x8::new((n + (INTEGER + bias)).to_array().map(|n| f32::from_bits(n.to_bits() << 23)))
 }
 
 impl Simd for Portable {
@@ -104,9 +110,13 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn scale(self, a: f32x8, n: f32x8) -> f32x8 {
-        let power = |n: f32x8| f32x8::new((n + (INTEGER + BIAS)).to_array().map(|n| f32::from_bits(n.to_bits() << 23)));
         let half = self.round(n * 0.5);
-        a * power(half) * power(n - half)
+        a * power(half, BIAS) * power(n - half, BIAS)
+    }
+
+    #[inline(always)]
+    fn scale_down(self, a: f32x8, n: f32x8) -> f32x8 {
+        a * power(n, BIAS + AHEAD) * BEHIND
     }
 
     #[inline(always)]

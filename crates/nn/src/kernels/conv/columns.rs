@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::margins::FEW_CHANNELS;
 use crate::ConvGeometry;
+use crate::kernels::bounds::Bounds;
 use crate::kernels::finish::Target;
 use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{for_each, wanted_tasks};
@@ -143,6 +144,9 @@ impl Rows<'_> {
                 left: Left::Rows(&left, MOST_ROWS),
                 length: depth,
                 left_step: 1,
+                strips: 1,
+                ahead_step: 0,
+                far: false,
                 ahead: std::ptr::null(),
                 panel,
                 prefetch: NEAR,
@@ -150,7 +154,7 @@ impl Rows<'_> {
                 columns: width,
                 accumulate: false,
                 bias: None,
-                relu: false,
+                bounds: Bounds::None,
             };
             // SAFETY: a row of the weights and the panel both have Cout steps; the rows of the products don't overlap.
             unsafe { tile.run(s) };

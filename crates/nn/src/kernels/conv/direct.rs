@@ -11,6 +11,7 @@ use super::pointwise::{Pointwise, pointwise};
 use super::sweep::{Sweep, phases};
 use super::weight_gradient::WeightGradient;
 use crate::ConvGeometry;
+use crate::kernels::bounds::Bounds;
 use crate::kernels::finish::Target;
 use crate::kernels::pack::{Matrix, pack_panel};
 use crate::kernels::parallel::{for_each, wanted_tasks};
@@ -66,7 +67,7 @@ impl Convolve for Direct {
     }
 
     fn run(&self, call: Call<'_>) {
-        let Call { g, source, bias, relu, target, .. } = call;
+        let Call { g, source, bias, bounds, target, .. } = call;
         let [input, output] = [g.input_shape(), g.output_shape()].map(|[_, h, w, channels]| [h, w, channels]);
         let [from, to] = if self.pass == Pass::Forward { [input, output] } else { [output, input] };
         let walk = Walk {
@@ -79,7 +80,7 @@ impl Convolve for Direct {
             to,
             source,
             bias,
-            relu,
+            bounds,
             target,
         };
         dispatch_on(self.tier, walk);
@@ -137,7 +138,7 @@ struct Walk<'a> {
     to: [usize; 3],
     source: &'a [f32],
     bias: Option<&'a [f32]>,
-    relu: bool,
+    bounds: Bounds,
     target: Target<'a>,
 }
 
@@ -319,6 +320,9 @@ impl Kernel for Part<'_> {
                             left: Left::Rows(left, max_rows::<S>()),
                             length: run,
                             left_step: 1,
+                            strips: 1,
+                            ahead_step: 0,
+                            far: false,
                             ahead,
                             panel: &walk.panels[panel..][..panel_size],
                             prefetch: NEAR,
@@ -326,7 +330,7 @@ impl Kernel for Part<'_> {
                             columns,
                             accumulate: false,
                             bias,
-                            relu: walk.relu,
+                            bounds: walk.bounds,
                         };
                         // SAFETY: each pointer that is read leads to `run` values: a group's channels of a source pixel
                         // inside the picture (`there`), or of the zeros. The panel holds `run` steps for each tap. The target has

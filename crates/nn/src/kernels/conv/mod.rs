@@ -1,8 +1,9 @@
 //! Convolutions and their gradients over `[N, H, W, C]`.
 
+use super::bounds::Bounds;
 use super::finish::Finish;
 use super::pass::{Call, Convolve, check};
-use crate::ConvGeometry;
+use crate::{ConvGeometry, Convolution, Padding};
 use tensor::simd::{Tier, tier};
 
 mod algorithm;
@@ -24,7 +25,7 @@ pub use algorithm::{Algorithm, choose};
 /// The weights of a convolution in the form that one pass of one algorithm reads, for images of any number and size.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Of some picture: neither its size nor the batch matters.
+    /// Of some picture: neither its size nor the batch matters, nor its padding in a forward pass.
     geometry: ConvGeometry,
     pass: Pass,
     algorithm: Algorithm,
@@ -64,10 +65,13 @@ impl Prepared {
         self.convolve.update(w);
     }
 
-    /// Whether it is for that pass of that convolution, of images of any number and size, by that algorithm.
+    /// Whether it is for that pass of that convolution, of images of any number and size, by that algorithm. A forward pass may
+    /// have any padding.
     #[must_use]
     pub fn is_for(&self, g: &ConvGeometry, pass: Pass, algorithm: Algorithm) -> bool {
-        let weights = |g: &ConvGeometry| (g.kernel_shape(), g.conv);
+        let unpadded = |conv| Convolution { padding: Padding::default(), ..conv };
+        let conv = |g: &ConvGeometry| if pass == Pass::Forward { unpadded(g.conv) } else { g.conv };
+        let weights = |g: &ConvGeometry| (g.kernel_shape(), conv(g));
         weights(&self.geometry) == weights(g) && self.pass == pass && self.algorithm == algorithm
     }
 
@@ -79,7 +83,8 @@ impl Prepared {
     /// If it was prepared for another pass or convolution, or a length doesn't fit.
     pub fn forward(&self, g: &ConvGeometry, x: &[f32], bias: Option<&[f32]>, relu: bool, y: &mut [f32]) {
         self.assert_is_for(g, Pass::Forward);
-        self.convolve.run(Call::forward(g, x, bias, relu, y));
+        let bounds = if relu { Bounds::RELU } else { Bounds::None };
+        self.convolve.run(Call::forward(g, x, bias, y).clipped(bounds));
     }
 
     /// As [`forward`](Self::forward), followed by the steps of the layers after it.
@@ -92,7 +97,7 @@ impl Prepared {
         y: &mut [f32],
     ) {
         self.assert_is_for(g, Pass::Forward);
-        self.convolve.run(Call::forward(g, x, bias, false, y).finished_by(finish));
+        self.convolve.run(Call::forward(g, x, bias, y).finished_by(finish));
     }
 
     /// `∂S/∂x` from `∂S/∂y`.

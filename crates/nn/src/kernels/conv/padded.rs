@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::margins::{FEW_CHANNELS, copy_rows};
 use super::weight_gradient::WeightGradient;
 use crate::ConvGeometry;
+use crate::kernels::bounds::Bounds;
 use crate::kernels::finish::Target;
 use crate::kernels::pack::{Matrix, pack_panels};
 use crate::kernels::parallel::{for_each, wanted_tasks};
@@ -52,7 +53,7 @@ impl Convolve for Padded {
     }
 
     fn run(&self, call: Call<'_>) {
-        let Call { g, source, bias, relu, target, .. } = call;
+        let Call { g, source, bias, bounds, target, .. } = call;
         let from = g.input[0] * g.input[1] * g.in_channels;
         let work = g.multiply_adds();
         let cached = (SOURCE_BYTES / (4 * g.input[1] * g.in_channels * g.conv.stride[0])).max(1);
@@ -67,7 +68,7 @@ impl Convolve for Padded {
                     panels: &self.panels,
                     source: &source[image * from..][..from],
                     bias,
-                    relu,
+                    bounds,
                     target,
                     first: image * g.output[0] * g.output[1] * g.out_channels,
                     rows: chunks[i % chunks.len()].clone(),
@@ -83,7 +84,7 @@ struct Part<'a> {
     panels: &'a [f32],
     source: &'a [f32],
     bias: Option<&'a [f32]>,
-    relu: bool,
+    bounds: Bounds,
     target: Target<'a>,
     /// Values of the target before this image.
     first: usize,
@@ -121,7 +122,7 @@ impl Kernel for Part<'_> {
                         length: g.kernel[1] * g.in_channels,
                         panel: panel.as_ptr(),
                         bias: self.bias.map(|bias| bias[column..].as_ptr()),
-                        relu: self.relu,
+                        bounds: self.bounds,
                         out: out.wrapping_add(first * g.out_channels + column),
                         out_step: g.out_channels,
                         columns: nr.min(g.out_channels - column),
@@ -158,7 +159,7 @@ struct Tiles {
     length: usize,
     panel: *const f32,
     bias: Option<*const f32>,
-    relu: bool,
+    bounds: Bounds,
     out: *mut f32,
     /// The distance between neighbouring pixels' results.
     out_step: usize,
@@ -201,7 +202,6 @@ impl<const R: usize> Kernel for Fixed<R> {
 unsafe fn fixed<S: Simd, const R: usize>(s: S, t: &Tiles) {
     let lanes = [t.columns.min(S::LANES), t.columns.saturating_sub(S::LANES)];
     let full = t.columns == 2 * S::LANES;
-    let floor = s.splat(if t.relu { 0.0 } else { f32::NEG_INFINITY });
     // SAFETY: the caller guarantees that every pixel's runs, the panel's steps and the results' columns lie within
     // allocations, and that results overlap no operand.
     unsafe {
@@ -242,7 +242,8 @@ unsafe fn fixed<S: Simd, const R: usize>(s: S, t: &Tiles) {
             }
             for i in 0..R {
                 let out = t.out.add((tile * R + i) * t.out_step);
-                let value = [s.max(floor, s.add(sum[i][0], bias[0])), s.max(floor, s.add(sum[i][1], bias[1]))];
+                let value = [s.add(sum[i][0], bias[0]), s.add(sum[i][1], bias[1])];
+                let value = [t.bounds.apply(s, value[0]), t.bounds.apply(s, value[1])];
                 if full {
                     s.store(out, value[0]);
                     s.store(out.add(S::LANES), value[1]);

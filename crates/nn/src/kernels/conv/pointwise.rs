@@ -36,8 +36,8 @@ impl Convolve for Pointwise {
     }
 
     fn run(&self, call: Call<'_>) {
-        let Call { source, bias, relu, target, .. } = call;
+        let Call { source, bias, bounds, target, .. } = call;
         let channels = self.shape[usize::from(self.pass != Pass::Forward)];
-        self.panels.multiply(Matrix::new(source, [source.len() / channels, channels]), bias, relu, target);
+        self.panels.multiply(Matrix::new(source, [source.len() / channels, channels]), bias, bounds, target);
     }
 }

@@ -9,6 +9,7 @@
 
 use super::sweep::Sweep;
 use crate::ConvGeometry;
+use crate::kernels::bounds::Bounds;
 use tensor::simd::Simd;
 
 /// A sweep by nine neighbouring taps.
@@ -85,7 +86,7 @@ pub(super) struct Row<'a> {
     /// `[9, channels]`.
     pub(super) weights: &'a [f32],
     pub(super) bias: Option<&'a [f32]>,
-    pub(super) relu: bool,
+    pub(super) bounds: Bounds,
     /// `width` pixels of `channels` values.
     pub(super) target: *mut f32,
     pub(super) width: usize,
@@ -93,7 +94,7 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// `target = Σ source · weights + bias`, then `max(0, ·)` if `relu`.
+    /// `target = Σ source · weights + bias`, clipped to `bounds`.
     ///
     /// # Safety
     /// `source` is as [`Window::rows`] gives it, of pictures `source_width` pixels wide, with the same window; the row
@@ -187,7 +188,7 @@ impl Row<'_> {
         }
         let p = self.target.wrapping_add(x.cast_unsigned() * self.channels + channel);
         for v in 0..V {
-            let value = if self.relu { s.max(s.zero(), sum[v]) } else { sum[v] };
+            let value = self.bounds.apply(s, sum[v]);
             let p = p.wrapping_add(v * S::LANES);
             // SAFETY: the pixel lies inside the row, which belongs to the caller.
             unsafe { if n == V * S::LANES { s.store(p, value) } else { s.store_first(p, value, n) } }

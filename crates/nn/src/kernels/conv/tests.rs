@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{Algorithm, Pass, Prepared, weight_gradient_on};
 use crate::kernels::finish::{Activation, Affine, Finish, Kept};
 use crate::kernels::testing::{Operands, Square, bits, channels, fitted, operands, padding, pools, trials, values};
-use crate::{ConvGeometry, Convolution};
+use crate::{ConvGeometry, Convolution, Padding};
 use tensor::Tensor;
 use tensor::simd::Tier;
 
@@ -80,12 +80,14 @@ fn assert_close(what: &str, got: &[f32], want: &[(f64, f64)], terms: usize) {
 fn check(g: &ConvGeometry) {
     let Operands { x, w, dy, bias } = operands(g);
     let want = reference(g, &x, &w, &dy, &bias);
-    // Weights that were prepared for pictures of another size.
+    // Weights that were prepared for pictures of another size; for a forward pass, with another padding.
     let other = g.conv.geometry(&[1, g.input[0] + 3, g.input[1] + 5, g.in_channels], &g.kernel_shape()).unwrap();
     for tier in Tier::available() {
         for algorithm in ALGORITHMS {
             let name = |pass| format!("{tier} {algorithm} {pass:?} of {g:?}");
             if algorithm.supports(g, Pass::Forward) {
+                let padding = Padding::default();
+                let other = ConvGeometry { conv: Convolution { padding, ..other.conv }, ..other };
                 let prepared = Prepared::on(tier, &other, Pass::Forward, algorithm, &w);
                 let terms = g.group_in() * g.kernel[0] * g.kernel[1];
                 let mut y = vec![f32::NAN; dy.len()];
@@ -94,15 +96,23 @@ fn check(g: &ConvGeometry) {
                 let mut rectified = vec![f32::NAN; dy.len()];
                 prepared.forward(g, &x, Some(&bias), true, &mut rectified);
                 assert!(y.iter().zip(&rectified).all(|(&y, &r)| r == y.max(0.0)), "{}: ReLU", name(Pass::Forward));
+                let clip = Finish { activation: Some(Activation::Clip { low: -0.25, high: 0.5 }), ..Finish::NONE };
+                let mut clipped = vec![f32::NAN; dy.len()];
+                prepared.forward_finished(g, &x, Some(&bias), &clip, &mut clipped);
+                assert!(
+                    y.iter().zip(&clipped).all(|(&y, &c)| c == y.clamp(-0.25, 0.5)),
+                    "{}: clip",
+                    name(Pass::Forward)
+                );
                 let tensor = |len, seed| Tensor::new([len], values(len, seed));
                 let channels = g.out_channels;
                 let affine =
                     Affine { mean: tensor(channels, 5), scale: tensor(channels, 6), shift: tensor(channels, 7) };
-                let residual = tensor(y.len(), 8);
-                let (affine, residual) = (Some(affine), Some(&residual));
-                for activation in [Activation::Relu, Activation::Gated(&Square)] {
+                let residual = values(y.len(), 8);
+                let (affine, residual) = (Some(affine), Some(&residual[..]));
+                for activation in [Activation::Clip { low: -0.25, high: 0.5 }, Activation::Gated(&Square)] {
                     let mut before = vec![f32::NAN; dy.len()];
-                    let keeps = !matches!(activation, Activation::Relu);
+                    let keeps = !matches!(activation, Activation::Clip { .. });
                     let finish = Finish {
                         affine: affine.clone(),
                         residual,

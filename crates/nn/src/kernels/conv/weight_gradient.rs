@@ -20,6 +20,7 @@ use std::ops::Range;
 use super::margins::copy_rows;
 use super::sweep::inside;
 use crate::ConvGeometry;
+use crate::kernels::bounds::Bounds;
 use crate::kernels::pack::{Matrix, gather_tiles, pack_panel};
 use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
@@ -348,6 +349,9 @@ impl Part<'_> {
                         length,
                         left_step,
                         // Gathered tiles lie one after the other.
+                        strips: 1,
+                        ahead_step: 0,
+                        far: false,
                         ahead: gathered
                             .as_ref()
                             .and(near.get((index + 1) * starts.len()))
@@ -358,7 +362,7 @@ impl Part<'_> {
                         columns: nr.min(g.group_out() - column),
                         accumulate: !strips.first,
                         bias: None,
-                        relu: false,
+                        bounds: Bounds::None,
                     };
                     // SAFETY: the `length` pixels of a run lie inside the picture, and each holds the tap's channels; the
                     // strip has a step for each pixel of the block. These rows and columns of the slice's result belong to

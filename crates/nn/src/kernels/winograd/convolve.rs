@@ -8,13 +8,14 @@ use super::product::{Left, multiply};
 use super::scheme::{Scheme, both_ways};
 use super::tiles::Pictures;
 use super::weights::part_step;
+use crate::kernels::bounds::Bounds;
 use crate::kernels::finish::Target;
 use crate::kernels::parallel::{Disjoint, for_each};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::{columns, part};
 use tensor::simd::{Kernel, LINE, Simd};
 
-/// `y = Aᵀ[U ⊙ (Bᵀ x B)]A + bias` over every tile of a batch, `max(0, y)` if `relu`.
+/// `y = Aᵀ[U ⊙ (Bᵀ x B)]A + bias` over every tile of a batch, clipped to `bounds`.
 #[derive(Clone, Copy)]
 pub(super) struct Convolve<'a> {
     pub(super) images: usize,
@@ -23,7 +24,7 @@ pub(super) struct Convolve<'a> {
     /// The transformed weights.
     pub(super) u: &'a [f32],
     pub(super) bias: Option<&'a [f32]>,
-    pub(super) relu: bool,
+    pub(super) bounds: Bounds,
 }
 
 /// Output pixels of a tile, at most.
@@ -219,12 +220,11 @@ impl<C: Scheme<A, M>, const A: usize, const M: usize> Kernel for Lower<'_, C, A,
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Job { convolve: Convolve { source, target, bias, relu, .. }, products, y, .. } = *self.job;
+        let Job { convolve: Convolve { source, target, bias, bounds, .. }, products, y, .. } = *self.job;
         let first = self.chunk.start * columns::<S>();
         let channels = target.channels.min(self.chunk.end * columns::<S>()) - first;
         // Outputs outside the picture are written past the products.
         let outside = self.m.pointer().wrapping_add(products.tiles * products.tile).wrapping_sub(first);
-        let floor = s.splat(if relu { 0.0 } else { f32::NEG_INFINITY });
         for (i, tile) in self.tiles.clone().enumerate() {
             let pixels = target.window::<M>(y.pointer(), source.grid.corner(tile), outside);
             for channel in (0..channels).step_by(S::LANES) {
@@ -243,7 +243,7 @@ impl<C: Scheme<A, M>, const A: usize, const M: usize> Kernel for Lower<'_, C, A,
                         |r, c| s.load(m.add((r * A + c) * products.part)),
                         #[inline(always)]
                         |r, c, v| {
-                            let v = s.max(floor, s.add(v, bias));
+                            let v = bounds.apply(s, s.add(v, bias));
                             let p = pixels[r][c].cast_mut().wrapping_add(first + channel);
                             if left >= S::LANES { s.store(p, v) } else { s.store_first(p, v, left) }
                         },

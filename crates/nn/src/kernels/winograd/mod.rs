@@ -127,13 +127,13 @@ impl super::pass::Convolve for Winograd {
     }
 
     fn run(&self, call: Call<'_>) {
-        let Call { g, source, bias, relu, target: y, .. } = call;
+        let Call { g, source, bias, bounds, target: y, .. } = call;
         let [pictures, target] = pictures(g, self.pass);
         let grid = Grid::new(target.extent, self.outputs.side());
         with_scratch(pictures.channels, |zeros| {
             zeros.fill(0.0);
             let source = Source { pixels: source, pictures, grid, zeros };
-            let convolve = Convolve { images: g.batch, source, target, u: &self.u, bias, relu };
+            let convolve = Convolve { images: g.batch, source, target, u: &self.u, bias, bounds };
             dispatch_on(self.tier, Run { convolve, outputs: self.outputs, y });
         });
     }

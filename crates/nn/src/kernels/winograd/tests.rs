@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Outputs, Winograd, best, weight_gradient};
+use crate::kernels::bounds::Bounds;
 use crate::kernels::conv::{Algorithm, Prepared};
 use crate::kernels::pass::{Call, Convolve, Pass};
 use crate::kernels::testing::{Operands, bits, channels, fitted, operands, padding, pools, trials, values};
@@ -14,11 +15,11 @@ fn cases() -> impl Iterator<Item = (Tier, Outputs)> {
 }
 
 /// The three passes of one tier and size; `∂S/∂x` twice, its weights transformed over others.
-fn compute((tier, outputs): (Tier, Outputs), g: &ConvGeometry, o: &Operands, relu: bool) -> [Vec<f32>; 3] {
+fn compute((tier, outputs): (Tier, Outputs), g: &ConvGeometry, o: &Operands, bounds: Bounds) -> [Vec<f32>; 3] {
     let [mut y, mut dx, mut dw] = [o.dy.len(), o.x.len(), o.w.len()].map(|len| vec![f32::NAN; len]);
     let mut forward = Winograd::new(g, Pass::Forward, tier, outputs);
     forward.update(&o.w);
-    forward.run(Call::forward(g, &o.x, Some(&o.bias), relu, &mut y));
+    forward.run(Call::forward(g, &o.x, Some(&o.bias), &mut y).clipped(bounds));
     let mut backward = Winograd::new(g, Pass::InputGradient, tier, outputs);
     backward.update(&vec![f32::NAN; o.w.len()]);
     backward.update(&o.w);
@@ -32,13 +33,16 @@ fn wide(values: &[f32]) -> Vec<f64> {
 }
 
 /// The same passes in f64, by im2col.
-fn reference(g: &ConvGeometry, o: &Operands, relu: bool) -> [Vec<f64>; 3] {
+fn reference(g: &ConvGeometry, o: &Operands, bounds: Bounds) -> [Vec<f64>; 3] {
     let [x, w, dy, bias] = [&o.x, &o.w, &o.dy, &o.bias].map(|v| wide(v));
     let [mut y, mut dx, mut dw] = [dy.len(), x.len(), w.len()].map(|len| vec![0.0; len]);
     im2col::forward(g, &x, &w, Some(&bias), &mut y);
-    if relu {
-        y.iter_mut().for_each(|y| *y = y.max(0.0));
-    }
+    let [low, high] = match bounds {
+        Bounds::None => [f32::NEG_INFINITY, f32::INFINITY],
+        Bounds::From(low) => [low, f32::INFINITY],
+        Bounds::Between(low, high) => [low, high],
+    };
+    y.iter_mut().for_each(|y| *y = y.clamp(low.into(), high.into()));
     im2col::input_gradient(g, &dy, &w, &mut dx);
     im2col::weight_gradient(g, &x, &dy, &mut dw);
     [y, dx, dw]
@@ -64,15 +68,19 @@ prop_compose! {
     }
 }
 
+fn bounds() -> impl Strategy<Value = Bounds> {
+    prop_oneof![Just(Bounds::None), Just(Bounds::RELU), Just(Bounds::Between(-0.25, 0.5))]
+}
+
 proptest! {
     #![proptest_config(trials(150, 2))]
     #[test]
-    fn agrees_with_the_convolution(g in geometry(), relu: bool) {
+    fn agrees_with_the_convolution(g in geometry(), bounds in bounds()) {
         let operands = operands(&g);
-        let want = reference(&g, &operands, relu);
+        let want = reference(&g, &operands, bounds);
         let pixels = g.batch * g.output[0] * g.output[1];
         for case in cases() {
-            let got = compute(case, &g, &operands, relu);
+            let got = compute(case, &g, &operands, bounds);
             for (pass, terms) in [9 * g.in_channels, 9 * g.out_channels, pixels].into_iter().enumerate() {
                 // A sum of n products of values up to 1 is off by n·ε at most; the transforms add a handful of sums to
                 // it and, at the accurate points, amplify it by less than two. A wrong index costs 10⁻¹.
@@ -92,7 +100,7 @@ fn neither_company_nor_threads_change_a_bit() {
         let g = Convolution::same().geometry(&input, &[3, 3, input[3], cout]).unwrap();
         let together = operands(&g);
         for case in cases() {
-            let [y, dx, dw] = compute(case, &g, &together, true).map(|v| bits(&v));
+            let [y, dx, dw] = compute(case, &g, &together, Bounds::RELU).map(|v| bits(&v));
             for i in 0..g.batch {
                 let part = |v: &[f32]| v[v.len() / g.batch * i..v.len() / g.batch * (i + 1)].to_vec();
                 let alone = Operands {
@@ -101,13 +109,13 @@ fn neither_company_nor_threads_change_a_bit() {
                     w: together.w.clone(),
                     bias: together.bias.clone(),
                 };
-                let got = compute(case, &g.with_batch(1), &alone, true).map(|v| bits(&v));
+                let got = compute(case, &g.with_batch(1), &alone, Bounds::RELU).map(|v| bits(&v));
                 for (got, all) in [(&got[0], &y), (&got[1], &dx)] {
                     assert!(*got == all[got.len() * i..got.len() * (i + 1)], "{case:?}: image {i} of {g:?}");
                 }
             }
             for pool in pools() {
-                let got = pool.install(|| compute(case, &g, &together, true)).map(|v| bits(&v));
+                let got = pool.install(|| compute(case, &g, &together, Bounds::RELU)).map(|v| bits(&v));
                 assert!(
                     got == [y.clone(), dx.clone(), dw.clone()],
                     "{case:?}, {} threads: {g:?}",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::kernels::bounds::clipped;
 use crate::layers::prelude::*;
 
 /// y = min(max(x, `min`), `max`), any shape; NaN stays NaN. ReLU6 is the interval from 0 to 6.
@@ -25,8 +26,7 @@ impl Clip {
 impl Function for Clip {
     #[inline(always)]
     fn f<L: Lanes>(self, x: L) -> L {
-        // The bounds come first, so that NaN stays.
-        x.like(self.max).min(x.like(self.min).max(x))
+        clipped(x, self.min, self.max)
     }
 }
 
@@ -41,6 +41,10 @@ impl Differentiable for Clip {
 impl Pointwise for Clip {
     fn nature(&self) -> Nature {
         Nature::Rectifier { min: self.min, max: self.max }
+    }
+
+    fn activation(&self) -> Activation<'_> {
+        Activation::Clip { low: self.min, high: self.max }
     }
 
     fn check(&self) -> Result<(), LayerError> {

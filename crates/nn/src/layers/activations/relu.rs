@@ -31,7 +31,7 @@ impl Pointwise for Relu {
     }
 
     fn activation(&self) -> Activation<'_> {
-        Activation::Relu
+        Activation::Clip { low: 0.0, high: f64::INFINITY }
     }
 }
 

@@ -109,7 +109,7 @@ impl fmt::Display for Conv2d {
 }
 
 impl Conv2d {
-    fn geometry(&self, [h, w, c]: [usize; 3]) -> Result<ConvGeometry, LayerError> {
+    pub(crate) fn geometry(&self, [h, w, c]: [usize; 3]) -> Result<ConvGeometry, LayerError> {
         LayerError::unless(self.out_channels > 0, "the number of output channels", 0, "at least one")?;
         let group_in = c.checked_div(self.conv.groups).unwrap_or(0);
         let [kh, kw] = self.kernel;

@@ -1,5 +1,6 @@
 //! Layers that move values in ONNX files.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, concatenate};
@@ -171,22 +172,38 @@ impl Onnx for Pad {
     }
 }
 
-/// The padding before and after each of a node's `rank` dimensions.
-fn paddings(r: &mut Reading<'_>, rank: usize) -> Result<Vec<[usize; 2]>, NodeError> {
-    let pads = r.integers(1, "pads")?.ok_or(NodeError::MissingInput("pads"))?;
-    let axes = r.integers(3, "axes")?.unwrap_or_else(|| (0..rank as i64).collect());
-    let misfit = || NodeError::unsupported("pads", &pads, "numbers from 0, two for each dimension");
-    if pads.len() != 2 * axes.len() {
-        return Err(misfit());
-    }
-    let mut around = vec![[0; 2]; rank];
-    for (index, &axis) in axes.iter().enumerate() {
-        let axis = resolve(axis, rank).ok_or_else(misfit)?;
-        for (side, &pad) in [pads[index], pads[axes.len() + index]].iter().enumerate() {
-            around[axis][side] = usize::try_from(pad).ok().filter(|&pad| pad <= MAX_PIXELS).ok_or_else(misfit)?;
+/// What is cut from the sides of each of a node's dimensions, and what is added to them.
+struct Sides {
+    /// The indices that are kept.
+    kept: Vec<Range<usize>>,
+    /// The padding before and after them.
+    around: Vec<[usize; 2]>,
+}
+
+impl Sides {
+    /// Of an input of this shape. A negative padding cuts.
+    fn read(r: &mut Reading<'_>, shape: &[usize]) -> Result<Self, NodeError> {
+        let pads = r.integers(1, "pads")?.ok_or(NodeError::MissingInput("pads"))?;
+        let axes = r.integers(3, "axes")?.unwrap_or_else(|| (0..shape.len() as i64).collect());
+        let misfit = |supported| NodeError::unsupported("pads", &pads, supported);
+        let two = || misfit("two numbers for each dimension");
+        if pads.len() != 2 * axes.len() {
+            return Err(two());
         }
+        let mut sides =
+            Self { kept: shape.iter().map(|&extent| 0..extent).collect(), around: vec![[0; 2]; shape.len()] };
+        for (index, &axis) in axes.iter().enumerate() {
+            let axis = resolve(axis, shape.len()).ok_or_else(two)?;
+            let pads = [pads[index], pads[axes.len() + index]];
+            let [before, after] = pads.map(|pad| usize::try_from(pad.min(0).unsigned_abs()).unwrap_or(usize::MAX));
+            let end = shape[axis].checked_sub(after).filter(|&end| before < end);
+            sides.kept[axis] = before..end.ok_or_else(|| misfit("negative by less than the input has"))?;
+            let added = pads.map(|pad| usize::try_from(pad.max(0)).unwrap_or(usize::MAX));
+            let is_small = |&pad: &usize| pad <= MAX_PIXELS;
+            sides.around[axis] = Some(added).filter(|added| added.iter().all(is_small)).ok_or_else(two)?;
+        }
+        Ok(sides)
     }
-    Ok(around)
 }
 
 /// The value of a padding with a constant.
@@ -201,15 +218,18 @@ fn padding_value(r: &mut Reading<'_>) -> Result<f32, NodeError> {
 
 /// Pads with a constant, or with pixels of the image, whose edges are repeated or mirrored or which is repeated whole.
 fn pad(r: &mut Reading<'_>) -> Result<Value, NodeError> {
-    let x = r.activation(0, "input")?;
-    let around = paddings(r, x.rank())?;
+    let mut x = r.activation(0, "input")?;
+    let Sides { kept, around } = Sides::read(r, &x.shape())?;
+    for (dimension, kept) in kept.into_iter().enumerate() {
+        x = r.selected(x, dimension, kept)?;
+    }
     if around.iter().all(|&sides| sides == [0, 0]) {
         return Ok(x.into());
     }
     if !(x.rank() == 4 && x.has_batch_first() && x.layer_shape().len() == 3) {
         return joined_to_margins(r, x, &around);
     }
-    let (x, [height, width, channels]) = r.image_input()?;
+    let (x, [height, width, channels]) = r.as_image(&x)?;
     let unsupported = |supported| NodeError::unsupported("pads", &around, supported);
     let [[0, 0], of_channels, [top, bottom], [left, right]] = around[..] else {
         return Err(unsupported("0 for the batch"));

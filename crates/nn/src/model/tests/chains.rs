@@ -36,8 +36,7 @@ fn chained() -> ModelBuilder {
 }
 
 /// With statistics and scales that are not those that training starts from.
-fn trained(builder: ModelBuilder) -> Model {
-    let mut model = builder.build(3).unwrap();
+pub(in crate::model) fn trained(mut model: Model) -> Model {
     for (seed, parameter) in model.parameters.iter_mut().enumerate() {
         let noise = random(*parameter.value.shape(), seed as u64).cast::<f32>();
         let is_variance = parameter.name.ends_with("running_var");
@@ -49,10 +48,10 @@ fn trained(builder: ModelBuilder) -> Model {
 
 #[test]
 fn layers_that_are_computed_together_have_the_bits_of_the_layers_apart() {
-    let model = trained(chained());
+    let model = trained(chained().build(3).unwrap());
     let chained = |plan: &super::plan::Plan| {
         (0..model.layers().len())
-            .filter(|&layer| plan.chain(layer, 0, model.layers().len(), Keep::Nothing).is_some())
+            .filter(|&layer| plan.group(layer, 0, model.layers().len(), Keep::Nothing).is_some())
             .count()
     };
     assert_eq!(chained(model.plans.of(Mode::Evaluation)), 26, "all but the pooling");
@@ -76,7 +75,7 @@ fn layers_that_are_computed_together_have_the_bits_of_the_layers_apart() {
 
 #[test]
 fn gradients_through_what_is_computed_together_are_those_of_the_layers_apart() {
-    let model = trained(chained()).cast::<f64>();
+    let model = trained(chained().build(3).unwrap()).cast::<f64>();
     let x = images(2).cast::<f64>();
     let forward = model.record(x.clone()).unwrap();
     let found = forward.tape().backward(forward.logits(), &Exact, [forward.input()]).unwrap();
@@ -124,10 +123,10 @@ fn attending() -> ModelBuilder {
 
 #[test]
 fn an_attention_in_one_pass_has_the_bits_of_its_layers_apart() {
-    let model = trained(attending());
+    let model = trained(attending().build(3).unwrap());
     let attends = |keep| {
         let plan = model.plans.of(Mode::Evaluation);
-        (0..model.layers().len()).filter(|&layer| plan.chain(layer, 0, model.layers().len(), keep).is_some()).count()
+        (0..model.layers().len()).filter(|&layer| plan.group(layer, 0, model.layers().len(), keep).is_some()).count()
     };
     assert_eq!([Keep::Nothing, Keep::All].map(attends), [7, 0]);
     let x = Tensor::from_fn([3, 20, 15, 2], |i| (i as f32 * 0.37).sin());

@@ -179,6 +179,21 @@ fn edges_are_repeated_and_mirrored() {
 }
 
 #[test]
+fn negative_paddings_cut() {
+    let shape = [1, 2, 4, 5];
+    let padded =
+        |pads: &[i64]| computed(shape, vec![node("Pad", "pad", &["x", "pads"], "y")], vec![list("pads", pads)]);
+    let x = number(shape);
+    // As NASNet moves a picture by a pixel.
+    let moved = literal(shape, |[n, c, h, w]| if h < 3 && w < 4 { x([n, c, h + 1, w + 1]) } else { 0.0 });
+    assert_eq!(padded(&[0, 0, -1, -1, 0, 0, 1, 1]).unwrap(), moved);
+    let less = literal([1, 1, 4, 2], |[n, _, h, w]| x([n, 1, h, w + 2]));
+    assert_eq!(padded(&[0, -1, 0, -2, 0, 0, 0, -1]).unwrap(), less);
+    let error = padded(&[0, 0, -2, 0, 0, 0, -2, 0]).unwrap_err().to_string();
+    assert!(error.contains("node `pad` (Pad)") && error.contains("less than the input has"), "{error}");
+}
+
+#[test]
 fn means_of_windows_count_padding_and_not_what_is_beyond() {
     let mut pool = node("AveragePool", "pool", &["x"], "y");
     let ints =

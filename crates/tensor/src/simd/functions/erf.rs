@@ -27,7 +27,7 @@ pub fn erf<S: Simd>(s: S, x: S::V) -> S::V {
         s.min(s.splat(3.95), t),
         [-0.000_341_522_4, -1.127_089_1, -0.638_145, -0.103_106_45, 0.021_837_832, -0.002_947_574_2, 0.000_186_367_41],
     );
-    let large = s.sub(one, exp_scaled(s, q).value(s));
+    let large = s.sub(one, exp_scaled(s, q).small_value(s));
     s.select_less(t, one, small, s.copysign(large, x))
 }
 
@@ -41,7 +41,7 @@ pub fn erf_slope<S: Simd>(s: S, x: S::V) -> S::V {
     const REST: f32 = -5.196_425_4e-8;
     let e = exp_of_sum(s, s.sub(s.zero(), high), s.sub(s.splat(REST), low)).scaled(s);
     let factor = s.splat(FRAC_2_SQRT_PI);
-    s.scale(s.fma(factor, e.p, factor), e.n)
+    s.scale_down(s.fma(factor, e.p, factor), e.n)
 }
 
 /// x² in two parts, the first exact, the second small: with u = `upper(x)`, x² = u² + (x − u)(x + u).

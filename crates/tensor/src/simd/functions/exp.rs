@@ -22,6 +22,12 @@ impl<V> Scaled<V> {
     pub(super) fn value<S: Simd<V = V>>(self, s: S) -> V {
         s.scale(s.add(s.splat(1.0), self.p), self.n)
     }
+
+    /// The number, in fewer steps, if it is below 2⁶⁰ and n is at least −190.
+    #[inline(always)]
+    pub(super) fn small_value<S: Simd<V = V>>(self, s: S) -> V {
+        s.scale_down(s.add(s.splat(1.0), self.p), self.n)
+    }
 }
 
 /// A power of e as (1 + high + low)·2ⁿ, where `high` is exact.

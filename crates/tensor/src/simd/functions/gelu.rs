@@ -15,7 +15,7 @@ pub fn gelu<S: Simd>(s: S, x: S::V) -> S::V {
     let (high, low) = (s.mul(high, minus_w), s.mul(low, minus_w));
     let (half, factor) = (s.splat(0.5), tail.factor(s));
     let rest = s.fma(high, factor, s.mul(low, s.add(half, factor)));
-    let left = s.scale(s.fma(high, half, rest), tail.e.n);
+    let left = s.scale_down(s.fma(high, half, rest), tail.e.n);
     s.add(s.max(s.zero(), x), left)
 }
 
@@ -35,6 +35,6 @@ pub fn gelu_slope<S: Simd>(s: S, x: S::V) -> S::V {
     let rest = s.fma(s.splat(-DENSITY[0]), high, s.fma(tail.w, f, rest));
     let difference = s.fma(half, tail.w, rest);
     let e = tail.e.scaled(s);
-    let d = s.scale(s.fma(difference, e.p, difference), e.n);
+    let d = s.scale_down(s.fma(difference, e.p, difference), e.n);
     s.select_less(x, s.zero(), d, s.sub(s.splat(1.0), d))
 }

@@ -13,7 +13,7 @@ pub fn gelu_tanh<S: Simd>(s: S, x: S::V) -> S::V {
     let t = bounded(s, x);
     let sigma = logistic_scaled(s, inner(s, t).scaled(s));
     let minus_t = s.sub(s.zero(), t);
-    s.add(s.max(s.zero(), x), s.scale(s.fma(minus_t, sigma.p, minus_t), sigma.n))
+    s.add(s.max(s.zero(), x), s.scale_down(s.fma(minus_t, sigma.p, minus_t), sigma.n))
 }
 
 /// The derivative of x·σ(v): σ(v)·(1 + x·v′·(1 − σ(v))), where v′ = A + 3B·x².
@@ -25,8 +25,8 @@ pub fn gelu_tanh_slope<S: Simd>(s: S, x: S::V) -> S::V {
     let t = bounded(s, x);
     let sigma = logistic_scaled(s, inner(s, t).scaled(s));
     let z = s.mul(t, s.fma(s.splat(3.0 * (B[0] + B[1])), s.mul(t, t), s.splat(A[0] + A[1])));
-    let factor = s.fma(z, sigma.value(s), s.sub(one, z));
-    let d = s.scale(s.fma(factor, sigma.p, factor), sigma.n);
+    let factor = s.fma(z, sigma.small_value(s), s.sub(one, z));
+    let d = s.scale_down(s.fma(factor, sigma.p, factor), sigma.n);
     s.select_less(x, s.zero(), d, s.sub(one, d))
 }
 

@@ -22,7 +22,7 @@ pub(super) fn left_of_zero<S: Simd>(s: S, x: S::V) -> S::V {
 pub(super) fn logistic_scaled<S: Simd>(s: S, Scaled { p, n }: Scaled<S::V>) -> Scaled<S::V> {
     let (one, minus_one) = (s.splat(1.0), s.splat(-1.0));
     let m = s.add(one, p);
-    let e = s.scale(m, n);
+    let e = s.scale_down(m, n);
     let q = s.div(s.select_less(n, minus_one, e, s.sub(one, e)), s.sub(minus_one, e));
     Scaled { p: s.select_less(n, minus_one, s.fma(q, m, p), q), n: s.min(n, minus_one) }
 }
@@ -30,7 +30,7 @@ pub(super) fn logistic_scaled<S: Simd>(s: S, Scaled { p, n }: Scaled<S::V>) -> S
 /// σ(x) = 1/(1 + e⁻ˣ), which is 1 − σ(−x).
 #[inline(always)]
 pub fn logistic<S: Simd>(s: S, x: S::V) -> S::V {
-    let left = logistic_scaled(s, exp_scaled(s, left_of_zero(s, x))).value(s);
+    let left = logistic_scaled(s, exp_scaled(s, left_of_zero(s, x))).small_value(s);
     s.select_less(x, s.zero(), left, s.sub(s.splat(1.0), left))
 }
 

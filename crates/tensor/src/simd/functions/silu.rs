@@ -12,7 +12,7 @@ use crate::simd::Simd;
 pub fn silu<S: Simd>(s: S, x: S::V) -> S::V {
     let left = left_of_zero(s, x);
     let sigma = logistic_scaled(s, exp_scaled(s, left));
-    s.add(s.max(s.zero(), x), s.scale(s.fma(left, sigma.p, left), sigma.n))
+    s.add(s.max(s.zero(), x), s.scale_down(s.fma(left, sigma.p, left), sigma.n))
 }
 
 /// The derivative of x·σ(x): σ(x)·(1 + x·(1 − σ(x))).
@@ -23,7 +23,7 @@ pub fn silu_slope<S: Simd>(s: S, x: S::V) -> S::V {
     let one = s.splat(1.0);
     let left = left_of_zero(s, x);
     let sigma = logistic_scaled(s, exp_scaled(s, left));
-    let factor = s.sub(s.add(one, left), s.mul(left, sigma.value(s)));
-    let d = s.scale(s.fma(factor, sigma.p, factor), sigma.n);
+    let factor = s.sub(s.add(one, left), s.mul(left, sigma.small_value(s)));
+    let d = s.scale_down(s.fma(factor, sigma.p, factor), sigma.n);
     s.select_less(x, s.zero(), d, s.sub(one, d))
 }

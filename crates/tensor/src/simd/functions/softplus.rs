@@ -11,7 +11,7 @@ use crate::simd::Simd;
 /// ln(1 + z) = ½·z + z·(½ + z·q(z)) with a minimax polynomial q of degree 8 (relative error of the logarithm: 5.3e-9).
 #[inline(always)]
 pub fn softplus<S: Simd>(s: S, x: S::V) -> S::V {
-    let z = exp_scaled(s, left_of_zero(s, x)).value(s);
+    let z = exp_scaled(s, left_of_zero(s, x)).small_value(s);
     let q = polynomial(
         s,
         z,

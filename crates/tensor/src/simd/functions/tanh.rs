@@ -20,7 +20,7 @@ pub fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
 
     // From 10 on it is 1.
     let u = s.min(s.splat(10.0), t);
-    let e = exp_scaled(s, s.add(u, u)).value(s);
+    let e = exp_scaled(s, s.add(u, u)).small_value(s);
     let large = s.sub(one, s.div(s.splat(2.0), s.add(e, one)));
     s.select_less(t, s.splat(SMALL), small, s.copysign(large, x))
 }

@@ -13,6 +13,7 @@ use self::tile::{Operands, Tile, tiles};
 use super::sliding::{self, Window};
 use super::sweep::Sweep;
 use crate::ConvGeometry;
+use crate::kernels::bounds::Bounds;
 use crate::kernels::finish::Target;
 use crate::kernels::parallel::{for_each, wanted_tasks};
 use crate::kernels::pass::{Call, Convolve, Facts, Pass};
@@ -56,7 +57,7 @@ impl Convolve for Depthwise {
     }
 
     fn run(&self, call: Call<'_>) {
-        let Call { g, source, bias, relu, target, .. } = call;
+        let Call { g, source, bias, bounds, target, .. } = call;
         let [from, to] = if self.pass == Pass::Forward { [g.input, g.output] } else { [g.output, g.input] };
         let channels = g.in_channels;
         let sweeps = Sweep::all(g, self.pass);
@@ -82,7 +83,7 @@ impl Convolve for Depthwise {
             zeros: &self.zeros,
             source,
             bias,
-            relu,
+            bounds,
             target,
         };
         let rows = g.batch * walk.rows;
@@ -114,7 +115,7 @@ struct Walk<'a> {
     zeros: &'a [f32],
     source: &'a [f32],
     bias: Option<&'a [f32]>,
-    relu: bool,
+    bounds: Bounds,
     target: Target<'a>,
 }
 
@@ -150,7 +151,7 @@ impl Kernel for Rows<'_> {
                         step: sweep.step[1],
                         weights: walk.weights,
                         bias: walk.bias,
-                        relu: walk.relu,
+                        bounds: walk.bounds,
                         target: target.wrapping_add(sweep.target([y, tile.x], walk.to[1]) * walk.channels),
                         spacing: sweep.spacing[1] * walk.channels,
                     };
@@ -172,7 +173,7 @@ impl Rows<'_> {
     /// The rows one by one, each by sliding along it.
     #[inline(always)]
     fn slide<S: Simd>(&self, s: S, window: Window) {
-        let Walk { source, bias, relu, weights, zeros, .. } = *self.walk;
+        let Walk { source, bias, bounds, weights, zeros, .. } = *self.walk;
         let walk = self.walk;
         let [height, width] = walk.to;
         let size = walk.from[0] * walk.from[1] * walk.channels;
@@ -184,7 +185,7 @@ impl Rows<'_> {
                 source_width: walk.from[1],
                 weights,
                 bias,
-                relu,
+                bounds,
                 target: self.walk.target.pointer().wrapping_add(row * width * walk.channels),
                 width,
                 channels: walk.channels,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::runs::{LONGEST, Run};
+use crate::kernels::bounds::Bounds;
 use crate::kernels::conv::sweep::Sweep;
 use tensor::simd::Simd;
 
@@ -79,7 +80,7 @@ pub(super) struct Operands<'a> {
     pub(super) step: usize,
     pub(super) weights: &'a [f32],
     pub(super) bias: Option<&'a [f32]>,
-    pub(super) relu: bool,
+    pub(super) bounds: Bounds,
     /// The first target pixel.
     pub(super) target: *mut f32,
     /// The distance between target pixels, in values.
@@ -177,7 +178,7 @@ impl Operands<'_> {
             }
             // Here the pixels are complete.
             for c in 0..C {
-                let value = if self.relu { s.max(s.zero(), sum[c]) } else { sum[c] };
+                let value = self.bounds.apply(s, sum[c]);
                 let p = self.target.wrapping_add(c * self.spacing + channel);
                 s.store(p, value);
             }
