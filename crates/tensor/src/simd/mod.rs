@@ -120,7 +120,7 @@ pub trait Simd: tier::Sealed + Copy + Send + Sync + 'static {
     fn round(self, a: Self::V) -> Self::V;
     /// `a · 2ⁿ` for an integer `n` from −252 to 254. Where it is subnormal, it is rounded once if `|a| ≥ 2⁻¹⁰⁰`.
     fn scale(self, a: Self::V, n: Self::V) -> Self::V;
-    /// As [`scale`](Self::scale), in fewer steps, for an integer `n` of at least −190 and `|a|·2ⁿ < 2⁶⁰`.
+    /// As [`scale`](Self::scale), in fewer steps, for an integer `n` from −190 to 63 and `|a|·2ⁿ < 2⁶⁰`.
     #[inline(always)]
     fn scale_down(self, a: Self::V, n: Self::V) -> Self::V {
         self.scale(a, n)

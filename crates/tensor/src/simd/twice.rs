@@ -113,6 +113,12 @@ impl<S: Simd> Simd for Twice<S> {
     }
 
     #[inline(always)]
+    fn fma_lane(self, a: Self::V, lane: usize, b: Self::V, c: Self::V) -> Self::V {
+        let (of, lane) = (a[lane / S::LANES], lane % S::LANES);
+        [self.0.fma_lane(of, lane, b[0], c[0]), self.0.fma_lane(of, lane, b[1], c[1])]
+    }
+
+    #[inline(always)]
     fn round(self, a: Self::V) -> Self::V {
         self.each(a, S::round)
     }
