@@ -25,7 +25,7 @@ pub use algorithm::{Algorithm, choose};
 /// The weights of a convolution in the form that one pass of one algorithm reads, for images of any number and size.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Of some picture: neither its size nor the batch matters, nor its padding in a forward pass.
+    /// Of some picture: neither its size nor the batch matters, nor the padding in a depthwise forward pass.
     geometry: ConvGeometry,
     pass: Pass,
     algorithm: Algorithm,
@@ -65,12 +65,13 @@ impl Prepared {
         self.convolve.update(w);
     }
 
-    /// Whether it is for that pass of that convolution, of images of any number and size, by that algorithm. A forward pass may
-    /// have any padding.
+    /// Whether it is for that pass of that convolution, of images of any number and size, by that algorithm. A depthwise
+    /// forward pass may have any padding.
     #[must_use]
     pub fn is_for(&self, g: &ConvGeometry, pass: Pass, algorithm: Algorithm) -> bool {
+        let any_padding = pass == Pass::Forward && algorithm == Algorithm::Depthwise;
         let unpadded = |conv| Convolution { padding: Padding::default(), ..conv };
-        let conv = |g: &ConvGeometry| if pass == Pass::Forward { unpadded(g.conv) } else { g.conv };
+        let conv = |g: &ConvGeometry| if any_padding { unpadded(g.conv) } else { g.conv };
         let weights = |g: &ConvGeometry| (g.kernel_shape(), conv(g));
         weights(&self.geometry) == weights(g) && self.pass == pass && self.algorithm == algorithm
     }
