@@ -77,18 +77,25 @@ impl<F: Differentiable> Kernel for Vjp<'_, F> {
     fn run<S: Simd>(mut self, s: S) {
         assert_eq!(self.values.len(), self.g.len(), "a value for each gradient");
         let [pairs, rest] = in_pairs::<S>(0..self.g.len());
-        self.some(Twice(s), pairs);
-        self.some(s, rest);
+        // SAFETY: the ranges are parts of both arrays.
+        unsafe {
+            self.some(Twice(s), pairs);
+            self.some(s, rest);
+        }
     }
 }
 
 impl<F: Differentiable> Vjp<'_, F> {
+    /// The products for the indices of a range.
+    ///
+    /// # Safety
+    /// Both arrays have them.
     #[inline(always)]
-    fn some<S: Simd>(&mut self, s: S, range: Range<usize>) {
+    unsafe fn some<S: Simd>(&mut self, s: S, range: Range<usize>) {
         let (g, values) = (self.g.as_mut_ptr(), self.values.as_ptr());
         for at in range.clone().step_by(S::LANES) {
             let lanes = S::LANES.min(range.end - at);
-            // SAFETY: both arrays have the values of the range.
+            // SAFETY: the caller guarantees the values of the range.
             unsafe {
                 let [gradient, value] = [load(s, g.add(at), lanes), load(s, values.add(at), lanes)];
                 store(s, g.add(at), self.f.vjp(gradient, value), lanes);
@@ -138,15 +145,22 @@ impl<F: Function> Kernel for Rows<'_, F> {
     fn run<S: Simd>(self, s: S) {
         let [pairs, rest] = in_pairs::<S>(self.columns.clone());
         for &row in self.rows {
-            self.some(Twice(s), row, pairs.clone());
-            self.some(s, row, rest.clone());
+            // SAFETY: the caller of `Curve::map_rows` guarantees the row's values.
+            unsafe {
+                self.some(Twice(s), row, pairs.clone());
+                self.some(s, row, rest.clone());
+            }
         }
     }
 }
 
 impl<F: Function> Rows<'_, F> {
+    /// The values of some columns of a row.
+    ///
+    /// # Safety
+    /// They are readable and writable, and no other thread accesses them.
     #[inline(always)]
-    fn some<S: Simd>(&self, s: S, row: *mut f32, columns: Range<usize>) {
+    unsafe fn some<S: Simd>(&self, s: S, row: *mut f32, columns: Range<usize>) {
         for at in columns.clone().step_by(S::LANES) {
             let lanes = S::LANES.min(columns.end - at);
             // SAFETY: the caller guarantees the row's values.
