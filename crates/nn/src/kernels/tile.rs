@@ -280,7 +280,7 @@ impl Tile<'_> {
         let mut panel = self.panel.as_ptr();
         let mut ahead = self.ahead;
         for column in (0..self.strips * columns::<S>()).step_by(columns::<S>()) {
-            // SAFETY: the caller guarantees that there are so many panels and columns.
+            // SAFETY: the caller guarantees a panel and columns for each strip.
             unsafe { self.strip::<S, R, V, COLUMNS>(s, Strip { panel, column, ahead }) };
             panel = panel.wrapping_add(size);
             ahead = ahead.wrapping_add(self.ahead_step);

@@ -124,8 +124,7 @@ impl Plan {
     fn new(nodes: &[ModelNode], training: bool) -> Self {
         let find = Chains::new(nodes, training);
         let chains = find.all();
-        let none = vec![None; nodes.len()];
-        let predicting = if training { none } else { find.predicting(&chains) };
+        let predicting = if training { vec![None; nodes.len()] } else { find.predicting(&chains) };
         let chains: Vec<_> = chains.into_iter().map(|chain| chain.map(Group::Chain)).collect();
         let finished = finished(nodes, |layer| predicting[layer].as_ref().or(chains[layer].as_ref()));
         Self { chains, predicting, finished }

@@ -30,7 +30,8 @@ pub(crate) struct Strip {
 /// Values between the convolutions that are there at once: they stay in a second-level cache.
 const BAND_VALUES: usize = 1 << 16;
 
-/// Values between the convolutions, of one image, from which on they wouldn't stay there without strips.
+/// The fewest values between the convolutions, for one image, that strips pay for: measured on a Zen 3, whose second-level cache has
+/// 512 KiB.
 const WORTHWHILE: usize = 9 << 16;
 
 /// Tasks for each thread. Each computes the rows above its own again.
@@ -98,7 +99,8 @@ fn reach(g: &ConvGeometry) -> usize {
     (g.kernel[0] - 1) * g.conv.dilation[0] + 1
 }
 
-/// The values of each convolution but the last that are there at once, if so many rows of the last are computed at a time.
+/// The number of values that are held between convolutions while `rows` rows of the last one's output are computed: one number for
+/// each convolution but the last.
 fn held(geometries: &[ConvGeometry], mut rows: usize) -> Vec<usize> {
     let mut held: Vec<_> = geometries
         .windows(2)
@@ -216,7 +218,7 @@ impl<T: Real> Model<T> {
     }
 }
 
-/// The outputs of the last of some convolutions, so many rows at a time.
+/// The output of the last convolution, computed `rows` rows at a time.
 fn computed<T: Real>(stages: &[Stage<'_, T>], x: &Tensor<T>, rows: usize) -> Tensor<T> {
     let (batch, g) = (x.shape()[0], stages[stages.len() - 1].g);
     let mut y = Tensor::scratch(g.with_batch(batch).output_shape());
@@ -390,6 +392,8 @@ mod tests {
             let find = Chains::new(&model.nodes, false);
             find.strip(model.layer_index("wide").unwrap(), &find.all()).map(|strip| (strip.layers.len(), strip.rows))
         };
+        let limit = format!("{} MiB", (4 * WORTHWHILE) as f64 / f64::from(1 << 20));
+        assert!(include_str!("../kernels/README.md").contains(&limit), "{limit}");
         assert_eq!(layers([20, 20]), None);
         // A row has 130 · 20 values: 25 rows of both convolutions' outputs fit, of which the first has two more.
         assert_eq!(layers([130, 130]), Some((9, 11)));
