@@ -200,7 +200,9 @@ impl Sides {
             sides.kept[axis] = before..end.ok_or_else(|| misfit("negative by less than the input has"))?;
             let added = pads.map(|pad| usize::try_from(pad.max(0)).unwrap_or(usize::MAX));
             let is_small = |&pad: &usize| pad <= MAX_PIXELS;
-            sides.around[axis] = Some(added).filter(|added| added.iter().all(is_small)).ok_or_else(two)?;
+            sides.around[axis] = Some(added)
+                .filter(|added| added.iter().all(is_small))
+                .ok_or_else(|| misfit("at most 1048576 pixels on a side"))?;
         }
         Ok(sides)
     }

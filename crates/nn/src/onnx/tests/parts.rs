@@ -176,6 +176,7 @@ fn edges_are_repeated_and_mirrored() {
     assert!(error.contains("node `pad` (Pad)") && error.contains("less than the image has"), "{error}");
     let error = padded("edge", &[0, 0, 1 << 40, 0, 0, 0, 0, 0]).unwrap_err().to_string();
     assert!(error.contains("node `pad` (Pad)") && error.contains("pads is [0, 0, 1099511627776"), "{error}");
+    assert!(error.contains(&format!("at most {} pixels", crate::geometry::MAX_PIXELS)), "{error}");
 }
 
 #[test]
