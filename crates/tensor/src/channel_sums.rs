@@ -31,6 +31,9 @@ pub fn channel_sums<T: Element, const M: usize, const K: usize>(
     std::array::from_fn(|k| sums[k * channels..(k + 1) * channels].to_vec())
 }
 
+/// Channels that are many.
+const MANY: usize = 64;
+
 struct Terms<'a, T, F, const M: usize> {
     operands: [&'a [T]; M],
     parameter: &'a [T],
@@ -38,25 +41,34 @@ struct Terms<'a, T, F, const M: usize> {
 }
 
 impl<T: Element, F: Fn([T; M], T) -> [T; K], const M: usize, const K: usize> Terms<'_, T, F, M> {
-    /// Writes the sums `[K, C]` of a run, in blocks of channels whose sums stay in registers.
+    /// Writes the sums `[K, C]` of a run, in blocks of channels. Few pass over all pixels, with sums in registers; many pass over one
+    /// pixel after the other, so that memory is read in order.
     #[inline(always)]
     fn run(&self, pixels: Range<usize>, sums: &mut [T]) {
-        let mut channel = 0;
-        while channel < self.parameter.len() {
-            channel += match self.parameter.len() - channel {
-                32.. => self.block::<32>(pixels.clone(), channel, sums),
-                8.. => self.block::<8>(pixels.clone(), channel, sums),
-                _ => self.block::<1>(pixels.clone(), channel, sums),
-            };
+        sums.fill(T::zero());
+        let step = if self.parameter.len() < MANY { RUN } else { 1 };
+        for first in pixels.clone().step_by(step) {
+            let pixels = first..pixels.end.min(first + step);
+            let mut channel = 0;
+            while channel < self.parameter.len() {
+                channel += match self.parameter.len() - channel {
+                    32.. => self.block::<32>(pixels.clone(), channel, sums),
+                    8.. => self.block::<8>(pixels.clone(), channel, sums),
+                    _ => self.block::<1>(pixels.clone(), channel, sums),
+                };
+            }
         }
     }
 
-    /// Writes the sums of `C` channels, and returns their number.
+    /// Adds to the sums of `C` channels, and returns their number.
     #[inline(always)]
     fn block<const C: usize>(&self, pixels: Range<usize>, first: usize, sums: &mut [T]) -> usize {
         let channels = self.parameter.len();
         let parameter = &self.parameter[first..first + C];
         let mut total = [[T::zero(); C]; K];
+        for k in 0..K {
+            total[k].copy_from_slice(&sums[k * channels + first..][..C]);
+        }
         for pixel in pixels {
             let at = pixel * channels + first;
             let values = self.operands.map(|operand| &operand[at..at + C]);
@@ -80,8 +92,12 @@ mod tests {
 
     #[test]
     fn sums_are_right_and_the_same_on_any_number_of_threads() {
-        // Blocks of 32, of 8 and single channels.
-        const CHANNELS: usize = 42;
+        // Blocks of 32, of 8 and single channels, few and many.
+        sums_of::<42>();
+        sums_of::<75>();
+    }
+
+    fn sums_of<const CHANNELS: usize>() {
         let x: Vec<f32> = (0..3_000 * CHANNELS).map(|i| (i as f32 * 0.37).sin()).collect();
         let parameter: Vec<f32> = (0..CHANNELS).map(|c| c as f32 / 50.0).collect();
         let sums = |threads| {
