@@ -6,10 +6,10 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use tensor::blocks::for_each_part;
 use tensor::{Element, Shape, Tensor, Var};
 
-use crate::geometry::ConvGeometry;
+use crate::geometry::{ConvGeometry, Convolution};
 use crate::im2col;
 use crate::kernels::bounds::Bounds;
-use crate::kernels::conv::{self as kernels, Pass, Prepared};
+use crate::kernels::conv::{self as kernels, Algorithm, Pass, Prepared};
 use crate::kernels::finish::{Finish, Kept, Target};
 use crate::kernels::function::{Curve, Slope};
 use crate::kernels::{Matrix, Panels, gemm, reference, row_product};
@@ -287,7 +287,11 @@ impl Real for f32 {
     }
 
     fn linear_weight_gradient(x: &Tensor<Self>, dy: &Tensor<Self>, dw: &mut [Self]) {
-        gemm(matrix(x).transposed(), matrix(dy), dw);
+        // Each row is the one pixel of an image.
+        let ([rows, inputs], outputs) = ([x.shape()[0], x.shape()[1]], dy.shape()[1]);
+        let g = Convolution::default().geometry(&[rows, 1, 1, inputs], &[1, 1, inputs, outputs]);
+        let g = g.expect("a 1×1 kernel fits any picture");
+        kernels::weight_gradient(&g, Algorithm::Direct, x.as_slice(), dy.as_slice(), dw);
     }
 
     fn products(a: Operand<'_, Self>, b: Operand<'_, Self>, extents: [usize; 3], y: &mut [Self]) {

@@ -40,6 +40,9 @@ const PANEL_BYTES: usize = 192 << 10;
 /// Bytes of the left operand, and of the result, that stay there too.
 const BLOCK_BYTES: usize = 192 << 10;
 
+/// Values of a transposed left operand that are gathered at a time (64 KiB), for as many tiles as they are.
+const GATHERED_VALUES: usize = 16 << 10;
+
 /// Bytes of a result that is prefetched before it is written: it lies in no near cache.
 const FAR_RESULT: usize = 1 << 20;
 
@@ -112,7 +115,7 @@ pub fn gemm(a: Matrix<'_>, b: Matrix<'_>, c: &mut [f32]) {
     gemm_on(tier(), a, b, c);
 }
 
-fn gemm_on(tier: Tier, a: Matrix<'_>, b: Matrix<'_>, c: &mut [f32]) {
+pub(super) fn gemm_on(tier: Tier, a: Matrix<'_>, b: Matrix<'_>, c: &mut [f32]) {
     dispatch_on(tier, Gemm { a, b, c });
 }
 
@@ -215,7 +218,10 @@ impl Kernel for Part<'_> {
         let block_tiles = (BLOCK_BYTES / (row_bytes * max_rows::<S>())).max(1);
         // Where rows are longer than a block, or steps longer than a tile, a tile's part of them is gathered.
         let gathers = a.column_step() != 1 || compete(k) && !single;
-        with_scratch(if gathers { max_rows::<S>() * most_steps } else { 0 }, |gathered| {
+        let tile = max_rows::<S>() * most_steps;
+        let most_gathered = if a.column_step() == 1 { 1 } else { (GATHERED_VALUES / tile).max(1) };
+        let gathered_tiles = most_gathered.min(self.rows.len().div_ceil(max_rows::<S>()));
+        with_scratch(if gathers { gathered_tiles * tile } else { 0 }, |gathered| {
             for tiles in balanced(self.rows.len().div_ceil(max_rows::<S>()), block_tiles) {
                 // A reduction of no steps is one empty block, which still writes the bias.
                 for first in (0..k.max(1)).step_by(most_steps) {
@@ -251,7 +257,8 @@ impl Part<'_> {
         let size = steps.len() * nr;
         let first_panel = steps.start * n.next_multiple_of(nr) + strips.start * size;
         let all_tiles = balanced(self.rows.len(), max_rows::<S>());
-        for (index, rows) in all_tiles.skip(tiles.start).take(tiles.len()).enumerate() {
+        let mut first_gathered = 0;
+        for (index, rows) in all_tiles.clone().skip(tiles.start).take(tiles.len()).enumerate() {
             let row = self.rows.start + rows.start;
             let count = rows.len();
             let mut starts = [std::ptr::null(); MOST_ROWS];
@@ -261,15 +268,20 @@ impl Part<'_> {
             // What follows the rows of a tile, if they are whole, are those of the next.
             let mut ahead = a.pointer(row + count, steps.start);
             if !gathered.is_empty() {
-                let target = &mut gathered[..steps.len() * count];
                 if transposed {
-                    // SAFETY: the matrix has these steps, and the rows are adjacent in each.
-                    unsafe {
-                        let tile = [(count, target.as_mut_ptr())].into_iter();
-                        gather_tiles(s, starts[0], a.column_step(), steps.len(), tile);
+                    let room = gathered.len() / (max_rows::<S>() * steps.len()).max(1);
+                    let place = |rows: &Range<usize>, first: usize| (rows.start - first) * steps.len();
+                    if index % room == 0 {
+                        first_gathered = rows.start;
+                        let some = all_tiles.clone().skip(tiles.start + index).take(room.min(tiles.len() - index));
+                        let target = gathered.as_mut_ptr();
+                        let some = some.map(|rows| (rows.len(), target.wrapping_add(place(&rows, first_gathered))));
+                        // SAFETY: the matrix has these steps, and the rows are adjacent in each. There is room for these tiles.
+                        unsafe { gather_tiles(s, starts[0], a.column_step(), steps.len(), some) };
                     }
-                    starts[0] = target.as_ptr();
+                    starts[0] = gathered[place(&rows, first_gathered)..].as_ptr();
                 } else {
+                    let target = &mut gathered[..steps.len() * count];
                     for (start, row) in starts.iter_mut().zip(target.chunks_exact_mut(steps.len())) {
                         // SAFETY: the matrix has these rows and steps.
                         row.copy_from_slice(unsafe { std::slice::from_raw_parts(*start, steps.len()) });

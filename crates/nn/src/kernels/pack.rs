@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::parallel::{ACCESS, Disjoint, for_each};
 use super::tile::{columns, max_rows};
-use tensor::simd::{Kernel, Simd, Tier, dispatch_on};
+use tensor::simd::{Kernel, LINE, Simd, Tier, dispatch_on};
 
 /// A matrix `[rows, columns]` within a slice, plain or transposed: neighbouring values of a row or of a column are adjacent.
 #[derive(Clone, Copy, Debug)]
@@ -135,6 +135,48 @@ impl PackPanel<'_> {
     }
 }
 
+/// As [`pack_panel`], a matrix of any number of columns whose rows are contiguous, into panels one after the other. What is read
+/// lies side by side.
+///
+/// # Panics
+/// If the panels have another size.
+pub(crate) fn pack_rows<S: Simd>(s: S, source: Matrix<'_>, panels: &mut [f32]) {
+    assert!(source.column_step == 1 && panels.len() == panels_len::<S>(source), "rows of {source:?}");
+    s.vectorize(PackRows { source, panels });
+}
+
+/// How far ahead of its use a row is prefetched.
+const ROWS_AHEAD: usize = 4;
+
+struct PackRows<'a> {
+    source: Matrix<'a>,
+    panels: &'a mut [f32],
+}
+
+impl Kernel for PackRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { source: Matrix { values, rows, columns: width, row_step, .. }, panels } = self;
+        let nr = columns::<S>();
+        for row in 0..rows {
+            let source = &values[row * row_step..][..width];
+            let ahead = values.as_ptr().wrapping_add((row + ROWS_AHEAD) * row_step);
+            (0..width).step_by(LINE).for_each(|line| s.prefetch(ahead.wrapping_add(line)));
+            let targets = panels[row * nr..].chunks_mut((rows * nr).max(1));
+            for (source, target) in source.chunks(nr).zip(targets) {
+                if source.len() == nr {
+                    target[..nr].copy_from_slice(&source[..nr]);
+                } else {
+                    target[..source.len()].copy_from_slice(source);
+                    target[source.len()..nr].fill(0.0);
+                }
+            }
+        }
+    }
+}
+
 /// Packs a matrix `[K, N]` in blocks of at most `steps` rows, each into panels `[steps, NR]`, one after the other.
 pub(crate) fn pack_panels(tier: Tier, b: Matrix<'_>, steps: usize, panels: &mut Vec<f32>) {
     dispatch_on(tier, Resized { b, steps, panels });
@@ -236,6 +278,7 @@ impl<I: Iterator<Item = (usize, *mut f32)> + Clone> Kernel for GatherTiles<I> {
                         // A whole vector, as long as there are any, and a part.
                         for at in (0..vectors * S::LANES).step_by(S::LANES).take_while(|&at| at < count) {
                             let rest = (count - at).min(S::LANES);
+                            s.prefetch(from.wrapping_add(AT_ONCE * step + at));
                             let lanes = s.load_first(from.wrapping_add(at), rest);
                             if whole {
                                 s.store(to.wrapping_add(at), lanes)

@@ -37,7 +37,7 @@ pub(crate) const fn columns<S: Simd>() -> usize {
 }
 
 /// Splits `0..n` into the fewest parts of at most `most`, as equal as possible; the `i`th part.
-pub(crate) fn balanced(n: usize, most: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+pub(crate) fn balanced(n: usize, most: usize) -> impl Iterator<Item = std::ops::Range<usize>> + Clone {
     let parts = n.div_ceil(most.max(1));
     (0..parts).map(move |i| part(n, parts, i))
 }
@@ -223,6 +223,8 @@ pub(crate) struct Tile<'a> {
 pub(crate) enum Left<'a> {
     /// Anywhere: the pointers of all runs, and how many of them each run has.
     Rows(&'a [*const f32], usize),
+    /// As far from each row's pointer for all rows: a pointer for each of them, and the distance to where each run starts.
+    Shifted(&'a [*const f32], &'a [isize]),
     /// Side by side: one pointer for each run, and the distance from there to the tile's first row.
     Columns(&'a [*const f32], usize),
 }
@@ -263,9 +265,9 @@ impl Tile<'_> {
         let size = self.panel.len() / self.strips;
         debug_assert!(self.offsets.iter().all(|at| at + self.length * columns::<S>() <= size));
         for_rows!(S, self.out.len(), R => match (self.columns > S::LANES, self.left) {
-            (true, Left::Rows(..)) => s.vectorize(Fixed::<R, 2, false>(self)),
+            (true, Left::Rows(..) | Left::Shifted(..)) => s.vectorize(Fixed::<R, 2, false>(self)),
             (true, Left::Columns(..)) => s.vectorize(Fixed::<R, 2, true>(self)),
-            (false, Left::Rows(..)) => s.vectorize(Fixed::<R, 1, false>(self)),
+            (false, Left::Rows(..) | Left::Shifted(..)) => s.vectorize(Fixed::<R, 1, false>(self)),
             (false, Left::Columns(..)) => s.vectorize(Fixed::<R, 1, true>(self)),
         });
     }
@@ -305,14 +307,7 @@ impl Tile<'_> {
             let mut begun = self.accumulate;
             let mut chain = 0;
             for run in 0..self.offsets.len() {
-                let mut left = [std::ptr::null(); R];
-                for i in 0..R {
-                    left[i] = match self.left {
-                        Left::Columns(starts, first) if COLUMNS => starts.get_unchecked(run).add(first + i),
-                        Left::Rows(starts, each) if !COLUMNS => *starts.get_unchecked(run * each + i),
-                        _ => unreachable!("chosen in `Tile::run`"),
-                    };
-                }
+                let left = self.rows::<R, COLUMNS>(run);
                 let offset = *self.offsets.get_unchecked(run);
                 let first = offset / columns::<S>();
                 let mut right = strip.panel.add(offset);
@@ -361,6 +356,38 @@ impl Tile<'_> {
             }
             self.put(s, &sum, strip.column, begun, true);
         }
+    }
+
+    /// Where the rows of a run start.
+    ///
+    /// # Safety
+    /// As for [`run`](Self::run), and there is such a run.
+    #[inline(always)]
+    unsafe fn rows<const R: usize, const COLUMNS: bool>(&self, run: usize) -> [*const f32; R] {
+        let mut left = [std::ptr::null(); R];
+        // SAFETY: the caller guarantees a pointer for each row, or for each run, and a distance for each run.
+        unsafe {
+            match self.left {
+                Left::Columns(starts, first) if COLUMNS => {
+                    for i in 0..R {
+                        left[i] = starts.get_unchecked(run).wrapping_add(first + i);
+                    }
+                }
+                Left::Rows(starts, each) if !COLUMNS => {
+                    for i in 0..R {
+                        left[i] = *starts.get_unchecked(run * each + i);
+                    }
+                }
+                Left::Shifted(starts, shifts) if !COLUMNS => {
+                    let shift = *shifts.get_unchecked(run);
+                    for i in 0..R {
+                        left[i] = starts.get_unchecked(i).wrapping_offset(shift);
+                    }
+                }
+                _ => unreachable!("chosen in `Tile::run`"),
+            }
+        }
+        left
     }
 
     /// Prefetches what is to be prefetched in some steps from `step` on.

@@ -202,11 +202,11 @@ struct Part<'a> {
 
 /// Where a tile lies in the task's tables.
 struct Place {
+    /// Its first pixel.
+    first: usize,
     rows: usize,
-    /// Its runs.
-    runs: Range<usize>,
-    /// Its first target pointer.
-    out: usize,
+    /// Its runs, if some of its taps lie in the padding.
+    runs: Option<Range<usize>>,
 }
 
 impl Kernel for Part<'_> {
@@ -243,24 +243,25 @@ impl Kernel for Part<'_> {
         let pixels = task.rows.start * sweep.count[1]..task.rows.end * sweep.count[1];
         let mut parts = balanced(pixels.len(), max_rows::<S>());
         let mut pixel = [task.rows.start, 0];
-        let (mut places, mut offsets, mut rows, mut out) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let all_offsets: Vec<usize> = (0..sweep.taps.len()).map(|tap| tap * run * nr).collect();
+        let (mut places, mut starts, mut out) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut offsets, mut rows) = (Vec::new(), Vec::new());
         loop {
             places.clear();
+            starts.clear();
+            out.clear();
             offsets.clear();
             rows.clear();
-            out.clear();
-            // A pointer for each tile, run and row, to the first group's channels.
+            // A pointer for each pixel, to the first group's channels; for each tap of each, if some lie in the padding.
             for part in parts.by_ref().take(at_once) {
-                let mut starts = [zeros; MOST_ROWS];
                 let mut sources = [[0; 2]; MOST_ROWS];
                 let mut whole = true;
-                let first_out = out.len();
+                let first = out.len();
                 for i in 0..part.len() {
                     let at = (image + sweep.target(pixel, to[1])) * to[2];
                     out.push(walk.target.pointer().wrapping_add(at));
                     let here = [pixel[0] * sweep.step[0], pixel[1] * sweep.step[1]];
-                    let first = (here[0] * size[1] + here[1]) * from[2] + group_source;
-                    starts[i] = source.as_ptr().wrapping_add(first);
+                    starts.push(source.as_ptr().wrapping_add((here[0] * size[1] + here[1]) * from[2] + group_source));
                     sources[i] = here.map(usize::cast_signed);
                     whole &= (0..2).all(|d| {
                         let [low, high] = extremes[d];
@@ -271,26 +272,27 @@ impl Kernel for Part<'_> {
                         pixel = [pixel[0] + 1, 0];
                     }
                 }
-                let first_run = offsets.len();
-                for (index, (tap, &shift)) in sweep.taps.iter().zip(&shifts).enumerate() {
-                    let mut pointers = starts.map(|start| start.wrapping_offset(shift));
-                    let mut inside = whole;
-                    if !whole {
+                let runs = (!whole).then(|| {
+                    let first_run = offsets.len();
+                    for ((tap, &shift), &offset) in sweep.taps.iter().zip(&shifts).zip(&all_offsets) {
+                        let mut pointers = [zeros; MOST_ROWS];
+                        let mut inside = false;
                         for i in 0..part.len() {
                             let there =
                                 (0..2).all(|d| (0..size[d].cast_signed()).contains(&(sources[i][d] + tap.offset[d])));
-                            if !there {
-                                pointers[i] = zeros;
+                            if there {
+                                pointers[i] = starts[first + i].wrapping_offset(shift);
+                                inside = true;
                             }
-                            inside |= there;
+                        }
+                        if inside {
+                            rows.extend_from_slice(&pointers[..max_rows::<S>()]);
+                            offsets.push(offset);
                         }
                     }
-                    if inside {
-                        rows.extend_from_slice(&pointers[..max_rows::<S>()]);
-                        offsets.push(index * run * nr);
-                    }
-                }
-                places.push(Place { rows: part.len(), runs: first_run..offsets.len(), out: first_out });
+                    first_run..offsets.len()
+                });
+                places.push(Place { first, rows: part.len(), runs });
             }
             if places.is_empty() {
                 return;
@@ -304,20 +306,26 @@ impl Kernel for Part<'_> {
                     let channel = group * group_target + column;
                     let bias = walk.bias.map(|bias| &bias[channel..]);
                     for place in &places {
-                        let left = &rows[place.runs.start * max_rows::<S>()..];
+                        let pixels = place.first..place.first + place.rows;
+                        let (offsets, left) = match &place.runs {
+                            None => (&all_offsets[..], Left::Shifted(&starts[pixels.clone()], &shifts)),
+                            Some(runs) => {
+                                let rows = &rows[runs.start * max_rows::<S>()..];
+                                (&offsets[runs.clone()], Left::Rows(rows, max_rows::<S>()))
+                            }
+                        };
                         // The pixels of a 1×1 kernel are read once: those of the next tile follow those of this one.
-                        let ahead = if sweep.taps.len() == 1 && !place.runs.is_empty() {
-                            left[place.rows - 1].wrapping_add(run)
-                        } else {
-                            std::ptr::null()
+                        let ahead = match (&place.runs, &shifts[..]) {
+                            (None, &[shift]) => starts[pixels.end - 1].wrapping_offset(shift).wrapping_add(run),
+                            _ => std::ptr::null(),
                         };
                         let mut strip_out = [std::ptr::null_mut(); MOST_ROWS];
-                        for i in 0..place.rows {
-                            strip_out[i] = out[place.out + i].wrapping_add(channel);
+                        for (strip_out, out) in strip_out.iter_mut().zip(&out[pixels]) {
+                            *strip_out = out.wrapping_add(channel);
                         }
                         let tile = Tile {
-                            offsets: &offsets[place.runs.clone()],
-                            left: Left::Rows(left, max_rows::<S>()),
+                            offsets,
+                            left,
                             length: run,
                             left_step: 1,
                             strips: 1,
@@ -341,7 +349,7 @@ impl Kernel for Part<'_> {
                     unsafe { walk.target.complete(S::TIER, &out, channel..channel + columns) };
                 }
                 // The next group's channels follow.
-                rows.iter_mut().for_each(|row| *row = row.wrapping_add(run));
+                starts.iter_mut().chain(&mut rows).for_each(|row| *row = row.wrapping_add(run));
             }
         }
     }

@@ -4,6 +4,8 @@
 //! dimension that the result keeps, so nothing is transposed. The micro-kernel holds some channels `c` by `NR` outputs
 //! `o`, and the reduction runs along rows of pixels, each tap over exactly the pixels for which it isn't in the padding.
 //!
+//! With a 1×1 kernel, the pixels of all images are one column, and a few of them are the rows of a plain product.
+//!
 //! Pixels come in blocks small enough that a packed strip of `∂S/∂y` stays in the first-level cache; each block adds to the
 //! result. A small result makes too few tasks. Then its blocks are distributed among *slices*, each with a sum of its own,
 //! which are added in order; their number depends on the problem alone.
@@ -18,10 +20,12 @@
 use std::ops::Range;
 
 use super::margins::copy_rows;
+use super::pointwise::pointwise;
 use super::sweep::inside;
 use crate::ConvGeometry;
 use crate::kernels::bounds::Bounds;
-use crate::kernels::pack::{Matrix, gather_tiles, pack_panel};
+use crate::kernels::gemm::gemm_on;
+use crate::kernels::pack::{Matrix, gather_tiles, pack_rows};
 use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::{Left, MOST_ROWS, NEAR, Tile, balanced, columns, max_rows};
@@ -34,10 +38,13 @@ const BLOCK: usize = 224;
 const WIDE: usize = 64;
 
 /// Columns that a task takes at a time: what it loads of the input serves all of them.
-const COLUMNS: usize = 128;
+const COLUMNS: usize = 512;
 
 /// Values that are gathered at a time (64 KiB).
 const GATHERED: usize = 16 << 10;
+
+/// Columns that a task has at least, before its rows are distributed.
+const FEWEST_COLUMNS: usize = 64;
 
 /// Tiles of rows that a task has at least, before its strips are distributed one by one.
 const FEWEST_TILES: usize = 8;
@@ -68,6 +75,7 @@ pub(super) struct WeightGradient {
 
 impl WeightGradient {
     pub(super) fn new(g: &ConvGeometry, padded: bool) -> Self {
+        let g = &if padded { *g } else { in_one_column(g) };
         let [kh, kw] = g.kernel;
         let row = |tap: usize| (tap * g.conv.dilation[0]).cast_signed() - g.conv.padding.top.cast_signed();
         if padded {
@@ -83,7 +91,12 @@ impl WeightGradient {
 
     pub(super) fn run(&self, tier: Tier, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         let [height, width] = self.g.output;
-        let rows = (BLOCK / width).clamp(1, height);
+        if !self.padded && pointwise(&self.g) && height <= BLOCK {
+            let [pixels, inputs, outputs] = [height, self.g.in_channels, self.g.out_channels];
+            let x = Matrix::new(x, [pixels, inputs]).transposed();
+            return gemm_on(tier, x, Matrix::new(dy, [pixels, outputs]), dw);
+        }
+        let rows = (BLOCK / width).min(height).max(1);
         let blocks: Vec<Block> =
             (0..self.g.batch).flat_map(|image| balanced(height, rows).map(move |rows| Block { image, rows })).collect();
         let slice_blocks = if dw.len() <= SMALL { blocks.len().div_ceil(SLICES) } else { blocks.len() };
@@ -104,6 +117,12 @@ impl WeightGradient {
             }
         });
     }
+}
+
+/// The pixels of all images as one column, where each stands for itself: then no block is as small as an image.
+fn in_one_column(g: &ConvGeometry) -> ConvGeometry {
+    let pixels = [g.batch * g.output[0] * g.output[1], 1];
+    if pointwise(g) { ConvGeometry { batch: 1, input: pixels, output: pixels, ..*g } } else { *g }
 }
 
 /// Output rows of one image.
@@ -152,10 +171,12 @@ impl Kernel for Run<'_> {
         let work = g.multiply_adds();
         let wanted = wanted_tasks(work);
         let groups = g.conv.groups;
-        // Every task packs its strips itself. With few rows for each strip, tasks get fewer strips instead of fewer rows.
-        let row_parts = wanted.div_ceil(self.slices * groups * together).min(rows.len() / FEWEST_TILES).max(1);
-        let strip_parts = wanted.div_ceil(self.slices * groups * row_parts).clamp(together, strips);
-        let row_parts = wanted.div_ceil(self.slices * groups * strip_parts).clamp(row_parts, rows.len());
+        // Every task packs its strips and gathers its tiles itself. It gets fewer strips first, and then fewer rows.
+        let wanted = wanted.div_ceil(self.slices * groups);
+        let strip_parts = wanted.min(strips * columns::<S>() / FEWEST_COLUMNS).max(together);
+        let row_parts = wanted.div_ceil(strip_parts).min(rows.len() / FEWEST_TILES).max(1);
+        let strip_parts = wanted.div_ceil(row_parts).clamp(strip_parts, strips);
+        let row_parts = wanted.div_ceil(strip_parts).clamp(row_parts, rows.len());
         let mut tasks = Vec::new();
         for slice in 0..self.slices {
             for group in 0..groups {
@@ -201,11 +222,10 @@ impl Kernel for Part<'_> {
                 let mut strips = Strips { values: &run.dy[first..], size: pixels * nr, first: index == 0 };
                 if packed {
                     let upstream = Matrix::new(&run.dy[first..][..pixels * g.out_channels], [pixels, g.out_channels]);
-                    for (strip, panel) in task.strips.clone().zip(panels.chunks_exact_mut(pixels * nr)) {
-                        let column = task.group * g.group_out() + strip * nr;
-                        let end = (column + nr).min((task.group + 1) * g.group_out());
-                        pack_panel(s, upstream.part(0..pixels, column..end), panel);
-                    }
+                    let column = |strip: usize| task.group * g.group_out() + (strip * nr).min(g.group_out());
+                    let panels = &mut panels[..task.strips.len() * pixels * nr];
+                    let columns = column(task.strips.start)..column(task.strips.end);
+                    pack_rows(s, upstream.part(0..pixels, columns), panels);
                     strips.values = panels;
                 }
                 self.block(s, block, strips, &mut tables);
