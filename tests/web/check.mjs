@@ -306,8 +306,10 @@ const checks = {
     const before = await drawing(page, '#learn-watched canvas');
     await page.click('#learn-run');
     await until(page, () => Number(document.documentElement.dataset.steps) >= 200);
-    await page.click('#learn-run');
+    // To press twice is to pause, too: no second training begins beside the first.
+    await page.evaluate(() => { for (const _ of [1, 2]) document.querySelector('#learn-run').click(); });
     await until(page, () => document.querySelector('#learn-run').textContent === 'Train' && learn.looked);
+    assert.ok(await page.evaluate(() => learn.steps.every(([step], at) => step === at + 1)));
     assert.ok(await page.evaluate(() => learn.looked.accuracy) > 0.5);
     assert.notEqual(await drawing(page, '#learn-watched canvas'), before);
     assert.equal(await page.$$eval('#learn-watched .right, #learn-watched .wrong', all => all.length), 10);

@@ -4,6 +4,8 @@
 const learn = {
   engine: null,
   running: false,
+  /** Whether it is to end after the steps that are under way. */
+  pausing: false,
   begun: null,
   /** [step, loss, score] of each step. */
   steps: [],
@@ -23,8 +25,7 @@ const STEPS_AT_ONCE = 4, LOOK_EVERY = 500;
 /** A network with random weights. */
 async function learnBegin() {
   const turn = ++learn.turn;
-  learn.running = false;
-  Object.assign(learn, { steps: [], looked: null });
+  Object.assign(learn, { running: false, steps: [], looked: null });
   learnButtons();
   learnSay('Preparing…', true);
   learnProblem('');
@@ -53,15 +54,14 @@ async function learnBegin() {
 
 async function learnRun() {
   if (learn.running) {
-    learn.running = false;
-    learnButtons();
+    learn.pausing = true;
     return;
   }
   const { turn } = learn;
-  learn.running = true;
+  Object.assign(learn, { running: true, pausing: false });
   learnButtons();
   let looked = performance.now();
-  while (learn.running && turn === learn.turn) {
+  while (learn.running && !learn.pausing && turn === learn.turn) {
     if (!await learnSteps(STEPS_AT_ONCE)) break;
     if (performance.now() - looked > LOOK_EVERY) {
       await learnLook();
@@ -70,9 +70,9 @@ async function learnRun() {
     // The page is drawn in between.
     await new Promise(requestAnimationFrame);
   }
-  if (turn === learn.turn) {
-    learn.running = false;
+  if (turn === learn.turn && learn.running) {
     await learnLook();
+    learn.running = false;
     learnButtons();
   }
 }
