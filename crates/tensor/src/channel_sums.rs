@@ -31,7 +31,7 @@ pub fn channel_sums<T: Element, const M: usize, const K: usize>(
     std::array::from_fn(|k| sums[k * channels..(k + 1) * channels].to_vec())
 }
 
-/// Channels that are many.
+/// From this number of channels on, memory is read in order.
 const MANY: usize = 64;
 
 struct Terms<'a, T, F, const M: usize> {
@@ -41,8 +41,8 @@ struct Terms<'a, T, F, const M: usize> {
 }
 
 impl<T: Element, F: Fn([T; M], T) -> [T; K], const M: usize, const K: usize> Terms<'_, T, F, M> {
-    /// Writes the sums `[K, C]` of a run, in blocks of channels. Few pass over all pixels, with sums in registers; many pass over one
-    /// pixel after the other, so that memory is read in order.
+    /// Writes the sums `[K, C]` of a run, in blocks of channels. With few channels, a block passes over all pixels with its sums in
+    /// registers. With many, all blocks pass over one pixel after the other, so that memory is read in order.
     #[inline(always)]
     fn run(&self, pixels: Range<usize>, sums: &mut [T]) {
         sums.fill(T::zero());

@@ -40,7 +40,7 @@ const PANEL_BYTES: usize = 192 << 10;
 /// Bytes of the left operand, and of the result, that stay there too.
 const BLOCK_BYTES: usize = 192 << 10;
 
-/// Values of a transposed left operand that are gathered at a time (64 KiB), for as many tiles as they are.
+/// Values of a transposed left operand that are gathered at a time, for several tiles (64 KiB).
 const GATHERED_VALUES: usize = 16 << 10;
 
 /// Bytes of a result that is prefetched before it is written: it lies in no near cache.

@@ -135,8 +135,7 @@ impl PackPanel<'_> {
     }
 }
 
-/// As [`pack_panel`], a matrix of any number of columns whose rows are contiguous, into panels one after the other. What is read
-/// lies side by side.
+/// Packs a matrix whose rows are contiguous into panels, one after the other. It is read row by row, in the order of memory.
 ///
 /// # Panics
 /// If the panels have another size.

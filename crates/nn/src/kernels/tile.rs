@@ -223,7 +223,7 @@ pub(crate) struct Tile<'a> {
 pub(crate) enum Left<'a> {
     /// Anywhere: the pointers of all runs, and how many of them each run has.
     Rows(&'a [*const f32], usize),
-    /// As far from each row's pointer for all rows: a pointer for each of them, and the distance to where each run starts.
+    /// Evenly shifted: a pointer for each row, and the distance from there to each run, which is the same for all rows.
     Shifted(&'a [*const f32], &'a [isize]),
     /// Side by side: one pointer for each run, and the distance from there to the tile's first row.
     Columns(&'a [*const f32], usize),

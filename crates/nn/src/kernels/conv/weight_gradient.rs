@@ -4,7 +4,8 @@
 //! dimension that the result keeps, so nothing is transposed. The micro-kernel holds some channels `c` by `NR` outputs
 //! `o`, and the reduction runs along rows of pixels, each tap over exactly the pixels for which it isn't in the padding.
 //!
-//! With a 1×1 kernel, the pixels of all images are one column, and a few of them are the rows of a plain product.
+//! A 1×1 kernel sees the pixels of all images as one column. If they are no more than a block, a plain product computes the
+//! gradient.
 //!
 //! Pixels come in blocks small enough that a packed strip of `∂S/∂y` stays in the first-level cache; each block adds to the
 //! result. A small result makes too few tasks. Then its blocks are distributed among *slices*, each with a sum of its own,
@@ -37,7 +38,7 @@ const BLOCK: usize = 224;
 /// Distance between neighbouring pixels, in values, from which a tile's channels are gathered.
 const WIDE: usize = 64;
 
-/// Columns that a task takes at a time: what it loads of the input serves all of them.
+/// Most columns of a task: what it loads of the input serves all of them.
 const COLUMNS: usize = 512;
 
 /// Values that are gathered at a time (64 KiB).
@@ -119,7 +120,7 @@ impl WeightGradient {
     }
 }
 
-/// The pixels of all images as one column, where each stands for itself: then no block is as small as an image.
+/// The pixels of all images as one column, if each stands for itself. Otherwise blocks would be as small as images.
 fn in_one_column(g: &ConvGeometry) -> ConvGeometry {
     let pixels = [g.batch * g.output[0] * g.output[1], 1];
     if pointwise(g) { ConvGeometry { batch: 1, input: pixels, output: pixels, ..*g } } else { *g }
