@@ -87,20 +87,10 @@ impl Kernel for PackPanel<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if self.source.column_step != 1 {
-            return self.transpose(s);
-        }
-        let Self { source: Matrix { values, columns: width, row_step, .. }, panel } = self;
-        let nr = columns::<S>();
-        for (row, target) in panel.chunks_exact_mut(nr).enumerate() {
-            let source = &values[row * row_step..][..width];
-            // Of a length that the compiler knows, the copy is two loads and two stores.
-            if width == nr {
-                target.copy_from_slice(&source[..nr]);
-            } else {
-                target[..width].copy_from_slice(source);
-                target[width..].fill(0.0);
-            }
+        if self.source.column_step == 1 {
+            PackRows { source: self.source, panels: self.panel }.run(s);
+        } else {
+            self.transpose(s);
         }
     }
 }
@@ -165,6 +155,7 @@ impl Kernel for PackRows<'_> {
             (0..width).step_by(LINE).for_each(|line| s.prefetch(ahead.wrapping_add(line)));
             let targets = panels[row * nr..].chunks_mut((rows * nr).max(1));
             for (source, target) in source.chunks(nr).zip(targets) {
+                // Of a length that the compiler knows, the copy is two loads and two stores.
                 if source.len() == nr {
                     target[..nr].copy_from_slice(&source[..nr]);
                 } else {
