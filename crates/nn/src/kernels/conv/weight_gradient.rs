@@ -97,7 +97,7 @@ impl WeightGradient {
             let x = Matrix::new(x, [pixels, inputs]).transposed();
             return gemm_on(tier, x, Matrix::new(dy, [pixels, outputs]), dw);
         }
-        let rows = (BLOCK / width).min(height).max(1);
+        let rows = (BLOCK / width).clamp(1, height);
         let blocks: Vec<Block> =
             (0..self.g.batch).flat_map(|image| balanced(height, rows).map(move |rows| Block { image, rows })).collect();
         let slice_blocks = if dw.len() <= SMALL { blocks.len().div_ceil(SLICES) } else { blocks.len() };
