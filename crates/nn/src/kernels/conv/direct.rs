@@ -341,7 +341,7 @@ impl Kernel for Part<'_> {
                             bounds: walk.bounds,
                         };
                         // SAFETY: each pointer that is read leads to `run` values: a group's channels of a source pixel
-                        // inside the picture (`there`), or of the zeros. The panel holds `run` steps for each tap. The target has
+                        // inside the picture (`whole`, `there`), or of the zeros. The panel holds `run` steps for each tap. The target has
                         // the length that `Call` checked, and its pixels' strips belong to this task alone.
                         unsafe { tile.run(s) };
                     }
