@@ -50,7 +50,7 @@ pub fn update<T: Element, const K: usize>(y: &mut [T], operands: [&[T]; K], f: i
     update_each([y], operands, |[y], x| [f(y, x)]);
 }
 
-/// As [`update`], for several arrays at once, in one look at all of them: `[y₁[i], …] ← f([y₁[i], …], [x₁[i], …])`.
+/// As [`update`], for several arrays in a single pass: `[y₁[i], …] ← f([y₁[i], …], [x₁[i], …])`.
 ///
 /// # Panics
 /// If an operand is shorter than the first array, or the arrays differ in length.

@@ -167,7 +167,7 @@ impl<T: Element> Tensor<T> {
     }
 }
 
-/// Calls `f(start, run, buffers)` for runs of elements, in parallel; `start` is a run's index, and the buffers are as long.
+/// Calls `f(start, run, buffers)` for runs of elements, in parallel; `start` is a run's index, and each buffer has room for it.
 fn for_each_run<T: Element>(data: &mut [T], f: impl Fn(usize, &mut [T], [&mut [T]; 2]) + Sync) {
     for_each_part(data, BLOCK, |block, part| {
         let [mut a, mut b] = [[T::zero(); LOOP]; 2];

@@ -99,7 +99,7 @@ mod tests {
 
     fn sums_of<const CHANNELS: usize>() {
         let x: Vec<f32> = (0..3_000 * CHANNELS).map(|i| (i as f32 * 0.37).sin()).collect();
-        let parameter: Vec<f32> = (0..CHANNELS).map(|c| c as f32 / 50.0).collect();
+        let parameter: Vec<f32> = (0..CHANNELS).map(|c| c as f32 / 100.0).collect();
         let sums = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| channel_sums([&x[..], &x], &parameter, |[a, b], p| [a, b * p]))

@@ -52,7 +52,7 @@ pub fn release() {
 pub struct Pooled<T: Copy + Default + Send + 'static> {
     /// Longer than the array if it belongs to the pool.
     memory: Vec<T>,
-    /// If in the memory the array lies.
+    /// Where in the memory the array lies.
     place: Range<usize>,
 }
 

@@ -12,7 +12,7 @@ fn bound<T: Real>(terms: &Tensor<T>, roundings: usize, images: usize) -> Vec<f64
     by_image(terms, images).into_iter().map(|sum| gamma::<T>(roundings) * sum).collect()
 }
 
-/// Of s = softmax(x) with the upstream g, row by row: sᵢ·gᵢ − xᵢ·sᵢ·(gᵢ − Σⱼ sⱼgⱼ).
+/// What s = softmax(x) keeps under the upstream g, row by row: sᵢ·gᵢ − xᵢ·sᵢ·(gᵢ − Σⱼ sⱼgⱼ).
 ///
 /// It is computed from s, x and g alone, not from what the backward pass gave. The backward pass rounds the products sⱼgⱼ, their
 /// sum, its product with sᵢ and the difference; the kept relevance a few steps more.
@@ -36,9 +36,9 @@ pub(super) fn softmax<T: Real>(node: &Node<T>, gradient: &Tensor<T>, images: usi
 /// Something of each value, by its index.
 type OfValue<'a, V> = Box<dyn Fn(usize) -> V + 'a>;
 
-/// Of y = γ(x − μ)·r + β with the upstream g: β·g.
+/// What y = γ(x − μ)·r + β keeps under the upstream g: β·g.
 ///
-/// The mean μ of m values is a sum and a quotient; with r, γ and β there are four more steps, and as many backwards.
+/// The mean μ of m values is a sum and a quotient. The rest takes four more steps, and the backward pass as many again.
 pub(super) fn normalization<T: Real>(node: &Node<T>, gradient: &Tensor<T>, images: usize) -> (Tensor<T>, Vec<f64>) {
     let [gamma, beta] = [1, 2].map(|input| node.input(input).as_slice());
     let (x, channels) = (node.input(0), gamma.len());
@@ -76,7 +76,7 @@ mod tests {
 
     type Balance<T> = fn(&Node<T>, &Tensor<T>, usize) -> (Tensor<T>, Vec<f64>);
 
-    /// What is missing of the relevance, for each image, as a part of the bound; one number of the gradient is off by `fault`.
+    /// The relevance unaccounted for in each image, relative to the bound, when one number of its gradient is off by `fault`.
     fn missing<T: Real>(of: impl Fn(&Tape<T>, &Var<T>) -> Var<T>, balance: Balance<T>, fault: f64) -> Vec<f64> {
         let tape = Tape::new();
         let x = tape.leaf(wave([2, 3, 40], 1.0));

@@ -67,8 +67,8 @@ pub(super) fn gap_at<T: Real>(
     Ok(sums.into_iter().map(|sum| gamma::<T>(roundings) * sum).collect())
 }
 
-/// A, and the number of roundings in the forward and backward passes, for some operations that compute sums; of products with
-/// the magnitudes of the inputs that `size` gives.
+/// A, and the number of roundings in the forward and backward passes, for some operations that compute sums. For
+/// products and means, A is computed from the magnitudes of the inputs, which `size` returns.
 pub(super) fn sums<T: Real>(
     path: &Path<T>,
     node: &Node<T>,

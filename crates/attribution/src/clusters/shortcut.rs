@@ -38,9 +38,9 @@ pub struct Shortcut {
 /// `outlines` and `labels` have an entry for each picture (`None` for a map that shows nothing), `clusters` for each class the
 /// clusters of its pictures that have an outline, in their order. The place of a cluster is the fewest cells that hold half of
 /// its mean map. Fisher's exact test compares how many pictures of the class and how many others have their maps there, at the
-/// level 0.001 for all clusters together (Bonferroni); at most a tenth of the others may. `off_object` says of pictures, by
-/// index, whether their maps lie off their objects; where nothing is known of the objects, `None`, the place must lie at the
-/// border. Of clusters that lie in one place, the first stands for all.
+/// level 0.001 for all clusters together (Bonferroni); at most a tenth of the others may. `off_object` tells whether the
+/// maps of the pictures with these indices lie off their objects. If it returns `None`, nothing is known of the objects, and the
+/// place must lie at the border. Of a class's clusters that share at least half of their pictures, only the first is returned.
 #[must_use]
 pub fn shortcuts(
     outlines: &[Option<Outline>],

@@ -43,7 +43,6 @@ impl SpectralClusters {
         let (mut eigenvalues, vectors) = eigen(laplacian(&affinity(maps)));
         eigenvalues.truncate(MOST + 1);
         let gap = |k: usize| eigenvalues[k] - eigenvalues[k - 1];
-        // Of equal gaps, the first.
         let most = MOST.min(n / 2);
         let count = match eigenvalues.iter().filter(|value| value.abs() < ZERO).count() {
             // Of equal gaps, the first.

@@ -1,4 +1,4 @@
-//! Pixels replaced by what their neighbours let expect.
+//! Pixels replaced by values predicted from their neighbours.
 
 /// Steps down, steps right and weight of the eight neighbours (Rong et al. 2022, §4.2).
 const NEIGHBOURS: [(isize, isize, f64); 8] = [
@@ -20,7 +20,7 @@ const ITERATIONS: usize = 2000;
 /// Σ_q w_pq (x_p − x_q) = 0 for each missing p
 /// ```
 ///
-/// where the sum is over the neighbours within the picture, with the weights 1/6 beside it and 1/12 across.
+/// where q runs over the neighbours of p within the picture, with the weight 1/6 for adjacent and 1/12 for diagonal ones.
 pub(super) struct Missing {
     /// The missing pixels.
     pixels: Vec<usize>,

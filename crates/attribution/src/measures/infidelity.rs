@@ -23,10 +23,10 @@ impl<T: Real> Pass<'_, T> {
     /// min_β E[(β m − Δ)²] / E[Δ²] = 1 − E[mΔ]² / (E[m²] E[Δ²])
     /// ```
     ///
-    /// over 32 squares at random places, the same for every image, whose sides are an eighth to a half of the picture's shorter side. 0 for a map that says
-    /// by how much, up to its scale; 1 for one that says nothing. The infidelity of Yeh et al. 2019 (def. 2.1, with covered squares
-    /// as its perturbations and the best scale β as in their appendix) is the numerator; divided by the denominator, figures of
-    /// different pictures can be averaged. 0 where no square changes anything.
+    /// over 32 random squares, the same for every image, with sides of an eighth to a half of the picture's shorter side. 0 if m
+    /// is proportional to Δ; 1 if m doesn't predict Δ at all. The numerator is the infidelity of Yeh et al. 2019 (def. 2.1), with
+    /// covered squares as perturbations and the best scale β, as in their appendix. The denominator makes figures of different
+    /// pictures comparable. 0 if no square changes anything.
     ///
     /// # Errors
     /// If the maps or classes don't fit, or `watch` stops it.

@@ -15,8 +15,8 @@ pub const SHAKE: f64 = 0.02;
 pub const SHAKEN: usize = 5;
 
 /// The images of a pass `[N, H, W, C]`, with noise added that a viewer hardly sees: uniform between −[`SHAKE`] and [`SHAKE`] of
-/// the range from black to white. Each `copy` is an independent stream of the seed, the same for every image: whichever are in
-/// the batch, none of them changes.
+/// the range from black to white. Each `copy` is an independent stream of the seed. Every image gets the same noise, so
+/// its copies don't depend on the rest of the batch.
 ///
 /// # Errors
 /// If the model has no normalization, which says what black and white are.
@@ -36,9 +36,9 @@ pub fn shaken(pass: &Pass<'_>, seed: u64, copy: usize) -> Result<Tensor<f32>, Ex
     Ok(input)
 }
 
-/// The largest relative change of a map, ‖Φ′ − Φ‖ / ‖Φ‖, among the maps Φ′ of copies of the picture: an estimate, from below, of
-/// the maximum over all pictures so near (Yeh, Hsieh, Suggala, Inouye and Ravikumar, *On the (In)fidelity and Sensitivity of
-/// Explanations*, 2019, def. 2.2). NaN for a map that is zero: then there is no share of it.
+/// The largest relative change of a map, ‖Φ′ − Φ‖ / ‖Φ‖, among the maps Φ′ of copies of the picture: a lower bound on the maximum
+/// over all pictures within [`SHAKE`] (Yeh, Hsieh, Suggala, Inouye and Ravikumar, *On the (In)fidelity and Sensitivity of
+/// Explanations*, 2019, def. 2.2). NaN for a map that is zero everywhere, which has no relative change.
 #[must_use]
 pub fn max_sensitivity<'a>(map: &Array2<f32>, copies: impl IntoIterator<Item = &'a Array2<f32>>) -> f64 {
     let length = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();

@@ -26,10 +26,10 @@ impl<T: Real> Pass<'_, T> {
     /// last, less that without those that it ranks first; the mean over 20, 40, 60 and 80 % of the pixels. In [−1, 1]; 0 for
     /// chance.
     ///
-    /// Removed pixels are replaced by noisy linear imputation: each is the weighted mean of its neighbours (1/6 beside it, 1/12
-    /// across), removed or not, found for all of them together, plus normal noise with 1 % of the range from black to white. Every
-    /// image starts from the same seed, so its value doesn't depend on the batch. Black pixels would show the network where
-    /// pixels are missing; imputed ones hardly do.
+    /// Removed pixels are replaced by noisy linear imputation: each is the weighted mean of its neighbours (1/6 if adjacent, 1/12
+    /// if diagonal), removed or not, plus normal noise with a standard deviation of 1 % of the range from black to white.
+    /// The means are solved for together. Every image starts from the same seed, so its value doesn't depend on the batch.
+    /// Black pixels would show the network where pixels are missing; imputed ones hardly do.
     ///
     /// # Errors
     /// If the model has no normalization, which says what black and white are; the maps or classes don't fit; or `watch` stops it.
@@ -78,7 +78,7 @@ impl<T: Real> Pass<'_, T> {
 pub static ROAD: Measure = Measure {
     id: "road",
     title: "ROAD",
-    what: "probability without the last pixels less that without the first, filled in from around, 20 to 80 % of them",
+    what: "probability without the last 20 to 80 % of the pixels minus that without the first, holes filled in from their neighbours",
     group: Group::Faithfulness,
     higher_is_better: true,
     needs: Needs::Network,

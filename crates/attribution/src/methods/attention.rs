@@ -76,8 +76,8 @@ impl<'m> Attention<'m> {
         Ok(Self { layers, tokens: count, last, grid, read })
     }
 
-    /// A map of one image: what the tokens that the scores are computed from have of each patch, where `flows` are the blocks'
-    /// matrices `[T, T]`, row by row, the last block's first. To row i of a product belongs row i of its first factor; with
+    /// A map of one image: how much of each patch reaches the tokens that the scores are computed from. `flows` are the blocks'
+    /// matrices `[T, T]`, row by row, the last block's first. Only the rows of their product for those tokens are computed. With
     /// `stays`, each token has itself as well, in every block.
     pub(super) fn map<T: Real>(&self, flows: impl Iterator<Item = Vec<T>>, stays: bool) -> Array2<T> {
         let share = T::one() / T::from_f64(self.read.len() as f64);

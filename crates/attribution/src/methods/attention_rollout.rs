@@ -17,7 +17,7 @@ static ABOUT: About = About {
     looks_at: LooksAt::Attention,
     quantity: Quantity::Magnitude,
     cost: Cost::OnePass,
-    tells: "from which patches the scores' tokens could take what they have, if attention were all that a block does",
+    tells: "from which patches information could reach the scores' tokens, if attention were all that a block did",
     does_not_tell: "anything about a class, nor what the tokens' values are used for: it reads no weight behind the attention",
     elsewhere: &["VITAttentionRollout"],
     chapter: "chapter_18_attention",

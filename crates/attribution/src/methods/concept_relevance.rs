@@ -117,7 +117,7 @@ impl ConceptRelevance {
     }
 }
 
-/// The index of the largest number; the first of several, and NaN never.
+/// The index of the largest value, the first if several are equal. NaN is skipped, unless it is the first value.
 fn largest(values: &[f64]) -> usize {
     (0..values.len()).fold(0, |best, index| if values[index] > values[best] { index } else { best })
 }

@@ -17,7 +17,7 @@ static ABOUT: About = About {
     looks_at: LooksAt::Layer,
     quantity: Quantity::Evidence,
     cost: Cost::EachChannel,
-    tells: "which cells hold features whose places, left visible by themselves, raise the score",
+    tells: "which cells hold features that raise the score when only their places are left visible",
     does_not_tell: "how the network reacts to the picture as it is: masked pictures are unlike those that it was trained on",
     elsewhere: &["ScoreCAM"],
     chapter: "chapter_09_cam",

@@ -37,8 +37,8 @@ const EXACT: usize = 16;
 /// ```
 ///
 /// with v(S) the score of the image in which only the patches of S are visible, and the others show the baseline x₀. Every pixel
-/// of the map has the value of its patch. Up to 16 patches all 2ⁿ coalitions are run; of more, random orders are, and
-/// [`with_values`](Self::with_values) tells the standard errors.
+/// of the map has the value of its patch. With up to 16 patches, all 2ⁿ coalitions are run. With more, random orders are
+/// sampled, and [`with_values`](Self::with_values) returns the standard errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shapley {

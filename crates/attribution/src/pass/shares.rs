@@ -36,8 +36,8 @@ impl Shares {
         Self(RefCell::new(State { batches: 0, count: shares.len(), worker: None, scores }))
     }
 
-    /// Begins a batch of `size` variants, and returns its scores unless they are to be computed here. As long as others compute
-    /// them, they are 0.
+    /// Begins a batch of `size` variants. Returns `None` if this worker is to compute its scores, zeros if another worker is, and
+    /// the scores themselves if all workers are done.
     pub(crate) fn next<T: Real>(&self, size: usize) -> Result<Option<Vec<T>>, ExplainError> {
         let State { batches, count, worker, scores } = &mut *self.0.borrow_mut();
         let turn = *batches % (*count).max(1);

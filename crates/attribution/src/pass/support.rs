@@ -76,7 +76,7 @@ impl<T: Real> Pass<'_, T> {
         match (layer, self.model.layers().len() - 1) {
             (LayerRef::Last, last) if end < last => {
                 let before = self.model.last_spatial_before(end);
-                // What reads only the image is explained itself.
+                // If no layer before the target's has positions, the target's own layer is explained.
                 before.or_else(|| self.model.last_spatial_before(end + 1)).ok_or_else(|| self.not_spatial(end))
             }
             _ => {

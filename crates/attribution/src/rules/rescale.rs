@@ -19,9 +19,9 @@ use crate::path::{computed_from, nature_in};
 /// m_a = m_y · (b + b₀) / 2    a product of two values of the image, y = a·b
 /// ```
 ///
-/// Where Δx is zero, the chain rule applies. A window's maximum rises from the reference's to the larger of both, which the
-/// image's largest value gets, and falls from there, which the reference's largest value gets. The rules for products and maxima
-/// are those of Lundberg's program *shap*; the paper has none.
+/// Where Δx is zero, the chain rule applies. The change of a window's maximum is split at the larger of the two maxima: the
+/// position of the image's maximum gets the rise to it, and the position of the reference's maximum gets the fall from it. The
+/// rules for products and maxima are those of Lundberg's program *shap*; the paper has none.
 #[derive(Debug)]
 pub struct Rescale<T: Real> {
     /// The reference pass.

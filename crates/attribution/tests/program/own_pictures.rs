@@ -150,7 +150,7 @@ fn what_does_not_fit_the_pictures_is_named() {
     assert!(error.contains("wrong.csv, line 2: ") && error.contains("zebra"), "{error}");
     let other = (label + 1) % 10;
     let error = boxes(&format!("000.png,0,0,6,20,{other}"));
-    assert!(error.contains("wrong.csv: has nothing within the part of any of the pictures"), "{error}");
+    assert!(error.contains("wrong.csv: no object lies within the part of its picture"), "{error}");
 
     let list = |text: &str| {
         write("wrong.csv", text);

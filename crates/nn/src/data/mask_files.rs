@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::folder::gather;
 use super::{DataError, Mask};
 
-/// The largest value of a pixel, which alone besides 0 stands for class 1.
+/// The largest value of a pixel. In masks that have no other value but 0, it stands for class 1.
 const WHITE: u8 = 255;
 
 /// The pairs of pictures and masks, and the classes.

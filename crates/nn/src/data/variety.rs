@@ -2,8 +2,8 @@
 
 use super::{DataError, Dataset, Truth};
 
-/// Checks that not the same is true of all images: that there are images of at least two classes, pixels of two classes, or that no
-/// label or value is the same everywhere.
+/// Checks that there is something to learn: at least two classes of images or of pixels, or no label or value that is the same for
+/// all images.
 ///
 /// # Errors
 /// If there is nothing to learn; the error names the class, label or value. If a truth can't be read.

@@ -315,10 +315,10 @@ impl Base {
     }
 }
 
-/// Rows that one look at the parameters of some channels serves.
+/// Rows that share one load of the parameters of some channels.
 const ROWS: usize = 16;
 
-/// The steps that are plain arithmetic, in one look at the rows.
+/// The steps that are plain arithmetic, in a single pass over the rows.
 struct Steps<'a> {
     affine: Option<[*const f32; 3]>,
     residual: Option<*const f32>,

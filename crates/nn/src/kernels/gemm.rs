@@ -19,7 +19,7 @@ use std::ops::Range;
 
 use super::bounds::Bounds;
 use super::finish::Target;
-use super::pack::{Matrix, gather_tiles, pack_blocks, pack_panels, panels_len};
+use super::pack::{GATHERED_VALUES, Matrix, gather_tiles, pack_blocks, pack_panels, panels_len};
 use super::parallel::{ACCESS, for_each, wanted_tasks};
 use super::scratch::with_scratch;
 use super::tile::{CHAIN, Left, MOST_ROWS, NEAR, Tile, balanced, columns, max_rows};
@@ -39,9 +39,6 @@ const PANEL_BYTES: usize = 192 << 10;
 
 /// Bytes of the left operand, and of the result, that stay there too.
 const BLOCK_BYTES: usize = 192 << 10;
-
-/// Values of a transposed left operand that are gathered at a time, for several tiles (64 KiB).
-const GATHERED_VALUES: usize = 16 << 10;
 
 /// Bytes of a result that is prefetched before it is written: it lies in no near cache.
 const FAR_RESULT: usize = 1 << 20;
@@ -216,7 +213,7 @@ impl Kernel for Part<'_> {
         // Whole tiles whose operands, and results if blocks are added to them, stay in the second-level cache.
         let row_bytes = 4 * most_steps.max(if k > most_steps { *n } else { 0 });
         let block_tiles = (BLOCK_BYTES / (row_bytes * max_rows::<S>())).max(1);
-        // Where rows are longer than a block, or steps longer than a tile, a tile's part of them is gathered.
+        // Where rows are longer than a block, or steps longer than a tile, the part of a tile is gathered, or of several if transposed.
         let gathers = a.column_step() != 1 || compete(k) && !single;
         let tile = max_rows::<S>() * most_steps;
         let most_gathered = if a.column_step() == 1 { 1 } else { (GATHERED_VALUES / tile).max(1) };
@@ -265,7 +262,7 @@ impl Part<'_> {
             for i in 0..count {
                 starts[i] = a.pointer(row + i, steps.start);
             }
-            // What follows the rows of a tile, if they are whole, are those of the next.
+            // If rows aren't cut into blocks, the next tile's rows follow this tile's in memory.
             let mut ahead = a.pointer(row + count, steps.start);
             if !gathered.is_empty() {
                 if transposed {

@@ -247,6 +247,9 @@ struct GatherTiles<I> {
 /// Steps whose values stay in the first-level cache while one tile after the other takes its own.
 const AT_ONCE: usize = 16;
 
+/// Values that callers gather at a time, for several tiles (64 KiB).
+pub(crate) const GATHERED_VALUES: usize = 16 << 10;
+
 impl<I: Iterator<Item = (usize, *mut f32)> + Clone> Kernel for GatherTiles<I> {
     type Output = ();
 
@@ -258,7 +261,7 @@ impl<I: Iterator<Item = (usize, *mut f32)> + Clone> Kernel for GatherTiles<I> {
             let mut from = source.wrapping_add(first * step);
             for (count, target) in tiles.clone() {
                 let to = target.wrapping_add(first * count);
-                // What a whole vector writes too much is written again by the next step. To store a part of one is slow.
+                // Storing a part of a vector is slow. A whole one is stored where the next step overwrites the excess lanes.
                 let whole = (first + some) * count + S::LANES <= steps * count;
                 let vectors = const { max_rows::<S>().div_ceil(S::LANES) };
                 // SAFETY: the caller of `gather_tiles` guarantees that the values are readable and that the tile has room.

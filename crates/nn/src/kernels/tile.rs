@@ -36,7 +36,7 @@ pub(crate) const fn columns<S: Simd>() -> usize {
     2 * S::LANES
 }
 
-/// Splits `0..n` into the fewest parts of at most `most`, as equal as possible; the `i`th part.
+/// Splits `0..n` into the fewest parts of at most `most`, as equal as possible.
 pub(crate) fn balanced(n: usize, most: usize) -> impl Iterator<Item = std::ops::Range<usize>> + Clone {
     let parts = n.div_ceil(most.max(1));
     (0..parts).map(move |i| part(n, parts, i))
@@ -255,7 +255,8 @@ impl Tile<'_> {
     ///
     /// # Safety
     /// A tile has 1 to `max_rows::<S>()` rows and 1 to `NR` columns, `NR` of them if there are several tiles. Each run has `length`
-    /// steps in each panel, and as many pointers as there are rows, each to `length` readable values, `left_step` apart. The bias has
+    /// steps in each panel, and as many pointers as there are rows, each to `length` readable values, `left_step` apart. If rows are
+    /// evenly shifted, there is a distance for each run, and that is where the pointers lead after it. The bias has
     /// a value for each column. Each row of the result has `columns` writable values in each strip, which overlap neither an operand
     /// nor another row and which no other thread accesses; they are initialised if the sum is added to them.
     #[inline(always)]
@@ -263,6 +264,7 @@ impl Tile<'_> {
         debug_assert!(self.columns <= columns::<S>() && (self.strips == 1 || self.columns == columns::<S>()));
         debug_assert!(self.bias.is_none_or(|bias| bias.len() >= (self.strips - 1) * columns::<S>() + self.columns));
         let size = self.panel.len() / self.strips;
+        debug_assert!(!matches!(self.left, Left::Shifted(_, shifts) if shifts.len() < self.offsets.len()));
         debug_assert!(self.offsets.iter().all(|at| at + self.length * columns::<S>() <= size));
         for_rows!(S, self.out.len(), R => match (self.columns > S::LANES, self.left) {
             (true, Left::Rows(..) | Left::Shifted(..)) => s.vectorize(Fixed::<R, 2, false>(self)),
@@ -403,8 +405,8 @@ impl Tile<'_> {
         }
     }
 
-    /// Writes the sum of a chain to the results from `column` on, or adds it if they have `begun`. The `last` chain is followed by the bias
-    /// and the ReLU: a sum that started from the bias would be rounded at the bias's magnitude from the first step on.
+    /// Writes the sum of a chain to the results from `column` on, or adds it if they have `begun`. After the `last` chain the bias
+    /// is added and results are clipped: a sum that started from the bias would be rounded at its magnitude from the first step on.
     ///
     /// # Safety
     /// As for [`run`](Self::run).

@@ -184,7 +184,7 @@ pub enum Reach<'a> {
     Scaled,
     /// All channels of the same position, for each index of the axes before the channels.
     Channels,
-    /// Of the first of two inputs a row, of the second all of them.
+    /// One row of the first of two inputs, and all rows of the second.
     Rows,
     /// Positions that don't correspond to the output's, such as all of them.
     Lost,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::reader::{is_onnx, is_quantised, is_read};
 use super::schema::NodeProto;
 
-/// Operators that nothing like a picture's classifier is built from, in a person's words, and what to do about them.
+/// Operators that image classifiers don't use, each with a plain description and, where there is one, a remedy.
 const IN_WORDS: &[(&[&str], &str)] = &[
     (&["LSTM", "GRU", "RNN"], "recurrent layers aren't read"),
     (&["If", "Loop", "Scan"], "branches and loops aren't read: export the network by tracing, not as a script"),

@@ -13,7 +13,7 @@ const NOTHING: [u8; 16] = [0; 16];
 
 /// A file's bytes. The data of each tensor get memory of their own, which can be freed before the others'.
 ///
-/// The decoder knows no failure to read. It gets zeros then, which are no message, and [`finish`](Self::finish) tells why.
+/// The decoder can't be told that a read failed. It gets zeros, which are no valid message; [`finish`](Self::finish) has the error.
 pub(super) struct FileBytes<R> {
     file: R,
     /// Bytes that are still in the file.

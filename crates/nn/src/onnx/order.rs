@@ -7,8 +7,8 @@ use super::error::{NodeError, OnnxError};
 use super::node::Node;
 use super::schema::{GraphProto, NodeProto};
 
-/// Puts each node of a graph behind those whose outputs it reads. Of the nodes that may stand next, the first of the file does, so that a
-/// sorted file keeps its order.
+/// Puts each node of a graph after those whose outputs it reads. Where several nodes could come next, the one that is earliest in
+/// the file does, so that a sorted file keeps its order.
 ///
 /// # Errors
 /// If nodes read each other's outputs in a circle.

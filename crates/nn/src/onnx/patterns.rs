@@ -148,7 +148,7 @@ impl Reading<'_> {
         is_sum.then_some((x, least.max(least_square.sqrt())))
     }
 
-    /// What a layer clips from below, and where; the layer itself, and 0, if it isn't one that does.
+    /// The input of a layer that clips from below, and the bound; the layer itself and 0 if it is no clip; nothing for other clips.
     fn before_least<'a>(&'a self, planned: &'a Planned) -> Option<(&'a Planned, f64)> {
         match planned.layer {
             Layer::Clip(clip) if clip.max >= f64::from(f32::MAX) && clip.min >= 0.0 => {

@@ -29,8 +29,8 @@ impl Trainer<'_> {
         Ok(agree_on_hashes(self.ranks, &run.facts(&*self.optimizer))?)
     }
 
-    /// The places in an epoch of this many images of the slots that this rank learns from, from a batch on, and how many of
-    /// them are to be ready in advance.
+    /// The range of each of this rank's slots in an epoch of `images` images, from batch `batch` on, and the number of slots to
+    /// prepare in advance.
     pub(super) fn places(&self, batch: usize, images: usize, exchange: &Exchange<'_>) -> (Vec<Range<usize>>, usize) {
         let (batch_size, slot_size) = (self.training.batch_size, self.training.slot_size);
         let slots = |images: usize| Slots::new(images.min(batch_size), slot_size);

@@ -208,7 +208,7 @@ fn what_does_not_fit_the_model_is_refused() {
     assert!(error.starts_with("the last layer, `fc` (linear, 1), isn't a fully connected one with a bias"), "{error}");
 }
 
-/// The lines of logs and checkpoints from before other tasks are read, and those of classes are still written so.
+/// Log lines and checkpoints from before there were other tasks can be read, and those of classes are still written that way.
 #[test]
 fn scores_of_classes_are_written_as_before() {
     let line = r#"{"epoch":1,"step":20,"loss":0.5,"accuracy":0.75,"learning_rate":0.1,"validation":{"accuracy":0.7,"loss":0.625}}"#;

@@ -213,7 +213,8 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If a setting is outside its range, the images don't fit the model, an image can't be read, the loss or a gradient
     /// isn't finite, a checkpoint can't be written or resumed from, features are to be kept and the model has no frozen
-    /// trunk, or ranks have something else each or are more than slots.
+    /// trunk, or the ranks have different settings, networks or images, or
+    /// there are more of them than slots.
     pub fn fit(self, model: &mut Model<f32>, images: &dyn Dataset) -> Result<Trained, TrainError> {
         let memory = self.memory.filter(|_| self.augmentation == Augmentation::default());
         self.fit_keeping(model, |_| Ok(Box::new(images)), memory)

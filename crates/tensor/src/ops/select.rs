@@ -23,8 +23,7 @@ impl<T: Element> Op<T> for Select {
         let mut dx = Tensor::scratch(*node.input_shape(0));
         let width: usize = dx.shape()[self.axis + 1..].iter().product();
         let (row, row_of_y) = (dx.shape()[self.axis] * width, self.places.len() * width);
-        let turns = taking_turns(&self.places).filter(|_| width == 1);
-        let runs = runs(&self.places);
+        let (runs, turns) = patterns(&self.places, width);
         for_each_row(dx.make_mut(), row, |block, dx| {
             let dy = &upstream.as_slice()[block * row_of_y..][..row_of_y];
             dx.fill(T::zero());
@@ -62,9 +61,17 @@ fn add<T: Element>(sums: &mut [T], terms: impl Iterator<Item = T>) {
     sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
 }
 
-/// The stretches of neighbouring indices: where each begins in the list, its first index and its length.
-fn runs(places: &[usize]) -> Vec<(usize, usize, usize)> {
-    let mut runs: Vec<(usize, usize, usize)> = Vec::new();
+/// A stretch of neighbouring indices: where it begins in the list, its first index and its length.
+type Run = (usize, usize, usize);
+
+/// What is fast to copy: the [`runs`], and those [`taking_turns`] if an index has a single element.
+fn patterns(places: &[usize], width: usize) -> (Vec<Run>, Option<[usize; 2]>) {
+    (runs(places), taking_turns(places).filter(|_| width == 1))
+}
+
+/// The stretches of neighbouring indices.
+fn runs(places: &[usize]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
     for (at, &place) in places.iter().enumerate() {
         match runs.last_mut() {
             Some((_, first, len)) if *first + *len == place => *len += 1,
@@ -97,8 +104,7 @@ impl<T: Element> Var<T> {
         );
         let width: usize = self.shape()[axis + 1..].iter().product();
         let row_of_x = self.shape()[axis] * width;
-        let runs = runs(places);
-        let turns = taking_turns(places).filter(|_| width == 1);
+        let (runs, turns) = patterns(places, width);
         for_each_row(y.make_mut(), places.len() * width, |block, y| {
             let x = &self.value().as_slice()[block * row_of_x..][..row_of_x];
             if let Some(firsts) = turns {

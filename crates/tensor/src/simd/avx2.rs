@@ -21,7 +21,7 @@ impl Avx2 {
     }
 }
 
-/// `n` lanes of ones before eight of zeros: a window of it masks the first lanes of a vector.
+/// Eight lanes of ones, then eight of zeros: the window from lane `8 − n` on masks the first `n` lanes of a vector.
 static FIRST: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// A mask of the first `n` lanes.

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-/// `f32` values in a cache line of 64 bytes, which no processor's is shorter than: to prefetch memory, it is enough to touch every
-/// such part of it. A vector is no longer.
+/// `f32` values in a cache line of 64 bytes. No processor has shorter lines, so one prefetch for every 64 bytes is enough. No vector
+/// is longer.
 pub const LINE: usize = 16;
 
 /// The longest line that is believed, in bytes.
@@ -19,7 +19,7 @@ pub fn line() -> usize {
     bytes / size_of::<f32>()
 }
 
-/// Bytes of a line, as macOS and its siblings tell them: 128. The register that the others tell them by says 64 there.
+/// Bytes of a line, as Apple's systems report them: 128. The register that is read elsewhere says 64 there.
 #[cfg(all(target_vendor = "apple", not(miri)))]
 fn ask() -> Option<usize> {
     use std::ffi::{c_char, c_int, c_void};

@@ -42,7 +42,7 @@ const UPPER: u32 = !0xfff;
 const INTEGER: f32 = 12_582_912.0;
 /// The exponent of a number, as it is stored, is larger than the exponent by this.
 const BIAS: f32 = 127.0;
-/// A power of two that no result of [`Simd::scale_down`] needs is multiplied first, so that only the last product is rounded.
+/// [`Simd::scale_down`] multiplies by 2ⁿ⁺⁶⁴ and then by 2⁻⁶⁴, so that only the last product is rounded: this is the 64.
 const AHEAD: f32 = 64.0;
 /// 2⁻⁶⁴.
 const BEHIND: f32 = 1.0 / (1_u128 << 64) as f32;

@@ -1,7 +1,7 @@
 //! Messages and replies: JSON, and bytes that it refers to.
 //!
-//! A message is the length of its JSON (u32, little-endian), the JSON, and the bytes of a file. A reply is the length of its JSON,
-//! that of its bytes, the JSON, zeros up to a multiple of 4, and the bytes. In the JSON, `{"f32": [at, count]}` and
+//! A message is the length of its JSON (u32, little-endian), the JSON, and bytes. A reply is the length of its JSON, that of its
+//! bytes, the JSON (padded with spaces to a multiple of 4), and the bytes. In the JSON, `{"f32": [at, count]}` and
 //! `{"u8": [at, count]}` stand for arrays of numbers among the bytes.
 
 use serde::Deserialize;

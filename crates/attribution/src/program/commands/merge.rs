@@ -12,9 +12,10 @@ use crate::program::terminal::Failure;
 
 /// Put the shards of an evaluation or of explanations together
 ///
-/// Reads what `glassbox evaluate --shard` or `glassbox explain --shard` has written to a folder, in any order and on any machine, and writes what the same
-/// command without `--shard` would, to the last byte. A missing shard, or one of other images, another network or other
-/// settings, is named. The network and the images are opened again, at the paths that the shards were given.
+/// Reads what `glassbox evaluate --shard` or `glassbox explain --shard` has written to a folder, in any order and on any
+/// machine, and writes what the same command without `--shard` would, to the last byte. If a shard is missing, or comes from
+/// other images, another network or other settings, the error names it. The network and the images are opened again, at the
+/// paths that the shards were given.
 #[derive(Args, Debug)]
 #[command(after_long_help = "Example:\n  \
     for k in 1 2 3; do glassbox evaluate --shard $k/3 --out measured; done\n  \

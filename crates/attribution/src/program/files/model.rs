@@ -43,7 +43,7 @@ pub(crate) struct Preprocessing {
     #[arg(long, value_name = "TASK", help_heading = PREPROCESSING)]
     task: Option<Task>,
 
-    /// The output to read as the scores, of an ONNX file with several [default: the one that can be scores]
+    /// Name of the output to read as the scores, if the ONNX file has several [default: the one that can be scores]
     #[arg(long, value_name = "NAME", help_heading = PREPROCESSING)]
     output: Option<String>,
 
@@ -127,8 +127,8 @@ impl ModelArgs {
         Self { preprocessing, ..self.clone() }.open()
     }
 
-    /// As [`open_for`](Self::open_for), for questions about these targets. A network with one output and no known task is a
-    /// binary classifier if a target is its class 1, or that something is present or absent.
+    /// As [`open_for`](Self::open_for), for questions about these targets. A network with one output and no known task is
+    /// taken for a binary classifier if a target is `1` or ends in `:present` or `:absent`.
     ///
     /// # Errors
     /// As [`open_for`](Self::open_for).

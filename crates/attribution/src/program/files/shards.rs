@@ -56,7 +56,7 @@ impl Shard {
         let number = |name: &str| {
             let name = format!("SLURM_ARRAY_TASK_{name}");
             let value = variable(&name).and_then(|value| value.parse::<usize>().ok());
-            value.ok_or_else(|| format!("{name} isn't set, as it is in a job of `sbatch --array`"))
+            value.ok_or_else(|| format!("{name} isn't set: `slurm` works only in a job of `sbatch --array`"))
         };
         let (id, of, least) = (number("ID")?, number("COUNT")?, number("MIN")?);
         let step = number("STEP").unwrap_or(1).max(1);
@@ -82,7 +82,7 @@ impl Shard {
 pub(crate) struct Facts(Vec<(String, String)>);
 
 impl Facts {
-    /// The program's version and arithmetic, and facts, which are long or short.
+    /// The program's version and arithmetic, and the SHA-256 of each of the other facts.
     pub(crate) fn new<'f>(others: impl IntoIterator<Item = (&'static str, &'f [u8])>) -> Self {
         // The fused instruction sets round alike.
         let arithmetic = if tier() == Tier::Portable { "portable" } else { "fused" };

@@ -36,7 +36,7 @@
  *
  * @typedef {Said & Encoded} Drawn
  *
- * @typedef {object} Line A certificate in words; `holds` is null where nothing was checked.
+ * @typedef {object} Line A certificate in words; `holds` is null unless the identity was checked against a bound.
  * @property {string} identity
  * @property {string} meaning
  * @property {string | null} layer

@@ -30,11 +30,11 @@ pub(crate) fn join() -> Result<Box<dyn Ranks>, Failure> {
     #[cfg(feature = "mpi")]
     let (ranks, reason): (Box<dyn Ranks>, _) = (
         Box::new(mpi::Processes::join()?),
-        "the `mpirun` is another MPI's than the one that this program is built for",
+        "the `mpirun` belongs to another MPI library than the one that this program was built with",
     );
     #[cfg(not(feature = "mpi"))]
     let (ranks, reason): (Box<dyn Ranks>, _) =
-        (Box::new(Alone), "this program is built without MPI; `--features mpi` builds it with it");
+        (Box::new(Alone), "this program was built without MPI; build it with `--features mpi`");
     match ranks.count() {
         // Without a check, each would do everything, and write to the same folder.
         found if found < started => {

@@ -33,11 +33,11 @@ impl Processes {
         let joined = initialize_with_threading(Threading::Funneled);
         let (universe, threading) = joined.ok_or("MPI: it has been started before")?;
         if threading < Threading::Funneled {
-            return Err("MPI: this library doesn't allow for other threads than the main one".into());
+            return Err("MPI: this library doesn't support threads besides the main one".into());
         }
         let world = universe.world();
         let rank = world.rank();
-        // A panic would wait for the others in the end of MPI, and they for it.
+        // Without this, a rank that panics would wait for the others while MPI shuts down, and they for it.
         std::panic::set_hook(Box::new(move |panic| end(rank as usize, &format!("a bug: {panic}"))));
         Ok(Self { world, _universe: universe })
     }

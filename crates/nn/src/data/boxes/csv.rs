@@ -11,7 +11,7 @@ const HEADER: &str = "the header file,x0,y0,x1,y1 or file,x0,y0,x1,y1,class";
 pub(super) fn parse(text: &[u8], name: &str) -> Result<Vec<Annotation>, BoxesError> {
     // A byte-order mark, as spreadsheets write it.
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    // The reader takes a line that ends in two characters for the line before.
+    // After a CRLF, the reader reports the number of the line before: the CRs are dropped.
     let ends_line = |at: usize| text[at] == b'\r' && text.get(at + 1) == Some(&b'\n');
     let text: Vec<u8> = (0..text.len()).filter(|&at| !ends_line(at)).map(|at| text[at]).collect();
     let mut reader = ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(&text[..]);

@@ -10,8 +10,8 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 /// The marker with which a picture ends (ITU-T T.81, table B.1).
 const END: u8 = 0xD9;
 
-/// Decodes a file as `image` does, in grey or RGB, but refuses what that fills with grey: pixels that the file ends before,
-/// or that can't be decompressed.
+/// Decodes a file as `image` does, in grey or RGB, but returns an error where `image` fills in grey: for pixels that are missing
+/// because the file ends too early, or that can't be decompressed.
 pub(super) fn decode(file: &[u8]) -> Result<DynamicImage, ImageError> {
     if !is_complete(file) {
         return Err(damaged("the file ends before the picture does"));

@@ -1,8 +1,9 @@
 //! Direct convolution: a product whose left operand is read in place.
 //!
-//! For each target pixel and tap there is one pointer: to the source pixel's channels, which are contiguous, or, in the
-//! padding, to a run of zeros. The micro-kernel walks along these runs; nothing is copied. A tap that lies in the padding for
-//! all pixels of a tile is left out. Weights are packed once into panels `[tap, channel, NR]`. A 1×1 kernel at stride 1 is
+//! Inside the picture, there is a pointer for each target pixel and a distance for each tap: together they lead to the source
+//! pixel's channels, which are contiguous. A tile that touches the padding has a pointer for each pixel and tap, and in the padding
+//! it leads to a run of zeros. The micro-kernel walks along these runs; nothing is copied. A tap that lies in the padding for all
+//! pixels of a tile is left out. Weights are packed once into panels `[tap, channel, NR]`. A 1×1 kernel at stride 1 is
 //! a matrix product ([`Pointwise`]).
 
 use std::ops::Range;

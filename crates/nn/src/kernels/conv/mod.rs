@@ -65,8 +65,8 @@ impl Prepared {
         self.convolve.update(w);
     }
 
-    /// Whether it is for that pass of that convolution, of images of any number and size, by that algorithm. A depthwise
-    /// forward pass may have any padding.
+    /// Whether the weights were prepared for this pass, convolution and algorithm. The number and size of the images don't matter,
+    /// nor does the padding in a depthwise forward pass.
     #[must_use]
     pub fn is_for(&self, g: &ConvGeometry, pass: Pass, algorithm: Algorithm) -> bool {
         let any_padding = pass == Pass::Forward && algorithm == Algorithm::Depthwise;

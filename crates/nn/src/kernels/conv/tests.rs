@@ -216,7 +216,7 @@ fn neither_company_nor_threads_change_a_bit() {
         (Convolution::same(), [5, 14, 14, 64], [3, 3, 64, 40]),
         (Convolution::same().stride(2), [5, 29, 29, 3], [3, 3, 3, 64]),
         (Convolution::default(), [5, 14, 14, 100], [1, 1, 100, 70]),
-        (Convolution::default(), [3, 7, 7, 1024], [1, 1, 1024, 150]),
+        (Convolution::default(), [3, 9, 9, 1024], [1, 1, 1024, 150]),
         (Convolution::same().groups(4), [2, 14, 14, 64], [3, 3, 16, 64]),
         (Convolution::same().groups(64), [5, 56, 56, 64], [3, 3, 1, 64]),
         (Convolution::default().padding(3).groups(40), [3, 28, 30, 40], [7, 7, 1, 40]),

@@ -4,8 +4,8 @@
 //! dimension that the result keeps, so nothing is transposed. The micro-kernel holds some channels `c` by `NR` outputs
 //! `o`, and the reduction runs along rows of pixels, each tap over exactly the pixels for which it isn't in the padding.
 //!
-//! A 1×1 kernel sees the pixels of all images as one column. If they are no more than a block, a plain product computes the
-//! gradient.
+//! A 1×1 kernel at stride 1, without padding and groups, sees the pixels of all images as one column. If they are no more than a
+//! block, a plain product computes the gradient.
 //!
 //! Pixels come in blocks small enough that a packed strip of `∂S/∂y` stays in the first-level cache; each block adds to the
 //! result. A small result makes too few tasks. Then its blocks are distributed among *slices*, each with a sum of its own,
@@ -26,7 +26,7 @@ use super::sweep::inside;
 use crate::ConvGeometry;
 use crate::kernels::bounds::Bounds;
 use crate::kernels::gemm::gemm_on;
-use crate::kernels::pack::{Matrix, gather_tiles, pack_rows};
+use crate::kernels::pack::{GATHERED_VALUES, Matrix, gather_tiles, pack_rows};
 use crate::kernels::parallel::{Disjoint, for_each, wanted_tasks};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::tile::{Left, MOST_ROWS, NEAR, Tile, balanced, columns, max_rows};
@@ -40,9 +40,6 @@ const WIDE: usize = 64;
 
 /// Most columns of a task: what it loads of the input serves all of them.
 const COLUMNS: usize = 512;
-
-/// Values that are gathered at a time (64 KiB).
-const GATHERED: usize = 16 << 10;
 
 /// Columns that a task has at least, before its rows are distributed.
 const FEWEST_COLUMNS: usize = 64;
@@ -211,7 +208,7 @@ impl Kernel for Part<'_> {
         let width = g.output[1];
         let most = run.blocks.iter().map(|block| block.rows.len()).max().unwrap_or(0) * width;
         let of_slice = balanced(run.blocks.len(), run.blocks.len().div_ceil(run.slices)).nth(task.slice);
-        let Some(blocks) = of_slice.map(|range| &run.blocks[range]) else { return self.clear() };
+        let Some(blocks) = of_slice.map(|range| &run.blocks[range]) else { return self.clear::<S>() };
         let mut tables = Tables::default();
         // A single whole strip is a panel as it is.
         let packed = g.conv.groups > 1 || g.out_channels != nr;
@@ -261,7 +258,7 @@ impl Part<'_> {
                 return self.tiles(s, block, picture, strips, tables, None);
             }
             let tile = block.rows.len() * g.output[1] * max_rows::<S>();
-            return with_scratch(tile * (GATHERED / tile).clamp(1, self.rows.len().max(1)), |gathered| {
+            return with_scratch(tile * (GATHERED_VALUES / tile).clamp(1, self.rows.len().max(1)), |gathered| {
                 self.tiles(s, block, picture, strips, tables, Some(gathered));
             });
         }
@@ -394,15 +391,16 @@ impl Part<'_> {
         }
     }
 
-    /// The sum over no blocks.
-    fn clear(&self) {
+    /// The sum over no blocks, in this task's strips.
+    fn clear<S: Simd>(&self) {
         let g = &self.run.problem.g;
+        let column = |strip: usize| (strip * columns::<S>()).min(g.group_out());
+        let [first, end] = [self.task.strips.start, self.task.strips.end].map(column);
         for rows in self.rows {
-            let result = self.result(rows, 0);
+            let result = self.result(rows, first);
             for i in 0..rows.channels.len() {
-                // SAFETY: these are the rows and the group's columns of the slice's result, the task's own: without
-                // blocks there is one slice, and no work to split strips for.
-                unsafe { result.wrapping_add(i * g.out_channels).write_bytes(0, g.group_out()) };
+                // SAFETY: these are the rows and columns of the slice's result that are the task's own.
+                unsafe { result.wrapping_add(i * g.out_channels).write_bytes(0, end - first) };
             }
         }
     }

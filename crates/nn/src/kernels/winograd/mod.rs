@@ -95,7 +95,7 @@ fn best(g: &ConvGeometry, pass: Pass) -> Option<Outputs> {
     let large = 36 * 4 * g.in_channels * g.out_channels > LARGE && Grid::new(onto, 4).per_image() <= 4;
     let fewest = match pass {
         Pass::WeightGradient if large => Outputs::Two,
-        // Of equal numbers the first, whose algorithm is more accurate.
+        // A tie goes to the first, whose algorithm is more accurate.
         _ => [Outputs::Two, Outputs::Four].into_iter().min_by_key(products)?,
     };
     (3 * products(&fewest) <= 2 * 9 * onto[0] * onto[1]).then_some(fewest)

@@ -97,7 +97,7 @@ const CACHED: usize = 1 << 15;
 
 /// Each channel's mean and Σ (x − mean)², `[C]` both.
 ///
-/// Two looks at a block that the cache holds, one at memory; blocks are joined by halves (Chan, Golub and LeVeque, *Updating
+/// Each block is read twice, from memory only once; blocks are merged pairwise (Chan, Golub and LeVeque, *Updating
 /// formulae and a pairwise algorithm for computing sample variances*, 1979).
 fn moments<T: Real>(x: &[T], channels: usize) -> [Vec<T>; 2] {
     let pixels = x.len() / channels.max(1);

@@ -24,7 +24,7 @@ use crate::layers::prelude::*;
 #[serde(deny_unknown_fields)]
 #[display("l2 norm")]
 pub struct L2Norm {
-    /// ε, the least length that is divided by; 0 makes of a vector of zeros what isn't a number.
+    /// ε, the least length to divide by; with 0, a vector of zeros becomes NaN.
     pub epsilon: f64,
 }
 

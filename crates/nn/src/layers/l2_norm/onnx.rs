@@ -7,7 +7,7 @@ impl Onnx for L2Norm {
     const READS: Reads = &[("LpNormalization", lp_normalization)];
 
     fn write(&self, w: &mut Writing<'_>) {
-        // The norm's own operator knows no least length: as PyTorch's exporter writes it, which is read as one layer again.
+        // `LpNormalization` has no ε. These nodes are those of PyTorch's exporter, which are read back as one layer.
         let x = w.inputs()[0];
         let (axes, least) = (w.list("axes", &[1]), w.number("epsilon", self.epsilon));
         let length = w.part("length", "ReduceL2", &[x, &axes], &[]);

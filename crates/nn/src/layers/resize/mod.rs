@@ -70,8 +70,8 @@ fn for_each_image<T: Real>(
 /// yᵢ = Σₖ tₖ·x[aₖ],      Σₖ tₖ = 1
 /// ```
 ///
-/// for the neighbours aₖ = aₖ(i) that it reads (one, two or four), with weights tₖ = tₖ(i) that don't depend on x: ∂yᵢ goes
-/// to `∂x[aₖ]` times tₖ, and the axes are gone back in reverse order.
+/// for the neighbours aₖ = aₖ(i) that it reads (one, two or four), with weights tₖ = tₖ(i) that don't depend on x: ∂yᵢ·tₖ
+/// is added to `∂x[aₖ]`, and the backward pass takes the axes in reverse order.
 impl<T: Real> Op<T> for Resize {
     fn name(&self) -> &'static str {
         "resize"

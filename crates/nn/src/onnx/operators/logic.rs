@@ -34,7 +34,7 @@ fn compared(
     Ok(Constant { values: Values::Integers(truth.values.to_integers()), ..truth }.into())
 }
 
-/// A connection of truth values; of ones that depend on the image, they are multiplied.
+/// AND or OR of constants, or AND of two values that depend on the image: their product.
 fn connected(r: &mut Reading<'_>, of: fn(bool, bool) -> bool) -> Result<Value, NodeError> {
     let inputs = r.inputs()?;
     if let ([Value::Activation(a), Value::Activation(b)], false) = (&inputs[..], of(true, false))

@@ -35,9 +35,9 @@ pub enum RanksError {
         /// What differs.
         what: &'static str,
     },
-    /// The weights of a rank aren't those of rank 0, which they are on machines that compute correctly.
+    /// The weights of a rank differ from those of rank 0. They are equal if all machines compute correctly.
     #[error(
-        "after epoch {epoch}, the weights of rank {rank} aren't those of rank 0: one of the two machines computes otherwise, or \
+        "after epoch {epoch}, the weights of rank {rank} aren't those of rank 0: one of the two machines computes differently, or \
          a loss isn't the same function on all ranks"
     )]
     Weights {

@@ -37,8 +37,8 @@ fn error(found: f32, (exact, magnitude): (f64, f64)) -> f64 {
     }
 }
 
-/// Arguments that are looked at together. As numbers whose bits follow each other, and the first being a multiple of this, they
-/// have one sign and one exponent.
+/// Arguments that are checked together. If their bits are consecutive and the first is a multiple of this, they have one sign and
+/// one exponent.
 const BLOCK: usize = 64;
 
 /// The meaning of a function at the arguments with the bits `first`, `first + step`, …

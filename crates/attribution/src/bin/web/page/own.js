@@ -3,7 +3,7 @@
 
 const own = { classes: [{ name: 'first', pictures: [] }, { name: 'second', pictures: [] }], camera: null };
 
-/** A picture as the network takes it: grey, small, light on dark if it was dark on light. */
+/** The middle square of a picture, as the network takes it: grey, SIDE × SIDE. */
 function shrunk(source, width, height) {
   const side = Math.min(width, height), canvas = make('canvas', { width: SIDE, height: SIDE }), context = canvas.getContext('2d');
   context.imageSmoothingQuality = 'high';

@@ -136,7 +136,7 @@ function whyLate(turn, text) {
   whyBusy(text);
 }
 
-/** Ends a method that takes long, for something else is asked; whether there was one. */
+/** Ends a slow method, because something else is asked. Returns whether there was one. */
 function whyFree() {
   const { slow } = why;
   if (slow) {

@@ -39,7 +39,7 @@ impl Figures {
         self.images += more.images;
     }
 
-    /// Whether there is a value, or none, for each image, and as many lists as for these subjects and measures.
+    /// Whether each list is empty or has a value for each image, and there is a list for each subject and measure.
     fn is_whole(&self, subjects: usize, measures: usize) -> bool {
         let each = |values: &Vec<f64>| values.is_empty() || values.len() == self.images;
         let rows = |rows: &[Vec<Vec<f64>>], length: usize| {

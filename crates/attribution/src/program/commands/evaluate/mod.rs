@@ -57,7 +57,7 @@ pub(crate) fn merge(args: &EvaluateArgs) -> Result<(), Failure> {
     measured(args, |trial, facts| sharded::gather(trial, facts, &args.out).map(Some))
 }
 
-/// Prints and writes the results, unless `figures`, given what is to be measured and what identifies it, has none.
+/// Prints and writes the results. `figures` gets the trial and its identifying facts; if it returns `None`, nothing is written.
 fn measured(
     args: &EvaluateArgs,
     figures: impl FnOnce(&Trial<'_>, &Facts) -> Result<Option<Figures>, Failure>,

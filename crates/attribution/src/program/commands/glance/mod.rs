@@ -150,7 +150,7 @@ fn clusters(own: &[usize], outlines: &[Option<Outline>], seed: u64) -> SpectralC
     SpectralClusters::of(rows.view(), seed)
 }
 
-/// Whether less of these maps lies on the objects than these cover of the pictures; `None` if that isn't known of them.
+/// Whether the maps lie on the objects no more than uniform maps would, on average; `None` if no object's place is known.
 fn off_object(pictures: &[Picture], own: &[usize]) -> Option<bool> {
     let known: Vec<[f64; 2]> = own.iter().filter_map(|&index| pictures[index].on_object).collect();
     let sum = |which: usize| known.iter().map(|shares| shares[which]).sum::<f64>();

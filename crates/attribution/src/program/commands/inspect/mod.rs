@@ -17,8 +17,8 @@ use graph::Reading;
 /// Show a network as a table: layers, shapes, sizes, classes, the layers for CAM and Grad-CAM, and the convolution
 /// algorithms
 ///
-/// For each convolution, the table of algorithms lists three products: forward, and the gradients by input and by
-/// weights. The choice depends on the shapes. GLASSBOX_WINOGRAD=off disables Winograd's algorithm, and GLASSBOX_SIMD
+/// For each convolution, the table of algorithms lists three products: the forward pass, and the gradients with respect to the input
+/// and the weights. The choice depends on the shapes. GLASSBOX_WINOGRAD=off disables Winograd's algorithm, and GLASSBOX_SIMD
 /// selects the instruction set.
 ///
 /// With --graph, also draws the tape of one picture: its operations with shapes and memory, the path of the gradient
@@ -28,7 +28,6 @@ use graph::Reading;
     glassbox inspect\n  \
     glassbox inspect resnet18.onnx --size 320 --labels imagenet.txt\n  \
     glassbox inspect garments.safetensors --graph garments.svg --rule guided\n  \
-    glassbox inspect resnet18.onnx --size 320 --labels imagenet.txt\n  \
     glassbox inspect garments.safetensors --graph garments.dot --to relu2\n  \
     glassbox inspect garments.safetensors --json | jq -r '.layers[].name'\n\n\
     With --json: an object with model; input, [H, W, C]; parameters; multiply_adds; layers, a list of {name, kind, output, \
@@ -239,7 +238,7 @@ fn print_algorithms(model: &Model) {
     }
     let width = algorithms.iter().map(|a| a.layer.chars().count()).fold("layer".len(), usize::max);
     say!("\nConvolutions   on {}, with these algorithms (see `nn::kernels`):\n", tier());
-    say!("{:width$}  {:12}  {:14}  by the weights", "layer", "forward", "∂ by the input");
+    say!("{:width$}  {:12}  {:14}  ∂/∂weights", "layer", "forward", "∂/∂input");
     for Algorithms { layer, forward, input_gradient, weight_gradient } in algorithms {
         say!("{layer:width$}  {forward:12}  {input_gradient:14}  {weight_gradient}");
     }

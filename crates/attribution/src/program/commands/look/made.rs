@@ -41,7 +41,7 @@ impl Wanted {
     }
 }
 
-/// Makes a picture for each of these, until the user stops it; `None` for those that aren't made: without steps, all.
+/// Makes a picture for each target, until the user stops it. `None` for a picture that wasn't made; without steps, none is.
 pub(super) fn make(targets: &[Wanted], settings: &Maximisation, model: &Model) -> Result<Vec<Option<Made>>, Failure> {
     let mut made = Vec::new();
     let wanted = if settings.steps > 0 { targets } else { &[] };

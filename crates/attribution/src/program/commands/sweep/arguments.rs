@@ -9,13 +9,13 @@ use crate::program::files::shards::Shard;
 
 /// Train with several values of some settings, and compare
 ///
-/// Runs a training for each combination of the values, each into a folder of its own, and tabulates the score of each one's
-/// best epoch in the validation: the mean over the seeds, with a 95 % interval, for each combination of the other settings.
+/// Runs a training for each combination of the values, each in a folder of its own. Tabulates the validation score of the
+/// best epoch: the mean over the seeds, with a 95 % interval, for each combination of the other settings.
 /// The same command continues an interrupted sweep: it skips the trainings that have finished and resumes the others.
 ///
-/// On a cluster, a job for each training (`sbatch --array`) runs `--task slurm`, and then the same command without it
-/// tabulates; or `mpirun -n 8 glassbox sweep …`, of a program that is built with MPI, deals the trainings out to its
-/// processes.
+/// On a cluster, run one job for each training (`sbatch --array`) with `--task slurm`, then the same command without it
+/// for the table. A program built with MPI can share the trainings among processes instead: `mpirun -n 8 glassbox
+/// sweep …`.
 #[derive(Args, Debug)]
 #[command(after_long_help = "Examples:\n  \
     glassbox sweep --over training.learning_rate=0.05,0.1,0.2 --over training.seed=0..5\n  \
@@ -35,11 +35,11 @@ pub(crate) struct SweepArgs {
     #[arg(long)]
     pub(super) list: bool,
 
-    /// Run only the K-th of the N trainings, and don't tabulate: `K/N`, or `slurm` for that of a task of a Slurm array
+    /// Run only the K-th of the N trainings, without the table: `K/N`, or `slurm` in a task of a Slurm array
     #[arg(long, value_name = "K/N|slurm", conflicts_with = "list")]
     pub(super) task: Option<Shard>,
 
-    /// Folder for a folder for each training, and the table; created if missing
+    /// Output folder, with a subfolder for each training and the table; created if missing
     #[arg(short, long, value_name = "DIR", default_value = "glassbox-sweep")]
     pub(super) out: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! `glassbox sweep`: trainings with one setting or several of each of some values, and which is best.
+//! `glassbox sweep`: a training for each combination of some settings' values, and which combination is best.
 
 mod arguments;
 mod grid;

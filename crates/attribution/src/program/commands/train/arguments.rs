@@ -111,8 +111,8 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = positive)]
     batch: Option<usize>,
 
-    /// Number of images in a slot, a part of a batch that is learnt from by itself: less memory, and several ranks can share a
-    /// batch; batch norm sees a slot instead of the batch [default: whole batches]
+    /// Number of images in a slot, a part of a batch whose gradient is computed separately. Slots take less memory and let
+    /// several ranks share a batch; batch norm sees a slot instead of the batch [default: whole batches]
     #[arg(long, value_name = "N", value_parser = positive)]
     slot: Option<usize>,
 

@@ -28,7 +28,7 @@ pub(crate) struct Film {
 
 impl Film {
     /// Selects the first picture of each class, with each label, or for each value, but at most `most` pictures. A column is
-    /// added every `every` epochs. There are none of networks that give maps themselves.
+    /// added every `every` epochs. No picture is selected if the truths are masks.
     pub(crate) fn new(images: &dyn Dataset, most: usize, folder: PathBuf, every: usize) -> Result<Self, Failure> {
         let shape = images.image_shape();
         let firsts = (0..images.class_names().len()).filter_map(|class| {

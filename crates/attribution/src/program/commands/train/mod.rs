@@ -80,7 +80,7 @@ pub(crate) fn run_with(config: Config, resume: bool) -> Result<(), Failure> {
     run_for(Purpose::Train { resume }, config, |_| None, &Alone)
 }
 
-/// `held_out` is the share of pictures for the test, if the settings don't say it and, as it is told, the data isn't divided.
+/// `held_out`, given whether the data is divided, returns the share of pictures for the test, or `None` to keep the settings'.
 fn run_for(
     purpose: Purpose,
     mut config: Config,
@@ -160,7 +160,12 @@ fn agree(ranks: &dyn Ranks, config: &Config, settings: &str, images: &dyn Datase
     let version = env!("CARGO_PKG_VERSION");
     nn::train::agree(
         ranks,
-        &[("version", version), ("settings", settings), ("data", &data), ("class of instructions", &instructions)],
+        &[
+            ("version", version),
+            ("settings", settings),
+            ("data", &data),
+            ("kernels (GLASSBOX_SIMD, GLASSBOX_WINOGRAD)", &instructions),
+        ],
     )?;
     Ok(config.training().check_ranks(ranks.count(), images.len())?)
 }

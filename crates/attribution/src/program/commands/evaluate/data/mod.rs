@@ -73,7 +73,7 @@ impl Data {
         }
     }
 
-    /// Reads the first files, of each class in turn, and what is said about them.
+    /// Reads the first pictures, those of a folder from each class in turn, and the boxes, masks and maps given for them.
     fn of_files(args: &EvaluateArgs, model: &Model, name: String, listed: Vec<Listed>) -> Result<Self, Failure> {
         let names: Vec<PathBuf> = listed.iter().map(|listed| listed.name.clone()).collect();
         let chosen = match args.folder {
@@ -134,13 +134,11 @@ fn told(truths: &[Option<Truth>], source: &str) -> Result<(), Failure> {
     match without {
         0 => {}
         _ if without == truths.len() => {
-            return Err(
-                format!("{source}: has nothing within the part of any of the pictures that the network sees").into()
-            );
+            return Err(format!("{source}: no object lies within the part of its picture that the network sees").into());
         }
         _ => complain!(
-            "{source}: has nothing for {} within the part that the network sees; without an object, they aren't measured \
-             against one",
+            "{source}: no object for {} within the part that the network sees; measures that need an object \
+             skip them",
             words::count(without, "picture")
         ),
     }
