@@ -127,7 +127,7 @@ export const checks = {
     run('verify', record);
     // Methods that run the network on many pictures at once.
     const many = await page.evaluate(async target => (await why.engine.ask({
-      ask: 'record', explained: ['rise(masks=16)', 'smooth-grad(samples=8)'].map(method => ({ method, target, layer: null })),
+      ask: 'record', explained: ['rise(masks=16)', 'smooth-grad(samples=16)'].map(method => ({ method, target, layer: null })),
     })).record, { class: 282, counterfactual: false });
     writeFileSync(record, many);
     run('verify', record);
@@ -135,7 +135,7 @@ export const checks = {
     const maps = await page.evaluate(async target => {
       Object.defineProperty(navigator, 'hardwareConcurrency', { value: 3 });
       const differ = [];
-      for (const method of ['rise(masks=24)', 'occlusion(window=96)']) {
+      for (const method of ['rise(masks=50)', 'occlusion(window=64)']) {
         const ask = { method, target, layer: null }, told = [];
         const shared = await sharedMap(ask, share => told.push(share)), alone = await why.engine.ask({ ask: 'explain', ...ask });
         if (String(shared.values) !== String(alone.values) || shared.most !== alone.most || Math.abs(told.at(-1) - 1) > 1e-9) differ.push(method);
