@@ -353,7 +353,7 @@ export const checks = {
     await page.click('#learn-step');
     await until(page, steps => learn.steps.length === steps + 1, steps);
     await page.focus('#learn-canvas');
-    for (const key of ['Space', 'ArrowDown', 'Space', 'ArrowDown', 'Space']) await page.keyboard.press(key);
+    for (const key of [' ', 'ArrowDown', ' ', 'ArrowDown', ' ']) await page.keyboard.press(key);
     await until(page, () => document.querySelectorAll('#learn-guess div').length === 3);
     const onnx = await saved(page, 'garments.onnx', () => page.click('#learn-onnx'));
     assert.match(run('inspect', onnx), /conv1/);

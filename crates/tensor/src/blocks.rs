@@ -64,11 +64,8 @@ pub fn update_each<T: Element, const M: usize, const K: usize>(
             #[inline(always)]
             || {
                 let len = arrays[0].len();
-                let mut operands = operands;
-                for k in 0..K {
-                    operands[k] = &operands[k][first..][..len];
-                }
-                let arrays = arrays.each_mut().map(|y| &mut y[..len]);
+                let operands = cut(operands, first, len);
+                let arrays = cut_mut(arrays, len);
                 for i in 0..len {
                     let (mut y, mut x) = ([T::zero(); M], [T::zero(); K]);
                     for k in 0..M {
@@ -85,6 +82,21 @@ pub fn update_each<T: Element, const M: usize, const K: usize>(
             },
         );
     });
+}
+
+/// `len` elements of each array, from `first` on. Apart from the loops, so that it isn't compiled for each function.
+#[inline(always)]
+fn cut<T, const K: usize>(mut arrays: [&[T]; K], first: usize, len: usize) -> [&[T]; K] {
+    for array in &mut arrays {
+        *array = &array[first..][..len];
+    }
+    arrays
+}
+
+/// The first `len` elements of each array.
+#[inline(always)]
+fn cut_mut<'a, T, const M: usize>(arrays: &'a mut [&mut [T]; M], len: usize) -> [&'a mut [T]; M] {
+    arrays.each_mut().map(|array| &mut array[..len])
 }
 
 /// Calls `f(first, blocks)` for the blocks of the arrays that begin at `first`. Not generic over the function, for the reason of
@@ -164,6 +176,7 @@ pub fn zip_by_channel<T: Element, const K: usize>(
     // A few channels make a short loop, so the parameters are repeated for several pixels.
     let pixels = LOOP.div_ceil(channels);
     let repeated = parameters.map(|values| values.repeat(pixels));
+    let repeated = repeated.each_ref().map(|values| &values[..]);
     let run = channels * pixels;
     let block = run * grain(run);
     for_each_part(y.make_mut(), block, |i, y| {
@@ -172,10 +185,14 @@ pub fn zip_by_channel<T: Element, const K: usize>(
             #[inline(always)]
             || {
                 for (y, x) in y.chunks_mut(run).zip(x.chunks(run)) {
-                    let parameters = repeated.each_ref().map(|values| &values[..y.len()]);
+                    let parameters = cut(repeated, 0, y.len());
                     let x = &x[..y.len()];
                     for i in 0..y.len() {
-                        y[i] = f(y[i], x[i], parameters.map(|values| values[i]));
+                        let mut own = [T::zero(); K];
+                        for k in 0..K {
+                            own[k] = parameters[k][i];
+                        }
+                        y[i] = f(y[i], x[i], own);
                     }
                 }
             },

@@ -71,9 +71,16 @@ impl<T: Element, F: Fn([T; M], T) -> [T; K], const M: usize, const K: usize> Ter
         }
         for pixel in pixels {
             let at = pixel * channels + first;
-            let values = self.operands.map(|operand| &operand[at..at + C]);
+            let mut operands = self.operands;
+            for m in 0..M {
+                operands[m] = &operands[m][at..at + C];
+            }
             for c in 0..C {
-                let terms = (self.f)(values.map(|values| values[c]), parameter[c]);
+                let mut values = [T::zero(); M];
+                for m in 0..M {
+                    values[m] = operands[m][c];
+                }
+                let terms = (self.f)(values, parameter[c]);
                 for k in 0..K {
                     total[k][c] += terms[k];
                 }

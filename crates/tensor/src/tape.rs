@@ -89,35 +89,27 @@ impl<T: Element> Tape<T> {
     /// # Panics
     /// If an input is on another tape.
     pub fn record(&self, op: impl Op<T>, inputs: &[&Var<T>], value: Tensor<T>) -> Var<T> {
-        let entries = self.entries(&op, inputs.iter().copied());
-        self.push(Box::new(op), entries, *value.shape(), value.into())
+        self.record_value(Box::new(op), inputs, *value.shape(), value.into())
     }
 
-    /// Records that `op`, applied to `inputs`, has a result of this shape, which `compute` gives when it is first read: the
-    /// value of a step that was computed together with its neighbours and not kept. Whatever `compute` holds of other variables
-    /// should be their values ([`Var::to_value`]): a variable would keep the tape alive from within.
+    /// As [`record`](Self::record), for a value of this shape that may be [deferred](Value::deferred): that of a step that was
+    /// computed together with its neighbours and not kept.
     ///
     /// # Panics
     /// If an input is on another tape.
-    pub fn defer(
-        &self,
-        op: impl Op<T>,
-        inputs: &[&Var<T>],
-        shape: impl Into<Shape>,
-        compute: impl Fn() -> Tensor<T> + Send + Sync + 'static,
-    ) -> Var<T> {
-        let entries = self.entries(&op, inputs.iter().copied());
-        self.push(Box::new(op), entries, shape.into(), Value::deferred(compute))
+    pub fn record_value(&self, op: Box<dyn Op<T>>, inputs: &[&Var<T>], shape: Shape, value: Value<T>) -> Var<T> {
+        let entries = self.entries(&*op, inputs);
+        self.push(op, entries, shape, value)
     }
 
-    fn entries<'a>(&self, op: &impl Op<T>, inputs: impl Iterator<Item = &'a Var<T>>) -> Vec<Input<T>> {
+    fn entries(&self, op: &dyn Op<T>, inputs: &[&Var<T>]) -> Vec<Input<T>> {
         let needs = op.needs();
-        let entry = |(index, input): (usize, &Var<T>)| {
+        let entry = |(index, input): (usize, &&Var<T>)| {
             assert!(Arc::ptr_eq(&input.tape.inner, &self.inner), "{}: input {index} is on another tape", op.name());
             let kept = self.inner.keep.keeps(needs.has_input(index));
             Input { id: input.node.id, shape: input.node.shape, value: kept.then(|| input.value.clone()) }
         };
-        inputs.enumerate().map(entry).collect()
+        inputs.iter().enumerate().map(entry).collect()
     }
 
     fn push(&self, op: Box<dyn Op<T>>, inputs: Vec<Input<T>>, shape: Shape, value: Value<T>) -> Var<T> {
@@ -221,9 +213,18 @@ impl<T: Element> Var<T> {
         others: &[&Self],
         compute: impl FnOnce(Tensor<T>) -> Tensor<T>,
     ) -> Self {
-        let entries = self.tape.entries(&op, std::iter::once(&self).chain(others.iter().copied()));
+        self.consume(Box::new(op), others, Box::new(compute))
+    }
+
+    fn consume<'a>(
+        self,
+        op: Box<dyn Op<T>>,
+        others: &[&Self],
+        compute: Box<dyn FnOnce(Tensor<T>) -> Tensor<T> + 'a>,
+    ) -> Self {
+        let entries = self.tape.entries(&*op, &[&[&self], others].concat());
         let Self { tape, value, .. } = self;
         let value = compute(value.into_tensor());
-        tape.push(Box::new(op), entries, *value.shape(), value.into())
+        tape.push(op, entries, *value.shape(), value.into())
     }
 }

@@ -22,8 +22,10 @@ struct Deferred<T: Element> {
 }
 
 impl<T: Element> Value<T> {
-    /// A value that `compute` gives when it is first read.
-    pub(crate) fn deferred(compute: impl Fn() -> Tensor<T> + Send + Sync + 'static) -> Self {
+    /// A value that `compute` gives when it is first read. Whatever `compute` holds of variables should be their values
+    /// ([`Var::to_value`](crate::Var::to_value)): a variable would keep the tape alive from within.
+    #[must_use]
+    pub fn deferred(compute: impl Fn() -> Tensor<T> + Send + Sync + 'static) -> Self {
         Self(State::Deferred(Arc::new(Deferred { result: OnceLock::new(), compute: Box::new(compute) })))
     }
 
@@ -94,10 +96,11 @@ mod tests {
         let tape = Tape::<f64>::new();
         let x = tape.leaf(Tensor::new([2], vec![0.0, 1.0]));
         let from = x.to_value();
-        let y = tape.defer(Exp, &[&x], [2], move || {
+        let value = Value::deferred(move || {
             COMPUTED.fetch_add(1, Ordering::Relaxed);
             from.get().clone().map(f64::exp)
         });
+        let y = tape.record_value(Box::new(Exp), &[&x], [2].into(), value);
         let other = y.clone();
         assert_eq!((y.shape().len(), y.to_value().is_ready(), COMPUTED.load(Ordering::Relaxed)), (1, false, 0));
         assert_eq!(y.value().as_slice(), &[1.0, 1.0_f64.exp()]);
@@ -112,7 +115,8 @@ mod tests {
     fn a_value_that_is_given_is_not_computed() {
         let tape = Tape::<f64>::new();
         let x = tape.leaf(Tensor::scalar(0.0));
-        let y = tape.defer(Exp, &[&x], [], || panic!("it is known"));
+        let value = Value::deferred(|| panic!("it is known"));
+        let y = tape.record_value(Box::new(Exp), &[&x], [].into(), value);
         y.fulfil(Tensor::scalar(1.0));
         assert_eq!((y.value().item(), tape.nodes()[y.id()].output().item()), (1.0, 1.0));
     }

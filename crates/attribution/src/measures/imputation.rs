@@ -24,23 +24,34 @@ const ITERATIONS: usize = 2000;
 pub(super) struct Missing {
     /// The missing pixels.
     pixels: Vec<usize>,
-    /// For each of them its neighbours: the pixel, its number among the missing ones, and the weight.
-    neighbours: Vec<Vec<(usize, Option<usize>, f64)>>,
+    /// For each of them its neighbours.
+    neighbours: Vec<[Neighbour; NEIGHBOURS.len()]>,
+}
+
+/// A neighbour of a missing pixel; one outside the picture has no weight.
+#[derive(Clone, Copy)]
+struct Neighbour {
+    pixel: usize,
+    /// Its index among the missing pixels, whose number stands for a known one.
+    index: usize,
+    weight: f64,
 }
 
 impl Missing {
     pub(super) fn new(pixels: &[usize], [height, width]: [usize; 2]) -> Self {
-        let mut numbers = vec![None; height * width];
-        pixels.iter().enumerate().for_each(|(number, &pixel)| numbers[pixel] = Some(number));
+        let mut indices = vec![pixels.len(); height * width];
+        pixels.iter().enumerate().for_each(|(index, &pixel)| indices[pixel] = index);
         let around = |&pixel: &usize| {
             let (row, column) = (pixel / width, pixel % width);
-            let near = NEIGHBOURS.iter().filter_map(|&(down, right, weight)| {
-                let row = row.checked_add_signed(down).filter(|&row| row < height)?;
-                let column = column.checked_add_signed(right).filter(|&column| column < width)?;
-                let other = row * width + column;
-                Some((other, numbers[other], weight))
-            });
-            near.collect()
+            let mut near = [Neighbour { pixel, index: indices[pixel], weight: 0.0 }; NEIGHBOURS.len()];
+            for (near, (down, right, weight)) in near.iter_mut().zip(NEIGHBOURS) {
+                let (row, column) = (row.wrapping_add_signed(down), column.wrapping_add_signed(right));
+                if row < height && column < width {
+                    let pixel = row * width + column;
+                    *near = Neighbour { pixel, index: indices[pixel], weight };
+                }
+            }
+            near
         };
         Self { neighbours: pixels.iter().map(around).collect(), pixels: pixels.to_vec() }
     }
@@ -49,27 +60,30 @@ impl Missing {
     /// any pixel is known, and is solved by conjugate gradients (Hestenes and Stiefel 1952), from the mean of the known pixels
     /// on, until the residual is below `tolerance` times that at the start.
     pub(super) fn solve(&self, values: &mut [f64], tolerance: f64) {
+        let missing = self.pixels.len();
         let mut is_missing = vec![false; values.len()];
         self.pixels.iter().for_each(|&pixel| is_missing[pixel] = true);
-        let known = values.len() - self.pixels.len();
+        let known = values.len() - missing;
         let sum: f64 = values.iter().zip(&is_missing).filter(|(_, missing)| !**missing).map(|(value, _)| value).sum();
         // If nothing is known, any constant is a solution.
         let mean = if known > 0 { sum / known as f64 } else { 0.0 };
-        let mut x = vec![mean; self.pixels.len()];
-        let mut residual: Vec<f64> = (self.neighbours.iter().zip(&x))
-            .map(|(near, own)| {
-                let other = |&(pixel, number, _): &(usize, Option<usize>, f64)| number.map_or(values[pixel], |_| mean);
-                near.iter().map(|neighbour| neighbour.2 * (other(neighbour) - own)).sum()
+        let mut x = vec![mean; missing];
+        let mut residual: Vec<f64> = (self.neighbours.iter())
+            .map(|near| {
+                let other = |near: &Neighbour| if near.index < missing { mean } else { values[near.pixel] };
+                near.iter().map(|near| near.weight * (other(near) - mean)).sum()
             })
             .collect();
-        let mut direction = residual.clone();
+        // The value after the missing ones is that of known pixels: zero.
+        let mut direction = [&residual[..], &[0.0]].concat();
+        let mut turned = vec![0.0; missing];
         let mut squared = dot(&residual, &residual);
         let enough = squared * tolerance * tolerance;
         for _ in 0..ITERATIONS {
             if squared <= enough || squared == 0.0 {
                 break;
             }
-            let turned = self.applied(&direction);
+            self.apply(&direction, &mut turned);
             let step = squared / dot(&direction, &turned);
             for ((x, r), (d, t)) in x.iter_mut().zip(&mut residual).zip(direction.iter().zip(&turned)) {
                 *x += step * d;
@@ -82,11 +96,15 @@ impl Missing {
         self.pixels.iter().zip(x).for_each(|(&pixel, x)| values[pixel] = x);
     }
 
-    /// The system's matrix times a vector of the missing pixels.
-    fn applied(&self, x: &[f64]) -> Vec<f64> {
-        let at = |number: Option<usize>| number.map_or(0.0, |number| x[number]);
-        let rows = self.neighbours.iter().zip(x);
-        rows.map(|(near, own)| near.iter().map(|&(_, number, weight)| weight * (own - at(number))).sum()).collect()
+    /// `y` ← the system's matrix times `x`, a vector of the missing pixels and a zero.
+    fn apply(&self, x: &[f64], y: &mut [f64]) {
+        for ((y, near), own) in y.iter_mut().zip(&self.neighbours).zip(x) {
+            let mut sum = 0.0;
+            for near in near {
+                sum += near.weight * (own - x[near.index]);
+            }
+            *y = sum;
+        }
     }
 }
 

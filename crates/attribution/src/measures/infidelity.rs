@@ -43,21 +43,25 @@ impl<T: Real> Pass<'_, T> {
         let [height, width, channels] = self.model.input_shape();
         let squares = squares([height, width], seed);
         let mut runner = Runner::new(self.images() * (SQUARES + 1), watch);
+        let rows = |square: &Rect| {
+            let Rect { top, left, height, width: across } = *square;
+            (top..top + height).map(move |row| row * width + left..row * width + left + across)
+        };
         let infidelity = |(image, map): (usize, &Array2<T>)| {
             let cover = |square: usize, values: &mut [T]| {
                 // The last variant is the image itself.
-                let Some(Rect { top, left, height, width: across }) = squares.get(square).copied() else { return };
-                for row in top..top + height {
-                    let part = (row * width + left) * channels..(row * width + left + across) * channels;
+                for row in squares.get(square).into_iter().flat_map(rows) {
+                    let part = row.start * channels..row.end * channels;
                     values[part.clone()].copy_from_slice(&baseline.as_slice()[part]);
                 }
             };
             let variants = self.variants(image, SQUARES + 1);
             let scores = runner.scores(&resolved, &variants, cover, |images| self.outputs_of(images))?;
             let whole = scores[SQUARES].as_f64();
+            let map = map.as_standard_layout();
+            let map = map.as_slice().expect("in row-major order");
             let pairs = squares.iter().zip(&scores).map(|(square, score)| {
-                let inside = |(row, column): (usize, usize)| square.contains(row, column);
-                let held: f64 = map.indexed_iter().filter(|(at, _)| inside(*at)).map(|(_, value)| value.as_f64()).sum();
+                let held = rows(square).flat_map(|row| &map[row]).map(|value| value.as_f64()).sum();
                 (held, whole - score.as_f64())
             });
             Ok(unexplained(&pairs.collect::<Vec<_>>()))

@@ -82,7 +82,7 @@ pub(crate) unsafe fn rank_one<S: Simd, const R: usize, const V: usize>(
     unsafe {
         let vectors = right_vectors::<S, V>(s, right);
         for i in 0..R {
-            let a = s.splat(*left(i));
+            let a = s.splat_at(left(i));
             for v in 0..V {
                 sum[i][v] = s.fma(a, vectors[v], sum[i][v]);
             }

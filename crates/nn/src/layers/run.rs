@@ -1,6 +1,6 @@
 //! What a layer is given when it is recorded on a tape.
 
-use tensor::{Op, Shape, Tensor, Var};
+use tensor::{Op, Shape, Tensor, Value, Var};
 
 use super::kind::Kind;
 use super::parameter::Parameter;
@@ -55,6 +55,9 @@ pub(crate) enum Share<'a, T: Real> {
     Ends(Tensor<T>),
 }
 
+/// Gives an operation's value after some steps.
+type Compute<T> = dyn Fn(&Finish<'_, T>) -> Tensor<T> + Send + Sync;
+
 impl<T: Real> Share<'_, T> {
     /// Records an operation whose value, after some steps, `compute` gives. What a chain doesn't keep is computed again if
     /// somebody reads it.
@@ -65,16 +68,21 @@ impl<T: Real> Share<'_, T> {
         shape: impl Into<Shape>,
         compute: impl Fn(&Finish<'_, T>) -> Tensor<T> + Send + Sync + 'static,
     ) -> Var<T> {
-        let tape = inputs[0].tape();
-        match self {
-            Self::Apart => tape.record(op, inputs, compute(&Finish::NONE)),
-            Self::Ends(value) => tape.record(op, inputs, value),
-            Self::Continues => tape.defer(op, inputs, shape, move || compute(&Finish::NONE)),
+        self.record_boxed(Box::new(op), inputs, shape.into(), Box::new(compute))
+    }
+
+    /// Not generic over the operation, so that it is compiled once.
+    fn record_boxed(self, op: Box<dyn Op<T>>, inputs: &[&Var<T>], shape: Shape, compute: Box<Compute<T>>) -> Var<T> {
+        let value = match self {
+            Self::Apart => compute(&Finish::NONE).into(),
+            Self::Ends(value) => value.into(),
+            Self::Continues => Value::deferred(move || compute(&Finish::NONE)),
             Self::Begins(finish, value) => {
                 *value = Some(compute(finish));
-                tape.defer(op, inputs, shape, move || compute(&Finish::NONE))
+                Value::deferred(move || compute(&Finish::NONE))
             }
-        }
+        };
+        inputs[0].tape().record_value(op, inputs, shape, value)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::portable::Portable;
-use super::{AHEAD, BEHIND, BIAS, INTEGER, Kernel, Simd, Tier, UPPER};
+use super::{AHEAD, BEHIND, BIAS, INTEGER, Kernel, Simd, Tier, UPPER, Unaligned};
 
 /// AVX2 with FMA: 8 lanes, 16 registers.
 ///
@@ -32,7 +32,7 @@ static FIRST: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 
 unsafe fn first(n: usize) -> __m256i {
     debug_assert!(n <= 8);
     // SAFETY: with `n ≤ 8`, eight values from `8 − n` on lie within the sixteen.
-    unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(8 - n).cast()) }
+    unsafe { (*FIRST.as_ptr().add(8 - n).cast::<Unaligned<__m256i>>()).0 }
 }
 
 impl Avx2 {
@@ -60,13 +60,13 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m256 {
         // SAFETY: the caller vouches for the memory, the token for the instructions.
-        unsafe { _mm256_loadu_ps(p) }
+        unsafe { (*p.cast::<Unaligned<__m256>>()).0 }
     }
 
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: __m256) {
         // SAFETY: the caller vouches for the memory, the token for the instructions.
-        unsafe { _mm256_storeu_ps(p, v) }
+        unsafe { (*p.cast::<Unaligned<__m256>>()).0 = v }
     }
 
     #[inline(always)]
@@ -177,7 +177,7 @@ impl Simd for Avx2 {
             let mut rows = [_mm256_setzero_ps(); 8];
             for i in 0..8 {
                 if i < n {
-                    rows[i] = _mm256_loadu_ps(from.add(i * from_step));
+                    rows[i] = self.load(from.add(i * from_step));
                 }
             }
             // Squares of 4×4: half h of `fours[g][c]` is column 4h + c of rows 4g to 4g + 3.
@@ -193,8 +193,8 @@ impl Simd for Avx2 {
             }
             for c in 0..4 {
                 let [a, b] = [fours[0][c], fours[1][c]];
-                _mm256_storeu_ps(to.add(c * to_step), _mm256_permute2f128_ps::<0x20>(a, b));
-                _mm256_storeu_ps(to.add((4 + c) * to_step), _mm256_permute2f128_ps::<0x31>(a, b));
+                self.store(to.add(c * to_step), _mm256_permute2f128_ps::<0x20>(a, b));
+                self.store(to.add((4 + c) * to_step), _mm256_permute2f128_ps::<0x31>(a, b));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::avx2::Avx2;
 use super::portable::Portable;
-use super::{Kernel, Simd, Tier, UPPER};
+use super::{Kernel, Simd, Tier, UPPER, Unaligned};
 
 /// AVX-512F: 16 lanes, 32 registers.
 ///
@@ -37,13 +37,13 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m512 {
         // SAFETY: the caller vouches for the memory, the token for the instructions.
-        unsafe { _mm512_loadu_ps(p) }
+        unsafe { (*p.cast::<Unaligned<__m512>>()).0 }
     }
 
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: __m512) {
         // SAFETY: the caller vouches for the memory, the token for the instructions.
-        unsafe { _mm512_storeu_ps(p, v) }
+        unsafe { (*p.cast::<Unaligned<__m512>>()).0 = v }
     }
 
     #[inline(always)]
@@ -156,7 +156,7 @@ impl Simd for Avx512 {
             let mut rows = [_mm512_setzero_ps(); 16];
             for i in 0..16 {
                 if i < n {
-                    rows[i] = _mm512_loadu_ps(from.add(i * from_step));
+                    rows[i] = self.load(from.add(i * from_step));
                 }
             }
             // Squares of 4×4: quarter q of `fours[g][c]` is column 4q + c of rows 4g to 4g + 3.
@@ -177,10 +177,10 @@ impl Simd for Avx512 {
                 let [a, b, d, e] = [fours[0][c], fours[1][c], fours[2][c], fours[3][c]];
                 let even = [_mm512_shuffle_f32x4::<EVEN>(a, b), _mm512_shuffle_f32x4::<EVEN>(d, e)];
                 let odd = [_mm512_shuffle_f32x4::<ODD>(a, b), _mm512_shuffle_f32x4::<ODD>(d, e)];
-                _mm512_storeu_ps(to.add(c * to_step), _mm512_shuffle_f32x4::<EVEN>(even[0], even[1]));
-                _mm512_storeu_ps(to.add((4 + c) * to_step), _mm512_shuffle_f32x4::<EVEN>(odd[0], odd[1]));
-                _mm512_storeu_ps(to.add((8 + c) * to_step), _mm512_shuffle_f32x4::<ODD>(even[0], even[1]));
-                _mm512_storeu_ps(to.add((12 + c) * to_step), _mm512_shuffle_f32x4::<ODD>(odd[0], odd[1]));
+                self.store(to.add(c * to_step), _mm512_shuffle_f32x4::<EVEN>(even[0], even[1]));
+                self.store(to.add((4 + c) * to_step), _mm512_shuffle_f32x4::<EVEN>(odd[0], odd[1]));
+                self.store(to.add((8 + c) * to_step), _mm512_shuffle_f32x4::<ODD>(even[0], even[1]));
+                self.store(to.add((12 + c) * to_step), _mm512_shuffle_f32x4::<ODD>(odd[0], odd[1]));
             }
         }
     }

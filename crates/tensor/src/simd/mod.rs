@@ -47,6 +47,11 @@ const AHEAD: f32 = 64.0;
 /// 2⁻⁶⁴.
 const BEHIND: f32 = 1.0 / (1_u128 << 64) as f32;
 
+/// A value at an address of any alignment. With debug assertions, an aligned access is checked, and the intrinsics for vectors copy
+/// bytes with more checks still: a kernel would consist of checks.
+#[repr(C, packed)]
+struct Unaligned<V>(V);
+
 /// One instruction set. A value of such a type is a proof that the processor has the instructions, since the only
 /// constructor asks for them.
 ///
@@ -69,6 +74,15 @@ pub trait Simd: tier::Sealed + Copy + Send + Sync + 'static {
     #[inline(always)]
     fn zero(self) -> Self::V {
         self.splat(0.0)
+    }
+    /// The value at `p` in every lane.
+    ///
+    /// # Safety
+    /// It is readable.
+    #[inline(always)]
+    unsafe fn splat_at(self, p: *const f32) -> Self::V {
+        // SAFETY: the caller vouches for the value.
+        self.splat(unsafe { (*p.cast::<Unaligned<f32>>()).0 })
     }
     /// The `LANES` values at `p`.
     ///

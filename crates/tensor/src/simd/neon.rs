@@ -5,7 +5,7 @@ use std::arch::aarch64::*;
 use std::arch::is_aarch64_feature_detected;
 
 use super::portable::Portable;
-use super::{AHEAD, BEHIND, BIAS, INTEGER, Kernel, Simd, Tier, UPPER};
+use super::{AHEAD, BEHIND, BIAS, INTEGER, Kernel, Simd, Tier, UPPER, Unaligned};
 
 /// NEON: 4 lanes, 32 registers.
 ///
@@ -48,13 +48,13 @@ impl Simd for Neon {
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> float32x4_t {
         // SAFETY: the caller vouches for the memory, the token for the instructions.
-        unsafe { vld1q_f32(p) }
+        unsafe { (*p.cast::<Unaligned<float32x4_t>>()).0 }
     }
 
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: float32x4_t) {
         // SAFETY: the caller vouches for the memory, the token for the instructions.
-        unsafe { vst1q_f32(p, v) }
+        unsafe { (*p.cast::<Unaligned<float32x4_t>>()).0 = v }
     }
 
     #[inline(always)]
@@ -68,7 +68,7 @@ impl Simd for Neon {
                 1 => vld1q_lane_f32::<0>(p, zero),
                 2 => vcombine_f32(vld1_f32(p), vget_low_f32(zero)),
                 3 => vcombine_f32(vld1_f32(p), vld1_lane_f32::<0>(p.add(2), vget_low_f32(zero))),
-                _ => vld1q_f32(p),
+                _ => self.load(p),
             }
         }
     }
@@ -86,7 +86,7 @@ impl Simd for Neon {
                     vst1_f32(p, vget_low_f32(v));
                     vst1q_lane_f32::<2>(p.add(2), v);
                 }
-                _ => vst1q_f32(p, v),
+                _ => self.store(p, v),
             }
         }
     }
@@ -200,15 +200,15 @@ impl Simd for Neon {
             let mut rows = [self.zero(); 4];
             for i in 0..4 {
                 if i < n {
-                    rows[i] = vld1q_f32(from.add(i * from_step));
+                    rows[i] = self.load(from.add(i * from_step));
                 }
             }
             // Pairs of values of rows that are two apart, then of all four.
             let [a, b, c, d] = rows;
             let (ac, bd) = ([vzip1q_f32(a, c), vzip2q_f32(a, c)], [vzip1q_f32(b, d), vzip2q_f32(b, d)]);
             for half in 0..2 {
-                vst1q_f32(to.add(2 * half * to_step), vzip1q_f32(ac[half], bd[half]));
-                vst1q_f32(to.add((2 * half + 1) * to_step), vzip2q_f32(ac[half], bd[half]));
+                self.store(to.add(2 * half * to_step), vzip1q_f32(ac[half], bd[half]));
+                self.store(to.add((2 * half + 1) * to_step), vzip2q_f32(ac[half], bd[half]));
             }
         }
     }

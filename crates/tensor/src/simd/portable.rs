@@ -2,7 +2,7 @@
 
 use wide::f32x8;
 
-use super::{AHEAD, BEHIND, BIAS, INTEGER, Kernel, Simd, Tier, UPPER};
+use super::{AHEAD, BEHIND, BIAS, INTEGER, Kernel, Simd, Tier, UPPER, Unaligned};
 
 /// Eight lanes of whatever the target has: two SSE or NEON registers, one AVX register, or scalars.
 #[derive(Clone, Copy, Debug)]
@@ -36,14 +36,14 @@ impl Simd for Portable {
 
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> f32x8 {
-        // SAFETY: the caller vouches for eight values; an array of `f32` needs no more alignment than they have.
-        f32x8::new(unsafe { p.cast::<[f32; 8]>().read() })
+        // SAFETY: the caller vouches for eight values.
+        f32x8::new(unsafe { (*p.cast::<Unaligned<[f32; 8]>>()).0 })
     }
 
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: f32x8) {
         // SAFETY: as in `load`.
-        unsafe { p.cast::<[f32; 8]>().write(v.to_array()) }
+        unsafe { (*p.cast::<Unaligned<[f32; 8]>>()).0 = v.to_array() }
     }
 
     #[inline(always)]
@@ -148,6 +148,7 @@ impl Simd for Portable {
     }
 
     #[cfg(all(target_arch = "aarch64", not(miri)))]
+    #[expect(clippy::pointers_in_nomem_asm_block, reason = "a prefetch reads nothing that the program sees")]
     #[inline(always)]
     fn prefetch(self, p: *const f32) {
         // SAFETY: the instruction belongs to every 64-bit ARM processor, and a prefetch of any address is harmless.
