@@ -84,7 +84,7 @@ async function learnSteps(steps) {
     if (turn !== learn.turn) return false;
     learn.steps.push(...answer.steps);
     const [step] = learn.steps.at(-1), took = answer.took / answer.steps.length;
-    learnSay(`Step ${step}, time ${Math.floor((step - 1) / learn.begun.each) + 1} through the pictures, ${took < 10 ? took.toFixed(1) : Math.round(took)} ms a step.`);
+    learnSay(`Step ${step}, pass ${Math.floor((step - 1) / learn.begun.each) + 1} through the pictures, ${took < 10 ? took.toFixed(1) : Math.round(took)} ms a step.`);
     learnCurves();
     return true;
   } catch (error) {

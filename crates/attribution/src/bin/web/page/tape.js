@@ -16,6 +16,8 @@ async function bookTape() {
   const answer = await learn.engine.ask({ ask: 'tape', picture: book.picture });
   // Weights and constants aren't steps.
   const path = answer.nodes.filter(node => node.operation !== 'leaf');
+  paintTile($('tape-picture'), watchedPixels(book.picture), null);
+  $('tape-picture').ariaLabel = learn.begun.classes[answer.class];
   const before = book.tape.path?.length === path.length ? book.tape.at : path.length - 1;
   book.tape = { answer, path, at: before };
   $('tape-list').replaceChildren(...path.map((node, index) => {
@@ -32,11 +34,14 @@ const shapeOf = shape => shape.slice(1).join(' × ') || '1';
 function bookStep(at) {
   const { answer, path } = book.tape;
   book.tape.at = at = clamp(at, 0, path.length - 1);
-  [...$('tape-list').children].forEach((item, index) => {
+  const list = $('tape-list');
+  [...list.children].forEach((item, index) => {
     item.className = index >= at ? 'done' : '';
     if (index === at) item.setAttribute('aria-current', 'step');
     else item.removeAttribute('aria-current');
   });
+  const [inside, current] = [list, list.children[at]].map(element => element.getBoundingClientRect());
+  list.scrollTop += Math.max(0, current.bottom - inside.bottom) + Math.min(0, current.top - inside.top);
   const node = path[at], source = answer.nodes.find(({ id }) => id === node.inputs[0]);
   $('tape-operation').textContent = `${node.label ?? node.operation}: ${node.operation}`;
   const shown = `From ${shapeOf(source.shape)} to ${shapeOf(node.shape)} numbers. ${OPERATIONS[node.operation] ?? ''}`;
