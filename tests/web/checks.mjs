@@ -313,7 +313,7 @@ export const checks = {
     const opened = await open('#learn?c=8np,16np&r=-13&s=7'), { page } = opened;
     await ready(page, 'learn');
     assert.equal(await page.$$eval('#learn-blocks li', items => items.length), 2);
-    // One time through the pictures.
+    // One pass through the pictures.
     await page.evaluate(async () => { await learnSteps(100); await learnSteps(88); await learnLook(); });
     const own = await saved(page, 'garments.safetensors', () => page.click('#learn-save'));
     const rate = await page.evaluate(() => rate());
@@ -365,7 +365,13 @@ export const checks = {
     for (let i = 1; i < operations; i++) {
       await page.click('#tape-back');
       assert.equal(await page.$$eval('#tape-rules section', all => all.length), 3);
+      assert.ok(await page.$eval('#tape-list [aria-current]', item => {
+        const [list, own] = [item.parentElement, item].map(element => element.getBoundingClientRect());
+        return list.top - 1 < own.top && own.bottom < list.bottom + 1;
+      }));
     }
+    assert.equal(await page.$eval('#tape-picture', canvas => canvas.ariaLabel), 'Pullover');
+    assert.ok(await drawing(page, '#tape-picture') === await drawing(page, '#book-pictures label:nth-child(3) canvas'));
     assert.ok(await page.$eval('#tape-back', button => button.disabled));
     await page.evaluate(() => { location.hash = '#learn'; });
     await page.select('#learn-batch', '16');

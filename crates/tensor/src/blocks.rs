@@ -67,14 +67,11 @@ pub fn update_each<T: Element, const M: usize, const K: usize>(
                 let operands = cut(operands, first, len);
                 let arrays = cut_mut(arrays, len);
                 for i in 0..len {
-                    let (mut y, mut x) = ([T::zero(); M], [T::zero(); K]);
+                    let mut y = [T::zero(); M];
                     for k in 0..M {
                         y[k] = arrays[k][i];
                     }
-                    for k in 0..K {
-                        x[k] = operands[k][i];
-                    }
-                    y = f(y, x);
+                    y = f(y, elements(operands, i));
                     for k in 0..M {
                         arrays[k][i] = y[k];
                     }
@@ -84,9 +81,9 @@ pub fn update_each<T: Element, const M: usize, const K: usize>(
     });
 }
 
-/// `len` elements of each array, from `first` on. Apart from the loops, so that it isn't compiled for each function.
+/// `len` elements of each array, from `first` on. (A closure within the loops would be another one for each function.)
 #[inline(always)]
-fn cut<T, const K: usize>(mut arrays: [&[T]; K], first: usize, len: usize) -> [&[T]; K] {
+pub(crate) fn cut<T, const K: usize>(mut arrays: [&[T]; K], first: usize, len: usize) -> [&[T]; K] {
     for array in &mut arrays {
         *array = &array[first..][..len];
     }
@@ -97,6 +94,16 @@ fn cut<T, const K: usize>(mut arrays: [&[T]; K], first: usize, len: usize) -> [&
 #[inline(always)]
 fn cut_mut<'a, T, const M: usize>(arrays: &'a mut [&mut [T]; M], len: usize) -> [&'a mut [T]; M] {
     arrays.each_mut().map(|array| &mut array[..len])
+}
+
+/// The elements of this index.
+#[inline(always)]
+pub(crate) fn elements<T: Element, const K: usize>(arrays: [&[T]; K], index: usize) -> [T; K] {
+    let mut values = [T::zero(); K];
+    for k in 0..K {
+        values[k] = arrays[k][index];
+    }
+    values
 }
 
 /// Calls `f(first, blocks)` for the blocks of the arrays that begin at `first`. Not generic over the function, for the reason of
@@ -188,11 +195,7 @@ pub fn zip_by_channel<T: Element, const K: usize>(
                     let parameters = cut(repeated, 0, y.len());
                     let x = &x[..y.len()];
                     for i in 0..y.len() {
-                        let mut own = [T::zero(); K];
-                        for k in 0..K {
-                            own[k] = parameters[k][i];
-                        }
-                        y[i] = f(y[i], x[i], own);
+                        y[i] = f(y[i], x[i], elements(parameters, i));
                     }
                 }
             },

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::blocks::{cut, elements};
 use crate::element::Element;
 use crate::simd::vectorized;
 use crate::sum::pairwise_sums;
@@ -71,16 +72,9 @@ impl<T: Element, F: Fn([T; M], T) -> [T; K], const M: usize, const K: usize> Ter
         }
         for pixel in pixels {
             let at = pixel * channels + first;
-            let mut operands = self.operands;
-            for m in 0..M {
-                operands[m] = &operands[m][at..at + C];
-            }
+            let operands = cut(self.operands, at, C);
             for c in 0..C {
-                let mut values = [T::zero(); M];
-                for m in 0..M {
-                    values[m] = operands[m][c];
-                }
-                let terms = (self.f)(values, parameter[c]);
+                let terms = (self.f)(elements(operands, c), parameter[c]);
                 for k in 0..K {
                     total[k][c] += terms[k];
                 }

@@ -9,8 +9,8 @@ use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::value::Value;
 
-/// A Wengert list: operations in the order in which they were computed. Values are computed when the operation is recorded, and
-/// nothing on the tape changes afterwards. A backward pass is a function of the tape ([`Tape::backward`]).
+/// A Wengert list: operations in the order in which they were computed. Values are computed when the operation is recorded, or
+/// when they are first read ([`Value::deferred`]). Nothing on the tape changes afterwards. A backward pass is a function of the tape ([`Tape::backward`]).
 ///
 /// A clone is another handle on the same tape.
 #[derive(Clone, Debug)]
@@ -96,8 +96,9 @@ impl<T: Element> Tape<T> {
     /// computed together with its neighbours and not kept.
     ///
     /// # Panics
-    /// If an input is on another tape.
+    /// If an input is on another tape. With debug assertions, if a value that is ready has another shape.
     pub fn record_value(&self, op: Box<dyn Op<T>>, inputs: &[&Var<T>], shape: Shape, value: Value<T>) -> Var<T> {
+        debug_assert!(!value.is_ready() || *value.get().shape() == shape, "{}: the value's shape", op.name());
         let entries = self.entries(&*op, inputs);
         self.push(op, entries, shape, value)
     }
@@ -216,11 +217,12 @@ impl<T: Element> Var<T> {
         self.consume(Box::new(op), others, Box::new(compute))
     }
 
-    fn consume<'a>(
+    /// Not generic over the operation, so that it is compiled once.
+    fn consume(
         self,
         op: Box<dyn Op<T>>,
         others: &[&Self],
-        compute: Box<dyn FnOnce(Tensor<T>) -> Tensor<T> + 'a>,
+        compute: Box<dyn FnOnce(Tensor<T>) -> Tensor<T> + '_>,
     ) -> Self {
         let entries = self.tape.entries(&*op, &[&[&self], others].concat());
         let Self { tape, value, .. } = self;

@@ -28,11 +28,11 @@ pub(super) struct Missing {
     neighbours: Vec<[Neighbour; NEIGHBOURS.len()]>,
 }
 
-/// A neighbour of a missing pixel; one outside the picture has no weight.
+/// A neighbour of a missing pixel. In place of one outside the picture stands the pixel itself, with weight 0.
 #[derive(Clone, Copy)]
 struct Neighbour {
     pixel: usize,
-    /// Its index among the missing pixels, whose number stands for a known one.
+    /// Its index among the missing pixels; their number if it is known.
     index: usize,
     weight: f64,
 }
@@ -64,7 +64,8 @@ impl Missing {
         let mut is_missing = vec![false; values.len()];
         self.pixels.iter().for_each(|&pixel| is_missing[pixel] = true);
         let known = values.len() - missing;
-        let sum: f64 = values.iter().zip(&is_missing).filter(|(_, missing)| !**missing).map(|(value, _)| value).sum();
+        let sum: f64 =
+            values.iter().zip(&is_missing).filter(|(_, is_missing)| !**is_missing).map(|(value, _)| value).sum();
         // If nothing is known, any constant is a solution.
         let mean = if known > 0 { sum / known as f64 } else { 0.0 };
         let mut x = vec![mean; missing];
@@ -74,7 +75,7 @@ impl Missing {
                 near.iter().map(|near| near.weight * (other(near) - mean)).sum()
             })
             .collect();
-        // The value after the missing ones is that of known pixels: zero.
+        // The element after those of the missing pixels stands for every known one: it is zero.
         let mut direction = [&residual[..], &[0.0]].concat();
         let mut turned = vec![0.0; missing];
         let mut squared = dot(&residual, &residual);
@@ -99,11 +100,7 @@ impl Missing {
     /// `y` ← the system's matrix times `x`, a vector of the missing pixels and a zero.
     fn apply(&self, x: &[f64], y: &mut [f64]) {
         for ((y, near), own) in y.iter_mut().zip(&self.neighbours).zip(x) {
-            let mut sum = 0.0;
-            for near in near {
-                sum += near.weight * (own - x[near.index]);
-            }
-            *y = sum;
+            *y = near.iter().map(|near| near.weight * (own - x[near.index])).sum();
         }
     }
 }

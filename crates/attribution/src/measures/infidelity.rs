@@ -43,9 +43,11 @@ impl<T: Real> Pass<'_, T> {
         let [height, width, channels] = self.model.input_shape();
         let squares = squares([height, width], seed);
         let mut runner = Runner::new(self.images() * (SQUARES + 1), watch);
+        // The pixels of a square, row by row.
         let rows = |square: &Rect| {
-            let Rect { top, left, height, width: across } = *square;
-            (top..top + height).map(move |row| row * width + left..row * width + left + across)
+            let square = *square;
+            let row = move |row: usize| row * width + square.left..row * width + square.right();
+            (square.top..square.bottom()).map(row)
         };
         let infidelity = |(image, map): (usize, &Array2<T>)| {
             let cover = |square: usize, values: &mut [T]| {

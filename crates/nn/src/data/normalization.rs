@@ -30,7 +30,7 @@ pub enum ChannelOrder {
 
 /// The default scale, which maps bytes to [0, 1].
 const BYTES: f32 = 255.0;
-/// Minimum length of a loop that vectorises well.
+/// Minimum length of a loop that vectorizes well.
 const LOOP: usize = 64;
 
 #[derive(Deserialize)]

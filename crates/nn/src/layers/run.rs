@@ -73,13 +73,14 @@ impl<T: Real> Share<'_, T> {
 
     /// Not generic over the operation, so that it is compiled once.
     fn record_boxed(self, op: Box<dyn Op<T>>, inputs: &[&Var<T>], shape: Shape, compute: Box<Compute<T>>) -> Var<T> {
+        let later = |compute: Box<Compute<T>>| Value::deferred(move || compute(&Finish::NONE));
         let value = match self {
             Self::Apart => compute(&Finish::NONE).into(),
             Self::Ends(value) => value.into(),
-            Self::Continues => Value::deferred(move || compute(&Finish::NONE)),
+            Self::Continues => later(compute),
             Self::Begins(finish, value) => {
                 *value = Some(compute(finish));
-                Value::deferred(move || compute(&Finish::NONE))
+                later(compute)
             }
         };
         inputs[0].tape().record_value(op, inputs, shape, value)

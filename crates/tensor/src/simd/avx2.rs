@@ -27,7 +27,7 @@ static FIRST: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 
 /// A mask of the first `n` lanes.
 ///
 /// # Safety
-/// `n ≤ 8`, and the processor has AVX.
+/// `n ≤ 8`.
 #[inline(always)]
 unsafe fn first(n: usize) -> __m256i {
     debug_assert!(n <= 8);
@@ -59,13 +59,13 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m256 {
-        // SAFETY: the caller vouches for the memory, the token for the instructions.
+        // SAFETY: the caller vouches for the memory, and no alignment is needed.
         unsafe { (*p.cast::<Unaligned<__m256>>()).0 }
     }
 
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: __m256) {
-        // SAFETY: the caller vouches for the memory, the token for the instructions.
+        // SAFETY: the caller vouches for the memory, and no alignment is needed.
         unsafe { (*p.cast::<Unaligned<__m256>>()).0 = v }
     }
 

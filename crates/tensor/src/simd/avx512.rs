@@ -36,13 +36,13 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m512 {
-        // SAFETY: the caller vouches for the memory, the token for the instructions.
+        // SAFETY: the caller vouches for the memory, and no alignment is needed.
         unsafe { (*p.cast::<Unaligned<__m512>>()).0 }
     }
 
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: __m512) {
-        // SAFETY: the caller vouches for the memory, the token for the instructions.
+        // SAFETY: the caller vouches for the memory, and no alignment is needed.
         unsafe { (*p.cast::<Unaligned<__m512>>()).0 = v }
     }
 

@@ -47,15 +47,15 @@ const AHEAD: f32 = 64.0;
 /// 2⁻⁶⁴.
 const BEHIND: f32 = 1.0 / (1_u128 << 64) as f32;
 
-/// A value at an address of any alignment. With debug assertions, an aligned access is checked, and the intrinsics for vectors copy
-/// bytes with more checks still: a kernel would consist of checks.
+/// A value at an address of any alignment. With debug assertions, the alignment of any other access is checked, and the intrinsics
+/// that load and store vectors check more: a kernel would consist of checks.
 #[repr(C, packed)]
 struct Unaligned<V>(V);
 
 /// One instruction set. A value of such a type is a proof that the processor has the instructions, since the only
 /// constructor asks for them.
 ///
-/// Loads and stores need no alignment.
+/// Loads and stores need no alignment beyond that of `f32`.
 pub trait Simd: tier::Sealed + Copy + Send + Sync + 'static {
     /// `LANES` values of `f32`.
     type V: Copy;

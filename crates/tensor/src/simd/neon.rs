@@ -47,13 +47,13 @@ impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> float32x4_t {
-        // SAFETY: the caller vouches for the memory, the token for the instructions.
+        // SAFETY: the caller vouches for the memory, and no alignment is needed.
         unsafe { (*p.cast::<Unaligned<float32x4_t>>()).0 }
     }
 
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: float32x4_t) {
-        // SAFETY: the caller vouches for the memory, the token for the instructions.
+        // SAFETY: the caller vouches for the memory, and no alignment is needed.
         unsafe { (*p.cast::<Unaligned<float32x4_t>>()).0 = v }
     }
 

@@ -141,9 +141,8 @@ fn largest<T: Real, const L: usize>(image: &[T], window: &[usize], channel: usiz
     for &pixel in rest {
         let candidates = values(pixel);
         for k in 0..L {
-            // Selects rather than branches: this vectorises over channels. A NaN isn't in order with the best so far, which wins.
-            let in_order = best[k] >= candidates[k];
-            let wins = !(in_order | best[k].is_nan());
+            // Selects rather than branches: this vectorizes over channels. No comparison with a NaN holds, so the first NaN wins.
+            let wins = !((best[k] >= candidates[k]) | best[k].is_nan());
             best[k] = if wins { candidates[k] } else { best[k] };
             winners[k] = if wins { pixel as u32 } else { winners[k] };
         }

@@ -13,10 +13,10 @@ const OPERATIONS = {
 };
 
 async function bookTape() {
-  const answer = await learn.engine.ask({ ask: 'tape', picture: book.picture });
+  const { picture } = book, answer = await learn.engine.ask({ ask: 'tape', picture });
   // Weights and constants aren't steps.
   const path = answer.nodes.filter(node => node.operation !== 'leaf');
-  paintTile($('tape-picture'), watchedPixels(book.picture), null);
+  paintTile($('tape-picture'), watchedPixels(picture), null);
   $('tape-picture').ariaLabel = learn.begun.classes[answer.class];
   const before = book.tape.path?.length === path.length ? book.tape.at : path.length - 1;
   book.tape = { answer, path, at: before };
@@ -40,7 +40,8 @@ function bookStep(at) {
     if (index === at) item.setAttribute('aria-current', 'step');
     else item.removeAttribute('aria-current');
   });
-  const [inside, current] = [list, list.children[at]].map(element => element.getBoundingClientRect());
+  // `scrollIntoView` would scroll the page, too.
+  const inside = list.getBoundingClientRect(), current = list.children[at].getBoundingClientRect();
   list.scrollTop += Math.max(0, current.bottom - inside.bottom) + Math.min(0, current.top - inside.top);
   const node = path[at], source = answer.nodes.find(({ id }) => id === node.inputs[0]);
   $('tape-operation').textContent = `${node.label ?? node.operation}: ${node.operation}`;
