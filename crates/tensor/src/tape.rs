@@ -10,7 +10,8 @@ use crate::tensor::Tensor;
 use crate::value::Value;
 
 /// A Wengert list: operations in the order in which they were computed. Values are computed when the operation is recorded, or
-/// when they are first read ([`Value::deferred`]). Nothing on the tape changes afterwards. A backward pass is a function of the tape ([`Tape::backward`]).
+/// when they are first read ([`Value::deferred`]). Nothing on the tape changes afterwards. A backward pass is a function of the tape
+/// ([`Tape::backward`]).
 ///
 /// A clone is another handle on the same tape.
 #[derive(Clone, Debug)]
