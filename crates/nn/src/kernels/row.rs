@@ -73,10 +73,11 @@ impl Kernel for Part<'_> {
                 for first in (chain..x.len().min(chain + CHAIN)).step_by(ROWS) {
                     let rows = first..x.len().min(chain + CHAIN).min(first + ROWS);
                     let row = |row: usize| (x[row], &b[row * n..][columns.clone()]);
+                    let next = ROWS * n;
                     if rows.len() == ROWS {
-                        s.vectorize(AddRows::<ROWS>(std::array::from_fn(|i| row(first + i)), sum));
+                        s.vectorize(AddRows::<ROWS> { rows: std::array::from_fn(|i| row(first + i)), sum, next });
                     } else {
-                        rows.for_each(|i| s.vectorize(AddRows([row(i)], sum)));
+                        rows.for_each(|i| s.vectorize(AddRows { rows: [row(i)], sum, next }));
                     }
                 }
                 if chain == 0 { y.copy_from_slice(sum) } else { y.iter_mut().zip(&*sum).for_each(|(y, sum)| *y += sum) }
@@ -89,14 +90,19 @@ impl Kernel for Part<'_> {
 }
 
 /// Adds rows, each multiplied by its factor, one after the other.
-struct AddRows<'a, const R: usize>([(f32, &'a [f32]); R], &'a mut [f32]);
+struct AddRows<'a, const R: usize> {
+    rows: [(f32, &'a [f32]); R],
+    sum: &'a mut [f32],
+    /// The distance to the rows that are added next.
+    next: usize,
+}
 
 impl<const R: usize> Kernel for AddRows<'_, R> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self(rows, sum) = self;
+        let Self { rows, sum, next } = self;
         assert!(rows.iter().all(|(_, row)| row.len() == sum.len()));
         let factors = rows.map(|(factor, _)| s.splat(factor));
         for at in (0..sum.len()).step_by(S::LANES) {
@@ -105,10 +111,12 @@ impl<const R: usize> Kernel for AddRows<'_, R> {
             unsafe {
                 let to = sum.as_mut_ptr().add(at);
                 if lanes == S::LANES {
+                    // After the end of a row, that of the next ones follows at once.
+                    let ahead = if at + AHEAD < sum.len() { AHEAD } else { AHEAD + next - sum.len() };
                     let mut value = s.load(to);
                     for i in 0..R {
                         let from = rows[i].1.as_ptr().add(at);
-                        s.prefetch(from.wrapping_add(AHEAD));
+                        s.prefetch(from.wrapping_add(ahead));
                         value = s.fma(factors[i], s.load(from), value);
                     }
                     s.store(to, value);

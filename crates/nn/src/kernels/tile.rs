@@ -318,7 +318,7 @@ impl Tile<'_> {
                 while step < self.length {
                     let present = (first + step) / CHAIN;
                     if present != chain {
-                        self.put(s, &sum, strip.column, begun, false);
+                        self.put(s, sum, strip.column, begun, false);
                         (sum, begun, chain) = ([[s.zero(); V]; R], true, present);
                     }
                     let end = self.length.min((present + 1) * CHAIN - first);
@@ -356,7 +356,7 @@ impl Tile<'_> {
                     }
                 }
             }
-            self.put(s, &sum, strip.column, begun, true);
+            self.put(s, sum, strip.column, begun, true);
         }
     }
 
@@ -414,34 +414,81 @@ impl Tile<'_> {
     unsafe fn put<S: Simd, const R: usize, const V: usize>(
         &self,
         s: S,
-        sum: &[[S::V; V]; R],
+        sum: [[S::V; V]; R],
+        column: usize,
+        begun: bool,
+        last: bool,
+    ) {
+        // SAFETY: the caller guarantees it.
+        unsafe {
+            if self.columns == V * S::LANES {
+                self.put_columns::<S, R, V, true>(s, sum, column, begun, last);
+            } else {
+                self.put_columns::<S, R, V, false>(s, sum, column, begun, last);
+            }
+        }
+    }
+
+    /// As [`put`](Self::put), all columns of `V` vectors if `FULL`.
+    ///
+    /// Each loop is so short that the compiler unrolls it. A longer one would index the sums, which would lie in memory then, from
+    /// the first step of the reduction on.
+    ///
+    /// # Safety
+    /// As for [`run`](Self::run), and `FULL` if there are as many columns.
+    #[inline(always)]
+    unsafe fn put_columns<S: Simd, const R: usize, const V: usize, const FULL: bool>(
+        &self,
+        s: S,
+        mut sum: [[S::V; V]; R],
         column: usize,
         begun: bool,
         last: bool,
     ) {
         let lanes = |v: usize| self.columns.saturating_sub(v * S::LANES).min(S::LANES);
-        let full = self.columns == V * S::LANES;
-        // SAFETY: the caller guarantees it.
+        // SAFETY: the caller guarantees the results, and a bias for each column.
         unsafe {
-            let mut bias = [s.zero(); V];
-            if let Some(values) = self.bias {
-                for v in 0..V {
-                    let p = values.as_ptr().add(column + v * S::LANES);
-                    bias[v] = if full { s.load(p) } else { s.load_first(p, lanes(v)) };
+            let row = |i: usize| self.out.get_unchecked(i).add(column);
+            if begun {
+                for i in 0..R {
+                    for v in 0..V {
+                        let p = row(i).add(v * S::LANES);
+                        sum[i][v] = s.add(if FULL { s.load(p) } else { s.load_first(p, lanes(v)) }, sum[i][v]);
+                    }
+                }
+            }
+            if last {
+                let mut bias = [s.zero(); V];
+                if let Some(values) = self.bias {
+                    for v in 0..V {
+                        let p = values.as_ptr().add(column + v * S::LANES);
+                        bias[v] = if FULL { s.load(p) } else { s.load_first(p, lanes(v)) };
+                    }
+                }
+                for i in 0..R {
+                    for v in 0..V {
+                        sum[i][v] = s.add(sum[i][v], bias[v]);
+                    }
+                }
+                if let Bounds::From(low) | Bounds::Between(low, _) = self.bounds {
+                    for i in 0..R {
+                        for v in 0..V {
+                            sum[i][v] = s.max(s.splat(low), sum[i][v]);
+                        }
+                    }
+                }
+                if let Bounds::Between(_, high) = self.bounds {
+                    for i in 0..R {
+                        for v in 0..V {
+                            sum[i][v] = s.min(s.splat(high), sum[i][v]);
+                        }
+                    }
                 }
             }
             for i in 0..R {
-                let out = self.out.get_unchecked(i).add(column);
                 for v in 0..V {
-                    let p = out.add(v * S::LANES);
-                    let mut value = sum[i][v];
-                    if begun {
-                        value = s.add(if full { s.load(p) } else { s.load_first(p, lanes(v)) }, value);
-                    }
-                    if last {
-                        value = self.bounds.apply(s, s.add(value, bias[v]));
-                    }
-                    if full { s.store(p, value) } else { s.store_first(p, value, lanes(v)) }
+                    let p = row(i).add(v * S::LANES);
+                    if FULL { s.store(p, sum[i][v]) } else { s.store_first(p, sum[i][v], lanes(v)) }
                 }
             }
         }
