@@ -448,11 +448,11 @@ impl Tile<'_> {
         let lanes = |v: usize| self.columns.saturating_sub(v * S::LANES).min(S::LANES);
         // SAFETY: the caller guarantees the results, and a bias for each column.
         unsafe {
-            let row = |i: usize| self.out.get_unchecked(i).add(column);
             if begun {
                 for i in 0..R {
+                    let out = self.out.get_unchecked(i).add(column);
                     for v in 0..V {
-                        let p = row(i).add(v * S::LANES);
+                        let p = out.add(v * S::LANES);
                         sum[i][v] = s.add(if FULL { s.load(p) } else { s.load_first(p, lanes(v)) }, sum[i][v]);
                     }
                 }
@@ -486,8 +486,9 @@ impl Tile<'_> {
                 }
             }
             for i in 0..R {
+                let out = self.out.get_unchecked(i).add(column);
                 for v in 0..V {
-                    let p = row(i).add(v * S::LANES);
+                    let p = out.add(v * S::LANES);
                     if FULL { s.store(p, sum[i][v]) } else { s.store_first(p, sum[i][v], lanes(v)) }
                 }
             }
