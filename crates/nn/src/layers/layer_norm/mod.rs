@@ -53,8 +53,10 @@ pub struct LayerNormalization<T: Real> {
     inverse_deviations: Vec<T>,
 }
 
-/// Partial sums of a row, for the vector unit's sake.
+/// Partial sums of a row, for the vector unit's sake, and how many of them are added up at once: the compiler keeps those in a
+/// register, which it doesn't manage with more.
 const LANES: usize = 32;
+const GROUP: usize = 8;
 
 /// Σ f(a, b) over two rows.
 #[inline(always)]
@@ -62,10 +64,14 @@ fn sum<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     let mut lanes = [T::zero(); LANES];
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for l in 0..LANES {
-            lanes[l] += f(a[l], b[l]);
+    for first in (0..LANES).step_by(GROUP) {
+        let mut group = [T::zero(); GROUP];
+        for (a, b) in a_chunks.iter().zip(b_chunks) {
+            for l in 0..GROUP {
+                group[l] += f(a[first + l], b[first + l]);
+            }
         }
+        lanes[first..][..GROUP].copy_from_slice(&group);
     }
     for (lane, (&a, &b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane += f(a, b);
