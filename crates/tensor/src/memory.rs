@@ -4,7 +4,7 @@
 //! operating system page by page, zeroed, at a cost of the order of the convolution that fills it. So the memory of a dropped
 //! array waits in a pool for the next array of about its size. The process has one pool, with one limit for all types of
 //! elements: where more would wait, the memory that has waited longest is freed. By default as much waits as has been in use at
-//! once, so that a training step finds what the last one left; [`set_limit`] sets another limit.
+//! once and an eighth more, so that a training step finds what the last one left; [`set_limit`] sets another limit.
 
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
@@ -19,6 +19,10 @@ const SHORTEST: usize = if cfg!(exact_buffers) { usize::MAX } else { 4096 };
 /// Memory may be longer than an array needs by this part of it.
 const SLACK: usize = 8;
 
+/// By default, memory that waits may exceed the most that has been in use at once by this part of it: some is always of a size that
+/// isn't wanted just then. Without it, a step of MobileNet-v2 took a tenth longer, since it found too little and the rest was new.
+const SPARE: usize = 8;
+
 /// Bytes that may wait however few have been in use.
 const LEAST_LIMIT: usize = 512 << 20;
 
@@ -29,7 +33,7 @@ fn pool() -> MutexGuard<'static, Pool> {
 }
 
 /// Limits the bytes that wait to be used again; memory in use doesn't count. By default the limit is what has been in use at
-/// once, and 512 MiB at least.
+/// once and an eighth more, and 512 MiB at least.
 pub fn set_limit(bytes: usize) {
     let freed = {
         let mut pool = pool();
@@ -152,7 +156,7 @@ impl Pool {
     }
 
     fn limit(&self) -> usize {
-        self.limit.unwrap_or(self.most_in_use.max(LEAST_LIMIT))
+        self.limit.unwrap_or((self.most_in_use + self.most_in_use / SPARE).max(LEAST_LIMIT))
     }
 
     /// As [`take`](Self::take), for an array of at least `len` elements that begins to be used.
@@ -228,15 +232,15 @@ mod tests {
     }
 
     #[test]
-    fn by_default_as_much_waits_as_was_in_use_at_once() {
+    fn by_default_a_little_more_waits_than_was_in_use_at_once() {
         let mut pool = Pool::new(None);
         assert_eq!(pool.limit(), LEAST_LIMIT);
         let len = LEAST_LIMIT / 2;
         assert!(pool.borrow::<u8>(len).is_none() && pool.borrow::<u8>(2 * len).is_none());
-        assert_eq!((pool.in_use, pool.limit()), (3 * len, 3 * len));
+        assert_eq!((pool.in_use, pool.limit()), (3 * len, 3 * len + 3 * len / SPARE));
         pool.in_use = 0;
         assert!(pool.borrow::<u8>(len).is_none());
-        assert_eq!((pool.in_use, pool.limit()), (len, 3 * len));
+        assert_eq!((pool.in_use, pool.limit()), (len, 3 * len + 3 * len / SPARE));
         let vector = vec![0_u8; 100];
         assert!(pool.give_back(vector).is_empty());
         assert_eq!((pool.in_use, pool.bytes), (len - 100, 100));
