@@ -15,6 +15,7 @@ mod onnx;
 mod operations;
 mod optimizers;
 mod small;
+mod speed;
 mod support;
 mod tables;
 mod training;

@@ -128,7 +128,7 @@ fn number(value: f64) -> String {
 }
 
 /// Checks that a file holds a table between two comments, or is the table.
-fn holds(file: &str, name: Option<&str>, table: &str) {
+pub(crate) fn holds(file: &str, name: Option<&str>, table: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let text = fs::read_to_string(&path).unwrap();
     let expected = match name {
