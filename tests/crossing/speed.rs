@@ -74,26 +74,29 @@ fn summary(ratios: impl Iterator<Item = f64>) -> String {
 
 /// For the README: each kind of work over all its cases.
 fn overview(cases: &[Case]) -> String {
-    type Kind = (&'static str, fn(&Case) -> bool, &'static [&'static str]);
-    const KINDS: [Kind; 12] = [
-        ("layers, forward and both gradients: PyTorch", |case| case.suite == "conv", PYTORCH),
-        ("networks, forward pass, one image: PyTorch", |case| (case.pass, case.n) == ("fwd", 1), PYTORCH),
-        ("… ONNX Runtime", |case| (case.pass, case.n) == ("fwd", 1), ONNX_RUNTIME),
-        ("forward pass, sixteen images: PyTorch", |case| (case.pass, case.n) == ("fwd", 16), PYTORCH),
-        ("… ONNX Runtime", |case| (case.pass, case.n) == ("fwd", 16), ONNX_RUNTIME),
-        ("Grad-CAM at the last layer, one image: pytorch-grad-cam", |case| case.pass == "grad-cam", PYTORCH_GRAD_CAM),
-        ("gradient of one image: PyTorch", |case| case.pass == "gradient", PYTORCH),
-        ("guided backpropagation, one image: PyTorch", |case| case.pass == "guided", PYTORCH),
-        ("training step, four or sixteen images: PyTorch", |case| case.pass == "step", PYTORCH),
-        ("loading an ONNX file: ONNX Runtime", |case| case.pass == "load", ONNX_RUNTIME),
-        ("peak memory, forward pass, one image: ONNX Runtime", |case| (case.pass, case.n) == ("memory-fwd", 1), ONNX_RUNTIME),
-        ("peak memory, training step: PyTorch", |case| case.pass == "memory-step", PYTORCH),
+    /// What is compared, the suite and the pass, the images if not any, and with whom.
+    type Kind = (&'static str, &'static str, Option<&'static str>, Option<usize>, &'static [&'static str]);
+    const KINDS: [Kind; 10] = [
+        ("layers, forward and both gradients: PyTorch", "conv", None, None, PYTORCH),
+        ("networks, forward pass, one image: PyTorch", "nets", Some("fwd"), Some(1), PYTORCH),
+        ("… ONNX Runtime", "nets", Some("fwd"), Some(1), ONNX_RUNTIME),
+        ("forward pass, sixteen images: PyTorch", "nets", Some("fwd"), Some(16), PYTORCH),
+        ("… ONNX Runtime", "nets", Some("fwd"), Some(16), ONNX_RUNTIME),
+        ("Grad-CAM at the last layer, one image: pytorch-grad-cam", "nets", Some("grad-cam"), None, PYTORCH_GRAD_CAM),
+        ("gradient of one image: PyTorch", "nets", Some("gradient"), None, PYTORCH),
+        ("training step, four or sixteen images: PyTorch", "nets", Some("step"), None, PYTORCH),
+        ("peak memory, forward pass, one image: ONNX Runtime", "nets", Some("memory-fwd"), Some(1), ONNX_RUNTIME),
+        ("peak memory, training step: PyTorch", "nets", Some("memory-step"), None, PYTORCH),
     ];
     let mut text = String::from("| | one thread | two threads |\n| --- | ---: | ---: |\n");
-    for (head, belongs, engines) in KINDS {
+    for (head, suite, pass, n, engines) in KINDS {
         let cells = [1, 2].map(|threads| {
-            let counted = cases.iter().filter(|case| case.threads == threads && ["conv", "nets"].contains(&case.suite));
-            summary(counted.filter(|case| belongs(case)).filter_map(|case| case.ratio(engines)))
+            let of_kind = |case: &&Case| {
+                (case.suite, case.threads) == (suite, threads)
+                    && pass.is_none_or(|pass| case.pass == pass)
+                    && n.is_none_or(|n| case.n == n)
+            };
+            summary(cases.iter().filter(of_kind).filter_map(|case| case.ratio(engines)))
         });
         writeln!(text, "| {head} | {} |", cells.join(" | ")).unwrap();
     }
@@ -140,7 +143,8 @@ fn layer(name: &str) -> &'static str {
 /// For the page of the kernels: images a second of the small networks' training steps.
 fn training(cases: &[Case]) -> String {
     let mut text = String::from("| net | batch | one thread | two threads |\n| --- | ---: | ---: | ---: |\n");
-    let steps = |threads| cases.iter().filter(move |case| (case.suite, case.pass, case.threads) == ("train", "step", threads));
+    let steps =
+        |threads| cases.iter().filter(move |case| (case.suite, case.pass, case.threads) == ("train", "step", threads));
     for (one, two) in steps(1).zip(steps(2)) {
         assert_eq!((one.name, one.n), (two.name, two.n));
         let net = match one.name {
