@@ -17,7 +17,7 @@ import report
 import report_nets
 
 HERE = Path(__file__).resolve().parent
-PAUSE = 0.05  # seconds, for the last engine's threads to stop spinning: those of ONNX Runtime do so for longer than a forward pass
+PAUSE = 0.05  # seconds, for the last engine's threads to stop spinning
 
 
 def error(case, found, reference):
