@@ -53,9 +53,9 @@ pub struct LayerNormalization<T: Real> {
     inverse_deviations: Vec<T>,
 }
 
-/// Partial sums of a row, for the vector unit's sake, and how many of them are added up at once: the compiler keeps those in a
-/// register, which it doesn't manage with more.
+/// Partial sums of a row, for the vector unit's sake.
 const LANES: usize = 32;
+/// How many of them are taken at once: as many as the compiler keeps in a register.
 const GROUP: usize = 8;
 
 /// Σ f(a, b) over two rows.
