@@ -38,4 +38,24 @@ impl Bounds {
             Self::Between(low, high) => s.min(s.splat(high), s.max(s.splat(low), v)),
         }
     }
+
+    /// Clips all sums of a tile as [`apply`](Self::apply) does, one bound after the other: in loops of one instruction, which the
+    /// compiler unrolls.
+    #[inline(always)]
+    pub(crate) fn apply_to_all<S: Simd, const R: usize, const V: usize>(self, s: S, sum: &mut [[S::V; V]; R]) {
+        if let Self::From(low) | Self::Between(low, _) = self {
+            for i in 0..R {
+                for v in 0..V {
+                    sum[i][v] = s.max(s.splat(low), sum[i][v]);
+                }
+            }
+        }
+        if let Self::Between(_, high) = self {
+            for i in 0..R {
+                for v in 0..V {
+                    sum[i][v] = s.min(s.splat(high), sum[i][v]);
+                }
+            }
+        }
+    }
 }

@@ -470,20 +470,7 @@ impl Tile<'_> {
                         sum[i][v] = s.add(sum[i][v], bias[v]);
                     }
                 }
-                if let Bounds::From(low) | Bounds::Between(low, _) = self.bounds {
-                    for i in 0..R {
-                        for v in 0..V {
-                            sum[i][v] = s.max(s.splat(low), sum[i][v]);
-                        }
-                    }
-                }
-                if let Bounds::Between(_, high) = self.bounds {
-                    for i in 0..R {
-                        for v in 0..V {
-                            sum[i][v] = s.min(s.splat(high), sum[i][v]);
-                        }
-                    }
-                }
+                self.bounds.apply_to_all(s, &mut sum);
             }
             for i in 0..R {
                 let out = self.out.get_unchecked(i).add(column);
